@@ -1,0 +1,108 @@
+"""The server: start it with `streamlit run app.py`, from any folder."""
+
+import asyncio
+import gc
+import gzip
+import importlib
+import secrets
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+OWNER_COOKIE = "mlp_owner"
+ONE_YEAR = 365 * 24 * 3600  # seconds
+
+
+class OwnerCookie:
+    """Give each browser a random token of its own, by which the server later knows whose run it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _asks_for_a_page(request := Request(scope)):
+            await self.app(scope, receive, send)
+            return
+        secure = "; Secure" if request.url.scheme == "https" else ""
+        cookie = (
+            f"{OWNER_COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
+        )
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("set-cookie", cookie)
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+
+def _asks_for_a_page(request: Request) -> bool:
+    return (
+        request.method == "GET"
+        and "text/html" in request.headers.get("accept", "")
+        and not request.cookies.get(OWNER_COOKIE)
+    )
+
+
+@cache
+def _plotly_js() -> tuple[bytes, bytes]:
+    """Read the installed plotly.min.js; plain and gzipped (4.8 and 1.4 MB)."""
+    plain = (Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    return plain, gzip.compress(plain, 6, mtime=0)
+
+
+def plotly_js(request: Request) -> Response:
+    """Serve plotly.js from this machine; its address names the version, so a browser asks once a year."""
+    plain, zipped = _plotly_js()
+    headers = {"cache-control": f"public, max-age={ONE_YEAR}, immutable", "vary": "accept-encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(zipped, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
+    return Response(plain, media_type="text/javascript", headers=headers | {"content-encoding": "identity"})
+
+
+async def healthz(_request: Request) -> Response:
+    """Answer whoever watches whether the server lives."""
+    return JSONResponse({"status": "ok"})
+
+
+def _warm_up() -> None:
+    _plotly_js()
+    importlib.import_module("torch")
+    # What lives now lives for good: later collections need not walk it (175 ms each with torch loaded).
+    gc.collect()
+    gc.freeze()
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Load torch behind the first page; at shutdown let the manager mark its runs as interrupted."""
+    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+    yield
+    if "mlpcore.manager" in sys.modules:  # else nothing was ever started
+        await asyncio.to_thread(sys.modules["mlpcore.manager"].shutdown)
+
+
+base = (st.get_option("server.baseUrlPath") or "").strip("/")
+prefix = f"/{base}" if base else ""
+app = st.App(
+    Path(__file__).resolve().parent / "pages" / "navigation.py",
+    lifespan=lifespan,
+    routes=[
+        Route(f"{prefix}/healthz", healthz),
+        Route(f"{prefix}/assets/plotly-{version('plotly')}.min.js", plotly_js),
+    ],
+    middleware=[Middleware(OwnerCookie)],
+)

@@ -1,0 +1,286 @@
+"""Training as a generator: recipes in lockstep on the same images, one forward and backward pass for all of them."""
+
+import math
+import time
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mlpcore.batches import BatchStream, DeviceImages
+from mlpcore.data import draw_training_set
+from mlpcore.models import build_model
+from mlpcore.network import StackedMLP
+from mlpcore.optimizers import build_optimizer
+from mlpcore.recipe import Change, Recipe
+from mlpcore.runs import Evaluation, RunStatus
+from mlpcore.schedules import apply_change, build_scheduler
+from mlpcore.seeds import build_generator
+
+SLICE_SECONDS = 0.03  # the driver gets control back this often, or every step, whichever is longer
+SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
+EVALUATION_BATCH = 500  # images at a time: normalised they are 6 MB and stay in the cache
+
+Batch = tuple[list[tuple[Tensor, slice]], Tensor]  # images and the rows that read them; labels (K, B)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Sent in: from the step of `change` on, the run at `position` goes on with other knobs."""
+
+    position: int
+    change: Change
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Sent in: the run at `position` stops; the others go on as if it had never been there."""
+
+    position: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Yielded: the iterations done, what was measured since the last time, and which runs are over."""
+
+    step: int
+    seconds: float  # spent training and evaluating
+    evaluations: Mapping[int, Evaluation] = field(default_factory=dict)  # by position
+    over: Mapping[int, RunStatus] = field(default_factory=dict)  # finished or diverged, by position
+
+
+Result = TypeVar("Result")
+Offers = Generator[Progress, Edit | Leave | None, Result]
+
+
+def cohort_key(recipe: Recipe) -> tuple:
+    """What recipes must agree on to train in one cohort."""
+    data = (recipe.dataset, recipe.train_size, recipe.batch_size)
+    return (*data, recipe.hidden_sizes, recipe.activation, recipe.device)
+
+
+def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> Offers[None]:
+    """Train `recipes`, which agree in `cohort_key`, and yield what is measured.
+
+    Not asking for the next item is pausing, closing is stopping; an Edit or a Leave is sent in. Every run's history is
+    the one it would have alone: bit for bit on the CPU.
+
+    Raises ValueError where a recipe does not fit the images.
+    """
+    cohort = _Cohort(recipes, images, device)
+    clock = _Clock()
+    step = 0
+    while cohort.members:
+        evaluations: dict[int, Evaluation] = {}
+        over: dict[int, RunStatus] = {}
+        while not evaluations and not over and not clock.is_up:
+            cohort.train_step(step)
+            step += 1
+            for member in cohort.members:
+                if not math.isfinite(member.losses[-1]):
+                    over[member.position] = RunStatus.DIVERGED
+                elif step == member.recipe.train_iter:
+                    over[member.position] = RunStatus.FINISHED
+            due = [member for member in cohort.members if member.is_due(step)]
+            if due:
+                evaluations = yield from cohort.evaluate(due, step, clock)
+                over |= {member.position: RunStatus.DIVERGED for member in due if member.position not in evaluations}
+        cohort.remove(over)
+        yield from cohort.offer(Progress(step, clock.read(), evaluations, over), clock)
+        cohort.obey()
+
+
+class _Clock:
+    """Seconds spent working, and whether the current slice of them is used up."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._resumed = time.perf_counter()
+
+    @property
+    def is_up(self) -> bool:
+        return time.perf_counter() - self._resumed >= SLICE_SECONDS
+
+    def read(self) -> float:
+        return self._before + time.perf_counter() - self._resumed
+
+    def pause(self) -> None:
+        self._before = self.read()
+
+    def resume(self) -> None:
+        self._resumed = time.perf_counter()
+
+
+class _Member:
+    """One run of a cohort: what it trains on, its optimizer and scheduler, and its losses since it was evaluated."""
+
+    def __init__(self, recipe: Recipe, position: int, images: DeviceImages) -> None:
+        self.recipe = recipe
+        self.position = position
+        drawn, self.indices = draw_training_set(
+            images.train, train_size=recipe.train_size, label_noise=recipe.label_noise, seed=recipe.seed
+        )
+        self.labels = drawn.targets
+        sample_size = min(SAMPLE_SIZE, len(self.indices))
+        order = torch.randperm(len(self.indices), generator=build_generator(recipe.seed, "sample"))
+        self.sample = order[:sample_size]  # positions among the run's training images
+        self.changes = list(recipe.changes)
+        self.losses: list[float] = []
+        self.lr = 0.0  # of the last iteration
+
+    def attach(self, parameters: list[Tensor]) -> None:
+        """Build the optimizer and scheduler over these parameters."""
+        self.parameters = parameters
+        self.optimizer = build_optimizer(self.recipe.optimizer, parameters)
+        self.scheduler = build_scheduler(self.recipe, self.optimizer)
+
+    def update(self, step: int) -> None:
+        """Apply the gradients, after the changes that are due once `step` iterations are done."""
+        while self.changes and self.changes[0].step <= step:
+            self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)
+        self.lr = float(self.optimizer.param_groups[0]["lr"])
+        self.optimizer.step()
+        self.scheduler.step()
+
+    def is_due(self, step: int) -> bool:
+        """Whether the run is evaluated after `step` iterations, unless it has diverged."""
+        measured = step % self.recipe.eval_every == 0 or step == self.recipe.train_iter
+        return measured and math.isfinite(self.losses[-1])
+
+
+class _Cohort:
+    """The runs still training, the network that holds the parameters of all of them, and their mini-batches."""
+
+    def __init__(self, recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> None:
+        members = [_Member(recipe, position, images) for position, recipe in enumerate(recipes)]
+        self.members = sorted(members, key=lambda member: member.recipe.seed)  # equal seeds side by side
+        self.images = images
+        self.sent: list[Edit | Leave] = []
+        shape = images.train_images.shape[1], len(images.train.classes)
+        self.network = StackedMLP([build_model(member.recipe, *shape) for member in self.members], device=device)
+        for row, member in enumerate(self.members):
+            member.attach(self.network.parameters(row))
+        first = {member.recipe.seed: member for member in self.members}
+        self.streams = {seed: BatchStream(images, member.indices, member.recipe) for seed, member in first.items()}
+        self.dropout_generators = {seed: build_generator(seed, "dropout", device=device) for seed in first}
+
+    def train_step(self, step: int) -> None:
+        """Take one iteration of every run; `step` of them are done."""
+        batches = {seed: next(self.streams[seed]) for seed in self._rows()}
+        inputs = self._pair({seed: images for seed, (_, images) in batches.items()})
+        labels = torch.stack([member.labels[batches[member.recipe.seed][0]] for member in self.members])
+        uniform = self._draw_uniform(labels.shape[1])
+        losses = self.network.forward_backward(inputs, labels.to(self.images.mean.device), uniform)
+        for member, loss in zip(self.members, losses.tolist(), strict=True):
+            member.losses.append(loss)
+            member.update(step)
+
+    def evaluate(self, due: Sequence[_Member], step: int, clock: _Clock) -> Offers[dict[int, Evaluation]]:
+        """Measure the runs that are due, by position; one whose losses are not finite any more is left out."""
+        on_train = yield from self._measure(self._sample_batches(), step, clock)
+        on_test = yield from self._measure(self._test_batches(), step, clock)
+        evaluations = {}
+        for member, (train_eval_loss, train_acc), (test_loss, test_acc) in zip(
+            self.members, on_train, on_test, strict=True
+        ):
+            if member not in due or not math.isfinite(train_eval_loss + test_loss):
+                continue
+            evaluations[member.position] = Evaluation(
+                step=step,
+                train_loss=math.fsum(member.losses) / len(member.losses),
+                train_eval_loss=train_eval_loss,
+                train_acc=train_acc,
+                test_loss=test_loss,
+                test_acc=test_acc,
+                lr=member.lr,
+                seconds=clock.read(),
+            )
+            member.losses.clear()
+        return evaluations
+
+    def offer(self, progress: Progress, clock: _Clock) -> Offers[None]:
+        """Give the driver control, and keep what it sends in until the next step."""
+        clock.pause()
+        sent = yield progress
+        clock.resume()
+        if sent is not None:
+            self.sent.append(sent)
+
+    def obey(self) -> None:
+        """Do what was sent in."""
+        for sent in self.sent:
+            if isinstance(sent, Leave):
+                self.remove([sent.position])
+            else:
+                for member in self.members:
+                    if member.position == sent.position:
+                        member.changes.append(sent.change)
+        self.sent.clear()
+
+    def remove(self, positions: Collection[int]) -> None:
+        """Take runs out; the parameters of the others move together, their optimizers follow."""
+        rows = [row for row, member in enumerate(self.members) if member.position not in positions]
+        if len(rows) == len(self.members):
+            return
+        self.members = [self.members[row] for row in rows]
+        if not rows:
+            return
+        self.network.keep(rows)
+        for row, member in enumerate(self.members):
+            for parameter, moved in zip(member.parameters, self.network.parameters(row), strict=True):
+                parameter.data, parameter.grad = moved.data, moved.grad
+
+    def _rows(self) -> dict[int, slice]:
+        """The rows of the network that belong to each seed still there."""
+        seeds = [member.recipe.seed for member in self.members]
+        return {seed: slice(seeds.index(seed), seeds.index(seed) + seeds.count(seed)) for seed in dict.fromkeys(seeds)}
+
+    def _pair(self, images: Mapping[int, Tensor]) -> list[tuple[Tensor, slice]]:
+        """Pair each seed's images with the rows that read them."""
+        return [(images[seed], rows) for seed, rows in self._rows().items()]
+
+    def _draw_uniform(self, batch_size: int) -> Tensor | None:
+        """Draw what dropout compares with its rate, (K, B, last hidden size): the same for runs of one seed."""
+        if not self.network.drops:
+            return None
+        shape = (batch_size, self.network.weights[-1].shape[2])
+        drawn = {}
+        for seed, rows in self._rows().items():
+            generator = self.dropout_generators[seed]
+            uniform = torch.rand(shape, generator=generator, device=generator.device)
+            drawn[seed] = uniform.expand(rows.stop - rows.start, -1, -1)
+        return next(iter(drawn.values())) if len(drawn) == 1 else torch.cat(list(drawn.values()))
+
+    def _test_batches(self) -> Iterator[Batch]:
+        for images, labels in zip(
+            self.images.test_images.split(EVALUATION_BATCH),
+            self.images.test_labels.split(EVALUATION_BATCH),
+            strict=True,
+        ):
+            yield [(self.images.normalise(images), slice(None))], labels.expand(len(self.members), -1)
+
+    def _sample_batches(self) -> Iterator[Batch]:
+        size = len(self.members[0].sample)
+        for start in range(0, size, EVALUATION_BATCH):
+            picked = {m.recipe.seed: m.sample[start : start + EVALUATION_BATCH] for m in self.members}
+            indices = {m.recipe.seed: m.indices[picked[m.recipe.seed]] for m in self.members}
+            labels = torch.stack([m.labels[picked[m.recipe.seed]] for m in self.members])
+            inputs = self._pair({seed: self.images.read_train(rows) for seed, rows in indices.items()})
+            yield inputs, labels.to(self.images.mean.device)
+
+    def _measure(self, batches: Iterator[Batch], step: int, clock: _Clock) -> Offers[list[tuple[float, float]]]:
+        """Measure the mean loss and the accuracy of every member in eval mode."""
+        losses, hits, count = [], 0, 0
+        for inputs, labels in batches:
+            logits = self.network.forward(inputs)
+            each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+            losses.append(each.sum(dim=1, dtype=torch.float64))
+            hits = hits + (logits.argmax(dim=2) == labels).sum(dim=1)
+            count += labels.shape[1]
+            if clock.is_up:
+                yield from self.offer(Progress(step, clock.read()), clock)
+        loss = torch.stack(losses).sum(dim=0) / count
+        return list(zip(loss.tolist(), [hit / count for hit in hits.tolist()], strict=True))

@@ -1,0 +1,385 @@
+"""The background thread: it trains what was submitted, round and round, and keeps what was measured."""
+
+import logging
+import secrets
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from mlpcore.catalog import data_home
+from mlpcore.cohort import Edit, Leave, Offers, Progress, cohort_key, train_cohort
+from mlpcore.device import pick_device
+from mlpcore.library import ImageLibrary, Loading
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipe import Recipe, with_change
+from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.store import RunStore, StoreError
+
+MAX_ACTIVE = 4  # cohorts that train at a time; what comes later is queued
+MAX_QUEUED = 200  # runs that may wait, in all
+STORE_SECONDS = 0.5  # what was measured longer ago than this and a slice is on disk
+RETRY_SECONDS = 1.0  # between two tries at a store that refused
+PACE_SECONDS = 3.0  # over which the pace of a run is measured
+SHUTDOWN_SECONDS = 2.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Group:
+    """Runs that were submitted together and train in one cohort."""
+
+    members: list["_Member"] = field(default_factory=list)
+    loading: Loading | None = None
+    training: Offers[None] | None = None
+    started: bool = False  # a generator takes nothing in before its first item
+    paused: bool = False
+    step: int = 0
+    outbox: deque[Edit | Leave] = field(default_factory=deque)
+    ticks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=200))  # when, step
+
+    @property
+    def is_loading(self) -> bool:
+        return self.loading is not None and not self.loading.images.done()
+
+
+@dataclass(eq=False)
+class _Member:
+    """A run on its way. `run` is replaced, never changed, so that a page may hold on to it."""
+
+    run: Run
+    group: _Group
+    position: int
+    unstored: list[Evaluation] = field(default_factory=list)
+    is_stored: bool = True
+    stop_requested: bool = False
+    requests: list[dict[str, float]] = field(default_factory=list)  # changes of knobs, not yet taken up
+
+    def update(self, **values: object) -> None:
+        self.run = replace(self.run, **values)
+        self.is_stored = False
+
+
+class RunManager:
+    """Trains recipes in one daemon thread, going round the active cohorts slice by slice.
+
+    Its methods may be called from any thread, return at once and raise SentenceError where
+    they cannot do what was asked. What they return are frozen records. A failure is data: it ends the run as
+    failed, with a sentence and a stored traceback, and the thread goes on.
+    """
+
+    def __init__(self, store: RunStore, library: ImageLibrary, *, max_active: int = MAX_ACTIVE) -> None:
+        self.store = store
+        self.library = library
+        self.trouble: Sentence | None = None  # why nothing can be stored at the moment
+        self._max_active = max_active
+        self._members: dict[str, _Member] = {}  # all that is not over, or over and not stored yet; oldest first
+        self._wake = threading.Condition(threading.RLock())
+        self._closing = False
+        self._stored_at = 0.0
+        self._thread = threading.Thread(target=self._work, name="RunManager", daemon=True)
+        self._thread.start()
+
+    # what people ask for
+
+    def submit(self, recipes: Sequence[Recipe], *, owner: str, names: Sequence[str]) -> list[str]:
+        """Queue runs, those that can train together as one cohort; return their ids."""
+        if len(self.list_active()) + len(recipes) > MAX_QUEUED:
+            raise SentenceError("{limit} runs are waiting already: try again when some are over.", limit=MAX_QUEUED)
+        groups: dict[tuple, _Group] = {}
+        submitted = []
+        for recipe, name in zip(recipes, names, strict=True):
+            pick_device(recipe.device)
+            run = Run(
+                id=secrets.token_hex(6),
+                name=name,
+                recipe=recipe,
+                status=RunStatus.QUEUED,
+                created=time.time(),
+                owner=owner,
+                versions={"torch": torch.__version__},
+            )
+            self.store.create(run)
+            group = groups.setdefault(cohort_key(recipe), _Group())
+            group.members.append(_Member(run, group, position=len(group.members)))
+            submitted.append(group.members[-1])
+        with self._wake:
+            self._members |= {member.run.id: member for member in submitted}
+            self._wake.notify_all()
+        return [member.run.id for member in submitted]
+
+    def stop(self, run_id: str, *, owner: str) -> None:
+        """End a run; it keeps what was measured."""
+        with self._wake:
+            self._find(run_id, owner).stop_requested = True
+            self._wake.notify_all()
+
+    def pause(self, run_id: str, *, owner: str) -> None:
+        """Let a run, and with it the runs of its cohort, wait where it is."""
+        self._set_paused(run_id, owner, paused=True)
+
+    def resume(self, run_id: str, *, owner: str) -> None:
+        """Let a paused run go on."""
+        self._set_paused(run_id, owner, paused=False)
+
+    def change(self, run_id: str, *, owner: str, **knobs: float) -> None:
+        """Set lr, momentum or weight_decay of a run from its next step on. Raises ValueError out of range."""
+        with self._wake:
+            member = self._find(run_id, owner)
+            with_change(member.run.recipe, member.group.step, knobs)
+            member.requests.append(knobs)
+            self._wake.notify_all()
+
+    # what pages read
+
+    def get(self, run_id: str) -> Run:
+        """Return a run as it stands. Raises ValueError if there is none."""
+        with self._wake:
+            if run_id in self._members:
+                return self._members[run_id].run
+        return self.store.get(run_id)
+
+    def list_active(self) -> list[Run]:
+        """List the runs that are not over, oldest first."""
+        with self._wake:
+            return [member.run for member in self._members.values() if not member.run.status.is_over]
+
+    def pace(self, run_id: str) -> float:
+        """Iterations a second, as the clock on the wall has it: lately where the run goes on, else of the whole run."""
+        with self._wake:
+            member = self._members.get(run_id)
+            if member is not None and len(member.group.ticks) > 1:
+                ticks = member.group.ticks
+                (began, first), (ended, last) = ticks[0], ticks[-1]
+                return (last - first) / max(ended - began, 1e-9)
+        run = self.get(run_id)
+        return run.step / run.seconds if run.seconds else 0.0
+
+    def preparation(self, run_id: str) -> float | None:
+        """The share of a queued run's images that is loaded; None where they are not being loaded."""
+        with self._wake:
+            member = self._members.get(run_id)
+            return member.group.loading.progress if member and member.group.is_loading else None
+
+    def shutdown(self) -> None:
+        """Mark what is going on as interrupted, store it and end the thread."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        self._thread.join(SHUTDOWN_SECONDS)
+
+    def _find(self, run_id: str, owner: str) -> _Member:
+        member = self._members.get(run_id)
+        if member is None or member.run.status.is_over:
+            raise SentenceError("This run is over already.")
+        if not secrets.compare_digest(member.run.owner, owner):
+            raise SentenceError("Only the person who started this run can do that.")
+        return member
+
+    def _set_paused(self, run_id: str, owner: str, *, paused: bool) -> None:
+        with self._wake:
+            group = self._find(run_id, owner).group
+            group.paused = paused
+            group.ticks.clear()
+            for member in group.members:
+                if member.run.status in (RunStatus.RUNNING, RunStatus.PAUSED):
+                    member.update(status=RunStatus.PAUSED if paused else RunStatus.RUNNING)
+            self._wake.notify_all()
+
+    # the thread
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(self._has_work, timeout=RETRY_SECONDS if self._has_unstored() else None)
+                if self._closing:
+                    break
+                for member in list(self._members.values()):
+                    self._take_up_requests(member)
+                groups = self._admit()
+            for group in groups:
+                self._advance(group)
+            self._store(wait=STORE_SECONDS)
+        with self._wake:
+            for member in self._members.values():
+                self._end(member, RunStatus.INTERRUPTED, "The server was shut down; what was measured is kept.")
+        self._store()
+
+    def _has_work(self) -> bool:
+        asked = any(member.stop_requested or member.requests for member in self._members.values())
+        return self._closing or asked or bool(self._admit())
+
+    def _has_unstored(self) -> bool:
+        return any(not member.is_stored for member in self._members.values())
+
+    def _admit(self) -> list[_Group]:
+        """The groups whose turn it is: the oldest that are neither over nor paused nor still loading."""
+        going_on = [member.group for member in self._members.values() if not member.run.status.is_over]
+        awake = [group for group in dict.fromkeys(going_on) if not group.paused]
+        return [group for group in awake[: self._max_active] if not group.is_loading]
+
+    def _take_up_requests(self, member: _Member) -> None:
+        group = member.group
+        for knobs in member.requests:
+            recipe = with_change(member.run.recipe, group.step, knobs)
+            member.update(recipe=recipe)
+            if group.training is not None:
+                group.outbox.append(Edit(member.position, recipe.changes[-1]))
+        member.requests.clear()
+        if member.stop_requested:
+            self._end(member, RunStatus.STOPPED)
+            group.outbox.append(Leave(member.position))
+
+    def _advance(self, group: _Group) -> None:
+        """Let a group train for one slice, or begin."""
+        try:
+            if group.training is None:
+                self._begin(group)
+            else:
+                sent = group.outbox.popleft() if group.started and group.outbox else None
+                self._record(group, group.training.send(sent))
+        except Exception as error:  # noqa: BLE001  a failure of any kind is the run's, not the thread's
+            self._fail(group, error)
+
+    def _begin(self, group: _Group) -> None:
+        recipe = group.members[0].run.recipe
+        device = pick_device(recipe.device)
+        if group.loading is None:
+            group.loading = self.library.request(recipe.dataset, device)
+            group.loading.images.add_done_callback(self._notify)
+        if group.is_loading:
+            return
+        members = [member for member in group.members if not member.run.status.is_over]
+        for position, member in enumerate(members):
+            member.position = position
+        images = group.loading.images.result()
+        group.training = train_cohort([member.run.recipe for member in members], images, device=device)
+        with self._wake:
+            for member in members:
+                member.update(status=RunStatus.RUNNING, device=str(device))
+
+    def _record(self, group: _Group, progress: Progress) -> None:
+        group.started = True
+        now = time.monotonic()
+        with self._wake:
+            group.step = progress.step
+            group.ticks.append((now, progress.step))
+            while now - group.ticks[0][0] > PACE_SECONDS:
+                group.ticks.popleft()
+            for member in group.members:
+                if member.run.status.is_over:
+                    continue
+                measured = progress.evaluations.get(member.position)
+                new = () if measured is None else (measured,)
+                member.unstored += new
+                evaluations = member.run.evaluations + new
+                member.update(step=progress.step, seconds=progress.seconds, evaluations=evaluations)
+                if member.position in progress.over:
+                    self._end(member, progress.over[member.position], _say_over(progress, member))
+
+    def _fail(self, group: _Group, error: Exception) -> None:
+        log.error("A run failed.", exc_info=error)
+        with self._wake:
+            for member in group.members:
+                if not member.run.status.is_over:
+                    member.update(traceback="".join(traceback.format_exception(error)))
+                    self._end(member, RunStatus.FAILED, _say_failure(error))
+
+    def _end(self, member: _Member, status: RunStatus, message: str = "") -> None:
+        if member.run.status.is_over:
+            return
+        member.update(status=status, message=message)
+        group = member.group
+        if all(other.run.status.is_over for other in group.members) and group.training is not None:
+            group.training.close()
+            group.training = None
+
+    def _notify(self, _images: object) -> None:
+        with self._wake:
+            self._wake.notify_all()
+
+    def _store(self, *, wait: float = 0.0) -> None:
+        """Write what is new, unless it was done less than `wait` seconds ago; what is over is written at once."""
+        now = time.monotonic()
+        due = now - self._stored_at >= (wait if self.trouble is None else max(wait, RETRY_SECONDS))
+        with self._wake:
+            unstored = [member for member in self._members.values() if not member.is_stored]
+        if not due and (self.trouble or not any(member.run.status.is_over for member in unstored)):
+            return
+        self._stored_at = now
+        for member in unstored:
+            self._store_run(member)
+
+    def _store_run(self, member: _Member) -> None:
+        with self._wake:
+            run, unstored = member.run, tuple(member.unstored)
+            member.is_stored = True
+        try:
+            self.store.update(
+                run.id,
+                status=run.status,
+                step=run.step,
+                seconds=run.seconds,
+                device=run.device,
+                message=run.message,
+                traceback=run.traceback,
+                recipe=run.recipe,
+                evaluations=unstored,
+            )
+            self.trouble = None
+        except StoreError as error:
+            self.trouble = error.sentence
+            member.is_stored = False
+            return
+        except ValueError:  # another process has ended it, or its row is gone: nothing more can be kept
+            log.exception("Run %s can no longer be stored.", run.id)
+        with self._wake:
+            del member.unstored[: len(unstored)]
+            if member.run.status.is_over and member.is_stored:
+                del self._members[run.id]
+
+
+def _say_over(progress: Progress, member: _Member) -> str:
+    if progress.over[member.position] is not RunStatus.DIVERGED:
+        return ""
+    return (
+        f"The loss left the range of numbers at step {progress.step:,}: the learning rate is probably too high. "
+        "Try a tenth of it."
+    )
+
+
+def _say_failure(error: Exception) -> str:
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return "The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time."
+    if isinstance(error, OSError):
+        return f"The images could not be read: {error.strerror or error}."
+    return "Something went wrong in the program while this run trained; the details are kept with the run."
+
+
+_shared: RunManager | None = None
+_shared_lock = threading.Lock()
+
+
+def shared_manager() -> RunManager:
+    """The manager of this process, made at the first call: one for all pages, however often they are reloaded."""
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            store = RunStore()
+            store.mark_interrupted()
+            _shared = RunManager(store, ImageLibrary(data_home))
+        return _shared
+
+
+def shutdown() -> None:
+    """Shut the shared manager down, if there is one."""
+    if _shared is not None:
+        _shared.shutdown()
+        _shared.store.close()

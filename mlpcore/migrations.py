@@ -1,0 +1,114 @@
+"""The database's schema, as numbered functions that are applied in order and recorded in the database.
+
+A function that has been released is never edited: what changes is added as the next one. Each holds the tables as they
+were at its time, so that it means the same for ever.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from mlpcore.database import StoreError, writing
+
+Migration = Callable[[Connection], None]
+
+SCHEMA = Table(
+    "schema_versions",
+    MetaData(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(100), nullable=False),
+    Column("applied", Double, nullable=False),  # seconds since the epoch, UTC
+)
+
+
+def _keep_runs_and_evaluations(connection: Connection) -> None:
+    metadata = MetaData()
+    Table(
+        "runs",
+        metadata,
+        Column("id", String(64), primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("recipe", Text, nullable=False),  # JSON
+        Column("status", String(20), nullable=False),
+        Column("created", Double, nullable=False),
+        Column("owner", String(255), nullable=False),
+        Column("step", Integer, nullable=False),
+        Column("seconds", Double, nullable=False),
+        Column("device", Text, nullable=False),
+        Column("versions", Text, nullable=False),  # JSON
+        Column("message", Text, nullable=False),
+        Column("traceback", Text, nullable=False),
+        Column("server", String(255), nullable=False),  # who trains it: mlpcore.presence
+        Index("runs_by_created", "created", "id"),
+        Index("runs_by_owner", "owner", "created", "id"),
+        Index("runs_by_status", "status", "created", "id"),
+    )
+    Table(
+        "evaluations",
+        metadata,
+        Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+        Column("step", Integer, primary_key=True, autoincrement=False),
+        Column("train_loss", Double, nullable=False),
+        Column("train_eval_loss", Double, nullable=False),
+        Column("train_acc", Double, nullable=False),
+        Column("test_loss", Double, nullable=False),
+        Column("test_acc", Double, nullable=False),
+        Column("lr", Double, nullable=False),
+        Column("seconds", Double, nullable=False),
+        sqlite_with_rowid=False,  # one run's evaluations lie together on disk, in the order of their steps
+    )
+    metadata.create_all(connection, checkfirst=False)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_keep_runs_and_evaluations,)
+
+
+def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring a database to the newest schema, each step in a transaction of its own.
+
+    Several processes may do so at once: on SQLite one applies a step and the others wait, then find it applied.
+    Raises StoreError, and changes nothing, where the database is newer than this program.
+    """
+    with engine.connect() as connection:
+        version = _version(connection)
+    while version < len(migrations):
+        with writing(engine).begin() as connection:
+            SCHEMA.create(connection, checkfirst=True)
+            version = _version(connection)  # read again: another process may have gone on meanwhile
+            if version < len(migrations):
+                apply = migrations[version]
+                apply(connection)
+                version += 1
+                connection.execute(
+                    insert(SCHEMA).values(number=version, name=apply.__name__.strip("_"), applied=time.time())
+                )
+    if version > len(migrations):
+        raise StoreError(
+            "The runs were stored by a newer version of this program (its schema is {found}, this one knows {known}): "
+            "update this program, or name another folder in MLPCORE_HOME.",
+            found=version,
+            known=len(migrations),
+        )
+
+
+def _version(connection: Connection) -> int:
+    if not inspect(connection).has_table(SCHEMA.name):
+        return 0
+    return connection.scalar(select(func.max(SCHEMA.c.number))) or 0

@@ -1,0 +1,125 @@
+"""K networks of one shape as one: stacked parameters, and forward and backward passes that serve all of them.
+
+The operators are those that autograd would call for `MLPnet`, one after another, so that a network in a stack of K
+computes what it computes alone, bit for bit on the CPU. Written out, they also save what autograd costs a network of
+this size: its bookkeeping, and a fresh gradient of 1.5 MB at every step.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mlpcore.models import MLPnet
+
+aten = torch.ops.aten
+ACTIVATIONS = {
+    "relu": (torch.relu, lambda gradient, output: aten.threshold_backward(gradient, output, 0)),
+    "sigmoid": (torch.sigmoid, aten.sigmoid_backward),
+    "tanh": (torch.tanh, aten.tanh_backward),
+}
+
+
+class StackedMLP:
+    """K multilayer perceptrons with the same layer sizes and activation.
+
+    weights[l] is (K, out, in), biases[l] is (K, out); weight_gradients and bias_gradients have the same shapes and
+    keep their memory from step to step.
+    """
+
+    def __init__(self, models: Sequence[MLPnet], *, device: torch.device) -> None:
+        self.activate, self.activate_backward = ACTIVATIONS[models[0].activation]
+        rates = [model.dropout.p for model in models]
+        self.drops = any(rates)
+        self.drop_below = torch.tensor(rates, device=device).view(-1, 1, 1)
+        self.keep_scale = torch.tensor([1 / (1 - rate) for rate in rates], device=device).view(-1, 1, 1)
+        layers = [[getattr(model, f"fc{number}") for model in models] for number in range(1, models[0].depth + 1)]
+        self.weights = [torch.stack([linear.weight.detach() for linear in layer]).to(device) for layer in layers]
+        self.biases = [torch.stack([linear.bias.detach() for linear in layer]).to(device) for layer in layers]
+        self.weight_gradients = [torch.zeros_like(weight) for weight in self.weights]
+        self.bias_gradients = [torch.zeros_like(bias) for bias in self.biases]
+
+    def parameters(self, position: int) -> list[Tensor]:
+        """The parameters of one network, weight and bias a layer, as leaf views whose .grad views the gradients."""
+        parameters = []
+        for layer in range(len(self.weights)):
+            for values, gradients in (
+                (self.weights[layer], self.weight_gradients[layer]),
+                (self.biases[layer], self.bias_gradients[layer]),
+            ):
+                parameter = values[position].detach().requires_grad_()
+                parameter.grad = gradients[position]
+                parameters.append(parameter)
+        return parameters
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Keep these networks, in this order, and forget the others."""
+        kept = torch.tensor(rows, device=self.drop_below.device)
+        for stack in (self.weights, self.biases, self.weight_gradients, self.bias_gradients):
+            stack[:] = [tensor[kept] for tensor in stack]
+        self.drop_below, self.keep_scale = self.drop_below[kept], self.keep_scale[kept]
+        self.drops = bool(self.drop_below.any())
+
+    def forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
+        """Compute the logits (K, B, classes) in eval mode.
+
+        inputs holds, for each batch, the images (B, in_features) and the networks it goes to.
+        """
+        hidden = self._first_layer(inputs)
+        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            hidden = torch.baddbmm(bias.unsqueeze(1), self.activate(hidden), weight.transpose(1, 2))
+        return hidden
+
+    def forward_backward(
+        self, inputs: Sequence[tuple[Tensor, slice]], labels: Tensor, uniform: Tensor | None
+    ) -> Tensor:
+        """Run one mini-batch through all networks, fill the gradients and return the losses (K,).
+
+        labels is (K, B); uniform is (K, B, last hidden size) in [0, 1), what dropout draws from, None without dropout.
+        """
+        outputs = []  # of each hidden layer, what the next one reads
+        hidden = self._first_layer(inputs)
+        keep = None
+        for layer in range(1, len(self.weights)):
+            hidden = self.activate(hidden)
+            outputs.append(hidden)
+            if layer == len(self.weights) - 1 and uniform is not None:
+                keep = (uniform >= self.drop_below) * self.keep_scale
+                hidden = hidden * keep
+            hidden = torch.baddbmm(self.biases[layer].unsqueeze(1), hidden, self.weights[layer].transpose(1, 2))
+
+        log_probabilities = torch.log_softmax(hidden, dim=2)
+        picked = log_probabilities.gather(2, labels.unsqueeze(2)).squeeze(2)
+        losses = -picked.mean(dim=1)
+
+        # d loss / d logits = (softmax − one-hot) / batch size
+        gradient = torch.zeros_like(hidden).scatter_(2, labels.unsqueeze(2), -1 / labels.shape[1])
+        gradient = aten._log_softmax_backward_data(gradient, log_probabilities, 2, hidden.dtype)
+        for layer in range(len(self.weights) - 1, 0, -1):
+            read = outputs[layer - 1]
+            if layer == len(self.weights) - 1 and keep is not None:
+                read = read * keep
+            torch.bmm(gradient.transpose(1, 2), read, out=self.weight_gradients[layer])
+            torch.sum(gradient, dim=1, out=self.bias_gradients[layer])
+            gradient = torch.bmm(gradient, self.weights[layer])
+            if layer == len(self.weights) - 1 and keep is not None:
+                gradient.mul_(keep)
+            gradient = self.activate_backward(gradient, outputs[layer - 1])
+        self._first_layer_backward(gradient, inputs)
+        return losses
+
+    def _first_layer(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
+        """Multiply each batch once with the stacked weights of all networks that read it: (K, B, out)."""
+        parts = []
+        for images, networks in inputs:
+            weight, bias = self.weights[0][networks], self.biases[0][networks]
+            product = F.linear(images, weight.flatten(0, 1), bias.flatten())
+            parts.append(product.view(len(images), len(weight), -1).transpose(0, 1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _first_layer_backward(self, gradient: Tensor, inputs: Sequence[tuple[Tensor, slice]]) -> None:
+        torch.sum(gradient, dim=1, out=self.bias_gradients[0])
+        for images, networks in inputs:
+            side_by_side = gradient[networks].transpose(0, 1).flatten(1)  # (B, networks · out)
+            torch.mm(side_by_side.t(), images, out=self.weight_gradients[0][networks].flatten(0, 1))

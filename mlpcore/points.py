@@ -1,0 +1,71 @@
+"""Which points of a curve to draw, and how: few enough for a browser, without losing what the curve says."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+MAX_POINTS = 500  # a trace: what a browser redraws every second without effort
+
+
+def corners(values: Sequence[float], limit: int = MAX_POINTS) -> np.ndarray:
+    """Choose at most `limit` indices of a curve: its ends, its sharpest corners and an even grid between them."""
+    values = np.asarray(values, float)
+    if len(values) <= limit:
+        return np.arange(len(values))
+    bend = np.abs(np.diff(values, 2))
+    bend[bend <= 1e-9 * np.ptp(values)] = 0  # rounding, not a corner
+    sharpest = np.argpartition(bend, -(limit // 2))[-(limit // 2) :]
+    grid = np.linspace(0, len(values) - 1, limit - limit // 2).astype(int)
+    return np.union1d(sharpest[bend[sharpest] > 0] + 1, grid)
+
+
+def peaks(values: np.ndarray) -> np.ndarray:
+    """Choose at most MAX_POINTS indices that keep every peak and valley: the extremes of each stretch, and the last.
+
+    Stretches double in length as a run grows, so that points drawn once stay where they are from tick to tick.
+    """
+    if len(values) <= MAX_POINTS:
+        return np.arange(len(values))
+    stretch = 2
+    while 2 * math.ceil(len(values) / stretch) > MAX_POINTS - 2:
+        stretch *= 2
+    whole = len(values) // stretch * stretch
+    rows = values[:whole].reshape(-1, stretch)
+    starts = np.arange(0, whole, stretch)
+    filled = np.where(np.isnan(rows), np.inf, rows), np.where(np.isnan(rows), -np.inf, rows)
+    return np.unique(
+        np.concatenate([[0], starts + filled[0].argmin(1), starts + filled[1].argmax(1), [len(values) - 1]])
+    )
+
+
+def evenly(count: int) -> list[int]:
+    """Choose at most MAX_POINTS of `count` indices, evenly, and the last; strides double as a run grows."""
+    stride = 1
+    while math.ceil(count / stride) > MAX_POINTS - 1:
+        stride *= 2
+    return sorted({*range(0, count, stride), *range(max(count - 1, 0), count)})
+
+
+def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
+    """Average exponentially, without the pull of a made-up start: the first value stays itself."""
+    total = weight = 0.0
+    out = np.full(len(values), np.nan)
+    for i, value in enumerate(values):
+        if not math.isnan(value):
+            total, weight = total * smoothing + value, weight * smoothing + 1
+            out[i] = total / weight
+    return out
+
+
+def finite(values: Sequence[float]) -> np.ndarray:
+    """Turn infinities into NaN, the gap of a curve."""
+    array = np.array(values, float)
+    array[~np.isfinite(array)] = np.nan
+    return array
+
+
+def rounded(values: Any) -> list[float | None]:
+    """Keep five significant digits, and None for what is not finite: JSON has no NaN."""
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in np.asarray(values, float).tolist()]

@@ -1,0 +1,118 @@
+"""What is wrong with a recipe, in sentences that name the field, its value and what is allowed."""
+
+from typing import Any, get_args
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from mlpcore.messages import Sentence
+from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
+
+NUMBERS = ("float_type", "float_parsing", "finite_number", "greater_than_equal", "less_than_equal")
+WHOLE_NUMBERS = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")
+LENGTHS = ("too_short", "too_long")
+
+
+def find_problems(error: ValueError) -> list[tuple[str, Sentence]]:
+    """Name each thing wrong with a recipe: the field (empty for the whole) and a sentence."""
+    if isinstance(error, ValidationError):
+        return [_explain(details) for details in error.errors(include_url=False)]
+    sentence = getattr(error, "sentence", Sentence("{text}", {"text": str(error)}))
+    return [(sentence.values.get("field", ""), sentence)]
+
+
+def find_limits(kind: type[BaseModel], name: str) -> tuple[float, float]:
+    """The least and the greatest value that a field, or each of its items, may have. Raises KeyError without them."""
+    bounds = _metadata(kind.model_fields[name])
+    return bounds["ge"], bounds["le"]
+
+
+def _metadata(field: FieldInfo) -> dict[str, Any]:
+    """The bounds of a field, and of the items where it is a tuple."""
+    found: dict[str, Any] = {}
+    stack: list[Any] = [field.annotation, *field.metadata]
+    while stack:
+        entry = stack.pop()
+        if isinstance(entry, FieldInfo):
+            stack += [entry.annotation, *entry.metadata]
+        for kind, name in ((Ge, "ge"), (Le, "le"), (MinLen, "min_length"), (MaxLen, "max_length")):
+            if isinstance(entry, kind):
+                found[name] = getattr(entry, name)
+        stack += [argument for argument in get_args(entry) if argument is not Ellipsis]
+        stack += getattr(entry, "__metadata__", ())
+    return found
+
+
+def _explain(details: ErrorDetails) -> tuple[str, Sentence]:
+    kind, name = _locate(details["loc"])
+    field = kind.model_fields.get(name)
+    bounds = {} if field is None else _metadata(field)
+    shown = _shorten(details["input"])
+    code = details["type"]
+    context = details.get("ctx", {})
+    if code == "value_error":
+        sentence = context["error"].sentence
+        return sentence.values["field"], sentence
+    if code == "json_invalid":
+        return "", Sentence("This is not JSON: {reason}.", {"reason": context.get("error", "")})
+    if code in ("model_type", "model_attributes_type", "dict_type"):
+        return name, Sentence("A recipe is expected here, {value} is none.", {"value": shown})
+    values = {"field": name, "value": shown}
+    if code == "missing":
+        if name not in ("betas", "changes", "step"):
+            return name, Sentence("{field} is missing.", {"field": name})
+        field = "changes" if name == "step" else name
+        return field, Sentence("{field} is {value}: something is missing in it.", {"field": field, "value": shown})
+    if code == "extra_forbidden":
+        return name, Sentence("{field} is no knob of a recipe.", values)
+    if code == "union_tag_invalid":
+        options = ", ".join(OPTIMIZERS if name == "optimizer" else SCHEDULERS)
+        given = {"value": _shorten(context["tag"]), "options": options}
+        return name, Sentence("{field} is {value}: it must be one of {options}.", values | given)
+    if code == "literal_error":
+        given = {"options": context["expected"].replace("'", "")}
+        return name, Sentence("{field} is {value}: it must be one of {options}.", values | given)
+    if code in LENGTHS and "max_length" in bounds:
+        given = {"count": context["actual_length"], "low": bounds.get("min_length", 0), "high": bounds["max_length"]}
+        return name, Sentence("{field} has {count} values: it must have {low} to {high}.", values | given)
+    if "ge" in bounds and code in (*NUMBERS, *WHOLE_NUMBERS):
+        given = {"low": _write_number(bounds["ge"]), "high": _write_number(bounds["le"])}
+        if code in WHOLE_NUMBERS or isinstance(bounds["ge"], int):
+            template = "{field} is {value}: it must be a whole number from {low} to {high}."
+        else:
+            template = "{field} is {value}: it must be a number from {low} to {high}."
+        return name, Sentence(template, values | given)
+    if code == "string_pattern_mismatch":
+        template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
+        return name, Sentence(template, values)
+    if code == "bool_type":
+        return name, Sentence("{field} is {value}: it must be true or false.", values)
+    return name, Sentence("{field} is {value}: {reason}.", values | {"reason": details["msg"]})
+
+
+def _locate(loc: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
+    """The model and the field that an error's place speaks of: ("optimizer", "SGD", "lr") is SGD's lr."""
+    kind: type[BaseModel] = Recipe
+    name = ""
+    for part in loc:
+        if part in OPTIMIZERS or part in SCHEDULERS:
+            kind = (OPTIMIZERS | SCHEDULERS)[part]
+        elif isinstance(part, str):
+            kind = Change if name == "changes" else kind
+            name = part
+    return kind, name
+
+
+def _write_number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}".replace("e-0", "e-")
+
+
+def _shorten(value: Any) -> str:
+    # an integer of millions of digits takes minutes to write out, and a nested list may never end
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
+        return "a number of more than 30 digits"
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(character if character.isprintable() else "·" for character in text[:60])
+    return text if len(text) <= 40 else f"{text[:39]}…"

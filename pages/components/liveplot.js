@@ -1,0 +1,166 @@
+// Draws a Plotly figure and updates it in place. Streamlit calls the default function again, with the same
+// parentElement, whenever the data or the theme change; the cleanup it returns runs once, when the chart goes.
+
+const NARROW = 480; // px: below it the axis titles go, for the legend and the coloured ticks say the same
+const HIDDEN = 120; // px: no chart fits
+const DARK = {
+  // Okabe and Ito's colours, lifted where they would sink into a dark page
+  "#0072b2": "#56b4e9",
+  "#d55e00": "#f0803c",
+  "#009e73": "#2dc296",
+  "#cfdbe6": "#33424f", // the pale end of a progress scale
+  "#8a94a0": "#8a97a5", // marks and notes
+};
+const states = new WeakMap();
+let library;
+
+function loadPlotly(source) {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL(source, document.baseURI);
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      script.remove();
+      library = undefined; // the next chart tries again
+      reject(new Error(`no answer from ${script.src}`));
+    };
+    document.head.append(script);
+  });
+  return library;
+}
+
+function readTheme(element) {
+  const css = getComputedStyle(element);
+  const read = (name) => css.getPropertyValue(name).trim();
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  probe.fillStyle = read("--st-background-color");
+  probe.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+  return {
+    dark: 0.299 * red + 0.587 * green + 0.114 * blue < 128,
+    text: read("--st-text-color"),
+    background: read("--st-background-color"),
+    border: read("--st-border-color"),
+    font: read("--st-font"),
+  };
+}
+
+// A copy of part of a figure in which every colour of DARK is replaced; arrays of numbers are passed through.
+function recolour(part) {
+  if (typeof part === "string") return DARK[part.toLowerCase()] ?? part;
+  if (Array.isArray(part)) return typeof part.at(-1) === "number" ? part : part.map(recolour);
+  if (part === null || typeof part !== "object") return part;
+  return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, recolour(value)]));
+}
+
+function dress(figure, theme, width) {
+  const { data, layout } = theme.dark ? recolour(figure) : structuredClone(figure);
+  const narrow = width < NARROW;
+  for (const [name, axis] of Object.entries(layout)) {
+    if (!/^[xy]axis\d*$/.test(name)) continue;
+    axis.gridcolor ??= theme.border;
+    axis.zerolinecolor ??= theme.border;
+    axis.linecolor ??= theme.border;
+    if (axis.title) axis.title.font = { size: 12, ...axis.title.font };
+    if (narrow && name.startsWith("y")) delete axis.title;
+  }
+  if (narrow && layout.meta?.narrow_margin) layout.margin = { ...layout.margin, ...layout.meta.narrow_margin };
+  layout.width = width;
+  layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"; // a finger scrolls the page
+  layout.font = { size: 12, ...layout.font, family: theme.font, color: theme.text };
+  layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+  layout.hoverlabel = {
+    ...layout.hoverlabel,
+    bgcolor: theme.background,
+    bordercolor: theme.border,
+    font: { size: 12, family: theme.font, color: theme.text },
+  };
+  layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: theme.border, activecolor: theme.text, ...layout.modebar };
+  return { data, layout };
+}
+
+function draw(state) {
+  const width = Math.floor(state.box.clientWidth);
+  if (width < HIDDEN) return Promise.resolve(); // in a closed tab, expander or sidebar: the observer calls again
+  state.width = width;
+  const { data, layout } = dress(state.figure, readTheme(state.box), width);
+  if (layout.uirevision !== state.revision) state.zoom = {};
+  state.revision = layout.uirevision;
+  // uirevision keeps hidden traces. It would drop a zoom as soon as the figure's own range moves, so that is kept here.
+  for (const [name, range] of Object.entries(state.zoom)) if (layout[name]) layout[name].range = range;
+  state.config ??= configure(state); // the same object every time: a new one would make react draw from scratch
+  return state.plotly.react(state.plot, data, layout, state.config);
+}
+
+function configure(state) {
+  const showAll = { name: "reset", title: state.words.reset, icon: state.plotly.Icons.home, click: () => reset(state) };
+  return {
+    displaylogo: false,
+    doubleClick: false,
+    modeBarButtons: [[showAll, "toImage"]],
+    responsive: false, // the observer does it, and knows the width at which titles go
+  };
+}
+
+function reset(state) {
+  state.zoom = {};
+  draw(state);
+}
+
+function listen(state) {
+  state.plot.on("plotly_doubleclick", () => reset(state));
+  state.plot.on("plotly_relayout", (changed) => {
+    for (const name of new Set(Object.keys(changed).map((key) => key.match(/^([xy]axis\d*)\.range/)?.[1])))
+      if (name) state.zoom[name] = [...state.plot.layout[name].range];
+  });
+}
+
+function mount(parent) {
+  const box = parent.querySelector(".liveplot");
+  const state = {
+    box,
+    plot: box.querySelector(".liveplot-figure"),
+    note: box.querySelector(".liveplot-note"),
+    zoom: {}, // axis → the range the visitor chose
+    latest: Promise.resolve(),
+  };
+  state.observer = new ResizeObserver(() => {
+    if (state.plotly && state.figure && Math.floor(box.clientWidth) !== state.width) draw(state);
+  });
+  state.observer.observe(box);
+  states.set(parent, state);
+  return state;
+}
+
+export default function ({ data, parentElement }) {
+  const state = states.get(parentElement) ?? mount(parentElement);
+  state.figure = data.figure;
+  state.words = data.words;
+  state.box.style.height = `${data.figure.layout.height}px`;
+  state.box.setAttribute("aria-label", data.alt);
+  // One drawing after the other, each with the newest figure: react is not made to overlap itself.
+  state.latest = state.latest
+    .then(() => loadPlotly(data.source))
+    .then((plotly) => {
+      state.plotly = plotly;
+      return state.gone ? undefined : draw(state);
+    })
+    .then(() => {
+      if (state.plot.on && !state.listening) {
+        state.listening = true;
+        listen(state);
+        state.box.classList.add("liveplot-ready");
+      }
+    })
+    .catch((error) => {
+      console.error(error);
+      if (!state.box.classList.contains("liveplot-ready")) state.note.textContent = data.words.failed;
+    });
+
+  return () => {
+    state.gone = true;
+    state.observer.disconnect();
+    states.delete(parentElement);
+    state.plotly?.purge(state.plot);
+  };
+}
