@@ -7,6 +7,7 @@ import importlib
 import secrets
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -23,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OWNER_COOKIE = "mlp_owner"
+FIRST_PAGE = 3.0  # seconds; an import of torch that competes with the first page delays it by about one
 ONE_YEAR = 365 * 24 * 3600  # seconds
 
 
@@ -80,6 +82,7 @@ async def healthz(_request: Request) -> Response:
 
 def _warm_up() -> None:
     _plotly_js()
+    time.sleep(FIRST_PAGE)
     importlib.import_module("torch")
     # What lives now lives for good: later collections need not walk it (175 ms each with torch loaded).
     gc.collect()

@@ -60,7 +60,8 @@ def schedule_chart(
             {"uid": "epochs", "type": "scatter", "x": [None], "y": [None], "xaxis": "x2", "hoverinfo": "skip"},
         ],
         "layout": {
-            "margin": {"l": 48, "r": 14, "t": 30, "b": 34},
+            "margin": {"l": 56, "r": 14, "t": 30, "b": 34},
+            "meta": {"still": True},
             "showlegend": False,
             "hovermode": "closest",
             "hoverdistance": -1,
@@ -190,7 +191,6 @@ def path_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate:
         ],
         "layout": {
             "margin": {"l": 56, "r": 16, "t": 42, "b": 40},
-            "meta": {"narrow_margin": {"l": 38}},
             "showlegend": False,
             "hovermode": "closest",
             "xaxis": axis(translate("train loss, falling →"), range=[high_loss, low_loss], nticks=6),

@@ -1,5 +1,6 @@
 """From a recipe to its learning-rate scheduler, its curve before training, and what looks wrong with it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -69,9 +70,9 @@ def preview_rates(recipe: Recipe) -> list[float]:
     return rates
 
 
-def find_drops(rates: list[float]) -> list[int]:
-    """Find where a rate falls at once: the numbers of iterations done before each fall by a tenth or more."""
-    return [step for step in range(1, len(rates)) if rates[step] <= 0.9 * rates[step - 1]]
+def find_drops(rates: Sequence[float]) -> list[int]:
+    """Find where a rate falls at once, by a tenth or more: the first step, counted from 1, that uses each lower rate."""
+    return [step + 1 for step in range(1, len(rates)) if rates[step] <= 0.9 * rates[step - 1]]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Charts that tick: a Plotly figure that is updated in place, so that zoom, hidden traces and hover live on."""
 
 from collections.abc import Mapping
-from gettext import gettext as _
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from components.words import _
 
 _mount = st.components.v2.component(
     "liveplot",

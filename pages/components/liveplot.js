@@ -29,6 +29,11 @@ function loadPlotly(source) {
   return library;
 }
 
+// A finger scrolls the page; it neither zooms nor needs the way back.
+function byFinger() {
+  return matchMedia("(pointer: coarse)").matches;
+}
+
 function readTheme(element) {
   const css = getComputedStyle(element);
   const read = (name) => css.getPropertyValue(name).trim();
@@ -55,7 +60,7 @@ function recolour(part) {
 
 function dress(figure, theme, width) {
   const { data, layout } = theme.dark ? recolour(figure) : structuredClone(figure);
-  const narrow = width < NARROW;
+  const narrow = width < NARROW && layout.meta?.narrow_margin;
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\d*$/.test(name)) continue;
     axis.gridcolor ??= theme.border;
@@ -64,11 +69,12 @@ function dress(figure, theme, width) {
     if (axis.title) axis.title.font = { size: 12, ...axis.title.font };
     if (narrow && name.startsWith("y")) delete axis.title;
   }
-  if (narrow && layout.meta?.narrow_margin) layout.margin = { ...layout.margin, ...layout.meta.narrow_margin };
+  if (narrow) layout.margin = { ...layout.margin, ...layout.meta.narrow_margin };
   layout.width = width;
-  layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"; // a finger scrolls the page
+  layout.dragmode = byFinger() ? false : "zoom";
   layout.font = { size: 12, ...layout.font, family: theme.font, color: theme.text };
-  layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+  layout.paper_bgcolor = theme.background; // Plotly picks what contrasts with it, such as the hover line's edge
+  layout.plot_bgcolor = "rgba(0,0,0,0)";
   layout.hoverlabel = {
     ...layout.hoverlabel,
     bgcolor: theme.background,
@@ -79,9 +85,9 @@ function dress(figure, theme, width) {
   return { data, layout };
 }
 
-function draw(state) {
+async function draw(state) {
   const width = Math.floor(state.box.clientWidth);
-  if (width < HIDDEN) return Promise.resolve(); // in a closed tab, expander or sidebar: the observer calls again
+  if (width < HIDDEN) return; // in a closed tab, expander or sidebar: the observer calls again
   state.width = width;
   const { data, layout } = dress(state.figure, readTheme(state.box), width);
   if (layout.uirevision !== state.revision) state.zoom = {};
@@ -89,13 +95,15 @@ function draw(state) {
   // uirevision keeps hidden traces. It would drop a zoom as soon as the figure's own range moves, so that is kept here.
   for (const [name, range] of Object.entries(state.zoom)) if (layout[name]) layout[name].range = range;
   state.config ??= configure(state); // the same object every time: a new one would make react draw from scratch
-  return state.plotly.react(state.plot, data, layout, state.config);
+  await state.plotly.react(state.plot, data, layout, state.config);
+  if (!state.listening) listen(state);
 }
 
 function configure(state) {
   const showAll = { name: "reset", title: state.words.reset, icon: state.plotly.Icons.home, click: () => reset(state) };
   return {
     displaylogo: false,
+    displayModeBar: byFinger() || state.figure.layout.meta?.still ? false : "hover",
     doubleClick: false,
     modeBarButtons: [[showAll, "toImage"]],
     responsive: false, // the observer does it, and knows the width at which titles go
@@ -108,6 +116,8 @@ function reset(state) {
 }
 
 function listen(state) {
+  state.listening = true;
+  state.box.classList.add("liveplot-ready");
   state.plot.on("plotly_doubleclick", () => reset(state));
   state.plot.on("plotly_relayout", (changed) => {
     for (const name of new Set(Object.keys(changed).map((key) => key.match(/^([xy]axis\d*)\.range/)?.[1])))
@@ -145,16 +155,9 @@ export default function ({ data, parentElement }) {
       state.plotly = plotly;
       return state.gone ? undefined : draw(state);
     })
-    .then(() => {
-      if (state.plot.on && !state.listening) {
-        state.listening = true;
-        listen(state);
-        state.box.classList.add("liveplot-ready");
-      }
-    })
     .catch((error) => {
       console.error(error);
-      if (!state.box.classList.contains("liveplot-ready")) state.note.textContent = data.words.failed;
+      if (!state.listening) state.note.textContent = data.words.failed;
     });
 
   return () => {

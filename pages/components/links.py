@@ -1,0 +1,33 @@
+"""The page's address: the recipe that the knobs make and the run that is shown."""
+
+import streamlit as st
+from components.forms import put_recipe
+
+from mlpcore.links import from_query, to_query
+from mlpcore.messages import Sentence
+from mlpcore.recipe import Recipe
+from mlpcore.runs import Run
+
+
+def take_link(default: Recipe) -> list[Sentence]:
+    """Set the knobs from the address, where it says something new; return what is wrong with it, in sentences."""
+    query = dict(st.query_params)
+    state = st.session_state
+    if "address" not in state or (query and query != state["address"]):
+        state["address"] = query
+        recipe, state["refused"] = from_query(query, default)
+        put_recipe(recipe)
+        if "run" in query:
+            state["run"] = query["run"]
+        return state["refused"]
+    return []
+
+
+def write_link(recipe: Recipe | None, run: Run | None) -> None:
+    """Let the address say what the page shows, so that it survives a reload and can be passed on."""
+    if recipe is None:
+        return
+    query = to_query(recipe) | ({"run": run.id} if run else {})
+    if query != dict(st.query_params):
+        st.query_params.from_dict(query)
+    st.session_state["address"] = query

@@ -1,0 +1,126 @@
+"""A run as it goes: its state in a sentence, its curves, its path and its figures."""
+
+import streamlit as st
+from components.live import live_plot
+from components.state import count_training_images, get_manager, preview
+from components.words import _, show_duration
+
+from mlpcore.charts import path_chart, run_chart
+from mlpcore.recipe import Recipe
+from mlpcore.runs import Run, RunStatus
+
+CHART_HEIGHT = 430  # pixels; with header and tiles it fits a window 800 high
+COLOURS = {
+    RunStatus.QUEUED: "gray",
+    RunStatus.RUNNING: "blue",
+    RunStatus.PAUSED: "gray",
+    RunStatus.FINISHED: "green",
+    RunStatus.STOPPED: "gray",
+    RunStatus.DIVERGED: "orange",
+    RunStatus.FAILED: "red",
+    RunStatus.INTERRUPTED: "orange",
+}
+
+
+def find_run(owner: str) -> Run | None:
+    """The run to show: the one that was asked for, else the visitor's newest that goes on."""
+    manager = get_manager()
+    if run_id := st.session_state.get("run"):
+        try:
+            return manager.get(run_id)
+        except ValueError:
+            st.toast(_("The run that this address names is not kept here."))
+            del st.session_state["run"]
+    mine = [run for run in manager.list_active() if run.owner == owner]
+    if mine:
+        st.session_state["run"] = mine[-1].id
+        return mine[-1]
+    return None
+
+
+def show_run(run: Run | None, recipe: Recipe | None) -> None:
+    """Show a run, every second anew while it goes on; without one, the empty charts that wait for it."""
+    active = run is not None and not run.status.is_over
+    st.fragment(_draw, run_every=1.0 if active else None)(run.id if run else None, recipe, active)
+
+
+def _draw(run_id: str | None, recipe: Recipe | None, was_active: bool) -> None:
+    run = get_manager().get(run_id) if run_id else None
+    if was_active and run.status.is_over:
+        st.rerun()
+    _status_line(run)
+    shown = run.recipe if run else recipe
+    if shown is None:
+        return
+    evaluations = run.evaluations if run else ()
+    curves, path = st.columns([7, 3], gap="small")
+    with curves:
+        figure = run_chart(
+            evaluations,
+            planned_rates=preview(shown.model_dump_json()),
+            train_iter=shown.train_iter,
+            steps_per_epoch=count_training_images(shown) / shown.batch_size,
+            changes=shown.changes,
+            log_loss=st.session_state.get("log_loss", False),
+            log_lr=st.session_state.get("log_lr", False),
+            smoothing=st.session_state.get("smoothing", 0.0),
+            translate=_,
+        )
+        alt = _("Train loss, test accuracy and learning rate over the iterations.")
+        live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
+    with path:
+        figure = path_chart(evaluations, train_iter=shown.train_iter, translate=_)
+        alt = _("The run's path in the plane of train loss and test accuracy.")
+        live_plot(figure, key="path", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
+    _tiles(run)
+
+
+def _status_line(run: Run | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", height=30, border=False):
+        if run is None:
+            st.text(_("Turn the knobs, look at the schedule, and press Start."))
+            return
+        st.badge(_status_word(run.status), color=COLOURS[run.status])
+        st.text(run.message or _progress_sentence(run))
+
+
+def _status_word(status: RunStatus) -> str:
+    words = {
+        RunStatus.QUEUED: _("queued"),
+        RunStatus.RUNNING: _("running"),
+        RunStatus.PAUSED: _("paused"),
+        RunStatus.FINISHED: _("finished"),
+        RunStatus.STOPPED: _("stopped"),
+        RunStatus.DIVERGED: _("diverged"),
+        RunStatus.FAILED: _("failed"),
+        RunStatus.INTERRUPTED: _("interrupted"),
+    }
+    return words[status]
+
+
+def _progress_sentence(run: Run) -> str:
+    if run.status is RunStatus.QUEUED:
+        share = get_manager().preparation(run.id)
+        if share is not None:
+            return _("The images are being prepared: {share:.0%}.").format(share=share)
+        return _("Waiting for its turn.")
+    done = _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter)
+    spent = _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device)
+    return f"{done} · {spent}"
+
+
+def _tiles(run: Run | None) -> None:
+    latest, best = (run.latest, run.best) if run else (None, None)
+    pace = get_manager().pace(run.id) if run else 0.0
+    st.progress(run.step / run.recipe.train_iter if run else 0.0)
+    with st.grid(7, min_column_width=104, gap="small"):
+        st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
+        st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
+        at = _("Best, at {step:,}").format(step=best.step) if best else _("Best")
+        st.metric(at, f"{best.test_acc:.1%}" if best else None)
+        st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
+        gap = f"{100 * (latest.train_acc - latest.test_acc):+.1f}" if latest else None
+        st.metric(_("Gap, points"), gap)
+        st.metric(_("Iterations / s"), f"{pace:,.0f}" if pace else None)
+        left = (run.recipe.train_iter - run.step) / pace if run and pace and not run.status.is_over else None
+        st.metric(_("Time left"), show_duration(left) if left is not None else None)

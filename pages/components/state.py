@@ -1,0 +1,47 @@
+"""What the pages share between reruns: the manager, the visitor's token, previews. The only place that caches."""
+
+import secrets
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from mlpcore import catalog
+from mlpcore.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mlpcore.manager import RunManager
+
+OWNER_COOKIE = "mlp_owner"
+
+
+@st.cache_resource(show_spinner=False)
+def get_manager() -> "RunManager":
+    """The manager of this process; clearing Streamlit's caches leaves it alone."""
+    from mlpcore.manager import shared_manager  # torch: not before it is needed
+
+    return shared_manager()
+
+
+def read_owner() -> str:
+    """The visitor's token: their browser's cookie, or one for this session where cookies are refused."""
+    if token := st.context.cookies.get(OWNER_COOKIE):
+        return token
+    return st.session_state.setdefault("owner", secrets.token_urlsafe(32))
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def preview(recipe_json: str) -> list[float]:
+    """The rate of each iteration, as the run's own scheduler gives it."""
+    from mlpcore.schedules import preview_rates  # torch: not before it is needed
+
+    return preview_rates(Recipe.model_validate_json(recipe_json))
+
+
+@st.cache_data(show_spinner=False, ttl=60, max_entries=50)
+def _count_images(dataset: str) -> int:
+    return catalog.count_training_images(catalog.data_home(), dataset)
+
+
+def count_training_images(recipe: Recipe) -> int:
+    """How many images a recipe trains on, at least 1."""
+    return recipe.train_size or _count_images(recipe.dataset)

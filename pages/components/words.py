@@ -1,0 +1,29 @@
+"""Sentences in the visitor's language, and numbers with as many digits as mean something."""
+
+from gettext import gettext as _
+
+from mlpcore.messages import Sentence
+
+__all__ = ["_", "say", "show_duration", "show_rate"]
+
+
+def say(sentence: Sentence) -> str:
+    """Translate a sentence and put its values in."""
+    return _(sentence.template).format(**sentence.values)
+
+
+def show_rate(rate: float) -> str:
+    """Write a learning rate or a weight decay as short as it is exact: 0.01, 3e-4, 0."""
+    return f"{rate:g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def show_duration(seconds: float) -> str:
+    """Write a time span: 0.8 s, 42 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 10:
+        return _("{seconds:.1f} s").format(seconds=seconds)
+    whole = round(seconds)
+    if whole < 60:
+        return _("{seconds} s").format(seconds=whole)
+    if whole < 3600:
+        return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
+    return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)

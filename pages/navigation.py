@@ -1,0 +1,12 @@
+"""The pages and their names; what stands on every one of them."""
+
+import streamlit as st
+from components.words import _
+
+st.set_page_config(page_title=_("MLP playground"), page_icon="🎛️", layout="wide")
+st.navigation(
+    [
+        st.Page("playground.py", title=_("Playground"), default=True),
+    ],
+    position="top",
+).run()
