@@ -16,9 +16,10 @@ def corners(values: Sequence[float], limit: int = MAX_POINTS) -> np.ndarray:
         return np.arange(len(values))
     bend = np.abs(np.diff(values, 2))
     bend[bend <= 1e-9 * np.ptp(values)] = 0  # rounding, not a corner
-    sharpest = np.argpartition(bend, -(limit // 2))[-(limit // 2) :]
+    bent = np.flatnonzero(bend)
+    sharpest = bent[np.argsort(bend[bent], kind="stable")[-(limit // 2) :]]
     grid = np.linspace(0, len(values) - 1, limit - limit // 2).astype(int)
-    return np.union1d(sharpest[bend[sharpest] > 0] + 1, grid)
+    return np.union1d(sharpest + 1, grid)
 
 
 def peaks(values: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def preview_rates(recipe: Recipe) -> list[float]:
 
 
 def find_drops(rates: Sequence[float]) -> list[int]:
-    """Find where a rate falls at once, by a tenth or more: the first step, counted from 1, that uses each lower rate."""
+    """Find where a rate falls at once, by a tenth or more: the first step (from 1) that uses each lower rate."""
     return [step + 1 for step in range(1, len(rates)) if rates[step] <= 0.9 * rates[step - 1]]
 
 

@@ -3,7 +3,12 @@
 import streamlit as st
 from components.words import _
 
-st.set_page_config(page_title=_("MLP playground"), page_icon="🎛️", layout="wide")
+st.set_page_config(
+    page_title=_("MLP playground"),
+    page_icon="🎛️",
+    layout="wide",
+    menu_items={"About": _("Turn the knobs of gradient descent and see what they do.")},
+)
 st.navigation(
     [
         st.Page("playground.py", title=_("Playground"), default=True),

@@ -6,9 +6,9 @@ from components.links import take_link, write_link
 from components.live import live_plot
 from components.state import count_training_images, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
-from components.words import _, say
+from components.words import _, say, show_rate
 
-from mlpcore.catalog import data_home, known_datasets
+from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import schedule_chart
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
@@ -16,7 +16,7 @@ from mlpcore.runs import Run, RunStatus
 
 owner = read_owner()
 datasets = known_datasets(data_home())
-refused = take_link(default=Recipe(dataset=datasets[0]))
+refused = take_link(default=Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES), datasets=datasets)
 
 
 def send_to_run(knob: str) -> None:
@@ -68,17 +68,35 @@ def show_knobs() -> Recipe | None:
     """Draw the knobs; return the recipe they make, None where they make none."""
     forms.optimizer_form(send_to_run)
     forms.scheduler_form()
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         with st.popover(_("Images")):
             forms.data_form(datasets)
         with st.popover(_("Network")):
             forms.network_form()
         with st.popover(_("Run")):
             forms.run_form()
+        st.toggle(_("Log lr"), key="log_lr", persist_state="session", width="content")
     recipe, problems = forms.read_recipe()
     for sentence in problems:
         st.warning(say(sentence))
     return recipe
+
+
+def show_others(run: Run | None) -> None:
+    """List the runs that go on on this server, everybody's, to look at."""
+    others = [other for other in get_manager().list_active() if run is None or other.id != run.id]
+    if not others:
+        return
+    with st.popover(_("{n} more running").format(n=len(others))):
+        for other in others:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.text(f"{describe_training(other.recipe)}\n{describe_data(other.recipe)}")
+                st.button(_("Watch"), key=f"watch.{other.id}", on_click=watch, args=(other.id,))
+
+
+def watch(run_id: str) -> None:
+    """Show another run."""
+    st.session_state["run"] = run_id
 
 
 def show_header(run: Run | None, recipe: Recipe | None) -> None:
@@ -90,7 +108,12 @@ def show_header(run: Run | None, recipe: Recipe | None) -> None:
             if shown is not None:
                 st.markdown(f"##### {describe_training(shown)}")
                 st.caption(describe_data(shown))
+        show_others(run)
         mine = run is not None and not run.status.is_over and run.owner == owner
+        if run is not None and run.status is RunStatus.DIVERGED and recipe is not None:
+            lower = max(run.recipe.optimizer.lr / 10, 1e-6)
+            label = _("Set lr to {lr}").format(lr=show_rate(lower))
+            st.button(label, on_click=forms.put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
         if mine and run.status is RunStatus.PAUSED:
             st.button(_("Resume"), on_click=manager.resume, args=(run.id,), kwargs={"owner": owner}, key="resume")
         else:

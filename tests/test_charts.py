@@ -161,6 +161,12 @@ def test_a_change_is_marked_at_its_step_with_what_it_set():
     assert second["xanchor"] == "right"  # else it would be cut off
 
 
+def test_labels_of_changes_that_stand_close_take_rows_of_their_own():
+    changes = [Change(step=800, momentum=0.5), Change(step=820, lr=0.02), Change(step=2000, lr=0.003)]
+    notes = draw([], changes=changes)["layout"]["annotations"][:3]
+    assert [note["yshift"] for note in notes] == [0, -14, 0]
+
+
 def test_the_followed_rate_has_the_plan_s_corners_and_jumps_at_a_change():
     evaluations = [evaluation(step, lr=STEP_LR[step - 1]) for step in (450, 900, 1350)]
     evaluations.append(evaluation(1800, lr=0.0001))

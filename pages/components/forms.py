@@ -25,10 +25,25 @@ def put_recipe(recipe: Recipe) -> None:
     state["knob.optimizer"], state["knob.scheduler"] = recipe.optimizer.name, recipe.scheduler.name
     for part, prefix in ((recipe.optimizer, recipe.optimizer.name), (recipe.scheduler, recipe.scheduler.name)):
         for name in type(part).model_fields:
-            _put(f"{prefix}.{name}", getattr(part, name))
+            put_knob(f"{prefix}.{name}", getattr(part, name))
     for name in Recipe.model_fields:
         if name not in ("optimizer", "scheduler", "changes"):
-            _put(name, getattr(recipe, name))
+            put_knob(name, getattr(recipe, name))
+
+
+def put_knob(path: str, value: Any) -> None:
+    """Set a knob, "lr" of the recipe itself or "SGD.lr" of an optimizer, and its widgets with it."""
+    state = st.session_state
+    state.setdefault("knob.refused", {}).pop(path, None)
+    name = path.rpartition(".")[2]
+    if name == "betas":
+        state[f"knob.{path}.0"], state[f"knob.{path}.1"] = value
+    elif name in LISTS:
+        state[f"knob.{path}"] = ", ".join(map(str, value))
+    else:
+        state[f"knob.{path}"] = value
+    if name in LOG_KNOBS:
+        state[f"knob.{path}.text"], state[f"knob.{path}.slider"] = show_rate(value), value
 
 
 def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
@@ -126,21 +141,6 @@ def run_form() -> None:
 # one widget a kind of knob; a path is "lr" for the recipe's own knobs, "SGD.lr" for an optimizer's
 
 
-def _put(path: str, value: Any) -> None:
-    """Set a knob, and its widgets with it."""
-    state = st.session_state
-    state.setdefault("knob.refused", {}).pop(path, None)
-    name = path.rpartition(".")[2]
-    if name == "betas":
-        state[f"knob.{path}.0"], state[f"knob.{path}.1"] = value
-    elif name in LISTS:
-        state[f"knob.{path}"] = ", ".join(map(str, value))
-    else:
-        state[f"knob.{path}"] = value
-    if name in LOG_KNOBS:
-        state[f"knob.{path}.text"], state[f"knob.{path}.slider"] = show_rate(value), value
-
-
 def _get(path: str) -> Any:
     """Read a knob, None where its widget was never shown: the recipe's default holds."""
     state = st.session_state
@@ -165,7 +165,7 @@ def _prepare(path: str, kind: type[BaseModel]) -> dict[str, Any]:
     """Give a knob that was never shown its default; return what every widget of it is called with."""
     field = kind.model_fields[path.rpartition(".")[2]]
     if _get(path) is None and field.default is not None:
-        _put(path, field.default)
+        put_knob(path, field.default)
     help_text = _(field.description) if field.description else None
     return {"key": f"knob.{path}", "help": help_text, "persist_state": "session"}
 
@@ -267,7 +267,7 @@ def _log_slider(path: str, label: str, kind: type[BaseModel], edited: Edited) ->
 
 
 def _take_slider(path: str, edited: Edited) -> None:
-    _put(path, st.session_state[f"knob.{path}.slider"])
+    put_knob(path, st.session_state[f"knob.{path}.slider"])
     edited(path.rpartition(".")[2])
 
 
@@ -281,7 +281,7 @@ def _take_text(path: str, kind: type[BaseModel], edited: Edited) -> None:
     except ValueError:
         value = math.nan
     if low <= value <= high:
-        _put(path, value)
+        put_knob(path, value)
         edited(name)
         return
     template = "{field} is {value}: it must be a number from {low} to {high}."

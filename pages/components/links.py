@@ -1,5 +1,7 @@
 """The page's address: the recipe that the knobs make and the run that is shown."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 from components.forms import put_recipe
 
@@ -9,17 +11,22 @@ from mlpcore.recipe import Recipe
 from mlpcore.runs import Run
 
 
-def take_link(default: Recipe) -> list[Sentence]:
+def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
     """Set the knobs from the address, where it says something new; return what is wrong with it, in sentences."""
     query = dict(st.query_params)
     state = st.session_state
     if "address" not in state or (query and query != state["address"]):
         state["address"] = query
-        recipe, state["refused"] = from_query(query, default)
+        recipe, refused = from_query(query, default)
+        if recipe.dataset not in datasets:
+            template = "{field} is {value}: this machine has {options}."
+            values = {"field": "dataset", "value": recipe.dataset, "options": ", ".join(datasets)}
+            refused.append(Sentence(template, values))
+            recipe = recipe.model_copy(update={"dataset": default.dataset})
         put_recipe(recipe)
         if "run" in query:
             state["run"] = query["run"]
-        return state["refused"]
+        return refused
     return []
 
 

@@ -2,14 +2,17 @@
 
 import streamlit as st
 from components.live import live_plot
-from components.state import count_training_images, get_manager, preview
-from components.words import _, show_duration
+from components.state import count_training_images, draw_class_sheet, get_manager, preview, request_images
+from components.words import _, say, show_duration
 
+from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import path_chart, run_chart
+from mlpcore.messages import SentenceError
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 
-CHART_HEIGHT = 430  # pixels; with header and tiles it fits a window 800 high
+CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
+SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
 COLOURS = {
     RunStatus.QUEUED: "gray",
     RunStatus.RUNNING: "blue",
@@ -39,49 +42,87 @@ def find_run(owner: str) -> Run | None:
 
 
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
-    """Show a run, every second anew while it goes on; without one, the empty charts that wait for it."""
-    active = run is not None and not run.status.is_over
-    st.fragment(_draw, run_every=1.0 if active else None)(run.id if run else None, recipe, active)
+    """Show a run, every second anew while it goes on; without one, what it will train on and the empty curves."""
+    ticks = is_loading(recipe) if run is None else not run.status.is_over
+    st.fragment(_draw, run_every=1.0 if ticks else None)(run.id if run else None, recipe, run.status if run else None)
 
 
-def _draw(run_id: str | None, recipe: Recipe | None, was_active: bool) -> None:
+def is_loading(recipe: Recipe | None) -> bool:
+    """Whether the recipe's images are on their way into memory; asking sends for them."""
+    loading = recipe and request_images(recipe)
+    return loading is not None and not loading.images.done()
+
+
+def _draw(run_id: str | None, recipe: Recipe | None, status: RunStatus | None) -> None:
     run = get_manager().get(run_id) if run_id else None
-    if was_active and run.status.is_over:
-        st.rerun()
-    _status_line(run)
+    if run is not None and run.status is not status:
+        st.rerun()  # the buttons above belong to another state
     shown = run.recipe if run else recipe
     if shown is None:
         return
-    evaluations = run.evaluations if run else ()
+    _status_line(run, shown)
     curves, path = st.columns([7, 3], gap="small")
     with curves:
-        figure = run_chart(
-            evaluations,
-            planned_rates=preview(shown.model_dump_json()),
-            train_iter=shown.train_iter,
-            steps_per_epoch=count_training_images(shown) / shown.batch_size,
-            changes=shown.changes,
-            log_loss=st.session_state.get("log_loss", False),
-            log_lr=st.session_state.get("log_lr", False),
-            smoothing=st.session_state.get("smoothing", 0.0),
-            translate=_,
-        )
-        alt = _("Train loss, test accuracy and learning rate over the iterations.")
-        live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
+        _curves(run, shown)
     with path:
-        figure = path_chart(evaluations, train_iter=shown.train_iter, translate=_)
-        alt = _("The run's path in the plane of train loss and test accuracy.")
-        live_plot(figure, key="path", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
+        if run is not None or not _class_sheet(shown):
+            figure = path_chart(run.evaluations if run else (), train_iter=shown.train_iter, translate=_)
+            alt = _("The run's path in the plane of train loss and test accuracy.")
+            live_plot(figure, key="path", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
+    st.progress(run.step / shown.train_iter if run else 0.0)
     _tiles(run)
+    _view_options()
 
 
-def _status_line(run: Run | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", height=30, border=False):
+def _curves(run: Run | None, recipe: Recipe) -> None:
+    figure = run_chart(
+        run.evaluations if run else (),
+        planned_rates=preview(recipe.model_dump_json()),
+        train_iter=recipe.train_iter,
+        steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
+        changes=recipe.changes,
+        log_loss=st.session_state.get("log_loss", False),
+        log_lr=st.session_state.get("log_lr", False),
+        smoothing=st.session_state.get("smoothing", 0.0),
+        translate=_,
+    )
+    alt = _("Train loss, test accuracy and learning rate over the iterations.")
+    live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run.id if run else "")
+
+
+def _class_sheet(recipe: Recipe) -> bool:
+    """Show what the run will train on; whether that could be done."""
+    loading = request_images(recipe)
+    if loading is None or not loading.images.done() or loading.images.exception() is not None:
+        return False
+    with st.container(height=CHART_HEIGHT, border=False):
+        alt = _("A few images of each class.")
+        st.image(draw_class_sheet(recipe.dataset), caption=None, width="stretch", alt=alt)
+    return True
+
+
+def _status_line(run: Run | None, recipe: Recipe) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if run is None:
-            st.text(_("Turn the knobs, look at the schedule, and press Start."))
+            st.text(_waiting_sentence(recipe))
             return
         st.badge(_status_word(run.status), color=COLOURS[run.status])
         st.text(run.message or _progress_sentence(run))
+
+
+def _waiting_sentence(recipe: Recipe) -> str:
+    loading = request_images(recipe)
+    if loading is None:
+        return _("Turn the knobs, look at the schedule, and press Start.")
+    if not loading.images.done():
+        return _("The images are being prepared: {share:.0%}.").format(share=loading.progress)
+    if error := loading.images.exception():
+        return say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded.")
+    if recipe.dataset == SHAPES and CIFAR10 not in known_datasets(data_home()):
+        return _(
+            "CIFAR-10 is not on this machine, so these are Shapes, drawn by the program. Turn the knobs, press Start."
+        )
+    return _("The images are ready. Turn the knobs, look at the schedule, and press Start.")
 
 
 def _status_word(status: RunStatus) -> str:
@@ -112,7 +153,6 @@ def _progress_sentence(run: Run) -> str:
 def _tiles(run: Run | None) -> None:
     latest, best = (run.latest, run.best) if run else (None, None)
     pace = get_manager().pace(run.id) if run else 0.0
-    st.progress(run.step / run.recipe.train_iter if run else 0.0)
     with st.grid(7, min_column_width=104, gap="small"):
         st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
         st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
@@ -124,3 +164,19 @@ def _tiles(run: Run | None) -> None:
         st.metric(_("Iterations / s"), f"{pace:,.0f}" if pace else None)
         left = (run.recipe.train_iter - run.step) / pace if run and pace and not run.status.is_over else None
         st.metric(_("Time left"), show_duration(left) if left is not None else None)
+
+
+def _view_options() -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.toggle(_("Log loss"), key="log_loss", persist_state="session", width="content")
+        st.segmented_control(
+            _("Smoothing"),
+            SMOOTHINGS,
+            default=0.0,
+            required=True,
+            format_func=lambda share: _("no smoothing") if share == 0 else f"{share:g}",
+            key="smoothing",
+            label_visibility="collapsed",
+            width="content",
+            persist_state="session",
+        )

@@ -7,8 +7,10 @@ import streamlit as st
 
 from mlpcore import catalog
 from mlpcore.recipe import Recipe
+from mlpcore.sheets import draw_sheet
 
 if TYPE_CHECKING:
+    from mlpcore.library import Loading
     from mlpcore.manager import RunManager
 
 OWNER_COOKIE = "mlp_owner"
@@ -45,3 +47,21 @@ def _count_images(dataset: str) -> int:
 def count_training_images(recipe: Recipe) -> int:
     """How many images a recipe trains on, at least 1."""
     return recipe.train_size or _count_images(recipe.dataset)
+
+
+def request_images(recipe: Recipe) -> "Loading | None":
+    """Send for a recipe's images, so that they are there when Start is pressed; None where its device is not."""
+    from mlpcore.device import pick_device  # torch: not before it is needed
+
+    try:
+        device = pick_device(recipe.device)
+    except ValueError:
+        return None
+    return get_manager().library.request(recipe.dataset, device)
+
+
+@st.cache_data(show_spinner=False, max_entries=20)
+def draw_class_sheet(dataset: str) -> bytes:
+    """A sheet of a data set's training images, as PNG; the images must be loaded."""
+    train = get_manager().library.request(dataset, "cpu").images.result().train
+    return draw_sheet(train.data[:2000].numpy(), train.targets[:2000].numpy(), train.classes)
