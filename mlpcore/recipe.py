@@ -224,7 +224,7 @@ class Recipe(Knobs):
         default=64, ge=1, le=100_000, description="Images in one mini-batch; all of them is full-batch descent."
     )
     train_iter: Iterations = Field(default=3000, description="Iterations (mini-batches) the run trains for.")
-    eval_every: Iterations = Field(default=100, description="Iterations between two evaluations, the chart's points.")
+    eval_every: Iterations = Field(default=200, description="Iterations between two evaluations, the chart's points.")
     seed: int = Field(
         default=0, ge=0, le=2**32 - 1, description="Decides every random draw: same seed, same weights and batches."
     )

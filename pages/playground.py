@@ -1,5 +1,7 @@
 """One run: the knobs, the schedule they make, Start, and the live curves."""
 
+from collections.abc import Callable
+
 import streamlit as st
 from components import forms, run_view
 from components.links import take_link, write_link
@@ -101,7 +103,6 @@ def watch(run_id: str) -> None:
 
 def show_header(run: Run | None, recipe: Recipe | None) -> None:
     """Say what is shown, or what will run, beside the buttons."""
-    manager = get_manager()
     shown = run.recipe if run else recipe
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(gap=None):
@@ -109,19 +110,26 @@ def show_header(run: Run | None, recipe: Recipe | None) -> None:
                 st.markdown(f"##### {describe_training(shown)}")
                 st.caption(describe_data(shown))
         show_others(run)
-        mine = run is not None and not run.status.is_over and run.owner == owner
+        show_buttons(run, recipe)
+
+
+def show_buttons(run: Run | None, recipe: Recipe | None) -> None:
+    """Start, and what can be done to a run that goes on: by the one who started it."""
+    manager = get_manager()
+    mine = run is not None and not run.status.is_over and run.owner == owner
+    with st.container(horizontal=True, width="content", gap="small"):
         if run is not None and run.status is RunStatus.DIVERGED and recipe is not None:
             lower = max(run.recipe.optimizer.lr / 10, 1e-6)
             label = _("Set lr to {lr}").format(lr=show_rate(lower))
             st.button(label, on_click=forms.put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
         if mine and run.status is RunStatus.PAUSED:
-            st.button(_("Resume"), on_click=manager.resume, args=(run.id,), kwargs={"owner": owner}, key="resume")
+            st.button(_("Resume"), on_click=obey, args=(manager.resume, run.id), key="resume")
         else:
             can_pause = mine and run.status is RunStatus.RUNNING
-            pause = {"on_click": manager.pause, "args": (run.id,), "kwargs": {"owner": owner}} if can_pause else {}
-            st.button(_("Pause"), disabled=not can_pause, key="pause", **pause)
-        stop = {"on_click": manager.stop, "args": (run.id,), "kwargs": {"owner": owner}} if mine else {}
-        st.button(_("Stop"), disabled=not mine, key="stop", **stop)
+            st.button(
+                _("Pause"), on_click=obey, args=(manager.pause, run and run.id), disabled=not can_pause, key="pause"
+            )
+        st.button(_("Stop"), on_click=obey, args=(manager.stop, run and run.id), disabled=not mine, key="stop")
         st.button(
             _("Start"),
             type="primary",
@@ -131,6 +139,14 @@ def show_header(run: Run | None, recipe: Recipe | None) -> None:
             on_click=start,
             args=(recipe,),
         )
+
+
+def obey(ask: Callable[..., None], run_id: str) -> None:
+    """Ask the manager for something; a refusal is said in a sentence."""
+    try:
+        ask(run_id, owner=owner)
+    except SentenceError as error:
+        st.toast(say(error.sentence))
 
 
 left, right = st.columns([3, 8], gap="medium")

@@ -1,0 +1,243 @@
+"""The command line: train a recipe without a page, list the devices and the data sets.
+
+The flags are the recipe's own fields, so a knob that is new there is a flag here. torch is loaded only to train and to
+look for devices: `-h` and a recipe that is refused answer in a third of a second.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from tqdm.auto import tqdm
+
+from mlpcore.catalog import CIFAR10, data_home, known_datasets
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.problems import find_problems
+from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
+from mlpcore.runs import Run, RunStatus
+
+if TYPE_CHECKING:
+    from mlpcore.manager import RunManager
+
+PARTS: dict[str, Mapping[str, type[BaseModel]]] = {"optimizer": OPTIMIZERS, "scheduler": SCHEDULERS}
+NAME = re.compile(r"[\w .\-]{1,40}")
+NO_FLAGS = {*PARTS, "changes", "name"}  # of the fields; a part has a flag and a group of its own
+OWNER = ""  # no browser's token: no page can stop a run of the command line
+LOOK_SECONDS = 0.1  # between two looks at the run
+WRONG, INTERRUPTED = 2, 130  # exit codes; the second is what a shell expects after Ctrl-C
+EXIT_CODES = {RunStatus.FINISHED: 0, RunStatus.DIVERGED: 1, RunStatus.STOPPED: INTERRUPTED}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments (sys.argv without the program, if None) say; return the exit code."""
+    # The manager's log holds tracebacks. They are kept with the run; here its sentence is enough.
+    logging.getLogger("mlpcore.manager").addHandler(logging.NullHandler())
+    given = _build_parser().parse_args(arguments)
+    try:
+        return given.command(given)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, RuntimeError, OSError) as error:  # RuntimeError: StoreError, a store that cannot be used
+        print(error, file=sys.stderr)
+        return WRONG
+
+
+def _train(given: argparse.Namespace) -> int:
+    recipe = _read_recipe(given.recipe, vars(given))
+    name = given.name or f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
+    if not NAME.fullmatch(name):
+        template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
+        raise SentenceError(template, field="name", value=name)
+    known = list(dict.fromkeys([*known_datasets(data_home()), CIFAR10]))
+    if recipe.dataset not in known:
+        raise SentenceError(
+            "{field} is {value}: it must be one of {options}.",
+            field="dataset",
+            value=recipe.dataset,
+            options=", ".join(known),
+        )
+    run, trouble = _run(recipe, name)
+    print(_describe(run))
+    for sentence in filter(None, (run.message, trouble)):
+        print(sentence, file=sys.stderr)
+    return WRONG if trouble else EXIT_CODES.get(run.status, WRONG)
+
+
+def _devices(_given: argparse.Namespace) -> int:
+    from mlpcore.device import list_devices
+
+    print("\n".join(list_devices()))
+    return 0
+
+
+def _data(_given: argparse.Namespace) -> int:
+    print("\n".join(known_datasets(data_home())))
+    return 0
+
+
+def _read_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
+    """Make a recipe of a JSON file ("-" is the standard input) and of the flags, which override it."""
+    values = _read_json(file) if file else {}
+    if isinstance(values, dict):
+        values = values | {name: given[name] for name in _knobs({"": Recipe}) if name in given}
+        for part, kinds in PARTS.items():
+            knobs = {name: given[name] for name in _knobs(kinds) if name in given}
+            chosen = {"name": given[part]} if part in given else {}
+            own = values.get(part, {"name": getattr(Recipe(), part).name})
+            if not (knobs or chosen) or not isinstance(own, dict):
+                continue
+            if chosen and chosen["name"] != own.get("name"):
+                own = {}  # another optimizer's knobs mean nothing to this one
+            values[part] = own | chosen | knobs
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(" ".join(str(sentence) for _, sentence in find_problems(error))) from None
+
+
+def _read_json(file: str) -> Any:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return json.loads(text)
+    except OSError as error:
+        raise SentenceError("{file} cannot be read: {reason}.", file=file, reason=error.strerror) from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
+        raise SentenceError("{file} is not JSON: {reason}.", file=file, reason=error) from None
+
+
+def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
+    """Train a recipe as the pages do, by a RunManager on the store; Ctrl-C stops it where it is.
+
+    Returns the run, and why it could not be stored, if so.
+    """
+    from mlpcore.library import ImageLibrary
+    from mlpcore.manager import RunManager
+    from mlpcore.store import RunStore
+
+    with contextlib.closing(RunStore()) as store:
+        store.mark_interrupted()
+        manager = RunManager(store, ImageLibrary(data_home))
+        try:
+            (run_id,) = manager.submit([recipe], owner=OWNER, names=[name])
+            try:
+                run = _follow(manager, run_id)
+            except KeyboardInterrupt:
+                with contextlib.suppress(ValueError):  # over in the same moment
+                    manager.stop(run_id, owner=OWNER)
+                run = _follow(manager, run_id)
+        finally:
+            manager.shutdown()
+    return run, manager.trouble
+
+
+def _follow(manager: "RunManager", run_id: str) -> Run:
+    """Show how far a run is, until it is over."""
+    run = manager.get(run_id)
+    with tqdm(desc="images", total=1.0, bar_format="{desc}: {percentage:3.0f}%|{bar}|", leave=False) as bar:
+        while run.status is RunStatus.QUEUED:
+            bar.update((manager.preparation(run_id) or 0.0) - bar.n)
+            time.sleep(LOOK_SECONDS)
+            run = manager.get(run_id)
+    if run.status.is_over and not run.step:
+        return run
+    with tqdm(desc=run.name, total=run.recipe.train_iter, initial=run.step, unit="it") as bar:
+        while True:
+            if latest := run.latest:
+                shown = {"train_loss": f"{latest.train_loss:.3f}", "test_acc": f"{latest.test_acc:.3f}"}
+                bar.set_postfix(shown, refresh=False)
+            bar.update(run.step - bar.n)
+            if run.status.is_over:
+                return run
+            time.sleep(LOOK_SECONDS)
+            run = manager.get(run_id)
+
+
+def _describe(run: Run) -> str:
+    """Write a run that is over, one measure a line."""
+    lines = {"run": run.id, "name": run.name, "status": str(run.status), "device": run.device or "-"}
+    if latest := run.latest:
+        lines |= {name: f"{value:.6g}" for name, value in asdict(latest).items()}
+    if best := run.best:
+        lines["best_test_acc"] = f"{best.test_acc:.6g} (step {best.step})"
+    return "\n".join(f"{name:<16}{value}" for name, value in lines.items())
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mlpcore", description="Train an MLP from a recipe.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    train = commands.add_parser(
+        "train",
+        help="train a recipe and store the run",
+        description="Train a recipe, show how it goes, store the run and print its last evaluation.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,  # a flag that is not given does not override the file
+    )
+    train.set_defaults(command=_train)
+    train.add_argument("--recipe", metavar="FILE", default=None, help='a recipe as JSON; "-" reads the standard input')
+    train.add_argument("--name", default=None, help="what the run is called; its optimizer and rate if not given")
+    _add_flags(train, {"": Recipe})
+    for part, kinds in PARTS.items():
+        group = train.add_argument_group(f"the {part}'s knobs")
+        group.add_argument(f"--{part}", metavar="NAME", help=_help(Recipe, part, ", ".join(kinds)))
+        _add_flags(group, kinds)
+    devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
+    devices.set_defaults(command=_devices)
+    data = commands.add_parser("data", help="list the data sets that load without a network")
+    data.set_defaults(command=_data)
+    return parser
+
+
+def _add_flags(parser: argparse._ActionsContainer, kinds: Mapping[str, type[BaseModel]]) -> None:
+    """Add a flag for every knob of these models, one for those that share a name."""
+    for name, owners in _knobs(kinds).items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            help=_help(kinds[owners[0]], name, "" if len(owners) == len(kinds) else ", ".join(owners)),
+            **_reading(kinds[owners[0]].model_fields[name].annotation),
+        )
+
+
+def _knobs(kinds: Mapping[str, type[BaseModel]]) -> dict[str, list[str]]:
+    """Name the knobs of these models, and for each the models that have it."""
+    found: dict[str, list[str]] = {}
+    for owner, kind in kinds.items():
+        for name in kind.model_fields.keys() - NO_FLAGS:
+            found.setdefault(name, []).append(owner)
+    return {name: found[name] for kind in kinds.values() for name in kind.model_fields if name in found}
+
+
+def _help(kind: type[BaseModel], name: str, only: str) -> str:
+    text = kind.model_fields[name].description or ""
+    return f"{text} ({only})".replace("%", "%%") if only else text.replace("%", "%%")
+
+
+def _reading(annotation: Any) -> dict[str, Any]:
+    """How argparse reads a field of this type: what is no value of it is left for the recipe to refuse, by name."""
+    if annotation is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if get_origin(annotation) is tuple:
+        return {"nargs": "+", "type": _as_number, "metavar": "N"}
+    if {int, float} & {annotation, *get_args(annotation)}:
+        return {"type": _as_number, "metavar": "N"}
+    return {"metavar": "NAME"}
+
+
+def _as_number(text: str) -> int | float | str:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
