@@ -83,7 +83,7 @@ async def healthz(_request: Request) -> Response:
 def _warm_up() -> None:
     _plotly_js()
     time.sleep(FIRST_PAGE)
-    importlib.import_module("torch")
+    importlib.import_module("mlpcore.manager")
     # What lives now lives for good: later collections need not walk it (175 ms each with torch loaded).
     gc.collect()
     gc.freeze()
