@@ -84,6 +84,7 @@ def _warm_up() -> None:
     _plotly_js()
     time.sleep(FIRST_PAGE)
     importlib.import_module("mlpcore.manager")
+    importlib.import_module("torch._dynamo")  # 1 s that an optimizer's first step would take
     # What lives now lives for good: later collections need not walk it (175 ms each with torch loaded).
     gc.collect()
     gc.freeze()
