@@ -1,4 +1,4 @@
-"""A data set at a glance: a sheet of its images, a few of each class under the class's name."""
+"""Images at a glance: sheets of them as PNG, with a word above where one is wanted."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -7,31 +7,42 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 INK = (125, 134, 148, 255)  # readable on white and on black
-GAP = 2  # pixels of an image
+GAP = 2  # pixels of an image, between two
 
 
-def draw_sheet(
-    images: np.ndarray, labels: np.ndarray, classes: Sequence[str], *, columns: int = 2, each: int = 2, scale: int = 4
-) -> bytes:
-    """Draw the first `each` images of every class as one PNG.
+def draw_grid(images: np.ndarray, *, columns: int, scale: int = 2, captions: Sequence[str] = ()) -> bytes:
+    """Draw images row by row as one PNG with a clear ground.
 
-    images: uint8 (N, C, H, W); labels: (N,). columns: classes side by side; scale: pixels of the sheet a pixel.
+    images: uint8 (N, C, H, W), C of 1 or 3. scale: pixels of the sheet for a pixel of an image. captions: what stands
+    above each image; one that is too long runs on over its right neighbour.
     """
     height, width = images.shape[2:]
-    label_height, margin = 9 * scale, 6 * scale
-    cell_width, cell_height = each * (width + GAP) * scale + margin, (height + GAP) * scale + label_height
-    rows = -(-len(classes) // columns)
-    sheet = Image.new("RGBA", (columns * cell_width - margin, rows * cell_height), (0, 0, 0, 0))
+    above = 9 * scale if captions else 0
+    cell_width, cell_height = (width + GAP) * scale, (height + GAP) * scale + above
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGBA", (columns * cell_width - GAP * scale, max(rows, 1) * cell_height), (0, 0, 0, 0))
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=7 * scale)
-    for label, name in enumerate(classes):
-        left, top = label % columns * cell_width, label // columns * cell_height
-        pen.text((left, top), name, fill=INK, font=font)
-        for place, index in enumerate(np.flatnonzero(labels == label)[:each]):
-            sheet.paste(_enlarge(images[index], scale), (left + place * (width + GAP) * scale, top + label_height))
+    for place, image in enumerate(images):
+        left, top = place % columns * cell_width, place // columns * cell_height
+        if captions and captions[place]:
+            pen.text((left, top), captions[place], fill=INK, font=font)
+        sheet.paste(_enlarge(image, scale), (left, top + above))
     file = BytesIO()
     sheet.save(file, "PNG")
     return file.getvalue()
+
+
+def draw_sheet(images: np.ndarray, labels: np.ndarray, classes: Sequence[str], *, columns: int, each: int) -> bytes:
+    """Draw the first `each` images of every class, `columns` classes side by side, each under its name.
+
+    images: uint8 (N, C, H, W); labels: (N,).
+    """
+    picked = [np.flatnonzero(labels == label)[:each] for label in range(len(classes))]
+    blank = np.full((1, *images.shape[1:]), 255, np.uint8)
+    rows = [np.concatenate([images[indices], *[blank] * (each - len(indices))]) for indices in picked]
+    captions = [name if place == 0 else "" for name in classes for place in range(each)]
+    return draw_grid(np.concatenate(rows), columns=columns * each, scale=4, captions=captions)
 
 
 def _enlarge(image: np.ndarray, scale: int) -> Image.Image:

@@ -163,11 +163,10 @@ def _as_int(text: str) -> Any:
 
 def _prepare(path: str, kind: type[BaseModel]) -> dict[str, Any]:
     """Give a knob that was never shown its default; return what every widget of it is called with."""
-    field = kind.model_fields[path.rpartition(".")[2]]
-    if _get(path) is None and field.default is not None:
-        put_knob(path, field.default)
-    help_text = _(field.description) if field.description else None
-    return {"key": f"knob.{path}", "help": help_text, "persist_state": "session"}
+    name = path.rpartition(".")[2]
+    if _get(path) is None and kind.model_fields[name].default is not None:
+        put_knob(path, kind.model_fields[name].default)
+    return {"key": f"knob.{path}", "help": _help(kind, name), "persist_state": "session"}
 
 
 def _choice(path: str, label: str, options: list[str], kind: type[BaseModel]) -> None:
@@ -176,8 +175,12 @@ def _choice(path: str, label: str, options: list[str], kind: type[BaseModel]) ->
 
 
 def _prepare_part(path: str) -> dict[str, Any]:
-    help_text = _(Recipe.model_fields[path].description or "")
-    return {"key": f"knob.{path}", "help": help_text, "persist_state": "session"}
+    return {"key": f"knob.{path}", "help": _help(Recipe, path), "persist_state": "session"}
+
+
+def _help(kind: type[BaseModel], name: str) -> str:
+    """The knob's name in torch and its line of help."""
+    return f"`{name}` · {_(kind.model_fields[name].description or '')}"
 
 
 def _number(path: str, label: str, kind: type[BaseModel], **settings: Any) -> None:

@@ -64,4 +64,4 @@ def request_images(recipe: Recipe) -> "Loading | None":
 def draw_class_sheet(dataset: str) -> bytes:
     """A sheet of a data set's training images, as PNG; the images must be loaded."""
     train = get_manager().library.request(dataset, "cpu").images.result().train
-    return draw_sheet(train.data[:2000].numpy(), train.targets[:2000].numpy(), train.classes)
+    return draw_sheet(train.data[:5000].numpy(), train.targets[:5000].numpy(), train.classes, columns=2, each=2)
