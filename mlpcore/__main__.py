@@ -33,6 +33,7 @@ NAME = re.compile(r"[\w .\-]{1,40}")
 NO_FLAGS = {*PARTS, "changes", "name"}  # of the fields; a part has a flag and a group of its own
 OWNER = ""  # no browser's token: no page can stop a run of the command line
 LOOK_SECONDS = 0.1  # between two looks at the run
+LINE_SECONDS = 1.0  # between two states of the bar where they go into a file
 WRONG, INTERRUPTED = 2, 130  # exit codes; the second is what a shell expects after Ctrl-C
 EXIT_CODES = {RunStatus.FINISHED: 0, RunStatus.DIVERGED: 1, RunStatus.STOPPED: INTERRUPTED}
 
@@ -133,23 +134,26 @@ def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
             except KeyboardInterrupt:
                 with contextlib.suppress(ValueError):  # over in the same moment
                     manager.stop(run_id, owner=OWNER)
-                run = _follow(manager, run_id)
+                run = _follow(manager, run_id, quiet=True)
         finally:
             manager.shutdown()
     return run, manager.trouble
 
 
-def _follow(manager: "RunManager", run_id: str) -> Run:
+def _follow(manager: "RunManager", run_id: str, *, quiet: bool = False) -> Run:
     """Show how far a run is, until it is over."""
     run = manager.get(run_id)
-    with tqdm(desc="images", total=1.0, bar_format="{desc}: {percentage:3.0f}%|{bar}|", leave=False) as bar:
+    look: dict[str, Any] = {"disable": quiet, "mininterval": LOOK_SECONDS if sys.stderr.isatty() else LINE_SECONDS}
+    percent = "{desc}: {percentage:3.0f}%|{bar}|"
+    with tqdm(desc="images", total=1.0, bar_format=percent, leave=False, **look) as bar:
         while run.status is RunStatus.QUEUED:
-            bar.update((manager.preparation(run_id) or 0.0) - bar.n)
+            share = manager.preparation(run_id)
+            bar.update(0 if share is None else share - bar.n)
             time.sleep(LOOK_SECONDS)
             run = manager.get(run_id)
     if run.status.is_over and not run.step:
         return run
-    with tqdm(desc=run.name, total=run.recipe.train_iter, initial=run.step, unit="it") as bar:
+    with tqdm(desc=run.name, total=run.recipe.train_iter, initial=run.step, unit="it", **look) as bar:
         while True:
             if latest := run.latest:
                 shown = {"train_loss": f"{latest.train_loss:.3f}", "test_acc": f"{latest.test_acc:.3f}"}

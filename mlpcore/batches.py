@@ -21,6 +21,7 @@ class DeviceImages:
     """
 
     train: ImageSplit  # on the CPU, as loaded
+    test: ImageSplit
     train_images: Tensor
     test_images: Tensor
     test_labels: Tensor
@@ -44,6 +45,7 @@ def place_images(train: ImageSplit, test: ImageSplit, device: torch.device) -> D
     mean, std = ((255 * statistic).repeat_interleave(pixels).to(device) for statistic in (mean, std))
     return DeviceImages(
         train=train,
+        test=test,
         train_images=train.data.flatten(1).to(device),
         test_images=test.data.flatten(1).to(device),
         test_labels=test.targets.to(device),

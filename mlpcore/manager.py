@@ -379,7 +379,10 @@ def shared_manager() -> RunManager:
 
 
 def shutdown() -> None:
-    """Shut the shared manager down, if there is one."""
-    if _shared is not None:
-        _shared.shutdown()
-        _shared.store.close()
+    """Shut the shared manager down, if there is one; who asks again gets a new one."""
+    global _shared
+    with _shared_lock:
+        manager, _shared = _shared, None
+    if manager is not None:
+        manager.shutdown()
+        manager.store.close()

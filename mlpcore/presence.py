@@ -31,7 +31,7 @@ class Presence:
             token = uuid4().hex
             descriptor = os.open(self._path(token), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                _lock(descriptor)
+                lock(descriptor)
             except OSError:
                 os.close(descriptor)
                 raise
@@ -64,7 +64,7 @@ def _clear_if_dead(path: Path) -> bool:
     except OSError:  # another user's: nothing says that it is dead
         return False
     try:
-        _lock(descriptor)
+        lock(descriptor)
     except OSError:
         return False
     finally:
@@ -73,7 +73,7 @@ def _clear_if_dead(path: Path) -> bool:
     return True
 
 
-def _lock(descriptor: int) -> None:
+def lock(descriptor: int) -> None:
     """Take the lock of an open file, or raise OSError; it belongs to this opening: no process can take it twice."""
     if os.name == "nt":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

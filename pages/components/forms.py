@@ -46,6 +46,12 @@ def put_knob(path: str, value: Any) -> None:
         state[f"knob.{path}.text"], state[f"knob.{path}.slider"] = show_rate(value), value
 
 
+def begin(recipe: Recipe) -> None:
+    """Set every widget at the session's beginning; later they keep what the visitor chose."""
+    if "knob.optimizer" not in st.session_state:
+        put_recipe(recipe)
+
+
 def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
     """Make a recipe of what the widgets say; where that is none, the sentences say why."""
     state = st.session_state
@@ -118,6 +124,13 @@ def data_form(datasets: list[str]) -> None:
     _choice("dataset", _("Data set"), datasets, Recipe)
     _optional_number("train_size", _("Training images"), _("all"))
     _slider("label_noise", _("Label noise"), Recipe, _ignore, step=0.05)
+
+
+def draw_form() -> None:
+    """Draw the knobs that decide which images a mini-batch holds."""
+    with st.container(horizontal=True, wrap=False, gap="small"):
+        _number("batch_size", _("Batch size"), Recipe)
+        _number("seed", _("Seed"), Recipe)
 
 
 def network_form() -> None:

@@ -15,7 +15,7 @@ def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
     """Set the knobs from the address, where it says something new; return what is wrong with it, in sentences."""
     query = dict(st.query_params)
     state = st.session_state
-    if "address" not in state or (query and query != state["address"]):
+    if (query or "knob.optimizer" not in state) and query != state.get("address"):
         state["address"] = query
         recipe, refused = from_query(query, default)
         if recipe.dataset not in datasets:

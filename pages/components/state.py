@@ -10,6 +10,8 @@ from mlpcore.recipe import Recipe
 from mlpcore.sheets import draw_sheet
 
 if TYPE_CHECKING:
+    from mlpcore.batches import DeviceImages
+    from mlpcore.exhibits import Exhibit
     from mlpcore.library import Loading
     from mlpcore.manager import RunManager
 
@@ -60,8 +62,22 @@ def request_images(recipe: Recipe) -> "Loading | None":
     return get_manager().library.request(recipe.dataset, device)
 
 
+def read_images(dataset: str) -> "DeviceImages":
+    """The images of a data set that is loaded."""
+    return get_manager().library.request(dataset, "cpu").images.result()
+
+
 @st.cache_data(show_spinner=False, max_entries=20)
-def draw_class_sheet(dataset: str) -> bytes:
-    """A sheet of a data set's training images, as PNG; the images must be loaded."""
-    train = get_manager().library.request(dataset, "cpu").images.result().train
-    return draw_sheet(train.data[:5000].numpy(), train.targets[:5000].numpy(), train.classes, columns=2, each=2)
+def draw_class_sheet(dataset: str, *, columns: int = 2, each: int = 2) -> bytes:
+    """A sheet of a loaded data set's training images, as PNG."""
+    train = read_images(dataset).train
+    return draw_sheet(train.data.numpy(), train.targets.numpy(), train.classes, columns=columns, each=each)
+
+
+@st.cache_data(show_spinner=False, max_entries=20)
+def build_exhibit(recipe_json: str) -> "Exhibit":
+    """What there is to see of a recipe's images, which must be loaded."""
+    from mlpcore import exhibits  # torch: not before it is needed
+
+    recipe = Recipe.model_validate_json(recipe_json)
+    return exhibits.build_exhibit(read_images(recipe.dataset), recipe)

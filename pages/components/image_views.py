@@ -1,0 +1,103 @@
+"""A data set in pictures and numbers, as a recipe uses it."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+from components.state import build_exhibit, draw_class_sheet, request_images
+from components.words import _, say
+
+from mlpcore.messages import SentenceError
+from mlpcore.recipe import Recipe
+from mlpcore.sheets import draw_grid
+
+if TYPE_CHECKING:
+    from mlpcore.exhibits import Exhibit
+
+
+def show_images(recipe: Recipe) -> None:
+    """Show a data set, and how far it is while it is being loaded."""
+    loading = request_images(recipe)
+    ticks = loading is not None and not loading.images.done()
+    st.fragment(_draw, run_every=1.0 if ticks else None)(recipe, ticks)
+
+
+def _draw(recipe: Recipe, was_loading: bool) -> None:
+    loading = request_images(recipe)
+    if loading is None:
+        st.warning(_("This machine has no such device: choose another one on the playground."))
+        return
+    if not loading.images.done():
+        st.progress(loading.progress, _("The images are being prepared: {share:.0%}.").format(share=loading.progress))
+        return
+    if was_loading:
+        st.rerun()
+    if error := loading.images.exception():
+        st.error(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
+        return
+    try:
+        exhibit = build_exhibit(recipe.model_dump_json())
+    except SentenceError as error:
+        st.warning(say(error.sentence))
+        return
+    _classes(recipe, exhibit)
+    _labels(exhibit)
+    _batch(exhibit)
+
+
+def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
+    channels, height, width = exhibit.mean_images.shape[1:]
+    facts = _("{train:,} training and {test:,} test images of {width} × {height} pixels, {kind}, in {n} classes.")
+    kind = _("in colour") if channels == 3 else _("grey")
+    values = {"train": sum(exhibit.train_counts), "test": sum(exhibit.test_counts), "n": len(exhibit.classes)}
+    st.text(f"{recipe.dataset} · {facts.format(width=width, height=height, kind=kind, **values)}")
+    sheet, counts = st.columns([3, 2], gap="medium")
+    with sheet:
+        st.image(draw_class_sheet(recipe.dataset, columns=2, each=5), width="stretch", alt=_("Images of each class."))
+    with counts:
+        st.dataframe(
+            _table(exhibit),
+            hide_index=True,
+            height=36 * (len(exhibit.classes) + 1) if len(exhibit.classes) < 15 else 540,
+        )
+    st.markdown(f"###### {_('The mean image of each class')}")
+    st.caption(_("What a class has in common, pixel by pixel. Plain grey: no pixel by itself tells the class."))
+    grid = draw_grid(exhibit.mean_images, columns=min(len(exhibit.classes), 10), scale=3, captions=exhibit.classes)
+    st.image(grid, width="stretch", alt=_("The mean image of each class"))
+
+
+def _table(exhibit: "Exhibit") -> pd.DataFrame:
+    columns = {
+        _("class"): exhibit.classes,
+        _("train"): exhibit.train_counts,
+        _("test"): exhibit.test_counts,
+        _("in this run"): exhibit.drawn_counts,
+        _("wrong label"): exhibit.changed_counts,
+    }
+    return pd.DataFrame(columns)
+
+
+def _labels(exhibit: "Exhibit") -> None:
+    st.markdown(f"###### {_('What label noise did')}")
+    if not exhibit.changed_captions:
+        st.caption(
+            _("Every label is the true one: raise the label noise to see which ones change. Test labels never do.")
+        )
+        return
+    wrong, all_images = sum(exhibit.changed_counts), sum(exhibit.drawn_counts)
+    template = _("{wrong:,} of {all:,} training labels are wrong, {share:.1%}. Test labels never change. Some of them:")
+    st.caption(template.format(wrong=wrong, all=all_images, share=wrong / all_images))
+    grid = draw_grid(exhibit.changed_images, columns=8, scale=4, captions=exhibit.changed_captions)
+    st.image(grid, width="stretch", alt=_("Images whose label was changed"))
+
+
+def _batch(exhibit: "Exhibit") -> None:
+    st.markdown(f"###### {_('The first mini-batch, as the network sees it')}")
+    template = _(
+        "Each channel has the training images' mean taken off and is divided by their deviation; then the {pixels:,} "
+        "numbers of an image stand in one row."
+    )
+    pixels = exhibit.batch_images[0].size
+    st.caption(template.format(pixels=pixels))
+    grid = draw_grid(exhibit.batch_images, columns=16, scale=3, captions=exhibit.batch_captions)
+    st.image(grid, width="stretch", alt=_("The first mini-batch"))
