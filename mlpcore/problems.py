@@ -66,7 +66,8 @@ def _explain(details: ErrorDetails) -> tuple[str, Sentence]:
         field = "changes" if name == "step" else name
         return field, Sentence("{field} is {value}: something is missing in it.", {"field": field, "value": shown})
     if code == "extra_forbidden":
-        return name, Sentence("{field} is no knob of a recipe.", values)
+        part = kind.model_fields["name"].default if "name" in kind.model_fields else "a recipe"
+        return name, Sentence("{field} is no knob of {part}.", values | {"part": part})
     if code == "union_tag_invalid":
         options = ", ".join(OPTIMIZERS if name == "optimizer" else SCHEDULERS)
         given = {"value": _shorten(context["tag"]), "options": options}

@@ -87,7 +87,7 @@ def optimizer_form(edited: Edited) -> None:
         with st.container(horizontal=True, wrap=False, gap="small"):
             _slider(f"{name}.alpha", _("Alpha"), kind, edited, step=0.01, top=0.99)
             _slider(f"{name}.momentum", _("Momentum"), kind, edited, step=0.01, top=0.99)
-    else:
+    elif name == "Adagrad":
         _log_slider(f"{name}.lr_decay", _("Rate decay"), kind, edited)
     _log_slider(f"{name}.weight_decay", _("Weight decay"), kind, edited)
 

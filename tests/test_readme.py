@@ -1,0 +1,114 @@
+"""The README, held true: its commands, its map, its names, its scripts."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from mlpcore import __main__ as command_line
+from mlpcore.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEST_COMMAND = "pip install -r tests/requirements.txt && pytest"
+
+
+def blocks(language: str) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [text for found, text in fenced if found == language]
+
+
+def test_it_starts_and_tests_with_one_command_each():
+    assert "\n    pip install -r requirements.txt && streamlit run app.py\n" in README
+    assert f"\n    {TEST_COMMAND}\n" in README
+
+
+def test_continuous_integration_runs_the_same_test_command():
+    assert (ROOT / ".ci/run").read_text(encoding="utf-8").split("\n")[-2] == TEST_COMMAND
+
+
+class TestMap:
+    @pytest.fixture
+    def paths(self) -> list[str]:
+        (text,) = [block for block in blocks("") if "app.py" in block]
+        return [line.split()[0] for line in text.split("\n") if line and not line.startswith(" ")]
+
+    def test_everything_on_it_is_there(self, paths):
+        assert [path for path in paths if not (ROOT / path).exists()] == []
+
+    def test_every_module_is_on_it_once(self, paths):
+        files = [file for folder in ("mlpcore", "pages") for file in (ROOT / folder).rglob("*")]
+        ours = [file.relative_to(ROOT).as_posix() for file in files if file.suffix in (".py", ".js")]
+        assert sorted(path for path in paths if path.startswith(("mlpcore/", "pages/"))) == sorted(ours)
+
+
+def test_every_environment_variable_it_names_is_read_somewhere():
+    named = set(re.findall(r"\bMLPCORE_\w+", README))
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "mlpcore").glob("*.py"))
+    assert named == {"MLPCORE_DATA", "MLPCORE_HOME"}
+    assert [name for name in named if f'environ.get("{name}")' not in code] == []
+
+
+def test_every_picture_and_every_file_it_links_is_there():
+    targets = re.findall(r'(?:src|srcset)="([^"]+)"', README) + re.findall(r"\]\(([^)#:]+)\)", README)
+    assert len(targets) >= 4
+    assert [target for target in targets if not (ROOT / target).is_file()] == []
+
+
+def test_every_name_in_code_letters_is_in_the_code():
+    code = "".join(
+        file.read_text(encoding="utf-8") for folder in ("mlpcore", "pages") for file in (ROOT / folder).rglob("*.py")
+    )
+    for name in ("OPTIMIZERS", "OptimizerKnobs", "SCHEDULERS", "SchedulerKnobs"):
+        assert f"`{name}`" in README
+        assert f"\n{name} = " in code
+    for name in ("optimizer_form", "scheduler_form"):
+        assert f"`{name}`" in README
+        assert f"\ndef {name}(" in code
+
+
+def test_its_command_lines_are_understood():
+    parser = command_line._build_parser()
+    lines = re.findall(r"^    python -m mlpcore (.+)$", README, re.MULTILINE)
+    assert len(lines) == 4
+    for line in lines:
+        parser.parse_args(shlex.split(line))
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_its_scripts_are_python(text):
+    compile(text, "README.md", "exec")
+
+
+def test_its_recipe_is_one(tmp_path):
+    (text,) = blocks("json")
+    (tmp_path / "recipe.json").write_text(text)
+    recipe = command_line._read_recipe(str(tmp_path / "recipe.json"), {})
+    assert (recipe.dataset, recipe.optimizer.name, recipe.train_iter) == ("Shapes", "Adam", 3000)
+
+
+def test_the_lectures_script_runs_from_top_to_bottom(tmp_path):
+    (script,) = [text for text in blocks("python") if "load_data" in text]
+    for split in ("train", "test"):
+        for label, colour in (("blue", (0, 0, 255)), ("red", (255, 0, 0))):
+            folder = tmp_path / "colours" / split / label
+            folder.mkdir(parents=True)
+            for number in range(40):
+                Image.new("RGB", (32, 32), colour).save(folder / f"{number}.png")
+    replaced = {'"CIFAR10"': '"colours"', '"./cifar10_data/"': repr(str(tmp_path)), "3000": "3"}
+    for old, new in replaced.items():
+        assert script.count(old) == 1
+        script = script.replace(old, new)
+    names: dict = {}
+    with torch.random.fork_rng(devices=[]):
+        exec(script, names)
+    assert names["scheduler"].last_epoch == 3
+
+
+def test_the_exit_codes_are_as_it_says(capsys):
+    assert "2 for an error, said in one sentence" in README
+    assert main(["train", "--lr", "99"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
