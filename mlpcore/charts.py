@@ -44,7 +44,7 @@ def schedule_chart(
     end = max(len(rates), 2)
     return {
         "data": [
-            _line("schedule", "lr", steps, rounded(np.asarray(rates, float)[kept]), RATE, width=2, hovertemplate=hover)
+            line("schedule", "lr", steps, rounded(np.asarray(rates, float)[kept]), RATE, width=2, hovertemplate=hover)
             | {"customdata": rounded(steps / steps_per_epoch)},
             {
                 "uid": "drops",
@@ -71,7 +71,7 @@ def schedule_chart(
             | {"overlaying": "x", "side": "top", "tickmode": "auto"},
             "yaxis": rate_axis([rates], log=log_lr, title="lr"),
             "annotations": [
-                _note(translate("epoch"), x=1, y=1, xref="paper", yref="paper", xanchor="right", yshift=-1)
+                note(translate("epoch"), x=1, y=1, xref="paper", yref="paper", xanchor="right", yshift=-1)
                 | {"yanchor": "top"}
             ],
         },
@@ -122,12 +122,12 @@ def run_chart(
         **_marks(changes, train_iter),
     }
     layout["annotations"].append(
-        _note(translate("lr (dotted: as planned)"), x=0, y=0.2, xref="paper", yref="paper", xanchor="left")
+        note(translate("lr (dotted: as planned)"), x=0, y=0.2, xref="paper", yref="paper", xanchor="left")
         | {"yanchor": "bottom", "font": {"color": RATE, "size": 11}}
     )
     if not evaluations:
         layout["annotations"].append(
-            _note(translate("The curves appear here as the run goes on."), x=0.5, y=0.66, xref="paper", yref="paper")
+            note(translate("The curves appear here as the run goes on."), x=0.5, y=0.66, xref="paper", yref="paper")
             | {"xanchor": "center", "yanchor": "middle", "font": {"color": NOTE, "size": 13}}
         )
     data = []
@@ -136,7 +136,7 @@ def run_chart(
         ("accuracy", translate("test accuracy"), accuracies, ACCURACY, "y2", ".1%"),
     ):
         shown = peaks(values)
-        raw = _line(uid, name, steps[shown], rounded(values[shown]), colour, yaxis=panel)
+        raw = line(uid, name, steps[shown], rounded(values[shown]), colour, yaxis=panel)
         raw |= {"hovertemplate": f"%{{y:{form}}}", "legendgroup": uid}
         if not len(shown):
             raw |= {"x": [None], "y": [None]}  # without a point there would be no legend, and its place would move
@@ -150,15 +150,15 @@ def run_chart(
             raw |= {"opacity": 0.4, "showlegend": False}
             smooth = smoothed(values, smoothing)[shown]
             data.append(
-                _line(f"{uid}-smooth", name, steps[shown], rounded(smooth), colour, yaxis=panel, width=2.5)
+                line(f"{uid}-smooth", name, steps[shown], rounded(smooth), colour, yaxis=panel, width=2.5)
                 | {"legendgroup": uid, "hoverinfo": "skip"}
             )
     data.append(
-        _line("planned", translate("lr, planned"), kept + 1, rounded(planned[kept]), RATE, yaxis="y3", dash="dot")
+        line("planned", translate("lr, planned"), kept + 1, rounded(planned[kept]), RATE, yaxis="y3", dash="dot")
         | {"hovertemplate": "%{y:.3~g}", "showlegend": False}
     )
     data.append(
-        _line("followed", translate("lr"), followed_steps, rounded(followed), RATE, yaxis="y3", width=2.4)
+        line("followed", translate("lr"), followed_steps, rounded(followed), RATE, yaxis="y3", width=2.4)
         | {"hovertemplate": "%{y:.3~g}", "showlegend": False}
     )
     return {"data": data, "layout": layout}
@@ -183,7 +183,7 @@ def path_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate:
     last = slice(len(x) - 1, len(x)) if x else slice(0)
     return {
         "data": [
-            _line("way", "", [], [], NOTE, width=1) | {"x": x, "y": y, "opacity": 0.5, "hoverinfo": "skip"},
+            line("way", "", [], [], NOTE, width=1) | {"x": x, "y": y, "opacity": 0.5, "hoverinfo": "skip"},
             points | {"uid": "points", "mode": "markers", "x": x, "y": y, "customdata": steps, "marker": progress},
             points
             | {"uid": "newest", "mode": "markers", "x": x[last], "y": y[last], "customdata": steps[last]}
@@ -231,7 +231,10 @@ def _followed(
     return every[kept], values[kept]
 
 
-def _line(uid: str, name: str, x: Any, y: Any, colour: str, *, width: float = 1.8, dash: str = "solid", **rest: Any):
+def line(
+    uid: str, name: str, x: Any, y: Any, colour: str, *, width: float = 1.8, dash: str = "solid", **rest: Any
+) -> dict[str, Any]:
+    """Build a line trace; `uid` keeps its identity while its data move."""
     return {
         "uid": uid,
         "type": "scatter",
@@ -259,11 +262,12 @@ def _marks(changes: Sequence[Change], train_iter: int) -> dict[str, Any]:
             | {"line": {"color": NOTE, "width": 1, "dash": "dash"}, "layer": "below"}
         )
         notes.append(
-            _note(label, x=change.step, y=1, xref="x", yref="paper", xanchor=side)
+            note(label, x=change.step, y=1, xref="x", yref="paper", xanchor=side)
             | {"yanchor": "top", "yshift": -14 * row, "xshift": 3 if side == "left" else -3}
         )
     return {"shapes": shapes, "annotations": notes}
 
 
-def _note(text: str, **place: Any) -> dict[str, Any]:
+def note(text: str, **place: Any) -> dict[str, Any]:
+    """Build a small text without an arrow."""
     return {"text": text, "showarrow": False, "font": {"size": 11}, **place}

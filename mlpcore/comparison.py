@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpcore.messages import Sentence
-from mlpcore.recipe import Recipe
+from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.runs import Evaluation, Run
 
 SIGNIFICANCE = 0.05  # the p below which two recipes are called distinguishable
@@ -18,6 +18,20 @@ def flatten(recipe: Recipe) -> dict[str, Any]:
     optimizer, scheduler = knobs.pop("optimizer"), knobs.pop("scheduler")
     names = {"optimizer": optimizer.pop("name"), "scheduler": scheduler.pop("name")}
     return names | optimizer | scheduler | knobs
+
+
+def unflatten(knobs: Mapping[str, Any]) -> Recipe:
+    """Make a recipe of knobs written side by side; those that its optimizer or scheduler lacks are left out.
+
+    None stands for a knob's default. Raises ValidationError, a ValueError.
+    """
+    values = {name: value for name, value in knobs.items() if value is not None}
+    recipe = {name: value for name, value in values.items() if name in Recipe.model_fields}
+    for part, kinds in (("optimizer", OPTIMIZERS), ("scheduler", SCHEDULERS)):
+        name = values.get(part, Recipe.model_fields[part].default.name)
+        fields = kinds[name].model_fields if name in kinds else {}
+        recipe[part] = {knob: value for knob, value in values.items() if knob in fields} | {"name": name}
+    return Recipe.model_validate(recipe)
 
 
 def find_differences(recipes: Sequence[Recipe], *, besides: Sequence[str] = ()) -> dict[str, list[Any]]:

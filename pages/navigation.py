@@ -12,6 +12,7 @@ st.set_page_config(
 st.navigation(
     [
         st.Page("playground.py", title=_("Playground"), default=True),
+        st.Page("compare.py", title=_("Compare")),
         st.Page("images.py", title=_("Images")),
     ],
     position="top",

@@ -32,9 +32,8 @@ def send_to_run(knob: str) -> None:
         if run.owner != owner or run.status.is_over or run.recipe.optimizer.name != recipe.optimizer.name:
             return
         get_manager().change(run_id, owner=owner, **{knob: getattr(recipe.optimizer, knob)})
-        st.toast(_("{knob} changed in the run that goes on.").format(knob=knob))
-    except ValueError as error:
-        st.toast(say(error.sentence) if isinstance(error, SentenceError) else str(error))
+    except ValueError as error:  # no toast: it would lie on Start and Stop
+        st.session_state["trouble"] = getattr(error, "sentence", Sentence(str(error)))
 
 
 def start(recipe: Recipe) -> None:

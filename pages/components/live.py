@@ -24,14 +24,15 @@ _mount = st.components.v2.component(
 )
 
 
-def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, revision: str = "") -> None:
-    """Show a figure and keep what the visitor did to it while only its data move.
+def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, revision: str = "") -> str | None:
+    """Show a figure and keep what the visitor did to it while only its data move; return the trace just clicked.
 
-    figure: plain Plotly JSON, `{"data": […], "layout": {…}}`, without NaN. height: in CSS pixels, kept while loading.
-    alt: what a screen reader says. revision: zoom and hidden traces survive until it changes (the run's id, say).
+    figure: plain Plotly JSON, `{"data": […], "layout": {…}}`, without NaN; a trace is known by its `meta`. height: in
+    CSS pixels, kept while loading. alt: what a screen reader says. revision: zoom and hidden traces survive until it
+    changes (the run's id, say).
     """
     layout = {**figure["layout"], "height": height, "uirevision": revision or key}
-    _mount(
+    result = _mount(
         key=key,
         data={
             "figure": {"data": figure["data"], "layout": layout},
@@ -44,4 +45,10 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
         },
         width="stretch",
         height=height,
+        on_picked_change=_note_pick,
     )
+    return result.picked
+
+
+def _note_pick() -> None:
+    """Streamlit reports a trigger only where there is somebody to report to."""

@@ -119,6 +119,10 @@ function listen(state) {
   state.listening = true;
   state.box.classList.add("liveplot-ready");
   state.plot.on("plotly_doubleclick", () => reset(state));
+  state.plot.on("plotly_click", ({ points }) => {
+    const picked = points.at(0)?.data.meta; // a trace that stands for something names it there
+    if (picked !== undefined) state.pick(picked);
+  });
   state.plot.on("plotly_relayout", (changed) => {
     for (const name of new Set(Object.keys(changed).map((key) => key.match(/^([xy]axis\d*)\.range/)?.[1])))
       if (name) state.zoom[name] = [...state.plot.layout[name].range];
@@ -142,10 +146,11 @@ function mount(parent) {
   return state;
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const state = states.get(parentElement) ?? mount(parentElement);
   state.figure = data.figure;
   state.words = data.words;
+  state.pick = (name) => setTriggerValue("picked", name);
   state.box.style.height = `${data.figure.layout.height}px`;
   state.box.setAttribute("aria-label", data.alt);
   // One drawing after the other, each with the newest figure: react is not made to overlap itself.

@@ -3,7 +3,7 @@
 import streamlit as st
 from components.live import live_plot
 from components.state import count_training_images, draw_class_sheet, get_manager, preview, request_images
-from components.words import _, say, show_duration
+from components.words import _, say, show_duration, status_word
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import path_chart, run_chart
@@ -106,7 +106,7 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
         if run is None:
             st.text(_waiting_sentence(recipe))
             return
-        st.badge(_status_word(run.status), color=COLOURS[run.status])
+        st.badge(status_word(run.status), color=COLOURS[run.status])
         st.text(run.message or _progress_sentence(run))
 
 
@@ -123,20 +123,6 @@ def _waiting_sentence(recipe: Recipe) -> str:
             "CIFAR-10 is not on this machine, so these are Shapes, drawn by the program. Turn the knobs, press Start."
         )
     return _("The images are ready. Turn the knobs, look at the schedule, and press Start.")
-
-
-def _status_word(status: RunStatus) -> str:
-    words = {
-        RunStatus.QUEUED: _("queued"),
-        RunStatus.RUNNING: _("running"),
-        RunStatus.PAUSED: _("paused"),
-        RunStatus.FINISHED: _("finished"),
-        RunStatus.STOPPED: _("stopped"),
-        RunStatus.DIVERGED: _("diverged"),
-        RunStatus.FAILED: _("failed"),
-        RunStatus.INTERRUPTED: _("interrupted"),
-    }
-    return words[status]
 
 
 def _progress_sentence(run: Run) -> str:

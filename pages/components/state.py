@@ -81,3 +81,14 @@ def build_exhibit(recipe_json: str) -> "Exhibit":
 
     recipe = Recipe.model_validate_json(recipe_json)
     return exhibits.build_exhibit(read_images(recipe.dataset), recipe)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def hash_recipe(recipe_json: str) -> tuple[str, str]:
+    """Short hashes of a recipe's initial weights and of its mini-batches."""
+    from mlpcore.fingerprints import hash_batches, hash_weights  # torch: not before it is needed
+
+    recipe = Recipe.model_validate_json(recipe_json)
+    train = read_images(recipe.dataset).train
+    weights = hash_weights(recipe, in_features=train.data[0].numel(), num_classes=len(train.classes))
+    return weights, hash_batches(recipe, num_samples=recipe.train_size or len(train))

@@ -3,8 +3,9 @@
 from gettext import gettext as _
 
 from mlpcore.messages import Sentence
+from mlpcore.runs import RunStatus
 
-__all__ = ["_", "say", "show_duration", "show_rate"]
+__all__ = ["_", "say", "show_duration", "show_rate", "status_word"]
 
 
 def say(sentence: Sentence) -> str:
@@ -27,3 +28,18 @@ def show_duration(seconds: float) -> str:
     if whole < 3600:
         return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
     return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
+
+
+def status_word(status: RunStatus) -> str:
+    """Name a run's state."""
+    words = {
+        RunStatus.QUEUED: _("queued"),
+        RunStatus.RUNNING: _("running"),
+        RunStatus.PAUSED: _("paused"),
+        RunStatus.FINISHED: _("finished"),
+        RunStatus.STOPPED: _("stopped"),
+        RunStatus.DIVERGED: _("diverged"),
+        RunStatus.FAILED: _("failed"),
+        RunStatus.INTERRUPTED: _("interrupted"),
+    }
+    return words[status]
