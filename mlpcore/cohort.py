@@ -24,6 +24,7 @@ SLICE_SECONDS = 0.03  # the driver gets control back this often, or every step, 
 SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
 EVALUATION_BATCH = 500  # images at a time: normalised they are 6 MB and stay in the cache
 
+Measures = tuple[float | None, float | None]  # loss, accuracy
 Batch = tuple[list[tuple[Tensor, slice]], Tensor]  # images and the rows that read them; labels (K, B)
 
 
@@ -58,7 +59,7 @@ Offers = Generator[Progress, Edit | Leave | None, Result]
 
 def cohort_key(recipe: Recipe) -> tuple:
     """What recipes must agree on to train in one cohort."""
-    data = (recipe.dataset, recipe.train_size, recipe.batch_size)
+    data = (recipe.dataset, recipe.train_size, recipe.validation_size, recipe.batch_size)
     return (*data, recipe.hidden_sizes, recipe.activation, recipe.device)
 
 
@@ -120,10 +121,15 @@ class _Member:
     def __init__(self, recipe: Recipe, position: int, images: DeviceImages) -> None:
         self.recipe = recipe
         self.position = position
-        drawn, self.indices = draw_training_set(
-            images.train, train_size=recipe.train_size, label_noise=recipe.label_noise, seed=recipe.seed
+        drawn = draw_training_set(
+            images.train,
+            train_size=recipe.train_size,
+            label_noise=recipe.label_noise,
+            seed=recipe.seed,
+            validation_size=recipe.validation_size,
         )
-        self.labels = drawn.targets
+        self.indices, self.labels = drawn.indices, drawn.labels
+        self.validation_indices, self.validation_labels = drawn.validation_indices, drawn.validation_labels
         sample_size = min(SAMPLE_SIZE, len(self.indices))
         order = torch.randperm(len(self.indices), generator=build_generator(recipe.seed, "sample"))
         self.sample = order[:sample_size]  # positions among the run's training images
@@ -182,10 +188,11 @@ class _Cohort:
         """Measure the runs that are due, by position; one whose losses are not finite any more is left out."""
         on_train = yield from self._measure(self._sample_batches(), step, clock)
         on_test = yield from self._measure(self._test_batches(), step, clock)
+        on_validation = yield from self._measure(self._validation_batches(), step, clock)
+        norms = self.network.weight_norms()
         evaluations = {}
-        for member, (train_eval_loss, train_acc), (test_loss, test_acc) in zip(
-            self.members, on_train, on_test, strict=True
-        ):
+        rows = zip(self.members, on_train, on_test, on_validation, norms, strict=True)
+        for member, (train_eval_loss, train_acc), (test_loss, test_acc), (val_loss, val_acc), weight_norms in rows:
             if member not in due or not math.isfinite(train_eval_loss + test_loss):
                 continue
             evaluations[member.position] = Evaluation(
@@ -197,6 +204,9 @@ class _Cohort:
                 test_acc=test_acc,
                 lr=member.lr,
                 seconds=clock.read(),
+                weight_norms=weight_norms,
+                val_loss=val_loss,
+                val_acc=val_acc,
             )
             member.losses.clear()
         return evaluations
@@ -263,16 +273,24 @@ class _Cohort:
             yield [(self.images.normalise(images), slice(None))], labels.expand(len(self.members), -1)
 
     def _sample_batches(self) -> Iterator[Batch]:
-        size = len(self.members[0].sample)
-        for start in range(0, size, EVALUATION_BATCH):
-            picked = {m.recipe.seed: m.sample[start : start + EVALUATION_BATCH] for m in self.members}
-            indices = {m.recipe.seed: m.indices[picked[m.recipe.seed]] for m in self.members}
-            labels = torch.stack([m.labels[picked[m.recipe.seed]] for m in self.members])
-            inputs = self._pair({seed: self.images.read_train(rows) for seed, rows in indices.items()})
-            yield inputs, labels.to(self.images.mean.device)
+        return self._train_batches(
+            {m.recipe.seed: m.indices[m.sample] for m in self.members}, [m.labels[m.sample] for m in self.members]
+        )
 
-    def _measure(self, batches: Iterator[Batch], step: int, clock: _Clock) -> Offers[list[tuple[float, float]]]:
-        """Measure the mean loss and the accuracy of every member in eval mode."""
+    def _validation_batches(self) -> Iterator[Batch]:
+        return self._train_batches(
+            {m.recipe.seed: m.validation_indices for m in self.members}, [m.validation_labels for m in self.members]
+        )
+
+    def _train_batches(self, indices: Mapping[int, Tensor], labels: Sequence[Tensor]) -> Iterator[Batch]:
+        """Cut training images, of each seed its own, and the labels that each member has for them."""
+        for start in range(0, len(labels[0]), EVALUATION_BATCH):
+            part = slice(start, start + EVALUATION_BATCH)
+            inputs = self._pair({seed: self.images.read_train(rows[part]) for seed, rows in indices.items()})
+            yield inputs, torch.stack([own[part] for own in labels]).to(self.images.mean.device)
+
+    def _measure(self, batches: Iterator[Batch], step: int, clock: _Clock) -> Offers[list[Measures]]:
+        """Measure the mean loss and the accuracy of every member in eval mode; None and None without images."""
         losses, hits, count = [], 0, 0
         for inputs, labels in batches:
             logits = self.network.forward(inputs)
@@ -282,5 +300,7 @@ class _Cohort:
             count += labels.shape[1]
             if clock.is_up:
                 yield from self.offer(Progress(step, clock.read()), clock)
+        if not count:
+            return [(None, None)] * len(self.members)
         loss = torch.stack(losses).sum(dim=0) / count
         return list(zip(loss.tolist(), [hit / count for hit in hits.tolist()], strict=True))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mlpcore.catalog import (
     known_datasets,
     missing_cifar10_files,
 )
+from mlpcore.messages import SentenceError
 from mlpcore.seeds import build_generator
 from mlpcore.torchvision_ops import import_torchvision_datasets
 
@@ -82,33 +83,46 @@ def channel_statistics(split: ImageSplit) -> tuple[Tensor, Tensor]:
     return torch.tensor(mean), torch.tensor(std)
 
 
+@dataclass(frozen=True, eq=False)
+class DrawnImages:
+    """What a run uses of a training set: indices into it, ascending, and the labels it has for them, noise included."""
+
+    indices: Tensor  # int64 (n,)
+    labels: Tensor  # int64 (n,)
+    validation_indices: Tensor
+    validation_labels: Tensor
+
+
 def draw_training_set(
-    train: ImageSplit, *, train_size: int | None, label_noise: float, seed: int
-) -> tuple[ImageSplit, Tensor]:
-    """Draw the images and labels a run trains on; returns them and their indices into `train`, int64, ascending.
+    train: ImageSplit, *, train_size: int | None, label_noise: float, seed: int, validation_size: int = 0
+) -> DrawnImages:
+    """Draw the images and labels a run trains on, and those it holds out for validation; no image is copied.
 
     A share `label_noise` of the images gets a label drawn uniformly from all classes, its own included: at 1.0 the
     labels are pure chance (as in Zhang et al., 2017, arXiv:1611.03530), and of p·N drawn about p·N·(1 − 1/classes)
     are wrong. Draws are nested: with one seed, a larger set contains the smaller, more noise keeps the labels that
-    less noise had changed, and an image has the same label in a set of any size.
+    less noise had changed, and an image has the same label in a set of any size. All come from one random order of
+    the training set: its first images train, its last ones validate.
     """
-    if train_size is not None and not 1 <= train_size <= len(train):
-        raise ValueError(
-            f"train_size is {train_size}: expected 1 to {len(train)}, the size of the training set, or None"
-        )
+    most = len(train) - validation_size
+    size = most if train_size is None else train_size
+    if not 1 <= size <= most:
+        template = "{field} is {value:,}: it must be from 1 to {high:,}, of {total:,} images {validation:,} held out."
+        if not validation_size:
+            template = "{field} is {value:,}: it must be from 1 to {high:,}, the size of the training set."
+        values = {"value": size, "high": most, "total": len(train), "validation": validation_size}
+        raise SentenceError(template, field="train_size", **values)
     if not 0 <= label_noise <= 1:
-        raise ValueError(f"label_noise is {label_noise}: expected a share from 0 to 1")
+        raise SentenceError("{field} is {value}: it must be from 0 to 1.", field="label_noise", value=label_noise)
     targets = train.targets
     if label_noise > 0:
         generator = build_generator(seed, "label_noise")
         hit = torch.rand(len(train), generator=generator, dtype=torch.float64) < label_noise
         drawn = torch.randint(len(train.classes), (len(train),), generator=generator)
         targets = torch.where(hit, drawn, targets)
-    if train_size is None or train_size == len(train):
-        return replace(train, targets=targets), torch.arange(len(train))
     order = torch.randperm(len(train), generator=build_generator(seed, "subset"))
-    indices = order[:train_size].sort().values
-    return replace(train, data=train.data[indices], targets=targets[indices]), indices
+    indices, held_out = order[:size].sort().values, order[most:].sort().values
+    return DrawnImages(indices, targets[indices], held_out, targets[held_out])
 
 
 def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tuple[ImageSplit, ImageSplit]:

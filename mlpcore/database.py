@@ -53,7 +53,11 @@ def explained() -> Iterator[None]:
 
 def runs_home() -> Path:
     """Return the folder of the runs: MLPCORE_HOME, or one in the user's data folder."""
-    return Path(os.environ.get("MLPCORE_HOME") or platformdirs.user_data_path("mlp-playground", appauthor=False)).expanduser().resolve()
+    return (
+        Path(os.environ.get("MLPCORE_HOME") or platformdirs.user_data_path("mlp-playground", appauthor=False))
+        .expanduser()
+        .resolve()
+    )
 
 
 def address(url: str | None) -> URL:

@@ -32,14 +32,18 @@ def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 32) -> E
     """Collect what the pages show. Raises ValueError where the recipe does not fit the images."""
     train = images.train
     classes = train.classes
-    drawn, indices = draw_training_set(
-        train, train_size=recipe.train_size, label_noise=recipe.label_noise, seed=recipe.seed
+    drawn = draw_training_set(
+        train,
+        train_size=recipe.train_size,
+        label_noise=recipe.label_noise,
+        seed=recipe.seed,
+        validation_size=recipe.validation_size,
     )
-    true = train.targets[indices]
-    changed = torch.nonzero(drawn.targets != true).flatten()
+    true = train.targets[drawn.indices]
+    changed = torch.nonzero(drawn.labels != true).flatten()
     first = changed[:shown]
-    picked, batch = next(BatchStream(images, indices, recipe))
-    names = [classes[label] for label in drawn.targets[picked][: 2 * shown].tolist()]
+    picked, batch = next(BatchStream(images, drawn.indices, recipe))
+    names = [classes[label] for label in drawn.labels[picked][: 2 * shown].tolist()]
     return Exhibit(
         classes=classes,
         train_counts=_count(train.targets, classes),
@@ -47,10 +51,10 @@ def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 32) -> E
         drawn_counts=_count(true, classes),
         changed_counts=_count(true[changed], classes),
         mean_images=_average(train),
-        changed_images=train.data[indices[first]].numpy(),
+        changed_images=train.data[drawn.indices[first]].numpy(),
         changed_captions=[
             f"{classes[old]} → {classes[new]}"
-            for old, new in zip(true[first].tolist(), drawn.targets[first].tolist(), strict=True)
+            for old, new in zip(true[first].tolist(), drawn.labels[first].tolist(), strict=True)
         ],
         batch_images=_as_pixels(batch[: 2 * shown].view(-1, *train.data.shape[1:])),
         batch_captions=names,

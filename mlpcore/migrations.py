@@ -4,6 +4,7 @@ A function that has been released is never edited: what changes is added as the 
 were at its time, so that it means the same for ever.
 """
 
+import json
 import time
 from collections.abc import Callable, Sequence
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
 
 from mlpcore.database import StoreError, writing
@@ -77,7 +79,32 @@ def _keep_runs_and_evaluations(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_keep_runs_and_evaluations,)
+def _keep_validation_norms_notes_and_stars(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE evaluations ADD COLUMN weight_norms TEXT NOT NULL DEFAULT '[]'"))  # JSON
+    connection.execute(text("ALTER TABLE evaluations ADD COLUMN val_loss DOUBLE PRECISION"))
+    connection.execute(text("ALTER TABLE evaluations ADD COLUMN val_acc DOUBLE PRECISION"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN starred INTEGER NOT NULL DEFAULT 0"))
+    # what History sorts and filters by, kept beside the run so that no evaluation is read for a list
+    connection.execute(text("ALTER TABLE runs ADD COLUMN dataset TEXT NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN optimizer TEXT NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN best_acc DOUBLE PRECISION"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN last_acc DOUBLE PRECISION"))
+    for name in ("best_acc", "last_acc", "seconds", "name"):
+        connection.execute(text(f"CREATE INDEX runs_by_{name} ON runs ({name}, id)"))
+    best = "SELECT max(test_acc) FROM evaluations WHERE run_id = runs.id"
+    last = "SELECT test_acc FROM evaluations WHERE run_id = runs.id ORDER BY step DESC LIMIT 1"
+    connection.execute(text(f"UPDATE runs SET best_acc = ({best}), last_acc = ({last})"))
+    for run_id, recipe in connection.execute(text("SELECT id, recipe FROM runs")).all():
+        try:
+            knobs = json.loads(recipe)
+            values = {"id": run_id, "dataset": knobs["dataset"], "optimizer": knobs["optimizer"]["name"]}
+        except (ValueError, KeyError, TypeError):  # of a form that is not read any more: it is left out of lists anyway
+            continue
+        connection.execute(text("UPDATE runs SET dataset = :dataset, optimizer = :optimizer WHERE id = :id"), values)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_keep_runs_and_evaluations, _keep_validation_norms_notes_and_stars)
 
 
 def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:

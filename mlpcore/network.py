@@ -61,6 +61,11 @@ class StackedMLP:
         self.drop_below, self.keep_scale = self.drop_below[kept], self.keep_scale[kept]
         self.drops = bool(self.drop_below.any())
 
+    def weight_norms(self) -> list[tuple[float, ...]]:
+        """Measure the Euclidean norm of every layer's weights, a tuple a network."""
+        norms = [torch.linalg.vector_norm(weight.flatten(1), dim=1).tolist() for weight in self.weights]
+        return list(zip(*norms, strict=True))
+
     def forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
         """Compute the logits (K, B, classes) in eval mode.
 

@@ -204,6 +204,9 @@ class Recipe(Knobs):
     train_size: int | None = Field(
         default=None, ge=1, le=10_000_000, description="How many training images are used: few are soon memorised."
     )
+    validation_size: int = Field(
+        default=0, ge=0, le=1_000_000, description="Training images held out, to choose the best step by."
+    )
     label_noise: float = Field(
         default=0.0, ge=0.0, le=1.0, description="The share of training images whose label is drawn at random."
     )

@@ -34,6 +34,8 @@ class Evaluation:
     train_eval_loss, train_acc: in eval mode, on a fixed sample of the training images with their (noisy) labels.
     test_loss, test_acc: in eval mode, on every test image.
     lr: the rate that the iteration `step` used. seconds: time spent training and evaluating, pauses not counted.
+    weight_norms: the Euclidean norm of each layer's weight matrix, first layer first. val_loss, val_acc: in eval mode,
+    on the training images held out for validation; None where none are.
     Losses are in nats, accuracies between 0 and 1.
     """
 
@@ -45,6 +47,9 @@ class Evaluation:
     test_acc: float
     lr: float
     seconds: float
+    weight_norms: tuple[float, ...] = ()
+    val_loss: float | None = None
+    val_acc: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,20 @@ class Run:
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     message: str = ""  # one plain English sentence where the run ended otherwise than by finishing
     traceback: str = field(default="", repr=False)  # of a failed run; for the person who runs the server, never a page
+    note: str = ""
+    starred: bool = False
     evaluations: tuple[Evaluation, ...] = ()
 
     @property
     def latest(self) -> Evaluation | None:
         """The newest evaluation, if there is one."""
         return self.evaluations[-1] if self.evaluations else None
+
+    @property
+    def chosen(self) -> Evaluation | None:
+        """The first evaluation with the highest validation accuracy: a choice that the test images had no part in."""
+        validated = [evaluation for evaluation in self.evaluations if evaluation.val_acc is not None]
+        return max(validated, key=lambda evaluation: evaluation.val_acc, default=None)
 
     @property
     def best(self) -> Evaluation | None:

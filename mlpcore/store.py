@@ -2,35 +2,43 @@
 
 import json
 import logging
-import math
 import platform
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, case, column, delete, func, insert, select, table, update
+from sqlalchemy import Connection, Engine, Select, case, column, delete, func, insert, select, table, update
 from sqlalchemy.exc import IntegrityError
 
 from mlpcore.database import StoreError, address, explained, open_engine, runs_home, writing
 from mlpcore.migrations import SCHEMA, migrate
 from mlpcore.presence import Presence
 from mlpcore.recipe import Recipe
+from mlpcore.rows import COLUMNS, MEASURES, find_accuracies, finite, read_evaluation, read_run, write_evaluation
 from mlpcore.runs import Evaluation, Run, RunStatus
 
-__all__ = ["RunStore", "StoreError", "runs_home"]
+__all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 
 INTERRUPTED = "The program ended while this run was going on; what it had measured until then is kept."
+SORTS = ("created", "name", "best_acc", "last_acc", "seconds")  # what a list can be sorted by
 ACTIVE = tuple(status for status in RunStatus if not status.is_over)
 
-_MEASURES = [field.name for field in fields(Evaluation)]
-_COLUMNS = [field.name for field in fields(Run) if field.name != "evaluations"]
-_runs = table("runs", *map(column, [*_COLUMNS, "server"]))
-_evaluations = table("evaluations", column("run_id"), *map(column, _MEASURES))
+_LISTED = ["dataset", "optimizer", "best_acc", "last_acc"]  # what lists sort and filter by, kept beside the run
+_runs = table("runs", *map(column, [*COLUMNS, *_LISTED, "server"]))
+_evaluations = table("evaluations", column("run_id"), *map(column, MEASURES))
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """A run as lists show it: without its evaluations, with what they came to."""
+
+    run: Run
+    best_acc: float | None  # between 0 and 1; None before the first evaluation
+    last_acc: float | None
 
 
 class RunStore:
@@ -39,8 +47,8 @@ class RunStore:
     What it promises:
     - It may be used by several threads and by several processes at once. A write is whole or not there at all.
     - A reader gets a copy that is never changed later; a run and its evaluations are of one moment.
-    - A run that is over never changes: writing to it raises ValueError. The last evaluations and the status that ends
-      the run go into one write, `update(run_id, status=…, evaluations=…)`.
+    - A run that is over never changes, but for its name, note and star: writing to it raises ValueError. The last
+      evaluations and the status that ends the run go into one write, `update(run_id, status=…, evaluations=…)`.
     - What a call has stored when it returns survives a killed process. (A power cut may take the last moments with it,
       never what is older, and never the database.)
     - Runs that a dead process left going are marked interrupted by `mark_interrupted`, with what they had. A process
@@ -82,12 +90,15 @@ class RunStore:
 
     def create(self, run: Run) -> None:
         """Store a new run, with the evaluations it has. Raises ValueError if the id is taken."""
-        values = {name: getattr(run, name) for name in _COLUMNS} | {
+        values = {name: getattr(run, name) for name in COLUMNS} | {
             "recipe": run.recipe.model_dump_json(),
             "versions": json.dumps(dict(run.versions)),
-            "created": _finite("created", run.created),
-            "seconds": _finite("seconds", run.seconds),
+            "created": finite("created", run.created),
+            "seconds": finite("seconds", run.seconds),
+            "dataset": run.recipe.dataset,
+            "optimizer": run.recipe.optimizer.name,
         }
+        values |= find_accuracies(run.evaluations)
         with self._write() as connection:
             server = "" if run.status.is_over else self._announce(connection)
             try:
@@ -121,11 +132,14 @@ class RunStore:
         values: dict[str, Any] = {"status": status, "step": step, "device": device, "message": message}
         values |= {"traceback": traceback, "recipe": recipe and recipe.model_dump_json()}
         values["versions"] = None if versions is None else json.dumps(dict(versions))
-        values["seconds"] = None if seconds is None else _finite("seconds", seconds)
+        values["seconds"] = None if seconds is None else finite("seconds", seconds)
         values = {name: value for name, value in values.items() if value is not None}
         if evaluations:
             last = max(evaluations, key=lambda evaluation: evaluation.step)
             values = {"step": _at_least("step", last.step), "seconds": _at_least("seconds", last.seconds)} | values
+            accuracies = find_accuracies(evaluations)
+            values["last_acc"] = accuracies["last_acc"]
+            values["best_acc"] = _at_least("best_acc", accuracies["best_acc"])
         if not values:
             return
         with self._write() as connection:
@@ -139,11 +153,11 @@ class RunStore:
         """Return a run with its evaluations. Raises ValueError if it is unknown or its recipe cannot be read."""
         with self._read() as connection:
             row = connection.execute(select(*_columns()).where(_runs.c.id == run_id)).first()
-            measured = select(*(_evaluations.c[name] for name in _MEASURES)).where(_evaluations.c.run_id == run_id)
+            measured = select(*(_evaluations.c[name] for name in MEASURES)).where(_evaluations.c.run_id == run_id)
             evaluations = connection.execute(measured.order_by(_evaluations.c.step)).all()
         if row is None:
             raise ValueError(_unknown(run_id))
-        return _as_run(row, tuple(Evaluation(*values) for values in evaluations))
+        return read_run(row._asdict(), tuple(read_evaluation(values._asdict()) for values in evaluations))
 
     def list_runs(
         self,
@@ -164,15 +178,64 @@ class RunStore:
         )
         with self._read() as connection:
             rows = connection.execute(newest_first.limit(limit).offset(offset)).all()
-        runs = []
+        runs = [self._read_or_skip(row._asdict()) for row in rows]
+        return [run for run in runs if run is not None]
+
+    def search(
+        self,
+        *,
+        sort: str = "created",
+        descending: bool = True,
+        limit: int = 50,
+        offset: int = 0,
+        dataset: str | None = None,
+        optimizer: str | None = None,
+        statuses: Sequence[RunStatus] | None = None,
+        least_best_acc: float | None = None,
+        words: str = "",
+        starred: bool = False,
+    ) -> tuple[list[ListedRun], int]:
+        """Find runs by what lists show; return one page of them, without evaluations, and how many there are in all.
+
+        sort: one of SORTS, each with an index. words: found in the name or the note, whatever their case.
+        """
+        if sort not in SORTS:
+            raise ValueError(f"sort is {sort!r}: it must be one of {', '.join(SORTS)}")
+        query = _filtered(select(*_columns(), _runs.c.best_acc, _runs.c.last_acc), None, statuses)
+        for name, value in (("dataset", dataset), ("optimizer", optimizer)):
+            if value is not None:
+                query = query.where(_runs.c[name] == value)
+        if least_best_acc is not None:
+            query = query.where(_runs.c.best_acc >= least_best_acc)
+        if words:
+            query = query.where(
+                _runs.c.name.icontains(words, autoescape=True) | _runs.c.note.icontains(words, autoescape=True)
+            )
+        if starred:
+            query = query.where(_runs.c.starred == 1)
+        order = [_runs.c[sort].desc(), _runs.c.id.desc()] if descending else [_runs.c[sort], _runs.c.id]
+        with self._read() as connection:
+            total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+            rows = connection.execute(query.order_by(*order).limit(limit).offset(offset)).all()
+        listed = []
         for row in rows:
-            try:
-                runs.append(_as_run(row, ()))
-            except ValueError as error:
-                if row.id not in self._warned:
-                    self._warned.add(row.id)
-                    _log.warning("%s It is left out of lists.", error)
-        return runs
+            *values, best_acc, last_acc = row
+            run = self._read_or_skip(dict(zip(COLUMNS, values, strict=True)))
+            if run is not None:
+                listed.append(ListedRun(run, best_acc, last_acc))
+        return listed, total
+
+    def annotate(
+        self, run_id: str, *, name: str | None = None, note: str | None = None, starred: bool | None = None
+    ) -> None:
+        """Rename a run, write its note or star it, over or not. Raises ValueError if it is unknown."""
+        values = {"name": name, "note": note, "starred": None if starred is None else int(starred)}
+        values = {key: value for key, value in values.items() if value is not None}
+        if not values:
+            return
+        with self._write() as connection:
+            if not connection.execute(update(_runs).where(_runs.c.id == run_id).values(values)).rowcount:
+                raise ValueError(_unknown(run_id))
 
     def count(self, *, owner: str | None = None, statuses: Sequence[RunStatus] | None = None) -> int:
         """Count the runs that are stored, those of an unreadable recipe too."""
@@ -198,6 +261,16 @@ class RunStore:
                 values = {"status": RunStatus.INTERRUPTED, "message": INTERRUPTED}
                 connection.execute(update(_runs).where(_runs.c.id == run_id).values(values))
         return dead
+
+    def _read_or_skip(self, values: dict[str, Any]) -> Run | None:
+        """Make a run of its row; one that this version cannot read is named in the log, once."""
+        try:
+            return read_run(values, ())
+        except ValueError as error:
+            if values["id"] not in self._warned:
+                self._warned.add(values["id"])
+                _log.warning("%s It is left out of lists.", error)
+            return None
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -234,7 +307,7 @@ def _one_at_a_time(connection: Connection) -> None:
 
 
 def _columns() -> list[Any]:
-    return [_runs.c[name] for name in _COLUMNS]
+    return [_runs.c[name] for name in COLUMNS]
 
 
 def _filtered(query: Select[Any], owner: str | None, statuses: Sequence[RunStatus] | None) -> Select[Any]:
@@ -245,21 +318,10 @@ def _filtered(query: Select[Any], owner: str | None, statuses: Sequence[RunStatu
     return query
 
 
-def _as_run(row: Row[Any], evaluations: tuple[Evaluation, ...]) -> Run:
-    values = row._asdict()
-    try:
-        values["recipe"] = Recipe.model_validate_json(row.recipe)
-        values["status"] = RunStatus(row.status)
-        values["versions"] = MappingProxyType(json.loads(row.versions))
-    except ValueError as error:
-        raise ValueError(f"Run {row.id} was stored in a form that this version cannot read.") from error
-    return Run(**values, evaluations=evaluations)
-
-
 def _insert_evaluations(connection: Connection, run_id: str, evaluations: Sequence[Evaluation]) -> None:
     if not evaluations:
         return
-    new = {evaluation.step: _row(run_id, evaluation) for evaluation in evaluations}
+    new = {evaluation.step: write_evaluation(run_id, evaluation) for evaluation in evaluations}
     if len(new) < len(evaluations):
         raise ValueError(f"evaluations has {len(evaluations)} entries at {len(new)} steps: each step may come once")
     there = select(_evaluations).where(_evaluations.c.run_id == run_id, _evaluations.c.step >= min(new))
@@ -271,19 +333,8 @@ def _insert_evaluations(connection: Connection, run_id: str, evaluations: Sequen
         connection.execute(insert(_evaluations), list(new.values()))
 
 
-def _row(run_id: str, evaluation: Evaluation) -> dict[str, Any]:
-    measured = {name: _finite(name, getattr(evaluation, name)) for name in _MEASURES if name != "step"}
-    return {"run_id": run_id, "step": int(evaluation.step)} | measured
-
-
-def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value}: only finite numbers are stored")
-    return float(value)
-
-
 def _at_least(name: str, value: float) -> Any:
-    return case((_runs.c[name] < value, value), else_=_runs.c[name])
+    return case((func.coalesce(_runs.c[name], value) <= value, value), else_=_runs.c[name])
 
 
 def _why_not(connection: Connection, run_id: str) -> str:

@@ -456,7 +456,11 @@ class TestMigrations:
             migrate(engine, migrations=(*MIGRATIONS, add_second))
         with engine.connect() as connection:
             applied = connection.execute(text("SELECT number, name FROM schema_versions ORDER BY number")).all()
-        assert applied == [(1, "keep_runs_and_evaluations"), (2, "add_second")]
+        assert applied == [
+            (1, "keep_runs_and_evaluations"),
+            (2, "keep_validation_norms_notes_and_stars"),
+            (3, "add_second"),
+        ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:
         def fail_halfway(connection: object) -> None:
@@ -466,7 +470,7 @@ class TestMigrations:
         with pytest.raises(KeyboardInterrupt):
             migrate(engine, migrations=(*MIGRATIONS, fail_halfway))
         with engine.connect() as connection:
-            assert connection.scalar(text("SELECT max(number) FROM schema_versions")) == 1
+            assert connection.scalar(text("SELECT max(number) FROM schema_versions")) == len(MIGRATIONS)
             assert connection.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'half'")) == 0
 
     def test_newer_database_gives_a_sentence_and_is_left_untouched(self, engine: Engine, file: Path) -> None:
