@@ -4,10 +4,15 @@ import os
 from importlib import import_module
 from typing import Any
 
-# OpenMP's threads must sleep, not spin, while they wait for each other: where something else wants the cores (a browser
-# that draws the page, say), spinning keeps the very thread that is waited for from running. Two cores with four other
-# busy processes: 190 iterations/s asleep, 20 spinning. It is read once, when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# How long OpenMP's threads spin before they sleep while they wait for each other. Where something else wants the cores,
+# a browser that draws the page, say, spinning keeps the very thread that is waited for from running; waking from sleep
+# takes time too. Iterations a second on two cores, idle and beside two busy processes: spinning as long as libgomp does
+# by itself 660 and 4, this short 550 and 60 to 180, never 230 and 220. It is read once, when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+# Intel's matrix products choose their order of summing by the shape of the whole product and the number of threads. A
+# run must not depend on what it is stacked with, so they are told not to; it costs no time that could be measured.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 _HOMES = {
     "softmax": "losses",

@@ -54,7 +54,7 @@ class Progress:
 
 
 Result = TypeVar("Result")
-Offers = Generator[Progress, Edit | Leave | None, Result]
+Offers = Generator[Progress, Sequence[Edit | Leave] | None, Result]
 
 
 def cohort_key(recipe: Recipe) -> tuple:
@@ -66,7 +66,8 @@ def cohort_key(recipe: Recipe) -> tuple:
 def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> Offers[None]:
     """Train `recipes`, which agree in `cohort_key`, and yield what is measured.
 
-    Not asking for the next item is pausing, closing is stopping; an Edit or a Leave is sent in. Every run's history is
+    Not asking for the next item is pausing, closing is stopping; what else is wanted is sent in, all of it at once,
+    since training goes on at every send. Every run's history is
     the one it would have alone: bit for bit on the CPU.
 
     Raises ValueError where a recipe does not fit the images.
@@ -216,8 +217,7 @@ class _Cohort:
         clock.pause()
         sent = yield progress
         clock.resume()
-        if sent is not None:
-            self.sent.append(sent)
+        self.sent += sent or ()
 
     def obey(self) -> None:
         """Do what was sent in."""
@@ -295,7 +295,7 @@ class _Cohort:
         for inputs, labels in batches:
             logits = self.network.forward(inputs)
             each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-            losses.append(each.sum(dim=1, dtype=torch.float64))
+            losses.append(torch.stack([own.sum(dtype=torch.float64) for own in each]))
             hits = hits + (logits.argmax(dim=2) == labels).sum(dim=1)
             count += labels.shape[1]
             if clock.is_up:

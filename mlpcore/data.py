@@ -56,7 +56,12 @@ def load_data(
     # A name with a separator, ".." or a drive would lead out of the folder.
     if not dataset or Path(dataset).name != dataset or dataset.startswith(".") or not (home / dataset).is_dir():
         known = ", ".join([CIFAR10, *folder_datasets(home), SHAPES])
-        raise ValueError(f"dataset is {dataset!r}: expected one of {known} (image folders are looked for in {home})")
+        raise SentenceError(
+            "{field} is {value}: expected one of {known}.",
+            field="dataset",
+            value=repr(dataset[:40]),
+            known=known,
+        )
     arrays, classes = folders.load_folder(home / dataset, cache=home / ".cache" / dataset, progress=progress)
     return _as_splits(arrays, classes)
 
@@ -146,15 +151,17 @@ def _load_cifar10(home: Path) -> tuple[ImageSplit, ImageSplit]:
     missing = missing_cifar10_files(home)
     folder = home / CIFAR10_FOLDER
     if missing and folder.exists():
-        raise ValueError(f"{folder} lacks {missing[0]}: remove the folder, and CIFAR10 is downloaded again")
+        template = "{folder} lacks {file}: remove the folder, and CIFAR10 is downloaded again."
+        raise SentenceError(template, folder=CIFAR10_FOLDER, file=missing[0])
     datasets = import_torchvision_datasets()
     try:
         train = datasets.CIFAR10(home, train=True, download=bool(missing))
         test = datasets.CIFAR10(home, train=False)
     except (OSError, RuntimeError) as error:
         if missing:
-            raise OSError(f"CIFAR10 is not in {home} and could not be downloaded there: {error}") from error
-        raise ValueError(f"{folder} fails CIFAR10's md5 check: remove it, and CIFAR10 is downloaded again") from error
+            raise SentenceError("CIFAR10 is not here yet, and its download failed.") from error
+        template = "{folder} fails CIFAR10's md5 check: remove it, and CIFAR10 is downloaded again."
+        raise SentenceError(template, folder=CIFAR10_FOLDER) from error
     return _cifar10_split(train), _cifar10_split(test)
 
 

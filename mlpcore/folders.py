@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mlpcore.cache import Arrays, cached_arrays
+from mlpcore.messages import SentenceError
 
 SIDE = 32
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -52,24 +53,28 @@ def load_folder(
 
 
 def list_images(folder: Path) -> Listing:
-    """List the images of a data set; raises ValueError naming what is missing from its layout."""
+    """List the images of a data set; raises SentenceError naming what is missing from its layout."""
     for split in ("train", "test"):
         if not (folder / split).is_dir():
-            raise ValueError(f"{folder} has no folder '{split}': images belong in {split}/<class>/")
+            template = "{folder} has no folder '{split}': images belong in {split}/<class>/."
+            raise SentenceError(template, folder=folder.name, split=split)
     classes = _subfolders(folder / "train")
     if len(classes) < 2:
-        found = f"only the class '{classes[0]}'" if classes else "no class"
-        raise ValueError(f"{folder / 'train'} has {found}: at least 2 folders of images are needed")
+        template = "{folder}/train needs at least 2 folders of images, one for each class: it has {count}."
+        raise SentenceError(template, folder=folder.name, count=len(classes))
     unknown = sorted(set(_subfolders(folder / "test")) - set(classes))
     if unknown:
-        raise ValueError(f"{folder / 'test'} has the class '{unknown[0]}', which train has not")
+        template = "{folder}/test has the class '{name}', which train has not."
+        raise SentenceError(template, folder=folder.name, name=unknown[0])
     marks = hashlib.sha256(f"{DECODING} {SIDE}".encode())
     files: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
     for split, found_files in files.items():
         for label, name in enumerate(classes):
             entries = _image_files(folder / split / name)
             if not entries:
-                raise ValueError(f"class '{name}' has no images ({', '.join(SUFFIXES)}) in {folder / split}")
+                template = "The class '{name}' has no images ({suffixes}) in {folder}/{split}."
+                values = {"folder": folder.name, "split": split, "suffixes": ", ".join(SUFFIXES)}
+                raise SentenceError(template, name=name, **values)
             for entry in entries:
                 about = entry.stat()
                 marks.update(
@@ -108,12 +113,14 @@ def _decode_all(paths: list[str], *, progress: Callable[[float], None] | None) -
 
 
 def decode_image(path: str | Path) -> np.ndarray:
-    """Decode one image file to uint8 (32, 32, 3); raises ValueError naming a file that is no readable image."""
+    """Decode one image file to uint8 (32, 32, 3); raises SentenceError naming a file that is no readable image."""
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             return np.asarray(_as_thumbnail(image))
     except UNREADABLE as error:
-        raise ValueError(f"{path} is not a readable image: replace or remove it") from error
+        # where it lies in its data set, <split>/<class>/<file>: pages show this, and no path of the server
+        file = "/".join(Path(path).parts[-3:])
+        raise SentenceError("{file} is not a readable image: replace or remove it.", file=file) from error
 
 
 def _as_thumbnail(image: Image.Image) -> Image.Image:

@@ -37,10 +37,9 @@ class _Group:
     members: list["_Member"] = field(default_factory=list)
     loading: Loading | None = None
     training: Offers[None] | None = None
-    started: bool = False  # a generator takes nothing in before its first item
     paused: bool = False
     step: int = 0
-    outbox: deque[Edit | Leave] = field(default_factory=deque)
+    outbox: list[Edit | Leave] = field(default_factory=list)  # what the training is told at its next slice
     ticks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=200))  # when, step
 
     @property
@@ -93,8 +92,9 @@ class RunManager:
             raise SentenceError("{limit} runs are waiting already: try again when some are over.", limit=MAX_QUEUED)
         groups: dict[tuple, _Group] = {}
         submitted = []
-        for recipe, name in zip(recipes, names, strict=True):
+        for recipe in recipes:
             pick_device(recipe.device)
+        for recipe, name in zip(recipes, names, strict=True):
             run = Run(
                 id=secrets.token_hex(6),
                 name=name,
@@ -131,7 +131,9 @@ class RunManager:
         """Set lr, momentum or weight_decay of a run from its next step on. Raises ValueError out of range."""
         with self._wake:
             member = self._find(run_id, owner)
-            with_change(member.run.recipe, member.group.step, knobs)
+            recipe = member.run.recipe
+            for asked in (*member.requests, knobs):
+                recipe = with_change(recipe, member.group.step, asked)
             member.requests.append(knobs)
             self._wake.notify_all()
 
@@ -204,7 +206,7 @@ class RunManager:
                 groups = self._admit()
             for group in groups:
                 self._advance(group)
-            self._store(wait=STORE_SECONDS)
+            self._store(wait=STORE_SECONDS if self.trouble is None else RETRY_SECONDS)
         with self._wake:
             for member in self._members.values():
                 self._end(member, RunStatus.INTERRUPTED, "The server was shut down; what was measured is kept.")
@@ -225,24 +227,29 @@ class RunManager:
 
     def _take_up_requests(self, member: _Member) -> None:
         group = member.group
-        for knobs in member.requests:
+        requests, member.requests = member.requests, []
+        if member.run.status.is_over or group.step == member.run.recipe.train_iter:
+            requests = []  # there is no next iteration to change
+        for knobs in requests:
             recipe = with_change(member.run.recipe, group.step, knobs)
             member.update(recipe=recipe)
             if group.training is not None:
                 group.outbox.append(Edit(member.position, recipe.changes[-1]))
-        member.requests.clear()
         if member.stop_requested:
+            member.stop_requested = False
             self._end(member, RunStatus.STOPPED)
-            group.outbox.append(Leave(member.position))
+            if group.training is not None:
+                group.outbox.append(Leave(member.position))
 
     def _advance(self, group: _Group) -> None:
         """Let a group train for one slice, or begin."""
         try:
             if group.training is None:
                 self._begin(group)
-            else:
-                sent = group.outbox.popleft() if group.started and group.outbox else None
-                self._record(group, group.training.send(sent))
+            # the first slice at once: a generator takes nothing in before its first item
+            if group.training is not None:
+                sent, group.outbox = group.outbox, []
+                self._record(group, group.training.send(sent or None))
         except Exception as error:  # noqa: BLE001  a failure of any kind is the run's, not the thread's
             self._fail(group, error)
 
@@ -261,10 +268,10 @@ class RunManager:
         group.training = train_cohort([member.run.recipe for member in members], images, device=device)
         with self._wake:
             for member in members:
-                member.update(status=RunStatus.RUNNING, device=str(device))
+                status = RunStatus.PAUSED if group.paused else RunStatus.RUNNING
+                member.update(status=status, device=str(device))
 
     def _record(self, group: _Group, progress: Progress) -> None:
-        group.started = True
         now = time.monotonic()
         with self._wake:
             group.step = progress.step
@@ -306,7 +313,7 @@ class RunManager:
     def _store(self, *, wait: float = 0.0) -> None:
         """Write what is new, unless it was done less than `wait` seconds ago; what is over is written at once."""
         now = time.monotonic()
-        due = now - self._stored_at >= (wait if self.trouble is None else max(wait, RETRY_SECONDS))
+        due = now - self._stored_at >= wait
         with self._wake:
             unstored = [member for member in self._members.values() if not member.is_stored]
         if not due and (self.trouble or not any(member.run.status.is_over for member in unstored)):
@@ -314,6 +321,8 @@ class RunManager:
         self._stored_at = now
         for member in unstored:
             self._store_run(member)
+            if self.trouble is not None:
+                break  # each try waits for a locked database, 2 s, while nothing trains
 
     def _store_run(self, member: _Member) -> None:
         with self._wake:
@@ -354,12 +363,12 @@ def _say_over(progress: Progress, member: _Member) -> str:
 
 
 def _say_failure(error: Exception) -> str:
-    if isinstance(error, ValueError):
+    if isinstance(error, SentenceError):
         return str(error)
     if isinstance(error, torch.OutOfMemoryError):
         return "The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time."
     if isinstance(error, OSError):
-        return f"The images could not be read: {error.strerror or error}."
+        return f"The images could not be read: {error.strerror or type(error).__name__}."
     return "Something went wrong in the program while this run trained; the details are kept with the run."
 
 

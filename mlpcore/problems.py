@@ -1,5 +1,6 @@
 """What is wrong with a recipe, in sentences that name the field, its value and what is allowed."""
 
+import reprlib
 from typing import Any, get_args
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -18,7 +19,10 @@ LENGTHS = ("too_short", "too_long")
 def find_problems(error: ValueError) -> list[tuple[str, Sentence]]:
     """Name each thing wrong with a recipe: the field (empty for the whole) and a sentence."""
     if isinstance(error, ValidationError):
-        return [_explain(details) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        # an item that is refused is not counted: pydantic then calls the list too short as well
+        lists = {details["loc"][:-1] for details in found}
+        return [_explain(each) for each in found if each["type"] != "too_short" or each["loc"] not in lists]
     sentence = getattr(error, "sentence", Sentence("{text}", {"text": str(error)}))
     return [(sentence.values.get("field", ""), sentence)]
 
@@ -46,6 +50,11 @@ def _metadata(field: FieldInfo) -> dict[str, Any]:
 
 
 def _explain(details: ErrorDetails) -> tuple[str, Sentence]:
+    name, sentence = _describe(details)
+    return ("changes" if details["loc"][:1] == ("changes",) else name), sentence
+
+
+def _describe(details: ErrorDetails) -> tuple[str, Sentence]:
     kind, name = _locate(details["loc"])
     field = kind.model_fields.get(name)
     bounds = {} if field is None else _metadata(field)
@@ -59,7 +68,7 @@ def _explain(details: ErrorDetails) -> tuple[str, Sentence]:
         return "", Sentence("This is not JSON: {reason}.", {"reason": context.get("error", "")})
     if code in ("model_type", "model_attributes_type", "dict_type"):
         return name, Sentence("A recipe is expected here, {value} is none.", {"value": shown})
-    values = {"field": name, "value": shown}
+    values = {"field": _shorten(name), "value": shown}
     if code == "missing":
         if name not in ("betas", "changes", "step"):
             return name, Sentence("{field} is missing.", {"field": name})
@@ -98,7 +107,7 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
     kind: type[BaseModel] = Recipe
     name = ""
     for part in loc:
-        if part in OPTIMIZERS or part in SCHEDULERS:
+        if name in ("optimizer", "scheduler") and (part in OPTIMIZERS or part in SCHEDULERS):
             kind = (OPTIMIZERS | SCHEDULERS)[part]
         elif isinstance(part, str):
             kind = Change if name == "changes" else kind
@@ -111,9 +120,12 @@ def _write_number(value: float) -> str:
 
 
 def _shorten(value: Any) -> str:
-    # an integer of millions of digits takes minutes to write out, and a nested list may never end
+    # an integer of millions of digits takes minutes to write out, or is not written at all, and lists nest deeply
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
         return "a number of more than 30 digits"
-    text = value if isinstance(value, str) else repr(value)
+    try:
+        text = value if isinstance(value, str) else reprlib.repr(value)
+    except (ValueError, RecursionError):
+        text = type(value).__name__
     text = "".join(character if character.isprintable() else "·" for character in text[:60])
     return text if len(text) <= 40 else f"{text[:39]}…"

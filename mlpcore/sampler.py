@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Generator, Tensor
 
+from mlpcore.messages import SentenceError
 from mlpcore.seeds import build_generator
 
 
@@ -31,7 +32,8 @@ class RandomSampler(Iterator[Tensor]):
         if not isinstance(num_samples, int) or num_samples < 1:
             raise ValueError(f"num_samples is {num_samples!r}: it must be a whole number, at least 1")
         if not isinstance(batch_size, int) or not 1 <= batch_size <= num_samples:
-            raise ValueError(f"batch_size is {batch_size!r}: it must be a whole number between 1 and {num_samples}")
+            template = "{field} is {value}: it must be a whole number between 1 and {high}"
+            raise SentenceError(template, field="batch_size", value=batch_size, high=num_samples)
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.replacement = replacement

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch.optim import Optimizer, lr_scheduler
@@ -41,6 +42,9 @@ def apply_change(change: Change, recipe: Recipe, optimizer: Optimizer, scheduler
     From `change.step` on the rate is the one the schedule would have had, had it begun with the new lr: a scheduler
     built on the new lr is stepped up to here (about 10 µs a step). The optimizer's own state stays.
     """
+    if change.momentum and isinstance(optimizer, torch.optim.RMSprop):
+        for parameter, state in optimizer.state.items():  # torch makes the buffer at the first step only
+            state.setdefault("momentum_buffer", torch.zeros_like(parameter))
     for group in optimizer.param_groups:
         group.update({knob: value for knob, value in change.values.items() if knob != "lr"})
     if change.lr is None:
@@ -72,8 +76,15 @@ def preview_rates(recipe: Recipe) -> list[float]:
 
 
 def find_drops(rates: Sequence[float]) -> list[int]:
-    """Find where a rate falls at once, by a tenth or more: the first step (from 1) that uses each lower rate."""
-    return [step + 1 for step in range(1, len(rates)) if rates[step] <= 0.9 * rates[step - 1]]
+    """Find where a rate falls at once, by a tenth or more: the first step (from 1) that uses each lower rate.
+
+    A rate that was falling already is on a curve: the last 20 steps of a cosine each lose a tenth of what is left.
+    """
+    falls = [after < before for before, after in pairwise(rates)]
+    steep = [after <= 0.9 * before for before, after in pairwise(rates)]
+    return [
+        place + 2 for place in range(len(falls)) if falls[place] and steep[place] and not (place and falls[place - 1])
+    ]
 
 
 @dataclass(frozen=True)
@@ -95,9 +106,11 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
                 "The warm-up takes {warmup_iters:,} iterations and the run {train_iter:,}: it never reaches lr.",
                 "Warm up for {value:,}",
                 recipe,
-                warmup_iters=max(recipe.train_iter // 10, 1),
+                warmup_iters=recipe.train_iter // 10,
             )
         ]
+    if length == 1:
+        return []  # the rate has no time to move, whatever the schedule
     if knobs.name == "StepLR" and knobs.step_size >= length:
         return [
             _warn(

@@ -2,8 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from mlpcore.data import ImageSplit
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +20,21 @@ def real_images() -> Path:
     if os.environ.get("MLPCORE_REQUIRE"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def tiny_images() -> "tuple[ImageSplit, ImageSplit]":
+    """120 training and 40 test images of 3 × 4 × 4 pixels in 10 classes, each class a pattern under noise."""
+    import torch
+
+    from mlpcore.data import ImageSplit
+
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.randint(60, 190, (10, 3, 4, 4), generator=generator)
+
+    def draw(count: int) -> ImageSplit:
+        targets = torch.randint(10, (count,), generator=generator)
+        noise = torch.randint(-60, 60, (count, 3, 4, 4), generator=generator)
+        return ImageSplit((patterns[targets] + noise).to(torch.uint8), targets, tuple("abcdefghij"))
+
+    return draw(120), draw(40)

@@ -74,7 +74,7 @@ class TestNames:
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self, tmp_path):
         write_folder(tmp_path)
-        with pytest.raises(ValueError, match="dataset is 'MNIST7': expected one of CIFAR10, colours, Shapes"):
+        with pytest.raises(ValueError, match=r"^dataset is 'MNIST7': expected one of CIFAR10, colours, Shapes\.$"):
             load_data("MNIST7", tmp_path)
 
     @pytest.mark.parametrize("name", ["", ".", "..", "../colours", "colours/train", ".cache", "{home}/colours"])
@@ -91,7 +91,7 @@ class TestCifar10:
         folder.mkdir()
         for name in ("batches.meta", "test_batch", *(f"data_batch_{part}" for part in range(1, 6))):
             (folder / name).write_bytes(b"not what was published")
-        with pytest.raises(ValueError, match="cifar-10-batches-py fails CIFAR10's md5 check"):
+        with pytest.raises(ValueError, match=r"^cifar-10-batches-py fails CIFAR10's md5 check"):
             load_data("CIFAR10", tmp_path)
 
     def test_an_incomplete_folder_is_refused_naming_what_it_lacks(self, tmp_path):
@@ -175,7 +175,7 @@ class TestImageFolders:
     def test_a_broken_image_is_named(self, tmp_path, content):
         image = write_folder(tmp_path) / "train" / "red" / "1.png"
         image.write_bytes(image.read_bytes()[:-30] if content is None else content)
-        with pytest.raises(ValueError, match=r"red.1\.png is not a readable image: replace or remove it"):
+        with pytest.raises(ValueError, match=r"^train/red/1\.png is not a readable image: replace or remove it"):
             load_data("colours", tmp_path)
         assert not (tmp_path / ".cache").exists()
 
@@ -183,29 +183,29 @@ class TestImageFolders:
         folder = write_folder(tmp_path)
         (folder / "test" / "red" / "0.png").unlink()
         (folder / "test" / "red").rmdir()
-        with pytest.raises(ValueError, match=r"class 'red' has no images .* in .*test"):
+        with pytest.raises(ValueError, match=r"class 'red' has no images .* in colours/test"):
             load_data("colours", tmp_path)
 
     def test_a_class_that_train_does_not_have_is_named(self, tmp_path):
         (write_folder(tmp_path) / "test" / "green").mkdir()
-        with pytest.raises(ValueError, match="has the class 'green', which train has not"):
+        with pytest.raises(ValueError, match=r"^colours/test has the class 'green', which train has not"):
             load_data("colours", tmp_path)
 
     def test_an_empty_class_is_named(self, tmp_path):
         (write_folder(tmp_path) / "train" / "green").mkdir()
-        with pytest.raises(ValueError, match=r"class 'green' has no images .* in .*train"):
+        with pytest.raises(ValueError, match=r"class 'green' has no images .* in colours/train"):
             load_data("colours", tmp_path)
 
     def test_one_class_is_not_enough(self, tmp_path):
         folder = tmp_path / "one"
         for split in ("train", "test"):
             (folder / split / "only").mkdir(parents=True)
-        with pytest.raises(ValueError, match="has only the class 'only': at least 2 folders of images are needed"):
+        with pytest.raises(ValueError, match=r"one/train needs at least 2 folders of images, .*: it has 1"):
             load_data("one", tmp_path)
 
     def test_an_empty_folder_says_where_images_belong(self, tmp_path):
         (tmp_path / "empty").mkdir()
-        with pytest.raises(ValueError, match=r"empty has no folder 'train': images belong in train/<class>/"):
+        with pytest.raises(ValueError, match=r"^empty has no folder 'train': images belong in train/<class>/"):
             load_data("empty", tmp_path)
 
     def test_the_real_images_have_the_known_statistics(self, real_images):

@@ -30,7 +30,7 @@ IMPORTS = {
     # the disk
     "catalog": "",
     "cache": "",
-    "folders": "cache",
+    "folders": "cache messages",
     "shapes": "",
     "presence": "",
     "sources": "",
@@ -55,7 +55,7 @@ IMPORTS = {
     "device": "messages",
     "torchvision_ops": "",
     "data": "cache catalog folders messages seeds shapes torchvision_ops",
-    "sampler": "seeds",
+    "sampler": "messages seeds",
     "models": "recipe seeds",
     "network": "models",
     "fingerprints": "models recipe sampler seeds",

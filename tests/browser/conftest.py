@@ -1,0 +1,114 @@
+"""A real browser on a real server: what the browser tests share."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+from serving import Server, serving
+from visiting import Visitor
+
+CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
+QUIET = [  # only the app's own requests leave the browser
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def find_chromium() -> str:
+    """Find a Chromium to drive; without one skip, or fail where it is asked for."""
+    wanted = (os.environ["MLPCORE_BROWSER"],) if "MLPCORE_BROWSER" in os.environ else CHROMIUM
+    found = next((path for name in wanted if (path := shutil.which(name))), None)
+    if found:
+        return found
+    reason = f"none of {', '.join(wanted)} is here: install chromium, or name a Chrome in MLPCORE_BROWSER"
+    if os.environ.get("MLPCORE_REQUIRE"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")  # not the session: while it lives, no other test can run an event loop
+def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of a module; every visitor gets a context of its own in it."""
+    path = find_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of data sets with Tiny in it: 2 classes, 200 + 40 images that are quickly told apart."""
+    home = tmp_path_factory.mktemp("browser-data")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 100), ("test", 20)):
+        for name, level in (("dark", 100), ("light", 130)):
+            folder = home / "Tiny" / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(level - 90, level + 90, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    return home
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Server]:
+    """The app, served once for all browser tests."""
+    find_chromium()
+    with serving(tmp_path_factory.mktemp("browser-server"), data=data) as server:
+        yield server
+
+
+@pytest.fixture
+def visitors(server: Server) -> Iterator[list[Visitor]]:
+    """Everybody who came in this test; nobody may have asked another host or found an error in the console."""
+    came: list[Visitor] = []
+    yield came
+    for visitor in came:
+        visitor.leave()
+    for visitor in came:
+        assert visitor.hosts
+        assert set(visitor.hosts) == {urlsplit(server.url).netloc}
+        assert visitor.errors == []
+
+
+@pytest.fixture
+def visitor(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
+    """Somebody with a window of 1280 × 800."""
+    visitors.append(Visitor(browser.new_context(viewport={"width": 1280, "height": 800}), server))
+    return visitors[-1]
+
+
+@pytest.fixture
+def stranger(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
+    """Somebody else, at another computer."""
+    visitors.append(Visitor(browser.new_context(viewport={"width": 1280, "height": 800}), server))
+    return visitors[-1]
+
+
+@pytest.fixture
+def phone(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
+    """Somebody with a phone, 390 px wide."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitors.append(Visitor(context, server))
+    return visitors[-1]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show what the server said beside a failure."""
+    report = yield
+    server = getattr(item, "funcargs", {}).get("server")
+    if report.failed and server is not None:
+        report.sections.append(("server log", server.read_log()[-6000:]))
+    return report

@@ -1,0 +1,350 @@
+"""Every page, run by Streamlit's own test runner through pages/navigation.py, on a real store and real images."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from mlpcore import manager
+from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
+from mlpcore.runs import RunStatus
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 60  # a page, or a run of a few iterations, on a busy machine
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one data set, Tiny: 2 classes, 40 + 10 images."""
+    home = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 20), ("test", 5)):
+        for name, level in (("dark", 60), ("light", 200)):
+            folder = home / "Tiny" / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(level - 50, level + 50, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    return home
+
+
+@pytest.fixture
+def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Open the app at an address; each test has a store and a manager of its own."""
+    monkeypatch.setenv("MLPCORE_DATA", str(data))
+    monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest has no browser, and puts a mock in its place
+    manager.shutdown()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+    def open_page(**query: str) -> AppTest:
+        page = AppTest.from_file(ROOT / "pages" / "navigation.py", default_timeout=SECONDS)
+        for name, value in ({"dataset": "Tiny"} | query).items():
+            page.query_params[name] = value
+        return shown(page.run())
+
+    yield open_page
+    manager.shutdown()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+def shown(page: AppTest) -> AppTest:
+    """The page, known to have come up without an exception."""
+    assert [entry.value for entry in page.exception] == []
+    return page
+
+
+def figure(page: AppTest, key: str) -> dict[str, Any]:
+    """The Plotly figure that a live chart was given."""
+    (chart,) = (element for element in page.get("bidi_component") if element.key == key)
+    return json.loads(chart.proto.json)["figure"]
+
+
+def planned_rate(page: AppTest, step: int) -> float:
+    """The rate that the schedule's preview draws at `step`, the step being one it draws a point for."""
+    curve = figure(page, "preview")["data"][0]
+    return dict(zip(curve["x"], curve["y"], strict=True))[step]
+
+
+def sentences(page: AppTest) -> list[str]:
+    return [element.value for kind in (page.warning, page.error, page.caption) for element in kind]
+
+
+def says(page: AppTest, text: str) -> bool:
+    return any(text in sentence for sentence in sentences(page))
+
+
+def press_start(page: AppTest) -> str:
+    """Start what the knobs say; the id of the run."""
+    shown(page.button(key="start").click().run())
+    return page.session_state["run"]
+
+
+def wait_for(page: AppTest, is_reached: Callable[[], bool]) -> AppTest:
+    """Let the run go on until something is reached, then redraw the page, as its timer would."""
+    deadline = monotonic() + SECONDS
+    pause = Event()
+    while not is_reached():
+        assert monotonic() < deadline, [element.value for element in page.text]
+        pause.wait(0.02)  # redrawing all the while would take the computing from the run
+    return shown(page.run())
+
+
+def is_over(run_id: str) -> Callable[[], bool]:
+    return lambda: manager.shared_manager().get(run_id).status.is_over
+
+
+def test_playground_opens_with_the_lectures_recipe_and_its_schedule(open_page: Open) -> None:
+    page = open_page()
+    assert figure(page, "preview")["data"][0]["x"][0] == 1
+    assert planned_rate(page, 1) == pytest.approx(0.01)
+    assert planned_rate(page, 3000) == pytest.approx(0.0025)
+    assert not page.button(key="start").disabled
+    assert page.button(key="stop").disabled
+    assert page.button(key="pause").disabled
+    assert sentences(page)[0].startswith("Tiny, all images · 3,000 iterations of 64")
+
+
+def test_images_to_choose_from_are_those_on_disk_and_shapes(open_page: Open) -> None:
+    page = open_page()
+    assert page.selectbox(key="knob.dataset").options == ["Tiny", "Shapes"]
+
+
+def test_address_names_what_differs_from_the_lectures_recipe(open_page: Open) -> None:
+    page = open_page(lr="0.003", optimizer="Adam")
+    assert dict(page.query_params) == {"dataset": "Tiny", "optimizer": "Adam", "scheduler": "StepLR", "lr": "0.003"}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizer_can_be_chosen_and_its_rate_is_previewed(open_page: Open, optimizer: str) -> None:
+    page = open_page()
+    shown(page.selectbox(key="knob.optimizer").select(optimizer).run())
+    assert planned_rate(page, 1) == OPTIMIZERS[optimizer]().lr
+    assert not page.button(key="start").disabled
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("warmup_iters", [0, 100])
+def test_scheduler_can_be_chosen_and_is_previewed(open_page: Open, scheduler: str, warmup_iters: int) -> None:
+    page = open_page()
+    shown(page.selectbox(key="knob.scheduler").select(scheduler).run())
+    shown(page.number_input(key=f"knob.{scheduler}.warmup_iters").set_value(warmup_iters).run())
+    start = {"none": 0.01, "OneCycleLR": 0.01 / 25}.get(scheduler, 0.01)
+    assert planned_rate(page, 1) == pytest.approx(start * (0.01 if warmup_iters else 1))
+    assert page.query_params["scheduler"] == scheduler
+
+
+def test_log_axis_of_the_rate_is_a_switch(open_page: Open) -> None:
+    page = open_page()
+    assert figure(page, "preview")["layout"]["yaxis"].get("type", "linear") == "linear"
+    shown(page.toggle(key="log_lr").set_value(True).run())
+    assert figure(page, "preview")["layout"]["yaxis"]["type"] == "log"
+
+
+def test_nesterov_without_momentum_is_refused_with_a_sentence(open_page: Open) -> None:
+    page = open_page()
+    shown(page.slider(key="knob.SGD.momentum").set_value(0.0).run())
+    assert says(page, "nesterov is on while momentum is 0: it needs a momentum above 0.")
+    assert page.button(key="start").disabled
+    shown(page.toggle(key="knob.SGD.nesterov").set_value(False).run())
+    assert not says(page, "nesterov")
+    assert not page.button(key="start").disabled
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("128, many", "hidden_sizes is many: it must be a whole number from 1 to 4,096."),
+        ("0", "hidden_sizes is 0: it must be a whole number from 1 to 4,096."),
+        ("", "hidden_sizes has 0 values: it must have 1 to 6."),
+        ("1,2,3,4,5,6,7", "hidden_sizes has 7 values: it must have 1 to 6."),
+        ("![](http://a.example/b.png)", "hidden_sizes is ![](http://a.example/b.png)"),
+    ],
+)
+def test_hidden_sizes_that_are_none_are_named(open_page: Open, text: str, sentence: str) -> None:
+    page = open_page()
+    shown(page.text_input(key="knob.hidden_sizes").set_value(text).run())
+    assert says(page, sentence)
+    assert page.button(key="start").disabled
+    shown(page.text_input(key="knob.hidden_sizes").set_value("32, 16").run())
+    assert page.query_params["hidden_sizes"] == "32,16"
+    assert not page.button(key="start").disabled
+
+
+@pytest.mark.parametrize("text", ["abc", "1e9", "nan", "inf", "-0.1", "0", ""])
+def test_exact_rate_out_of_range_is_refused_and_the_knob_stays(open_page: Open, text: str) -> None:
+    page = open_page(lr="0.02")
+    shown(page.text_input(key="knob.SGD.lr.text").set_value(text).run())
+    assert says(page, f"lr is {text or '—'}: it must be a number from 1e-6 to 10.")
+    assert page.select_slider(key="knob.SGD.lr.slider").value == 0.02
+    assert page.query_params["lr"] == "0.02"
+
+
+def test_exact_rate_moves_the_slider_and_the_preview(open_page: Open) -> None:
+    page = open_page()
+    shown(page.text_input(key="knob.SGD.lr.text").set_value("0.0123").run())
+    assert page.select_slider(key="knob.SGD.lr.slider").value == 0.0123
+    assert planned_rate(page, 1) == pytest.approx(0.0123)
+    assert page.query_params["lr"] == "0.0123"
+
+
+def test_slider_moves_the_exact_rate(open_page: Open) -> None:
+    page = open_page(lr="0.0123")
+    shown(page.select_slider(key="knob.SGD.lr.slider").set_value(0.05).run())
+    assert page.text_input(key="knob.SGD.lr.text").value == "0.05"
+    assert planned_rate(page, 1) == pytest.approx(0.05)
+
+
+def test_good_rate_takes_a_refusal_away(open_page: Open) -> None:
+    page = open_page()
+    shown(page.text_input(key="knob.SGD.lr.text").set_value("abc").run())
+    shown(page.select_slider(key="knob.SGD.lr.slider").set_value(0.05).run())
+    assert not says(page, "lr is abc")
+    assert not page.button(key="start").disabled
+
+
+def test_knobs_survive_while_they_are_out_of_sight(open_page: Open) -> None:
+    page = open_page(momentum="0.42", lr="0.07", step_size="700")
+    shown(page.selectbox(key="knob.optimizer").select("Adam").run())
+    shown(page.selectbox(key="knob.scheduler").select("none").run())
+    assert "momentum" not in page.query_params
+    shown(page.selectbox(key="knob.optimizer").select("SGD").run())
+    shown(page.selectbox(key="knob.scheduler").select("StepLR").run())
+    assert {name: page.query_params[name] for name in ("momentum", "lr", "step_size")} == {
+        "momentum": "0.42",
+        "lr": "0.07",
+        "step_size": "700",
+    }
+
+
+def test_link_sets_every_kind_of_knob(open_page: Open) -> None:
+    query = {
+        "optimizer": "AdamW",
+        "scheduler": "MultiStepLR",
+        "betas": "0.8,0.99",
+        "milestones": "10,20",
+        "hidden_sizes": "7",
+        "activation": "tanh",
+        "dropout": "0.25",
+        "label_noise": "0.2",
+        "train_size": "30",
+        "batch_size": "10",
+        "train_iter": "30",
+        "eval_every": "5",
+        "seed": "9",
+        "device": "cpu",
+    }
+    page = open_page(**query)
+    assert dict(page.query_params) == {"dataset": "Tiny"} | query
+    assert sentences(page)[0] == "Tiny, 30 images, 20% of the labels random · 30 iterations of 10"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"lr": "fast"}, "lr is fast: it must be a number from 1e-6 to 10."),
+        ({"dataset": "Nothing"}, "dataset is Nothing: this machine has Tiny, Shapes."),
+        ({"train_iter": "1e6"}, "train_iter is 1000000.0: it must be a whole number from 1 to 1,000,000."),
+        ({"optimizer": "Lion"}, "optimizer is Lion: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
+    ],
+)
+def test_what_is_wrong_in_a_link_is_named_and_the_rest_holds(
+    open_page: Open, query: dict[str, str], sentence: str
+) -> None:
+    page = open_page(seed="5", **query)
+    assert says(page, sentence)
+    assert page.query_params["seed"] == "5"
+    assert not page.button(key="start").disabled
+
+
+def test_step_size_past_the_end_is_mended_by_one_click(open_page: Open) -> None:
+    page = open_page(train_iter="600", eval_every="100")
+    assert says(page, "step_size is 1,000 and the run has 600 iterations: the rate never drops.")
+    shown(page.button(key="mend").click().run())
+    assert page.query_params["step_size"] == "200"
+    assert not says(page, "never drops")
+
+
+def test_run_is_started_shown_and_kept(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(train_iter="40", eval_every="10", batch_size="8")
+    run_id = press_start(page)
+    wait_for(page, is_over(run_id))
+    run = manager.shared_manager().get(run_id)
+    assert run.status is RunStatus.FINISHED
+    assert run.recipe == Recipe(dataset="Tiny", train_iter=40, eval_every=10, batch_size=8)
+    assert figure(page, "curves")["data"][0]["x"] == [10, 20, 30, 40]
+    assert page.query_params["run"] == run_id
+    assert page.button(key="stop").disabled
+    assert not page.button(key="start").disabled
+    assert list((tmp_path / "home").iterdir())
+
+
+def test_run_that_goes_on_can_be_paused_resumed_changed_and_stopped(open_page: Open) -> None:
+    page = open_page(train_iter="200000", eval_every="200", batch_size="4", scheduler="none")
+    run_id = press_start(page)
+
+    def run():
+        return manager.shared_manager().get(run_id)
+
+    wait_for(page, lambda: len(run().evaluations) >= 2)
+    assert page.button(key="start").disabled
+    wait_for(shown(page.button(key="pause").click().run()), lambda: run().status is RunStatus.PAUSED)
+    wait_for(shown(page.button(key="resume").click().run()), lambda: run().status is RunStatus.RUNNING)
+    shown(page.select_slider(key="knob.SGD.lr.slider").set_value(0.003).run())
+    wait_for(page, lambda: run().recipe.changes != () and run().latest.lr == 0.003)
+    (change,) = run().recipe.changes
+    assert change.values == {"lr": 0.003}
+    assert [shape["x0"] for shape in figure(page, "curves")["layout"]["shapes"]] == [change.step]
+    wait_for(shown(page.button(key="stop").click().run()), is_over(run_id))
+    assert run().status is RunStatus.STOPPED
+    assert len(figure(page, "curves")["data"][0]["x"]) >= 2
+
+
+def test_diverged_run_says_so_and_offers_a_lower_rate(open_page: Open) -> None:
+    page = open_page(lr="10", train_iter="3000", batch_size="8")
+    run_id = press_start(page)
+    wait_for(page, is_over(run_id))
+    run = manager.shared_manager().get(run_id)
+    assert run.status is RunStatus.DIVERGED
+    assert run.message in [element.value for element in page.text]
+    shown(page.button(key="lower_lr").click().run())
+    assert page.query_params["lr"] == "1.0"
+
+
+def test_failed_run_shows_a_sentence_and_no_traceback(open_page: Open) -> None:
+    page = open_page(train_size="41")
+    run_id = press_start(page)
+    wait_for(page, is_over(run_id))
+    run = manager.shared_manager().get(run_id)
+    assert run.status is RunStatus.FAILED
+    assert run.message in [element.value for element in page.text]
+    assert "Traceback" in run.traceback
+    assert not any("Traceback" in element.value for element in [*page.text, *page.code, *page.markdown])
+
+
+def test_visitor_cannot_stop_what_another_started(open_page: Open) -> None:
+    mine = open_page(train_iter="200000", eval_every="200", batch_size="4")
+    run_id = press_start(mine)
+    stranger = open_page(run=run_id)
+    assert stranger.session_state["owner"] != mine.session_state["owner"]
+    assert stranger.button(key="stop").disabled
+    assert stranger.button(key="pause").disabled
+    assert not manager.shared_manager().get(run_id).status.is_over
+
+
+def test_address_of_a_run_that_is_not_kept_falls_back_to_the_knobs(open_page: Open) -> None:
+    page = open_page(run="0123456789ab", lr="0.003")
+    assert [toast.value for toast in page.toast] == ["The run that this address names is not kept here."]
+    assert "run" not in page.query_params
+    assert planned_rate(page, 1) == pytest.approx(0.003)
