@@ -387,6 +387,11 @@ def shared_manager() -> RunManager:
         return _shared
 
 
+def is_up() -> bool:
+    """Whether the shared manager was made already."""
+    return _shared is not None
+
+
 def shutdown() -> None:
     """Shut the shared manager down, if there is one; who asks again gets a new one."""
     global _shared

@@ -173,6 +173,8 @@ class StackedMLP:
     def _multiply(self, gradient: Tensor, read: Tensor, *, out: Tensor) -> None:
         """Multiply (K, B, out) with what the layer read, (K, B, in), into the gradient of its weights, (K, out, in)."""
         if self.on_cpu:
+            if gradient.stride(0) % LINE:
+                gradient = [of_one.clone() for of_one in gradient]  # each begins at a multiple of 64 bytes
             for of_one, read_by_one, out_of_one in zip(gradient, read, out, strict=True):
                 torch.mm(of_one.t(), read_by_one, out=out_of_one)
         else:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from mlpcore.messages import SentenceError
 
+MAX_ITERATIONS = 200_000  # a run: its preview steps the scheduler that often, 2.5 µs each
 MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
 
 
@@ -226,7 +227,9 @@ class Recipe(Knobs):
     batch_size: int = Field(
         default=64, ge=1, le=100_000, description="Images in one mini-batch; all of them is full-batch descent."
     )
-    train_iter: Iterations = Field(default=3000, description="Iterations (mini-batches) the run trains for.")
+    train_iter: int = Field(
+        default=3000, ge=1, le=MAX_ITERATIONS, description="Iterations (mini-batches) the run trains for."
+    )
     eval_every: Iterations = Field(default=200, description="Iterations between two evaluations, the chart's points.")
     seed: int = Field(
         default=0, ge=0, le=2**32 - 1, description="Decides every random draw: same seed, same weights and batches."
@@ -288,6 +291,14 @@ def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:
             value=cycle,
             climb=climb + 1,
         )
+
+
+def current_knobs(recipe: Recipe) -> Recipe:
+    """The recipe whose optimizer has the knobs that the changes have led to, and no changes of its own."""
+    knobs = recipe.optimizer.model_dump()
+    for change in recipe.changes:
+        knobs |= change.values
+    return recipe.model_copy(update={"optimizer": type(recipe.optimizer).model_validate(knobs), "changes": ()})
 
 
 def with_change(recipe: Recipe, step: int, knobs: dict[str, float]) -> Recipe:

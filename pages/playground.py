@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 from components import forms, run_view
-from components.links import take_link, write_link
+from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
 from components.state import count_training_images, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
@@ -13,11 +13,12 @@ from components.words import _, say, show_rate
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import schedule_chart
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.recipe import Recipe
+from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.runs import Run, RunStatus
 
 owner = read_owner()
 datasets = known_datasets(data_home())
+adopt_run(owner)
 refused = take_link(default=Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES), datasets=datasets)
 
 
@@ -96,8 +97,9 @@ def show_others(run: Run | None) -> None:
 
 
 def watch(run_id: str) -> None:
-    """Show another run."""
+    """Show another run, and its knobs."""
     st.session_state["run"] = run_id
+    forms.put_recipe(current_knobs(get_manager().get(run_id).recipe))
 
 
 def show_header(run: Run | None, recipe: Recipe | None) -> None:
@@ -156,7 +158,7 @@ with left:
     if recipe is not None:
         show_preview(recipe)
 with right:
-    run = run_view.find_run(owner)
+    run = run_view.find_run()
     show_header(run, recipe)
     if trouble := st.session_state.pop("trouble", None):
         st.error(say(trouble))

@@ -64,7 +64,7 @@ def schedulers(draw: st.DrawFn, train_iter: int, *, iterations: st.SearchStrateg
 
 
 @st.composite
-def recipes(draw: st.DrawFn, *, max_iter: int = 1_000_000) -> Recipe:
+def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
     """Any valid recipe of at most max_iter iterations."""
     train_iter = draw(st.integers(1, max_iter))
     optimizer = draw(optimizers())

@@ -111,7 +111,7 @@ class TestTrain:
             "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from mlpcore.__main__ import main; sys.exit(main())"
         )
-        with as_process(code, "train", *SMALL, "--train-iter", "1000000", "--eval-every", "200") as process:
+        with as_process(code, "train", *SMALL, "--train-iter", "200000", "--eval-every", "200") as process:
             shown = ""
             while "test_acc" not in shown:
                 character = process.stderr.read(1)

@@ -255,7 +255,7 @@ def test_link_sets_every_kind_of_knob(open_page: Open) -> None:
     [
         ({"lr": "fast"}, "lr is fast: it must be a number from 1e-6 to 10."),
         ({"dataset": "Nothing"}, "dataset is Nothing: this machine has Tiny, Shapes."),
-        ({"train_iter": "1e6"}, "train_iter is 1000000.0: it must be a whole number from 1 to 1,000,000."),
+        ({"train_iter": "1e6"}, "train_iter is 1000000.0: it must be a whole number from 1 to 200,000."),
         ({"optimizer": "Lion"}, "optimizer is Lion: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
     ],
 )
@@ -345,6 +345,6 @@ def test_visitor_cannot_stop_what_another_started(open_page: Open) -> None:
 
 def test_address_of_a_run_that_is_not_kept_falls_back_to_the_knobs(open_page: Open) -> None:
     page = open_page(run="0123456789ab", lr="0.003")
-    assert [toast.value for toast in page.toast] == ["The run that this address names is not kept here."]
+    assert [error.value for error in page.error] == ["The run that this address names is not kept here."]
     assert "run" not in page.query_params
     assert planned_rate(page, 1) == pytest.approx(0.003)

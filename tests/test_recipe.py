@@ -95,7 +95,7 @@ BOUNDS = [
     ("Recipe", "label_noise", 0.0, 1.0),
     ("Recipe", "dropout", 0.0, 0.95),
     ("Recipe", "batch_size", 1, 100_000),
-    ("Recipe", "train_iter", 1, 1_000_000),
+    ("Recipe", "train_iter", 1, 200_000),
     ("Recipe", "eval_every", 1, 1_000_000),
     ("Recipe", "seed", 0, 2**32 - 1),
     *((name, "lr", 1e-6, 10.0) for name in OPTIMIZERS),
@@ -225,8 +225,8 @@ def test_a_fraction_is_no_whole_number(value):
             "dataset is ../secret: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.",
         ),
         (
-            {"train_iter": 1_000_000, "eval_every": 199},
-            "eval_every is 199: with 1,000,000 iterations it must be at least 200, since a run keeps 5,000 "
+            {"train_iter": 200_000, "eval_every": 39},
+            "eval_every is 39: with 200,000 iterations it must be at least 40, since a run keeps 5,000 "
             "evaluations.",
         ),
         ({"changes": [{"step": 1}]}, "changes has one without lr, momentum or weight_decay."),

@@ -53,9 +53,11 @@ def begin(recipe: Recipe) -> None:
 
 
 def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
-    """Make a recipe of what the widgets say; where that is none, the sentences say why."""
+    """Make a recipe of what the widgets say; where that is none, the sentences say why.
+
+    An exact entry that was refused has its sentence at the field already.
+    """
     state = st.session_state
-    refused = [sentence for sentence in state.get("knob.refused", {}).values() if sentence]
     values = {name: _get(name) for name in Recipe.model_fields if name not in ("optimizer", "scheduler", "changes")}
     for part, kinds in (("optimizer", OPTIMIZERS), ("scheduler", SCHEDULERS)):
         kind = kinds[state[f"knob.{part}"]]
@@ -65,8 +67,8 @@ def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
-        return None, [*refused, *(sentence for _field, sentence in find_problems(error))]
-    return (None, refused) if refused else (recipe, [])
+        return None, [sentence for _field, sentence in find_problems(error)]
+    return (None if state.get("knob.refused") else recipe), []
 
 
 def optimizer_form(edited: Edited) -> None:

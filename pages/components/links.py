@@ -4,11 +4,27 @@ from collections.abc import Sequence
 
 import streamlit as st
 from components.forms import put_recipe
+from components.state import get_manager, manager_is_up
 
 from mlpcore.links import from_query, to_query
 from mlpcore.messages import Sentence
-from mlpcore.recipe import Recipe
+from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.runs import Run
+
+
+def adopt_run(owner: str) -> None:
+    """Where neither the session nor the address names a run: take up the visitor's newest that goes on.
+
+    Without a manager nothing goes on, and torch is left to load behind the first paint.
+    """
+    state = st.session_state
+    if "run" in state or "run" in st.query_params or not manager_is_up():
+        return
+    mine = [run for run in get_manager().list_active() if run.owner == owner]
+    if mine:
+        state["run"] = mine[-1].id
+        if not dict(st.query_params):
+            put_recipe(current_knobs(mine[-1].recipe))
 
 
 def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:

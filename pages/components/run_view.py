@@ -7,7 +7,7 @@ from components.words import _, say, show_duration, status_word
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import path_chart, run_chart
-from mlpcore.messages import SentenceError
+from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 
@@ -25,19 +25,14 @@ COLOURS = {
 }
 
 
-def find_run(owner: str) -> Run | None:
-    """The run to show: the one that was asked for, else the visitor's newest that goes on."""
-    manager = get_manager()
+def find_run() -> Run | None:
+    """The run to show, if there is one."""
     if run_id := st.session_state.get("run"):
         try:
-            return manager.get(run_id)
+            return get_manager().get(run_id)
         except ValueError:
-            st.toast(_("The run that this address names is not kept here."))
+            st.session_state["trouble"] = Sentence("The run that this address names is not kept here.")
             del st.session_state["run"]
-    mine = [run for run in manager.list_active() if run.owner == owner]
-    if mine:
-        st.session_state["run"] = mine[-1].id
-        return mine[-1]
     return None
 
 

@@ -1,6 +1,9 @@
 """What the pages share between reruns: the manager, the visitor's token, previews. The only place that caches."""
 
 import secrets
+import sys
+from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -26,6 +29,12 @@ def get_manager() -> "RunManager":
     return shared_manager()
 
 
+def manager_is_up() -> bool:
+    """Whether the manager was made already, by this visitor or another."""
+    manager = sys.modules.get("mlpcore.manager")
+    return manager is not None and manager.is_up()
+
+
 def read_owner() -> str:
     """The visitor's token: their browser's cookie, or one for this session where cookies are refused."""
     if token := st.context.cookies.get(OWNER_COOKIE):
@@ -33,12 +42,12 @@ def read_owner() -> str:
     return st.session_state.setdefault("owner", secrets.token_urlsafe(32))
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
-def preview(recipe_json: str) -> list[float]:
-    """The rate of each iteration, as the run's own scheduler gives it."""
+@st.cache_resource(show_spinner=False, max_entries=50)
+def preview(recipe_json: str) -> Sequence[float]:
+    """The rate of each iteration, as the run's own scheduler gives it; shared by all who look, and never written to."""
     from mlpcore.schedules import preview_rates  # torch: not before it is needed
 
-    return preview_rates(Recipe.model_validate_json(recipe_json))
+    return array("d", preview_rates(Recipe.model_validate_json(recipe_json)))
 
 
 @st.cache_data(show_spinner=False, ttl=60, max_entries=50)
