@@ -9,6 +9,7 @@ from mlpcore.messages import Sentence
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.runs import Evaluation, Run
 
+MAX_PARTS = 4  # of a label
 SIGNIFICANCE = 0.05  # the p below which two recipes are called distinguishable
 
 
@@ -44,7 +45,7 @@ def find_differences(recipes: Sequence[Recipe], *, besides: Sequence[str] = ()) 
 
 def name_differences(recipes: Sequence[Recipe]) -> list[str]:
     """Label each recipe by what sets it apart, `lr=0.1`; where only the kind differs, by that: `Adam`."""
-    differences = find_differences(recipes)
+    differences = find_differences(recipes, besides=("changes", "eval_every", "device"))
     # A knob that one optimizer has and another has not says nothing that the optimizer's name does not say.
     telling = {
         name: values
@@ -60,7 +61,8 @@ def name_differences(recipes: Sequence[Recipe]) -> list[str]:
                 parts.append(str(value))
             elif value is not None:
                 parts.append(f"{name}={_write(value)}")
-        labels.append(" ".join(parts) or recipes[row].optimizer.name)
+        shown = parts if len(parts) <= MAX_PARTS else [*parts[:MAX_PARTS], "…"]
+        labels.append(" ".join(shown) or recipes[row].optimizer.name)
     return _number_repeats(labels)
 
 

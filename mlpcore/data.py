@@ -1,27 +1,34 @@
 """Data sets as tensors: loading them, their statistics, and the part of one that a run trains on."""
 
 import math
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mlpcore import folders, shapes
+from mlpcore.archives import is_unpacked
 from mlpcore.cache import Arrays, cached_arrays
 from mlpcore.catalog import (
     CIFAR10,
-    CIFAR10_FOLDER,
+    PUBLISHED,
     SHAPES,
+    all_datasets,
     data_home,
-    folder_datasets,
+    find_installed,
     known_datasets,
-    missing_cifar10_files,
+    missing_files,
 )
+from mlpcore.download import download as fetch
 from mlpcore.messages import SentenceError
+from mlpcore.placing import Placement
 from mlpcore.seeds import build_generator
+from mlpcore.sources import ARCHIVES, ArchiveSet
 from mlpcore.torchvision_ops import import_torchvision_datasets
 
 __all__ = ["ImageSplit", "channel_statistics", "data_home", "draw_training_set", "known_datasets", "load_data"]
@@ -40,27 +47,32 @@ class ImageSplit:
 
 
 def load_data(
-    dataset: str, dataset_path: str | Path, *, progress: Callable[[float], None] | None = None
+    dataset: str,
+    dataset_path: str | Path,
+    *,
+    download: bool = True,
+    progress: Callable[[float], None] | None = None,
+    archive_sets: Mapping[str, ArchiveSet] = ARCHIVES,
 ) -> tuple[ImageSplit, ImageSplit]:
     """Load a data set by name; returns (train, test).
 
-    `CIFAR10` is read by torchvision and downloaded into `dataset_path` where it is not there; `Shapes` is drawn; any
-    other name is a folder of images, `<dataset_path>/<name>/{train,test}/<class>/`. What is drawn or decoded is kept
-    in `<dataset_path>/.cache`; `progress` is told the share of that work done, 0 to 1.
+    `CIFAR10`, `FashionMNIST` and `MNIST` are read by torchvision, and downloaded into `dataset_path` where they are not
+    there, unless `download` is False; `Shapes` is drawn; any other name is a folder of images,
+    `<dataset_path>/<name>/{train,test}/<class>/`. What is drawn or decoded is kept in `<dataset_path>/.cache`;
+    `progress` is told the share of that work done, 0 to 1. Raises SentenceError, which says what to do.
     """
     home = Path(dataset_path).expanduser()
-    if dataset == CIFAR10:
-        return _load_cifar10(home)
+    if dataset in PUBLISHED:
+        return _load_published(archive_sets[dataset], home, archive_sets=archive_sets if download else None)
     if dataset == SHAPES:
         return _load_shapes(home, progress=progress)
     # A name with a separator, ".." or a drive would lead out of the folder.
     if not dataset or Path(dataset).name != dataset or dataset.startswith(".") or not (home / dataset).is_dir():
-        known = ", ".join([CIFAR10, *folder_datasets(home), SHAPES])
         raise SentenceError(
-            "{field} is {value}: expected one of {known}.",
+            "{field} is {value}: it must be one of {options}.",
             field="dataset",
-            value=repr(dataset[:40]),
-            known=known,
+            value=dataset[:40],
+            options=", ".join(all_datasets(home)),
         )
     arrays, classes = folders.load_folder(home / dataset, cache=home / ".cache" / dataset, progress=progress)
     return _as_splits(arrays, classes)
@@ -147,27 +159,52 @@ def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tup
     )
 
 
-def _load_cifar10(home: Path) -> tuple[ImageSplit, ImageSplit]:
-    missing = missing_cifar10_files(home)
-    folder = home / CIFAR10_FOLDER
-    if missing and folder.exists():
-        template = "{folder} lacks {file}: remove the folder, and CIFAR10 is downloaded again."
-        raise SentenceError(template, folder=CIFAR10_FOLDER, file=missing[0])
-    datasets = import_torchvision_datasets()
+def _load_published(
+    archive_set: ArchiveSet, home: Path, *, archive_sets: Mapping[str, ArchiveSet] | None
+) -> tuple[ImageSplit, ImageSplit]:
+    """Read a published data set where it is; where it is not, download it with these archive sets, if there are any."""
+    dataset = archive_set.dataset
+    if not missing_files(home, archive_set):
+        return _read_published(archive_set, home)
+    if find_installed(archive_set):
+        # Unpacked for torchvision each time, 0.5 s: the home may be read-only, and 55 MB need not lie there twice.
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                placement = Placement(archive_set, Path(folder), cancelled=Event())
+                if all(
+                    placement.find(archive, [*map(Path, archive_set.installed)]) for archive in archive_set.archives
+                ):
+                    return _read_published(archive_set, Path(folder))
+        except OSError as error:
+            template = "{dataset} could not be unpacked in the folder for temporary files ({reason}): make room there."
+            raise SentenceError(template, dataset=dataset, reason=error.strerror) from error
+    if archive_sets is None:
+        template = "{dataset} is not on this computer: download it, which 'python -m mlpcore data {name}' does too."
+        raise SentenceError(template, dataset=dataset, name=dataset.lower())
+    fetch(dataset, home, archive_sets=archive_sets)
+    return _read_published(archive_set, home)
+
+
+def _read_published(archive_set: ArchiveSet, home: Path) -> tuple[ImageSplit, ImageSplit]:
+    """Read a data set with torchvision's class; what is not as it was published is refused."""
+    dataset, folder = archive_set.dataset, home / archive_set.unpacked
+    # CIFAR10's class checks the md5 by itself.
+    whole = dataset == CIFAR10 or all(is_unpacked(each, folder, cancelled=Event()) for each in archive_set.archives)
     try:
-        train = datasets.CIFAR10(home, train=True, download=bool(missing))
-        test = datasets.CIFAR10(home, train=False)
-    except (OSError, RuntimeError) as error:
-        if missing:
-            raise SentenceError("CIFAR10 is not here yet, and its download failed.") from error
-        template = "{folder} fails CIFAR10's md5 check: remove it, and CIFAR10 is downloaded again."
-        raise SentenceError(template, folder=CIFAR10_FOLDER) from error
-    return _cifar10_split(train), _cifar10_split(test)
+        if whole:
+            kind = getattr(import_torchvision_datasets(), dataset)
+            return _as_split(kind(home, train=True)), _as_split(kind(home, train=False))
+    except (OSError, RuntimeError):
+        whole = False
+    template = "{folder} fails the md5 check of {dataset}: remove it, and download {dataset} again."
+    raise SentenceError(template, folder=archive_set.unpacked, dataset=dataset)
 
 
-def _cifar10_split(part: Any) -> ImageSplit:
-    data = torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous()
-    return ImageSplit(data, torch.tensor(part.targets), tuple(part.classes))
+def _as_split(part: Any) -> ImageSplit:
+    """Take torchvision's images over: numpy (N, H, W, 3), or a tensor (N, H, W) of grey ones."""
+    data = torch.as_tensor(part.data)
+    data = data.permute(0, 3, 1, 2).contiguous() if data.dim() == 4 else data.unsqueeze(1)
+    return ImageSplit(data, torch.as_tensor(part.targets), tuple(part.classes))
 
 
 def _as_splits(arrays: Arrays, classes: tuple[str, ...]) -> tuple[ImageSplit, ImageSplit]:

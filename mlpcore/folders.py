@@ -6,20 +6,28 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from mlpcore.cache import Arrays, cached_arrays
+from mlpcore.catalog import SUFFIXES, cut_size, is_image
 from mlpcore.messages import SentenceError
 
 SIDE = 32
-SUFFIXES = (".png", ".jpg", ".jpeg")
 REPORT_EVERY = 500  # images between two reports of progress, about 60 ms
 DECODING = 1  # part of the fingerprint: counts the ways in which files were turned into pixels
+CUTTING = "test split 1"  # the seed by which images are set aside for testing, where a data set has no folder for that
+MAX_CLASSES = 1_000
+MAX_FILES = 1_000_000  # 3 GB once decoded
+MAX_PIXELS = 89_478_485  # of one image, a quarter of a GB: from here on Pillow too warns of a decompression bomb
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # What Pillow is known to raise for files that are cut off, damaged or no images at all.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+
+Files = list[tuple[str, int]]  # paths, each with its label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +35,8 @@ class Listing:
     """The image files of one data set: paths by split, each with its label, and the mark by which a change shows."""
 
     classes: tuple[str, ...]
-    train: list[tuple[str, int]]
-    test: list[tuple[str, int]]
+    train: Files
+    test: Files
     fingerprint: str
 
 
@@ -38,7 +46,7 @@ def load_folder(
     """Load a folder of images, decoding it only if it changed since the last time; returns the arrays and the classes.
 
     Classes are the names of the folders in train, sorted. Images of another size are resized to 32×32, grey ones
-    become colour, transparency becomes white.
+    become colour, transparency becomes white. Raises SentenceError naming the file or class that is in the way.
     """
     listing = list_images(folder)
 
@@ -53,50 +61,131 @@ def load_folder(
 
 
 def list_images(folder: Path) -> Listing:
-    """List the images of a data set; raises SentenceError naming what is missing from its layout."""
-    for split in ("train", "test"):
-        if not (folder / split).is_dir():
+    """List the images of a data set; raises SentenceError naming what is wrong with its layout.
+
+    Where there is no folder 'test', a part of every class is set aside for testing: `cut_size` images, those first in
+    the order of a hash of class and file name. They are the same on every machine, and an image that is added moves
+    few others.
+    """
+    try:
+        return _Reader(folder).read()
+    except OSError as error:
+        file = _within(folder, error.filename) if error.filename else folder.name
+        raise SentenceError("{file} cannot be read ({reason}).", file=file, reason=error.strerror) from error
+
+
+class _Reader:
+    """Lists one data set: every file is looked at once, none is opened."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # The data set may itself be a link, made by whoever runs this machine; links in it may not lead out of it.
+        self._root = os.path.realpath(folder)
+        self._has_test = (folder / "test").is_dir()
+        self._marks = hashlib.sha256(f"{DECODING} {SIDE} {'' if self._has_test else CUTTING}".encode())
+        self._count = 0
+
+    def read(self) -> Listing:
+        name = self._folder.name
+        if not (self._folder / "train").is_dir():
             template = "{folder} has no folder '{split}': images belong in {split}/<class>/."
-            raise SentenceError(template, folder=folder.name, split=split)
-    classes = _subfolders(folder / "train")
-    if len(classes) < 2:
-        template = "{folder}/train needs at least 2 folders of images, one for each class: it has {count}."
-        raise SentenceError(template, folder=folder.name, count=len(classes))
-    unknown = sorted(set(_subfolders(folder / "test")) - set(classes))
-    if unknown:
-        template = "{folder}/test has the class '{name}', which train has not."
-        raise SentenceError(template, folder=folder.name, name=unknown[0])
-    marks = hashlib.sha256(f"{DECODING} {SIDE}".encode())
-    files: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
-    for split, found_files in files.items():
-        for label, name in enumerate(classes):
-            entries = _image_files(folder / split / name)
-            if not entries:
-                template = "The class '{name}' has no images ({suffixes}) in {folder}/{split}."
-                values = {"folder": folder.name, "split": split, "suffixes": ", ".join(SUFFIXES)}
-                raise SentenceError(template, name=name, **values)
+            raise SentenceError(template, folder=name, split="train")
+        classes = self._subfolders("train")
+        if not 2 <= len(classes) <= MAX_CLASSES:
+            template = (
+                "{folder}/train needs from 2 to {limit:,} folders of images, one for each class: it has {count:,}."
+            )
+            raise SentenceError(template, folder=name, limit=MAX_CLASSES, count=len(classes))
+        unknown = sorted(set(self._subfolders("test")) - set(classes)) if self._has_test else []
+        if unknown:
+            template = "{folder}/test has the class '{name}', which train has not."
+            raise SentenceError(template, folder=name, name=_printable(unknown[0]))
+        train, test = [], []
+        for label, each in enumerate(classes):
+            paths = self._images("train", each)
+            if self._has_test:
+                chosen = self._images("test", each)
+            else:
+                chosen = self._set_aside(each, paths)
+                paths = sorted(set(paths) - set(chosen))
+            train += [(path, label) for path in paths]
+            test += [(path, label) for path in chosen]
+        shown = tuple(_printable(each) for each in classes)
+        return Listing(classes=shown, train=train, test=test, fingerprint=self._marks.hexdigest()[:16])
+
+    def _subfolders(self, split: str) -> list[str]:
+        found = []
+        self._refuse_way_out(self._folder / split)
+        with os.scandir(self._folder / split) as entries:
             for entry in entries:
-                about = entry.stat()
-                marks.update(
-                    f"{split}/{name}/{entry.name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode(errors="replace")
-                )
-                found_files.append((entry.path, label))
-    return Listing(classes=tuple(classes), **files, fingerprint=marks.hexdigest()[:16])
+                if entry.is_dir() and not entry.name.startswith("."):
+                    if entry.is_symlink():
+                        self._refuse_way_out(entry.path)
+                    found.append(entry.name)
+        return sorted(found)
+
+    def _images(self, split: str, name: str) -> list[str]:
+        """The paths of one class's images, sorted by name."""
+        folder = self._folder / split / name
+        found = []
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                images = (each for each in entries if is_image(each.name) and (each.is_file() or each.is_symlink()))
+                found = list(islice(images, MAX_FILES + 1))
+        if not found:
+            template = "The class '{name}' has no images ({suffixes}) in {folder}/{split}."
+            values = {"folder": self._folder.name, "split": split, "suffixes": ", ".join(SUFFIXES)}
+            raise SentenceError(template, name=_printable(name), **values)
+        self._count += len(found)
+        if self._count > MAX_FILES:
+            raise SentenceError(
+                "{folder} has more than {limit:,} images: remove some.", folder=self._folder.name, limit=MAX_FILES
+            )
+        found.sort(key=lambda entry: entry.name)
+        for entry in found:
+            if entry.is_symlink():
+                self._refuse_way_out(entry.path)
+            about = entry.stat()
+            if not about.st_size:
+                raise SentenceError("{file} is empty: replace or remove it.", file=_within(self._folder, entry.path))
+            mark = f"{split}/{name}/{entry.name}\0{about.st_size}\0{about.st_mtime_ns}\n"
+            self._marks.update(mark.encode(errors="replace"))
+        return [entry.path for entry in found]
+
+    def _set_aside(self, name: str, paths: list[str]) -> list[str]:
+        """Choose the images of a class that test instead of train, sorted by name."""
+        if len(paths) < 2:
+            template = (
+                "The class '{name}' has only one image in {folder}/train: add another, or a folder {folder}/test. "
+                "Without that folder one image of each class is set aside for testing, at least."
+            )
+            raise SentenceError(template, name=_printable(name), folder=self._folder.name)
+
+        def rank(path: str) -> bytes:
+            return hashlib.sha256(os.fsencode(f"{CUTTING}/{name}/{Path(path).name}")).digest()
+
+        return sorted(sorted(paths, key=rank)[: cut_size(len(paths))])
+
+    def _refuse_way_out(self, path: str | Path) -> None:
+        target = os.path.realpath(path)
+        if target != self._root and not target.startswith(self._root + os.sep):
+            template = "{file} is a link that leads out of the data set's folder: put there what it leads to."
+            raise SentenceError(template, file=_within(self._folder, path))
 
 
-def _subfolders(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+def _within(folder: Path, path: str | Path) -> str:
+    """Where a file lies in its data set: pages show this, and no path of the server."""
+    return _printable(Path(os.path.relpath(path, folder)).as_posix())
 
 
-def _image_files(folder: Path) -> list[os.DirEntry[str]]:
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        images = [
-            entry for entry in entries if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".")
-        ]
-    return sorted(images, key=lambda entry: entry.name)
+def _tail(path: str | Path) -> str:
+    """The same of an image, <split>/<class>/<file>."""
+    return _printable("/".join(Path(path).parts[-3:]))
+
+
+def _printable(name: str) -> str:
+    """A name as text: on Linux a file's name may be bytes that are none."""
+    return name.encode(errors="replace").decode()
 
 
 def _decode_all(paths: list[str], *, progress: Callable[[float], None] | None) -> np.ndarray:
@@ -116,11 +205,14 @@ def decode_image(path: str | Path) -> np.ndarray:
     """Decode one image file to uint8 (32, 32, 3); raises SentenceError naming a file that is no readable image."""
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
             return np.asarray(_as_thumbnail(image))
+    except BOMBS as error:
+        template = "{file} has more than {limit:,} pixels: make it smaller or remove it."
+        raise SentenceError(template, file=_tail(path), limit=MAX_PIXELS) from error
     except UNREADABLE as error:
-        # where it lies in its data set, <split>/<class>/<file>: pages show this, and no path of the server
-        file = "/".join(Path(path).parts[-3:])
-        raise SentenceError("{file} is not a readable image: replace or remove it.", file=file) from error
+        raise SentenceError("{file} is not a readable image: replace or remove it.", file=_tail(path)) from error
 
 
 def _as_thumbnail(image: Image.Image) -> Image.Image:

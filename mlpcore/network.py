@@ -7,7 +7,7 @@ this size: its bookkeeping, and a fresh gradient of 1.5 MB at every step.
 Not every operator gives a slice of a stack what it gives that slice alone. The processor's matrix products choose
 their kernel by size and alignment, and sigmoid rounds the last elements of a tensor in a way of its own. So on the CPU
 those parts go network by network (a few µs each), and so does everything where a hidden layer has no multiple of 16
-units. The test compares stacks of every shape with their networks alone, bit for bit.
+units or a batch fewer than 16 images. The test compares stacks of every shape with their networks alone, bit for bit.
 """
 
 import copy
@@ -50,7 +50,7 @@ class StackedMLP:
         self.biases = [torch.stack([linear.bias.detach() for linear in layer]).to(device) for layer in layers]
         self.weight_gradients = [self._align(torch.zeros_like(weight)) for weight in self.weights]
         self.bias_gradients = [torch.zeros_like(bias) for bias in self.biases]
-        self.split = self.on_cpu and any(linear.out_features % LINE for (linear, *_) in layers[:-1])
+        self.is_uneven = any(linear.out_features % LINE for (linear, *_) in layers[:-1])
 
     def parameters(self, position: int) -> list[Tensor]:
         """The parameters of one network, weight and bias a layer, as leaf views whose .grad views the gradients."""
@@ -75,7 +75,8 @@ class StackedMLP:
 
     def weight_norms(self) -> list[tuple[float, ...]]:
         """Measure the Euclidean norm of every layer's weights, a tuple a network."""
-        norms = [torch.linalg.vector_norm(weight.flatten(1), dim=1).tolist() for weight in self.weights]
+        # one after another: threads share the sum of a single norm, and take whole ones where there are several
+        norms = [torch.stack([torch.linalg.vector_norm(own) for own in weight]).tolist() for weight in self.weights]
         return list(zip(*norms, strict=True))
 
     def forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
@@ -83,7 +84,7 @@ class StackedMLP:
 
         inputs holds, for each batch, the images (B, in_features) and the networks it goes to.
         """
-        if self.split:
+        if self._go_singly(inputs):
             return torch.cat([single._forward([(images, slice(None))]) for single, images in self._singles(inputs)])
         return self._forward(inputs)
 
@@ -94,13 +95,17 @@ class StackedMLP:
 
         labels is (K, B); uniform is (K, B, last hidden size) in [0, 1), what dropout draws from, None without dropout.
         """
-        if not self.split:
+        if not self._go_singly(inputs):
             return self._forward_backward(inputs, labels, uniform)
         losses = []
         for row, (single, images) in enumerate(self._singles(inputs)):
             own = None if uniform is None else uniform[row : row + 1]
             losses.append(single._forward_backward([(images, slice(None))], labels[row : row + 1], own))
         return torch.cat(losses)
+
+    def _go_singly(self, inputs: Sequence[tuple[Tensor, slice]]) -> bool:
+        """Whether each network must go through its layers alone to compute what it computes alone."""
+        return self.on_cpu and (self.is_uneven or any(len(images) < LINE for images, _ in inputs))
 
     def _singles(self, inputs: Sequence[tuple[Tensor, slice]]) -> Iterator[tuple["StackedMLP", Tensor]]:
         """Each network as a stack of one, on the same memory, and the images it reads."""

@@ -2,6 +2,7 @@
 
 import streamlit as st
 from components import forms
+from components.download_panel import show_downloads
 from components.image_views import show_images
 from components.words import say
 
@@ -15,6 +16,7 @@ left, right = st.columns([3, 8], gap="medium")
 with left:
     forms.data_form(datasets)
     forms.draw_form()
+    show_downloads(place="images")
 recipe, problems = forms.read_recipe()
 with right:
     for sentence in problems:

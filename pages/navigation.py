@@ -13,6 +13,7 @@ st.navigation(
     [
         st.Page("playground.py", title=_("Playground"), default=True),
         st.Page("compare.py", title=_("Compare")),
+        st.Page("history.py", title=_("History")),
         st.Page("images.py", title=_("Images")),
     ],
     position="top",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 from components import forms, run_view
+from components.download_panel import show_downloads
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
 from components.state import count_training_images, get_manager, preview, read_owner
@@ -73,6 +74,7 @@ def show_knobs() -> Recipe | None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         with st.popover(_("Images")):
             forms.data_form(datasets)
+            show_downloads(place="popover")
         with st.popover(_("Network")):
             forms.network_form()
         with st.popover(_("Run")):

@@ -27,6 +27,7 @@ IMPORTS = {
     "runs": "recipe",
     "presets": "recipe",
     "comparison": "messages recipe runs",
+    "export": "comparison messages recipe runs",
     # the disk
     "catalog": "",
     "cache": "",

@@ -57,7 +57,7 @@ class Setting:
         return [loss.detach(), logits, *(parameter.grad for parameter in model.parameters())]
 
 
-@pytest.mark.parametrize("size", [1, 3, 16, 64, 100])
+@pytest.mark.parametrize("size", [1, 3, 6, 15, 16, 64, 100])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden_sizes", SHAPES)
 @pytest.mark.parametrize("drops", [True, False])

@@ -226,8 +226,7 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         (
             {"train_iter": 200_000, "eval_every": 39},
-            "eval_every is 39: with 200,000 iterations it must be at least 40, since a run keeps 5,000 "
-            "evaluations.",
+            "eval_every is 39: with 200,000 iterations it must be at least 40, since a run keeps 5,000 evaluations.",
         ),
         ({"changes": [{"step": 1}]}, "changes has one without lr, momentum or weight_decay."),
         (

@@ -38,7 +38,7 @@ def _draw(run_ids: list[str], was_active: bool) -> None:
         return
     if was_active and all(run.status.is_over for run in runs):
         st.rerun()
-    series = _series(runs)
+    series = build_series(runs)
     options = _view_options()
     picked = st.session_state.get("compare.picked", frozenset())
     first = runs[0].recipe
@@ -58,7 +58,8 @@ def _draw(run_ids: list[str], was_active: bool) -> None:
     _verdicts(series)
 
 
-def _series(runs: list[Run]) -> list[Series]:
+def build_series(runs: list[Run]) -> list[Series]:
+    """Group runs by recipe, each with the label that sets it apart."""
     groups = list(group_by_seed(runs).values())
     labels = name_differences([group[0].recipe.model_copy(update={"seed": 0}) for group in groups])
     return [Series(label, place, group) for place, (label, group) in enumerate(zip(labels, groups, strict=True))]

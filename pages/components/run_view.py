@@ -1,6 +1,7 @@
 """A run as it goes: its state in a sentence, its curves, its path and its figures."""
 
 import streamlit as st
+from components.download_panel import show_downloads
 from components.live import live_plot
 from components.state import count_training_images, draw_class_sheet, get_manager, preview, request_images
 from components.words import _, say, show_duration, status_word
@@ -11,6 +12,7 @@ from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 
+SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
 CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
 SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
 COLOURS = {
@@ -90,9 +92,9 @@ def _class_sheet(recipe: Recipe) -> bool:
     loading = request_images(recipe)
     if loading is None or not loading.images.done() or loading.images.exception() is not None:
         return False
-    with st.container(height=CHART_HEIGHT, border=False):
-        alt = _("A few images of each class.")
-        st.image(draw_class_sheet(recipe.dataset), caption=None, width="stretch", alt=alt)
+    with st.container(gap="small"):
+        st.image(draw_class_sheet(recipe.dataset), width=SHEET_WIDTH, alt=_("A few images of each class."))
+        show_downloads([CIFAR10], place="sheet")
     return True
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mlpcore import catalog
+from mlpcore.download import Downloads
 from mlpcore.recipe import Recipe
 from mlpcore.sheets import draw_sheet
+from mlpcore.store import RunStore
 
 if TYPE_CHECKING:
     from mlpcore.batches import DeviceImages
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from mlpcore.manager import RunManager
 
 OWNER_COOKIE = "mlp_owner"
+
+
+@st.cache_resource(show_spinner=False)
+def get_store() -> RunStore:
+    """The runs on disk, for pages that only look: they need no torch."""
+    return RunStore()
 
 
 @st.cache_resource(show_spinner=False)
@@ -31,8 +39,8 @@ def get_manager() -> "RunManager":
 
 def manager_is_up() -> bool:
     """Whether the manager was made already, by this visitor or another."""
-    manager = sys.modules.get("mlpcore.manager")
-    return manager is not None and manager.is_up()
+    is_up = getattr(sys.modules.get("mlpcore.manager"), "is_up", None)  # None too while another thread imports it
+    return is_up is not None and is_up()
 
 
 def read_owner() -> str:
@@ -101,3 +109,9 @@ def hash_recipe(recipe_json: str) -> tuple[str, str]:
     train = read_images(recipe.dataset).train
     weights = hash_weights(recipe, in_features=train.data[0].numel(), num_classes=len(train.classes))
     return weights, hash_batches(recipe, num_samples=recipe.train_size or len(train))
+
+
+@st.cache_resource(show_spinner=False)
+def get_downloads() -> Downloads:
+    """The downloads of this process: they go on when a page is closed, and are shared by all who ask."""
+    return Downloads(catalog.data_home)

@@ -1,0 +1,155 @@
+"""Runs that leave the app as CSV, JSON or one HTML file, and runs that come back from JSON."""
+
+import csv
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from io import StringIO
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mlpcore.comparison import flatten
+from mlpcore.messages import SentenceError
+from mlpcore.recipe import MAX_EVALUATIONS, Recipe
+from mlpcore.runs import Evaluation, Run, RunStatus
+
+FORMAT = "mlp-playground-runs"
+VERSION = 1
+MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
+MAX_RUNS = 1_000
+NAME = r"^[\w .\-]{1,40}$"
+
+Number = Annotated[float, Field(ge=-1e308, le=1e308)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _Point(_Strict):
+    step: Annotated[int, Field(ge=1, le=10_000_000)]
+    train_loss: Number
+    train_eval_loss: Number
+    train_acc: Share
+    test_loss: Number
+    test_acc: Share
+    lr: Number
+    seconds: Number
+    weight_norms: Annotated[list[Number], Field(max_length=10)] = []
+    val_loss: Number | None = None
+    val_acc: Share | None = None
+
+
+class _KeptRun(_Strict):
+    name: Annotated[str, Field(pattern=NAME)]
+    recipe: Recipe
+    status: Literal["finished", "stopped", "diverged", "failed", "interrupted"]
+    created: Annotated[float, Field(ge=0, le=1e11)]
+    step: Annotated[int, Field(ge=0, le=10_000_000)]
+    seconds: Annotated[float, Field(ge=0, le=1e9)]
+    device: Annotated[str, Field(max_length=40)] = ""
+    versions: Annotated[dict[str, str], Field(max_length=20)] = {}
+    message: Annotated[str, Field(max_length=500)] = ""
+    note: Annotated[str, Field(max_length=2000)] = ""
+    evaluations: Annotated[list[_Point], Field(max_length=MAX_EVALUATIONS)] = []
+
+
+class _File(_Strict):
+    format: Literal["mlp-playground-runs"]
+    version: Literal[1]
+    runs: Annotated[list[_KeptRun], Field(max_length=MAX_RUNS)]
+
+
+def to_csv(runs: Sequence[Run]) -> str:
+    """Write one row an evaluation, the run's name and knobs repeated in each."""
+    knobs = list(dict.fromkeys(name for run in runs for name in flatten(run.recipe)))
+    measures = [field.name for field in fields(Evaluation)]
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "name", "status", *(f"recipe.{knob}" for knob in knobs), *measures])
+    for run in runs:
+        flat = flatten(run.recipe)
+        own = [run.id, run.name, run.status.value, *(_as_cell(flat.get(knob)) for knob in knobs)]
+        for evaluation in run.evaluations:
+            writer.writerow([*own, *(_as_cell(getattr(evaluation, measure)) for measure in measures)])
+    return text.getvalue()
+
+
+def to_json(runs: Sequence[Run]) -> str:
+    """Write recipes and histories, to be read again by `from_json`; owners and tracebacks stay here."""
+    kept = []
+    for run in runs:
+        values = {name: getattr(run, name) for name in _KeptRun.model_fields}
+        values |= {
+            "recipe": run.recipe.model_dump(mode="json"),
+            "status": (run.status if run.status.is_over else RunStatus.INTERRUPTED).value,
+            "versions": dict(run.versions),
+            "evaluations": [asdict(evaluation) for evaluation in run.evaluations],
+        }
+        kept.append(values)
+    return json.dumps({"format": FORMAT, "version": VERSION, "runs": kept}, allow_nan=False)
+
+
+def from_json(data: bytes, *, owner: str) -> list[Run]:
+    """Read runs that `to_json` wrote, as runs of `owner` with new ids.
+
+    Raises ValueError, with a sentence, where the file is none of ours, too large, damaged or of another version.
+    """
+    if len(data) > MAX_BYTES:
+        template = "The file has {size:.0f} MB: at most {most:.0f} MB are read."
+        raise SentenceError(template, size=len(data) / 1e6, most=MAX_BYTES / 1e6)
+    try:
+        read = _File.model_validate_json(data)
+    except ValidationError as error:
+        raise _explain(error, data) from error
+    return [
+        Run(
+            id=secrets.token_hex(6),
+            name=kept.name,
+            recipe=kept.recipe,
+            status=RunStatus(kept.status),
+            created=kept.created,
+            owner=owner,
+            step=kept.step,
+            seconds=kept.seconds,
+            device=kept.device,
+            versions=kept.versions,
+            message=kept.message,
+            note=kept.note,
+            evaluations=tuple(
+                Evaluation(**point.model_dump() | {"weight_norms": tuple(point.weight_norms)})
+                for point in sorted(kept.evaluations, key=lambda point: point.step)
+            ),
+        )
+        for kept in read.runs
+    ]
+
+
+def to_html(figure: Mapping[str, Any], *, title: str) -> str:
+    """Write a chart as one HTML file that needs nothing else: plotly.js is in it, 5 MB."""
+    from plotly import graph_objects, io  # 0.3 s: not before it is needed
+
+    chart = graph_objects.Figure(figure)
+    chart.update_layout(template="plotly_white", title=None, height=700)
+    page = io.to_html(chart, include_plotlyjs=True, full_html=True, config={"displaylogo": False})
+    return page.replace("<head>", f"<head><title>{title}</title>", 1)
+
+
+def _explain(error: ValidationError, data: bytes) -> SentenceError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"][:6]))
+    if first["type"] == "json_invalid" or f'"{FORMAT}"'.encode() not in data[:200]:
+        return SentenceError("This is no file of runs that this program wrote.")
+    if first["loc"] == ("version",):
+        template = "This file was written by another version of this program: this one reads version {version}."
+        return SentenceError(template, version=VERSION)
+    return SentenceError("The file is damaged at {where}: {reason}.", where=where, reason=first["msg"])
+
+
+def _as_cell(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else value

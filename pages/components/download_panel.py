@@ -1,0 +1,68 @@
+"""Published data sets that are not on this machine: one click fetches them, for everybody."""
+
+from collections.abc import Collection
+
+import streamlit as st
+from components.state import get_downloads, read_owner
+from components.words import _, say, show_duration
+
+from mlpcore.catalog import data_home, known_datasets
+from mlpcore.sources import ARCHIVES
+
+MEGABYTE = 1_000_000
+
+
+def show_downloads(names: Collection[str] = ARCHIVES, *, place: str) -> None:
+    """Offer each published data set that is missing, and show how far those are that are being fetched.
+
+    place: tells the widgets of one place on the page from those of another.
+    """
+    here = known_datasets(data_home())
+    missing = [name for name in names if name not in here]
+    if not missing:
+        return
+    downloads = get_downloads()
+    going_on = [name for name in missing if (one := downloads.find(name)) and not one.progress.phase.is_over]
+    st.fragment(_draw, run_every=1.0 if going_on else None)(missing, going_on, place)
+
+
+def _draw(missing: list[str], were_going_on: list[str], place: str) -> None:
+    downloads = get_downloads()
+    for name in missing:
+        download = downloads.find(name)
+        going_on = download is not None and not download.progress.phase.is_over
+        if going_on != (name in were_going_on):
+            st.rerun()  # it has just begun, or has just arrived
+        if going_on:
+            _show_progress(name, place)
+            continue
+        size = sum(archive.size for archive in ARCHIVES[name].archives) / MEGABYTE
+        label = _("Get {name}, {size:.0f} MB").format(name=name, size=size)
+        st.button(label, on_click=_request, args=(name,), key=f"download.{place}.{name}")
+        if download is not None and download.progress.sentence is not None:
+            st.caption(say(download.progress.sentence))
+
+
+def _show_progress(name: str, place: str) -> None:
+    download = get_downloads().find(name)
+    progress = download.progress
+    share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 0.0
+    st.progress(min(share, 1.0), say(progress.sentence) if progress.sentence else name)
+    parts = [
+        _("{done:.1f} of {total:.1f} MB").format(
+            done=progress.bytes_done / MEGABYTE, total=progress.bytes_total / MEGABYTE
+        )
+    ]
+    if progress.rate:
+        parts.append(_("{rate:.1f} MB/s").format(rate=progress.rate / MEGABYTE))
+    if progress.seconds_left is not None:
+        parts.append(_("{duration} left").format(duration=show_duration(progress.seconds_left)))
+    st.caption(" · ".join(parts))
+    if st.session_state.get("downloads.requested", {}).get(name) == read_owner():
+        st.button(_("Cancel"), on_click=download.cancel, key=f"cancel.{place}.{name}")
+
+
+def _request(name: str) -> None:
+    """Fetch a data set; whoever asked may cancel it."""
+    get_downloads().request(name)
+    st.session_state.setdefault("downloads.requested", {})[name] = read_owner()

@@ -1,0 +1,120 @@
+"""What can be done with chosen runs, and bringing runs in from a file."""
+
+import re
+
+import pandas as pd
+import streamlit as st
+from components.comparison_view import build_series, show_comparison
+from components.forms import put_recipe
+from components.state import get_store, read_owner
+from components.words import _, say
+
+from mlpcore.compare_charts import compare_chart
+from mlpcore.comparison import find_differences
+from mlpcore.export import MAX_BYTES, NAME, from_json, to_csv, to_html, to_json
+from mlpcore.messages import SentenceError
+from mlpcore.recipe import current_knobs
+from mlpcore.runs import Run
+
+
+def show_import() -> None:
+    """Take runs from a file that this program wrote."""
+    with st.popover(_("Bring runs in")):
+        file = st.file_uploader(
+            _("A JSON file that was saved here"),
+            type="json",
+            key="history.file",
+            max_upload_size=MAX_BYTES // 1_000_000,
+        )
+        if file is None or st.session_state.get("history.imported") == file.file_id:
+            return
+        st.session_state["history.imported"] = file.file_id
+        try:
+            runs = from_json(file.getvalue(), owner=read_owner())
+            for run in runs:
+                get_store().create(run)
+        except SentenceError as error:
+            st.error(say(error.sentence))
+        else:
+            st.success(_("{count} runs came in.").format(count=len(runs)))
+
+
+def show_actions(run_ids: list[str]) -> None:
+    """Offer what can be done with the chosen runs, and lay their curves over each other."""
+    runs = [get_store().get(run_id) for run_id in run_ids]
+    mine = all(run.owner == read_owner() for run in runs)
+    over = all(run.status.is_over for run in runs)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if len(runs) == 1 and st.button(_("Open in the playground"), key="history.open"):
+            st.session_state["run"] = runs[0].id
+            put_recipe(current_knobs(runs[0].recipe))
+            st.switch_page("playground.py")
+        if len(runs) > 1 and st.button(_("Open in Compare"), key="history.compare"):
+            st.session_state["compare.runs"] = run_ids
+            st.switch_page("compare.py")
+        _downloads(runs)
+        if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):
+            _confirm_delete(run_ids)
+    if len(runs) == 1:
+        _annotations(runs[0], mine)
+    else:
+        _differences(runs)
+    show_comparison(run_ids)
+
+
+def _delete_help(mine: bool, over: bool) -> str | None:
+    if not mine:
+        return _("Only runs that this browser started can be deleted.")
+    return None if over else _("A run that goes on must be stopped first.")
+
+
+def _downloads(runs: list[Run]) -> None:
+    st.download_button("CSV", lambda: to_csv(runs), "runs.csv", "text/csv", key="history.csv", on_click="ignore")
+    st.download_button(
+        "JSON", lambda: to_json(runs), "runs.json", "application/json", key="history.json", on_click="ignore"
+    )
+    st.download_button("HTML", lambda: _as_page(runs), "runs.html", "text/html", key="history.html", on_click="ignore")
+
+
+def _as_page(runs: list[Run]) -> str:
+    return to_html(compare_chart(build_series(runs), translate=_), title="MLP playground")
+
+
+@st.dialog(_("Delete runs"))
+def _confirm_delete(run_ids: list[str]) -> None:
+    st.text(_("{count} runs and all that was measured of them will be gone for good.").format(count=len(run_ids)))
+    if st.button(_("Delete for good"), type="primary", key="history.confirm"):
+        for run_id in run_ids:
+            if get_store().get(run_id).owner == read_owner():
+                get_store().delete(run_id)
+        st.rerun()
+
+
+def _annotations(run: Run, mine: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        name = st.text_input(_("Name"), run.name, max_chars=40, disabled=not mine, key=f"name.{run.id}", width=240)
+        note = st.text_input(_("Note"), run.note, max_chars=500, disabled=not mine, key=f"note.{run.id}")
+        starred = st.toggle("★", run.starred, disabled=not mine, key=f"star.{run.id}", width="content")
+    if not mine or (name, note, starred) == (run.name, run.note, run.starred):
+        return
+    if not re.fullmatch(NAME, name):
+        st.warning(
+            _("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.").format(
+                name=name
+            )
+        )
+        return
+    get_store().annotate(run.id, name=name, note=note, starred=starred)
+    st.rerun()
+
+
+def _differences(runs: list[Run]) -> None:
+    differing = find_differences([run.recipe for run in runs])
+    if not differing:
+        st.caption(_("These runs have the same recipe."))
+        return
+    frame = pd.DataFrame(
+        {name: ["" if value is None else str(value) for value in values] for name, values in differing.items()}
+    )
+    frame.insert(0, _("run"), [run.name for run in runs])
+    st.dataframe(frame, hide_index=True, height="content" if len(runs) < 8 else 280)
