@@ -19,11 +19,22 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from tqdm.auto import tqdm
 
-from mlpcore.catalog import CIFAR10, data_home, known_datasets
+from mlpcore.catalog import (
+    PUBLISHED,
+    SHAPES,
+    TEST_IMAGES,
+    TRAINING_IMAGES,
+    all_datasets,
+    data_home,
+    find_installed,
+    known_datasets,
+    missing_files,
+)
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.problems import find_problems
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.runs import Run, RunStatus
+from mlpcore.sources import ARCHIVES
 
 if TYPE_CHECKING:
     from mlpcore.manager import RunManager
@@ -58,14 +69,16 @@ def _train(given: argparse.Namespace) -> int:
     if not NAME.fullmatch(name):
         template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
         raise SentenceError(template, field="name", value=name)
-    known = list(dict.fromkeys([*known_datasets(data_home()), CIFAR10]))
-    if recipe.dataset not in known:
+    home = data_home()
+    if recipe.dataset not in all_datasets(home):
         raise SentenceError(
             "{field} is {value}: it must be one of {options}.",
             field="dataset",
             value=recipe.dataset,
-            options=", ".join(known),
+            options=", ".join(all_datasets(home)),
         )
+    if recipe.dataset not in known_datasets(home):
+        _fetch(recipe.dataset, home)
     run, trouble = _run(recipe, name)
     print(_describe(run))
     for sentence in filter(None, (run.message, trouble)):
@@ -80,9 +93,49 @@ def _devices(_given: argparse.Namespace) -> int:
     return 0
 
 
-def _data(_given: argparse.Namespace) -> int:
-    print("\n".join(known_datasets(data_home())))
+def _data(given: argparse.Namespace) -> int:
+    home = data_home()
+    if given.name is None:
+        print("\n".join(_describe_dataset(name, home) for name in all_datasets(home)))
+        return 0
+    dataset = {name.lower(): name for name in ARCHIVES}.get(given.name.lower(), given.name)
+    _fetch(dataset, home)
+    print(f"{dataset} is here.")
     return 0
+
+
+def _fetch(dataset: str, home: Path) -> None:
+    from mlpcore.download import download
+
+    try:
+        download(dataset, home, archive_sets=ARCHIVES)
+    except KeyboardInterrupt:
+        print(f"The download of {dataset} was cancelled. What has arrived is kept.", file=sys.stderr)
+        raise
+
+
+def _describe_dataset(name: str, home: Path) -> str:
+    """Say of a data set, in a line, how many images it has, where they come from and whether they are ready."""
+    from mlpcore.folders import list_images
+
+    images, state = f"{TRAINING_IMAGES.get(name, 0) + TEST_IMAGES:,}", "ready"
+    if name == SHAPES:
+        origin = "drawn by the program"
+    elif name not in PUBLISHED:
+        origin = "folder of images"
+        try:
+            listing = list_images(home / name)
+            images = f"{len(listing.train) + len(listing.test):,}"
+        except SentenceError as error:
+            images, state = "-", f"not ready: {error}"
+    elif not missing_files(home, ARCHIVES[name]):
+        origin = "downloaded"
+    elif find_installed(ARCHIVES[name]):
+        origin = "installed package"
+    else:
+        origin = f"download, {sum(archive.size for archive in ARCHIVES[name].archives) / 1e6:.0f} MB"
+        state = f"not here: python -m mlpcore data {name.lower()}"
+    return f"{name:<16}{images:>9}  {origin:<22}{state}"
 
 
 def _read_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
@@ -169,7 +222,9 @@ def _describe(run: Run) -> str:
     """Write a run that is over, one measure a line."""
     lines = {"run": run.id, "name": run.name, "status": str(run.status), "device": run.device or "-"}
     if latest := run.latest:
-        lines |= {name: f"{value:.6g}" for name, value in asdict(latest).items()}
+        for name, value in asdict(latest).items():
+            numbers = value if isinstance(value, tuple) else (value,)  # weight_norms has one a layer
+            lines[name] = " ".join("-" if number is None else f"{number:.6g}" for number in numbers)
     if best := run.best:
         lines["best_test_acc"] = f"{best.test_acc:.6g} (step {best.step})"
     return "\n".join(f"{name:<16}{value}" for name, value in lines.items())
@@ -195,7 +250,12 @@ def _build_parser() -> argparse.ArgumentParser:
         _add_flags(group, kinds)
     devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
     devices.set_defaults(command=_devices)
-    data = commands.add_parser("data", help="list the data sets that load without a network")
+    data = commands.add_parser(
+        "data",
+        help="list the data sets, or download one",
+        description="List the data sets with the number of their images; with a name, download that one.",
+    )
+    data.add_argument("name", nargs="?", metavar="NAME", help=f"what to download: {', '.join(ARCHIVES).lower()}")
     data.set_defaults(command=_data)
     return parser
 

@@ -186,7 +186,7 @@ class _Cohort:
             member.update(step)
 
     def evaluate(self, due: Sequence[_Member], step: int, clock: _Clock) -> Offers[dict[int, Evaluation]]:
-        """Measure the runs that are due, by position; one whose losses are not finite any more is left out."""
+        """Measure the runs that are due, by position; one whose numbers are not finite any more is left out."""
         on_train = yield from self._measure(self._sample_batches(), step, clock)
         on_test = yield from self._measure(self._test_batches(), step, clock)
         on_validation = yield from self._measure(self._validation_batches(), step, clock)
@@ -194,7 +194,8 @@ class _Cohort:
         evaluations = {}
         rows = zip(self.members, on_train, on_test, on_validation, norms, strict=True)
         for member, (train_eval_loss, train_acc), (test_loss, test_acc), (val_loss, val_acc), weight_norms in rows:
-            if member not in due or not math.isfinite(train_eval_loss + test_loss):
+            measured = (train_eval_loss, test_loss, val_loss or 0.0, *weight_norms)
+            if member not in due or not all(map(math.isfinite, measured)):
                 continue
             evaluations[member.position] = Evaluation(
                 step=step,
@@ -295,6 +296,7 @@ class _Cohort:
         for inputs, labels in batches:
             logits = self.network.forward(inputs)
             each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+            each = each.cpu()  # not every device knows float64
             losses.append(torch.stack([own.sum(dtype=torch.float64) for own in each]))
             hits = hits + (logits.argmax(dim=2) == labels).sum(dim=1)
             count += labels.shape[1]

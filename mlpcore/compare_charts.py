@@ -12,8 +12,11 @@ from mlpcore.comparison import average
 from mlpcore.points import finite, peaks, rounded
 from mlpcore.runs import Run
 
-# Okabe and Ito's colours without their yellow, too pale on white; a second round of them is dashed.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#000000")
+# Of Okabe and Ito's colours those that stay apart on a light page and on a dark one, where the charts lift the blue to
+# what would be the sky blue; and a grey. A second round of them is dashed, a third dotted.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
+DASHES = ("solid", "dash", "dot")
+SPIKE = 3.0  # times the median: a loss beyond leaves the frame, for one run that flies off would flatten all others
 PALE = 0.25  # opacity of what is not picked
 
 
@@ -24,6 +27,7 @@ class Series:
     label: str
     place: int  # among all recipes of the comparison: decides the colour
     runs: Sequence[Run]
+    steps_per_epoch: float = 1.0
 
     @property
     def colour(self) -> str:
@@ -31,14 +35,13 @@ class Series:
 
     @property
     def dash(self) -> str:
-        return "solid" if self.place < len(COLOURS) else "dash"
+        return DASHES[self.place // len(COLOURS) % len(DASHES)]
 
 
 def compare_chart(
     series: Sequence[Series],
     *,
     x: str = "step",
-    steps_per_epoch: float = 1.0,
     log_loss: bool = False,
     log_lr: bool = False,
     log_x: bool = False,
@@ -55,7 +58,7 @@ def compare_chart(
     for one in series:
         curves = {name: average(one.runs, name) for name in ("train_loss", "test_acc", "lr", "seconds")}
         steps = np.array(curves["train_loss"].steps, float)
-        along = {"step": steps, "epoch": steps / steps_per_epoch, "seconds": np.array(curves["seconds"].means)}[x]
+        along = {"step": steps, "epoch": steps / one.steps_per_epoch, "seconds": np.array(curves["seconds"].means)}[x]
         loss, accuracy, rate = (finite(curves[name].means) for name in ("train_loss", "test_acc", "lr"))
         losses.append(loss)
         accuracies.append(accuracy)
@@ -87,12 +90,14 @@ def compare_chart(
         path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
         data.append(path | {"marker": {"size": 4}, "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>"})
     loss, accuracy = np.concatenate(losses), np.concatenate(accuracies)
+    if len(usual := loss[np.isfinite(loss)]):
+        loss = loss[loss <= max(2.5, SPIKE * float(np.median(usual)))]
     low_loss, high_loss = snug_range(loss, least=0.5, default=(0.0, 2.5))
     low_acc, high_acc = snug_range(accuracy, least=0.1, default=(0.0, 0.5), most=1.0)
     scale = {"type": "log"} if log_x else {"rangemode": "tozero"}
     if not log_x and x != "seconds" and series:
-        length = max(run.recipe.train_iter for one in series for run in one.runs)
-        scale |= {"range": [0, length / (steps_per_epoch if x == "epoch" else 1)]}
+        per = {one.label: one.steps_per_epoch if x == "epoch" else 1 for one in series}
+        scale |= {"range": [0, max(run.recipe.train_iter / per[one.label] for one in series for run in one.runs)]}
     across = {"nticks": 6, **scale}
     layout = {
         "margin": {"l": 54, "r": 14, "t": 10, "b": 40},

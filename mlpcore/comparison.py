@@ -1,15 +1,20 @@
 """What several recipes and their runs say side by side: what differs, who is ahead, and whether that means anything."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from mlpcore.messages import Sentence
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.runs import Evaluation, Run
 
-MAX_PARTS = 4  # of a label
+MAX_PARTS = 5  # of a label
+PARTS = ("optimizer", "scheduler")
+ALWAYS_NAMED = ("lr", "weight_decay")  # where they differ, be it only by the defaults of two optimizers
+ROUNDING = 1e-9  # points; accuracies that differ by less are the same
 SIGNIFICANCE = 0.05  # the p below which two recipes are called distinguishable
 
 
@@ -44,41 +49,37 @@ def find_differences(recipes: Sequence[Recipe], *, besides: Sequence[str] = ()) 
 
 
 def name_differences(recipes: Sequence[Recipe]) -> list[str]:
-    """Label each recipe by what sets it apart, `lr=0.1`; where only the kind differs, by that: `Adam`."""
-    differences = find_differences(recipes, besides=("changes", "eval_every", "device"))
-    # A knob that one optimizer has and another has not says nothing that the optimizer's name does not say.
-    telling = {
-        name: values
-        for name, values in differences.items()
-        if name in ("optimizer", "scheduler") or len({repr(value) for value in values if value is not None}) > 1
-    }
+    """Label each recipe by what sets it apart, and only by that: `lr=0.1`, or `SGD lr=0.01 momentum=0.9`."""
+    differences = find_differences(recipes)
+    kinds = [part for part in PARTS if part in differences]
+    knobs = [name for name in differences if name not in PARTS and _is_telling(recipes, name, differences[name])]
     labels = []
-    for row in range(len(recipes)):
-        parts = []
-        for name, values in telling.items():
-            value = values[row]
-            if name in ("optimizer", "scheduler"):
-                parts.append(str(value))
-            elif value is not None:
-                parts.append(f"{name}={_write(value)}")
-        shown = parts if len(parts) <= MAX_PARTS else [*parts[:MAX_PARTS], "…"]
-        labels.append(" ".join(shown) or recipes[row].optimizer.name)
+    for row, recipe in enumerate(recipes):
+        parts = [getattr(recipe, part).name.replace("none", f"{part}=none") for part in kinds]
+        written = [(name, differences[name][row]) for name in knobs if differences[name][row] is not None]
+        parts += [f"{name}={_write(value)}" for name, value in written if not _goes_without_saying(name, value, kinds)]
+        if not parts:
+            parts = [f"{name}={_write(value)}" for name, value in written] or [recipe.optimizer.name]
+        labels.append(" ".join(parts if len(parts) <= MAX_PARTS else [*parts[:MAX_PARTS], "…"]))
     return _number_repeats(labels)
 
 
 def count_changed(recipes: Sequence[Recipe]) -> Sentence:
-    """Say whether one thing was changed or several: only one makes a fair comparison."""
-    differences = find_differences(recipes, besides=("seed",))
-    parts = [name for name in ("optimizer", "scheduler") if name in differences]
-    kinds = {name for part in parts for name in _knobs_of_kinds(recipes, part)}
-    changed = [*parts, *(name for name in differences if name not in parts and name not in kinds)]
+    """Say whether one thing was changed or several: two recipes that differ in one thing are a fair pair."""
+    changed, following = _find_changed(recipes)
     if not changed:
         return Sentence("Nothing differs but the seed.") if _seeds(recipes) > 1 else Sentence("Nothing differs.")
+    values = {"count": len(changed), "names": ", ".join(changed), "following": ", ".join(following)}
     if len(changed) == 1:
-        return Sentence("One thing differs: {names}.", {"names": changed[0]})
+        if following:
+            return Sentence("One thing differs: {names}, and with it the default of {following}.", values)
+        return Sentence("One thing differs: {names}.", values)
+    steps = [_find_changed(pair)[0] for pair in pairwise(recipes)]
+    if all(len(step) == 1 for step in steps):
+        names = ", ".join(dict.fromkeys(step[0] for step in steps))
+        return Sentence("Each row differs from the one before in one thing: {names}.", values | {"names": names})
     return Sentence(
-        "{count} things differ: {names}. What makes the difference cannot be told apart.",
-        {"count": len(changed), "names": ", ".join(changed)},
+        "{count} things differ: {names}. Only two rows that differ in one of them make a fair pair.", values
     )
 
 
@@ -87,11 +88,22 @@ def find_steps_to(evaluations: Sequence[Evaluation], accuracy: float) -> int | N
     return next((evaluation.step for evaluation in evaluations if evaluation.test_acc >= accuracy), None)
 
 
+def size_of_weights(evaluation: Evaluation) -> float | None:
+    """The Euclidean norm of all weight matrices together, None where it was not measured."""
+    return math.hypot(*evaluation.weight_norms) if evaluation.weight_norms else None
+
+
 def group_by_seed(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Group runs whose recipes differ in nothing but the seed, in the order in which they come."""
+    """Group runs whose recipes differ in nothing but the seed, in the order in which they come.
+
+    A second run of one recipe and seed is no second sample: it starts a group of its own.
+    """
     groups: dict[str, list[Run]] = {}
+    seen: Counter[str] = Counter()
     for run in runs:
-        key = run.recipe.model_copy(update={"seed": 0}).model_dump_json()
+        recipe = run.recipe.model_dump_json()
+        key = f"{seen[recipe]} {run.recipe.model_copy(update={'seed': 0}).model_dump_json()}"
+        seen[recipe] += 1
         groups.setdefault(key, []).append(run)
     return groups
 
@@ -122,7 +134,8 @@ def average(runs: Sequence[Run], measure: str) -> Band:
 def judge(first: Mapping[int, float], second: Mapping[int, float], *, names: tuple[str, str]) -> Sentence:
     """Say whether the second recipe beats the first, by a paired t-test over the seeds that both have.
 
-    first, second: final test accuracy by seed. The interval is one standard deviation of the differences.
+    first, second: test accuracy by seed. What follows ± is one standard deviation of the differences. One seed gets its
+    difference and no judgement.
     """
     seeds = sorted(first.keys() & second.keys())
     values: dict[str, Any] = {"second": names[1], "first": names[0], "seeds": len(seeds)}
@@ -132,15 +145,13 @@ def judge(first: Mapping[int, float], second: Mapping[int, float], *, names: tup
     mean = math.fsum(differences) / len(differences)
     values |= {"mean": mean}
     if len(seeds) == 1:
-        return Sentence(
-            "{second} over {first}: {mean:+.1f} points with one seed: nothing can be said about noise.", values
-        )
-    from scipy import stats  # 0.5 s to import: not before there is something to test
-
+        return Sentence("{second} over {first}: {mean:+.1f} points, one seed.", values)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (len(differences) - 1))
     values |= {"deviation": deviation}
-    if deviation == 0:
+    if deviation < ROUNDING:
         return Sentence("{second} over {first}: {mean:+.1f} points in each of {seeds} seeds.", values)
+    from scipy import stats  # 0.5 s to import: not before there is something to test
+
     values |= {"p": float(stats.ttest_rel([second[s] for s in seeds], [first[s] for s in seeds]).pvalue)}
     if values["p"] < SIGNIFICANCE:
         template = (
@@ -154,11 +165,40 @@ def judge(first: Mapping[int, float], second: Mapping[int, float], *, names: tup
     return Sentence(template, values)
 
 
-def _knobs_of_kinds(recipes: Sequence[Recipe], part: str) -> set[str]:
-    """The knobs that come and go with the optimizer's (or scheduler's) kind, and those whose defaults do."""
-    kinds = [type(getattr(recipe, part)) for recipe in recipes]
-    fields = [set(kind.model_fields) for kind in kinds]
-    return set.union(*fields) - set.intersection(*fields)
+def _find_changed(recipes: Sequence[Recipe]) -> tuple[list[str], list[str]]:
+    """Name what was changed, and the knobs that follow an optimizer's or a scheduler's kind by their defaults."""
+    differences = find_differences(recipes, besides=("seed",))
+    changed = [part for part in PARTS if part in differences]
+    following = []
+    for name, values in differences.items():
+        if name in PARTS or len(_distinct(values)) < 2:
+            continue
+        (following if _follows_kind(recipes, name) else changed).append(name)
+    return changed, following
+
+
+def _is_telling(recipes: Sequence[Recipe], name: str, values: Sequence[Any]) -> bool:
+    """Whether a knob says more than the kinds of the optimizers and schedulers do."""
+    return len(_distinct(values)) > 1 and (name in ALWAYS_NAMED or not _follows_kind(recipes, name))
+
+
+def _follows_kind(recipes: Sequence[Recipe], name: str) -> bool:
+    """Whether a knob differs only because each optimizer (or scheduler) that has it has its own default."""
+    for part in PARTS:
+        knobs = [getattr(recipe, part) for recipe in recipes]
+        having = [one for one in knobs if name in type(one).model_fields]
+        if having:
+            defaults = [getattr(one, name) == type(one).model_fields[name].default for one in having]
+            return len({type(one) for one in knobs}) > 1 and all(defaults)
+    return False
+
+
+def _distinct(values: Sequence[Any]) -> set[str]:
+    return {repr(value) for value in values if value is not None}
+
+
+def _goes_without_saying(name: str, value: Any, kinds: Sequence[str]) -> bool:
+    return value is False or (name == "momentum" and value == 0 and "optimizer" in kinds)
 
 
 def _seeds(recipes: Sequence[Recipe]) -> int:
@@ -168,6 +208,8 @@ def _seeds(recipes: Sequence[Recipe]) -> int:
 def _write(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("e-0", "e-")
+    if isinstance(value, Mapping):  # a change
+        return f"{value['step']}:" + "/".join(_write(knob) for name, knob in value.items() if knob and name != "step")
     if isinstance(value, tuple | list):
         return ",".join(_write(item) for item in value)
     if isinstance(value, bool):

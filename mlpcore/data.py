@@ -63,7 +63,7 @@ def load_data(
     """
     home = Path(dataset_path).expanduser()
     if dataset in PUBLISHED:
-        return _load_published(archive_sets[dataset], home, archive_sets=archive_sets if download else None)
+        return _load_published(archive_sets[dataset], home, download=download)
     if dataset == SHAPES:
         return _load_shapes(home, progress=progress)
     # A name with a separator, ".." or a drive would lead out of the folder.
@@ -159,45 +159,44 @@ def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tup
     )
 
 
-def _load_published(
-    archive_set: ArchiveSet, home: Path, *, archive_sets: Mapping[str, ArchiveSet] | None
-) -> tuple[ImageSplit, ImageSplit]:
-    """Read a published data set where it is; where it is not, download it with these archive sets, if there are any."""
+def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> tuple[ImageSplit, ImageSplit]:
     dataset = archive_set.dataset
     if not missing_files(home, archive_set):
         return _read_published(archive_set, home)
-    if find_installed(archive_set):
-        # Unpacked for torchvision each time, 0.5 s: the home may be read-only, and 55 MB need not lie there twice.
+    if installed := find_installed(archive_set):
+        # Unpacked for torchvision each time, in half a second: the home may be read-only.
         try:
             with tempfile.TemporaryDirectory() as folder:
                 placement = Placement(archive_set, Path(folder), cancelled=Event())
-                if all(
-                    placement.find(archive, [*map(Path, archive_set.installed)]) for archive in archive_set.archives
-                ):
+                if all(placement.find(archive, [installed]) for archive in archive_set.archives):
                     return _read_published(archive_set, Path(folder))
         except OSError as error:
             template = "{dataset} could not be unpacked in the folder for temporary files ({reason}): make room there."
             raise SentenceError(template, dataset=dataset, reason=error.strerror) from error
-    if archive_sets is None:
-        template = "{dataset} is not on this computer: download it, which 'python -m mlpcore data {name}' does too."
-        raise SentenceError(template, dataset=dataset, name=dataset.lower())
-    fetch(dataset, home, archive_sets=archive_sets)
+    if not download:
+        raise SentenceError(
+            "{dataset} is not on this computer: get it where the data set is chosen, or with 'python -m mlpcore data "
+            "{name}'.",
+            dataset=dataset,
+            name=dataset.lower(),
+        )
+    fetch(dataset, home, archive_sets={dataset: archive_set})
     return _read_published(archive_set, home)
 
 
 def _read_published(archive_set: ArchiveSet, home: Path) -> tuple[ImageSplit, ImageSplit]:
-    """Read a data set with torchvision's class; what is not as it was published is refused."""
+    """Read a data set with torchvision's class; raises SentenceError where it is not what was published."""
     dataset, folder = archive_set.dataset, home / archive_set.unpacked
-    # CIFAR10's class checks the md5 by itself.
-    whole = dataset == CIFAR10 or all(is_unpacked(each, folder, cancelled=Event()) for each in archive_set.archives)
-    try:
-        if whole:
-            kind = getattr(import_torchvision_datasets(), dataset)
-            return _as_split(kind(home, train=True)), _as_split(kind(home, train=False))
-    except (OSError, RuntimeError):
-        whole = False
     template = "{folder} fails the md5 check of {dataset}: remove it, and download {dataset} again."
-    raise SentenceError(template, folder=archive_set.unpacked, dataset=dataset)
+    refusal = SentenceError(template, folder=archive_set.unpacked, dataset=dataset)
+    # CIFAR10's class checks by itself. MNIST's do not, and prefer what an old torchvision left in a folder 'processed'.
+    if dataset != CIFAR10 and not all(is_unpacked(each, folder, cancelled=Event()) for each in archive_set.archives):
+        raise refusal
+    kind = type(dataset, (getattr(import_torchvision_datasets(), dataset),), {"processed_folder": ""})
+    try:
+        return _as_split(kind(home, train=True)), _as_split(kind(home, train=False))
+    except (OSError, RuntimeError) as error:
+        raise refusal from error
 
 
 def _as_split(part: Any) -> ImageSplit:

@@ -1,40 +1,57 @@
 """The images in memory: each data set once, loaded in a thread of its own, shared by all who ask."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import torch
 
+from mlpcore import catalog
 from mlpcore.batches import DeviceImages, place_images
 from mlpcore.data import load_data
+
+KEPT = 3  # data sets that stay in memory though nobody holds them
+RETRY_SECONDS = 5.0  # for so long a failure is the answer to those who ask again, unless the data set changes
 
 
 class Loading:
     """A data set on its way into memory: the share of the work done, and the future of the images."""
 
-    def __init__(self) -> None:
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint  # of what is on the disk, from before it was read
+        self.failed_at: float | None = None
         self.progress = 0.0
         self.images: Future[DeviceImages] = Future()
 
 
 class ImageLibrary:
-    """Loads data sets from `home` at the first request and keeps them. Safe from several threads."""
+    """Loads data sets from `home` when they are requested; it downloads none. Safe from several threads.
+
+    Images stand in memory once, as long as somebody holds their Loading; those requested last stay in any case.
+    """
 
     def __init__(self, home: Callable[[], Path]) -> None:
         self._home = home
-        self._loadings: dict[tuple[str, str], Loading] = {}
+        self._loadings: WeakValueDictionary[tuple[str, str], Loading] = WeakValueDictionary()
+        self._kept: dict[tuple[str, str], Loading] = {}  # least recently requested first
         self._lock = threading.Lock()
 
     def request(self, dataset: str, device: torch.device) -> Loading:
-        """Start loading, unless that is done or going on already. A request after a failure tries again."""
+        """Start loading, unless that is going on, or done and the data set on the disk is still the same."""
         key = (dataset, str(device))
+        fingerprint = catalog.fingerprint(self._home(), dataset)
         with self._lock:
             loading = self._loadings.get(key)
-            if loading is None or (loading.images.done() and loading.images.exception() is not None):
-                loading = self._loadings[key] = Loading()
+            if loading is None or _is_stale(loading, fingerprint):
+                loading = self._loadings[key] = Loading(fingerprint)
                 threading.Thread(target=self._load, args=(*key, loading), name=f"load {dataset}", daemon=True).start()
+            self._kept.pop(key, None)
+            self._kept[key] = loading
+            while len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]  # its thread holds it while it is loading
             return loading
 
     def _load(self, dataset: str, device: str, loading: Loading) -> None:
@@ -42,7 +59,16 @@ class ImageLibrary:
             loading.progress = progress
 
         try:
-            train, test = load_data(dataset, self._home(), progress=report)
+            train, test = load_data(dataset, self._home(), download=False, progress=report)
             loading.images.set_result(place_images(train, test, torch.device(device)))
         except Exception as error:  # noqa: BLE001  whatever it is belongs to those who wait for the images
+            loading.failed_at = time.monotonic()
             loading.images.set_exception(error)
+
+
+def _is_stale(loading: Loading, fingerprint: str) -> bool:
+    """Whether a data set has to be loaded anew; while it is loading, one that still changes is left alone."""
+    if not loading.images.done():
+        return False
+    late = loading.failed_at is not None and time.monotonic() - loading.failed_at > RETRY_SECONDS
+    return late or loading.fingerprint != fingerprint

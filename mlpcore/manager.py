@@ -1,6 +1,7 @@
 """The background thread: it trains what was submitted, round and round, and keeps what was measured."""
 
 import logging
+import platform
 import secrets
 import threading
 import time
@@ -102,7 +103,7 @@ class RunManager:
                 status=RunStatus.QUEUED,
                 created=time.time(),
                 owner=owner,
-                versions={"torch": torch.__version__},
+                versions={"torch": torch.__version__, "python": platform.python_version()},
             )
             self.store.create(run)
             group = groups.setdefault(cohort_key(recipe), _Group())

@@ -74,9 +74,13 @@ class StackedMLP:
         self.drops = bool(self.drop_below.any())
 
     def weight_norms(self) -> list[tuple[float, ...]]:
-        """Measure the Euclidean norm of every layer's weights, a tuple a network."""
+        """Measure the Euclidean norm of every layer's weights, a tuple a network; finite where the weights are."""
         # one after another: threads share the sum of a single norm, and take whole ones where there are several
-        norms = [torch.stack([torch.linalg.vector_norm(own) for own in weight]).tolist() for weight in self.weights]
+        wide = torch.float64 if self.on_cpu or self.weights[0].device.type == "cuda" else torch.float32
+        norms = [
+            torch.stack([torch.linalg.vector_norm(own, dtype=wide) for own in weight]).tolist()
+            for weight in self.weights
+        ]
         return list(zip(*norms, strict=True))
 
     def forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
