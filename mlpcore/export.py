@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from io import StringIO
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlpcore.comparison import flatten
 from mlpcore.messages import SentenceError
@@ -55,6 +56,15 @@ class _KeptRun(_Strict):
     message: Annotated[str, Field(max_length=500)] = ""
     note: Annotated[str, Field(max_length=2000)] = ""
     evaluations: Annotated[list[_Point], Field(max_length=MAX_EVALUATIONS)] = []
+
+    @model_validator(mode="after")
+    def _steps_ascend(self) -> "_KeptRun":
+        steps = [point.step for point in self.evaluations]
+        if any(later <= earlier for earlier, later in pairwise(steps)):
+            raise ValueError("the steps of its evaluations do not ascend")
+        if max([self.step, *steps]) > self.recipe.train_iter:
+            raise ValueError("it has more steps than its recipe")
+        return self
 
 
 class _File(_Strict):
@@ -121,7 +131,7 @@ def from_json(data: bytes, *, owner: str) -> list[Run]:
             note=kept.note,
             evaluations=tuple(
                 Evaluation(**point.model_dump() | {"weight_norms": tuple(point.weight_norms)})
-                for point in sorted(kept.evaluations, key=lambda point: point.step)
+                for point in kept.evaluations
             ),
         )
         for kept in read.runs

@@ -104,7 +104,15 @@ def _keep_validation_norms_notes_and_stars(connection: Connection) -> None:
         connection.execute(text("UPDATE runs SET dataset = :dataset, optimizer = :optimizer WHERE id = :id"), values)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_keep_runs_and_evaluations, _keep_validation_norms_notes_and_stars)
+def _find_data_sets_by_an_index(connection: Connection) -> None:
+    connection.execute(text("CREATE INDEX runs_by_dataset ON runs (dataset)"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _keep_runs_and_evaluations,
+    _keep_validation_norms_notes_and_stars,
+    _find_data_sets_by_an_index,
+)
 
 
 def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -90,22 +90,26 @@ class RunStore:
 
     def create(self, run: Run) -> None:
         """Store a new run, with the evaluations it has. Raises ValueError if the id is taken."""
-        values = {name: getattr(run, name) for name in COLUMNS} | {
-            "recipe": run.recipe.model_dump_json(),
-            "versions": json.dumps(dict(run.versions)),
-            "created": finite("created", run.created),
-            "seconds": finite("seconds", run.seconds),
-            "dataset": run.recipe.dataset,
-            "optimizer": run.recipe.optimizer.name,
-        }
-        values |= find_accuracies(run.evaluations)
+        self.create_many([run])
+
+    def create_many(self, runs: Sequence[Run]) -> None:
+        """Store new runs with the evaluations they have, all of them or none. Raises ValueError if an id is taken."""
+        rows = [_write_run(run) for run in runs]
         with self._write() as connection:
-            server = "" if run.status.is_over else self._announce(connection)
-            try:
-                connection.execute(insert(_runs).values(values | {"server": server}))
-            except IntegrityError as error:
-                raise ValueError(f"id is {run.id!r}: a run with that id is stored already") from error
-            _insert_evaluations(connection, run.id, run.evaluations)
+            going_on = any(not run.status.is_over for run in runs)
+            server = self._announce(connection) if going_on else ""
+            for run, row in zip(runs, rows, strict=True):
+                try:
+                    connection.execute(insert(_runs).values(row | {"server": "" if run.status.is_over else server}))
+                except IntegrityError as error:
+                    raise ValueError(f"id is {run.id!r}: a run with that id is stored already") from error
+                _insert_evaluations(connection, run.id, run.evaluations)
+
+    def list_datasets(self) -> list[str]:
+        """Name the data sets that the stored runs used."""
+        with self._read() as connection:
+            found = connection.scalars(select(_runs.c.dataset).distinct().order_by(_runs.c.dataset)).all()
+        return [name for name in found if name]
 
     def add_evaluations(self, run_id: str, evaluations: Sequence[Evaluation]) -> None:
         """Add what was measured; the run's step and seconds follow. Raises ValueError if it is over or unknown."""
@@ -308,6 +312,18 @@ def _one_at_a_time(connection: Connection) -> None:
 
 def _columns() -> list[Any]:
     return [_runs.c[name] for name in COLUMNS]
+
+
+def _write_run(run: Run) -> dict[str, Any]:
+    values = {name: getattr(run, name) for name in COLUMNS} | {
+        "recipe": run.recipe.model_dump_json(),
+        "versions": json.dumps(dict(run.versions)),
+        "created": finite("created", run.created),
+        "seconds": finite("seconds", run.seconds),
+        "dataset": run.recipe.dataset,
+        "optimizer": run.recipe.optimizer.name,
+    }
+    return values | find_accuracies(run.evaluations)
 
 
 def _filtered(query: Select[Any], owner: str | None, statuses: Sequence[RunStatus] | None) -> Select[Any]:

@@ -1,57 +1,124 @@
 """Several recipes side by side: presets or rows of one's own, trained in lockstep on the same images."""
 
+import re
+from contextlib import suppress
+
 import streamlit as st
 from components import forms
-from components.comparison_rows import edit_rows, get_rows, read_rows
-from components.comparison_view import read_runs, show_comparison
-from components.state import get_manager, read_owner
+from components.comparison_rows import edit_rows, get_rows, put_rows
+from components.comparison_view import build_series, read_runs, show_comparison
+from components.notices import warn
+from components.state import count_images, get_manager, read_owner
 from components.words import _, say
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
-from mlpcore.comparison import count_changed
-from mlpcore.messages import SentenceError
+from mlpcore.comparison import count_changed, name_differences
+from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
+
+MAX_RUNS = 80  # that an address may name: 16 recipes with 5 seeds each
+HELD_OUT = 5_000  # images, a tenth of CIFAR-10's; of a smaller data set a tenth as well
 
 owner = read_owner()
 datasets = known_datasets(data_home())
 forms.begin(Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES))
 
 
-def start(recipes: list[Recipe], seeds: int) -> None:
-    """Train every recipe with every seed."""
-    every = [recipe.model_copy(update={"seed": seed}) for recipe in recipes for seed in range(seeds)]
-    names = [f"{recipe.optimizer.name} {recipe.optimizer.lr:g}" for recipe in every]
+def take_address() -> list[str]:
+    """The runs that are shown: those of the address where it says something new, else the session's."""
+    state = st.session_state
+    asked = st.query_params.get("runs", "")
+    if asked and asked != state.get("compare.address"):
+        state["compare.address"] = asked
+        named = list(dict.fromkeys(part for part in asked.split(",") if part))[:MAX_RUNS]
+        runs = read_runs(named)
+        if len(runs) < len(named):
+            template = "{missing} of the {count} runs that this address names are not kept here."
+            values = {"missing": len(named) - len(runs), "count": len(named)}
+            state["compare.said"] = [Sentence(template, values)]
+        show_rows_of([run.id for run in runs])
+    return state.get("compare.runs", [])
+
+
+def show_rows_of(run_ids: list[str]) -> None:
+    """Show these runs, and let the rows be their recipes."""
+    series = build_series(read_runs(run_ids))
+    st.session_state["compare.runs"] = run_ids
+    if series:
+        put_rows([one.runs[0].recipe for one in series])
+        st.session_state["compare.seeds"] = min(max(len(one.runs) for one in series), 5)
+
+
+def held_out(dataset: str) -> int:
+    """How many training images are held out where that is asked for."""
+    return min(HELD_OUT, count_images(dataset) // 10)
+
+
+def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
+    """Train every recipe with every seed, all of them together."""
+    every, names = [], []
+    for recipe, label in zip(recipes, name_differences(recipes), strict=True):
+        held = recipe.validation_size or (held_out(recipe.dataset) if hold_out else 0)
+        for seed in range(seeds):
+            every.append(recipe.model_copy(update={"seed": seed, "validation_size": held}))
+            name = re.sub(r"[^\w .\-]+", " ", f"{label} seed {seed}" if seeds > 1 else label)
+            names.append(name.strip()[-40:].strip() or recipe.optimizer.name)
     try:
         st.session_state["compare.runs"] = get_manager().submit(every, owner=owner, names=names)
-    except (SentenceError, RuntimeError) as error:
-        st.toast(say(error.sentence) if hasattr(error, "sentence") else str(error))
+    except (SentenceError, RuntimeError) as error:  # too many are waiting, no such device, the disk is full
+        st.session_state["compare.said"] = [getattr(error, "sentence", Sentence(str(error)))]
 
 
 def stop(run_ids: list[str]) -> None:
     """Stop all runs of the comparison that are the visitor's and go on."""
     for run in read_runs(run_ids):
         if not run.status.is_over and run.owner == owner:
-            get_manager().stop(run.id, owner=owner)
+            with suppress(SentenceError):  # over by now
+                get_manager().stop(run.id, owner=owner)
 
 
-base, _problems = forms.read_recipe()
+def show_start(recipes: list[Recipe], run_ids: list[str], *, ready: bool) -> None:
+    """Seeds, the validation split, Start and Stop; and whether the comparison is a fair one."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        help_seeds = _("How often each recipe is trained: with 2 or more, noise can be told from a difference.")
+        seeds = st.number_input(
+            _("Seeds"), 1, 5, key="compare.seeds", width=110, persist_state="session", help=help_seeds
+        )
+        going_on = any(not run.status.is_over and run.owner == owner for run in read_runs(run_ids))
+        st.button(_("Stop"), on_click=stop, args=(run_ids,), disabled=not going_on, key="compare.stop")
+        hold_out = st.session_state.get("compare.hold_out", False)
+        st.button(
+            _("Start"),
+            type="primary",
+            on_click=start,
+            args=(recipes, seeds, hold_out),
+            disabled=going_on or not ready,
+            key="compare.start",
+            shortcut="Ctrl+Enter",
+        )
+        held = held_out(recipes[0].dataset if recipes else SHAPES)
+        st.toggle(
+            _("Hold out {held:,} training images and choose the best step by them").format(held=held),
+            key="compare.hold_out",
+            persist_state="session",
+            width="content",
+        )
+        if recipes:
+            st.text(say(count_changed(recipes)))
+
+
+base, problems = forms.read_recipe()
+for sentence in problems:
+    warn(_("On the playground: {problem}").format(problem=say(sentence)))
 base = base or Recipe(dataset=datasets[0])
-rows = get_rows(base)
-edit_rows(rows, base)
-recipes, refused = read_rows(rows)
-for sentence in refused:
-    st.warning(sentence)
-run_ids = st.session_state.get("compare.runs") or [part for part in st.query_params.get("runs", "").split(",") if part]
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    seeds = st.number_input(_("Seeds"), 1, 5, 1, key="compare.seeds", width=110, persist_state="session")
-    going_on = [run for run in read_runs(run_ids) if not run.status.is_over and run.owner == owner]
-    st.button(_("Stop"), on_click=stop, args=(run_ids,), disabled=not going_on, key="compare.stop")
-    ready = bool(recipes) and not refused and not going_on
-    st.button(
-        _("Start"), type="primary", on_click=start, args=(recipes, seeds), disabled=not ready, key="compare.start"
-    )
-    if recipes:
-        st.text(say(count_changed(recipes)))
-show_comparison(run_ids)
-if run_ids and st.query_params.get("runs") != ",".join(run_ids):
-    st.query_params["runs"] = ",".join(run_ids)
+st.session_state.setdefault("compare.seeds", 1)
+if handed_over := st.session_state.pop("compare.handed_over", None):
+    show_rows_of(handed_over)
+run_ids = take_address()
+recipes, refused = edit_rows(get_rows(base), base, datasets)
+show_start(recipes, run_ids, ready=bool(recipes) and not refused)
+show_comparison(run_ids, fingerprints=True)
+if run_ids:
+    st.session_state["compare.address"] = ",".join(run_ids)
+    if st.query_params.get("runs") != st.session_state["compare.address"]:
+        st.query_params["runs"] = st.session_state["compare.address"]

@@ -1,13 +1,26 @@
 """What several test files share."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mlpcore import catalog
+from mlpcore.sources import ARCHIVES, ArchiveSet
+
 if TYPE_CHECKING:
     from mlpcore.data import ImageSplit
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(monkeypatch) -> Mapping[str, ArchiveSet]:
+    """Let no list of data sets depend on what a system's package has installed here; returns the sets without that."""
+    archive_sets = {name: replace(archive_set, installed=()) for name, archive_set in ARCHIVES.items()}
+    monkeypatch.setattr(catalog, "ARCHIVES", archive_sets)
+    return archive_sets
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,26 @@
+import gc
+import gzip
 import os
 import subprocess
 import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fileserver import FileServer, file_server
 from PIL import Image
+from published import CLASSES, cifar_archive, cifar_batches, cifar_set, fashion_files, fashion_set, md5, write_batches
 
-from mlpcore import shapes
+from mlpcore import folders, shapes
+from mlpcore import library as library_module
+from mlpcore.batches import place_images
+from mlpcore.catalog import find_installed
+from mlpcore.cohort import train_cohort
 from mlpcore.data import (
     ImageSplit,
     channel_statistics,
@@ -17,7 +29,13 @@ from mlpcore.data import (
     known_datasets,
     load_data,
 )
-from mlpcore.folders import decode_image
+from mlpcore.folders import decode_image, list_images
+from mlpcore.library import ImageLibrary
+from mlpcore.messages import SentenceError
+from mlpcore.models import build_model
+from mlpcore.recipe import Recipe
+from mlpcore.sources import ARCHIVES
+from mlpcore.torchvision_ops import import_torchvision_datasets
 
 COLOURS = {"blue": (0, 0, 255), "red": (255, 0, 0)}
 
@@ -37,29 +55,21 @@ def small_split(count: int = 2000) -> ImageSplit:
     return ImageSplit(torch.from_numpy(images), torch.from_numpy(labels), shapes.CLASSES)
 
 
+def write_fashion(folder: Path) -> None:
+    """Fashion-MNIST in small, as torchvision unpacks it."""
+    folder.mkdir(parents=True)
+    for name, content in fashion_files().items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.fixture
+def server(monkeypatch) -> Iterator[FileServer]:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with file_server() as running:
+        yield running
+
+
 class TestNames:
-    def test_shapes_is_always_there(self, tmp_path):
-        assert known_datasets(tmp_path) == ["Shapes"]
-        assert known_datasets(tmp_path / "no such folder") == ["Shapes"]
-
-    def test_folders_with_train_and_test_are_found_and_no_others(self, tmp_path):
-        write_folder(tmp_path, "zoo")
-        write_folder(tmp_path, "art")
-        write_folder(tmp_path, ".hidden")
-        write_folder(tmp_path, "Shapes")
-        (tmp_path / "notes" / "train").mkdir(parents=True)
-        (tmp_path / "file.txt").write_text("")
-        assert known_datasets(tmp_path) == ["art", "zoo", "Shapes"]
-
-    def test_cifar10_is_known_once_its_files_are_there(self, tmp_path):
-        write_folder(tmp_path)
-        folder = tmp_path / "cifar-10-batches-py"
-        folder.mkdir()
-        for name in ("batches.meta", "test_batch", *(f"data_batch_{part}" for part in range(1, 6))):
-            assert known_datasets(tmp_path) == ["colours", "Shapes"]
-            (folder / name).write_bytes(b"")
-        assert known_datasets(tmp_path) == ["CIFAR10", "colours", "Shapes"]
-
     def test_listing_does_not_load_torch(self):
         code = "import sys, mlpcore.catalog as c; c.known_datasets(c.data_home()); sys.exit('torch' in sys.modules)"
         assert (
@@ -74,8 +84,10 @@ class TestNames:
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self, tmp_path):
         write_folder(tmp_path)
-        with pytest.raises(ValueError, match=r"^dataset is 'MNIST7': expected one of CIFAR10, colours, Shapes\.$"):
+        sentence = "dataset is MNIST7: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes."
+        with pytest.raises(SentenceError) as refusal:
             load_data("MNIST7", tmp_path)
+        assert str(refusal.value) == sentence
 
     @pytest.mark.parametrize("name", ["", ".", "..", "../colours", "colours/train", ".cache", "{home}/colours"])
     def test_a_name_cannot_lead_out_of_the_folder(self, tmp_path, name):
@@ -86,20 +98,132 @@ class TestNames:
 
 
 class TestCifar10:
+    @pytest.fixture
+    def small(self, monkeypatch) -> None:
+        """torchvision's class, which expects the small archive's md5."""
+        kind = import_torchvision_datasets().CIFAR10
+        sums = {name: md5(content) for name, content in cifar_batches().items()}
+        monkeypatch.setattr(kind, "tgz_md5", md5(cifar_archive()))
+        monkeypatch.setattr(kind, "train_list", [[name, sums[name]] for name in sorted(sums) if "data_" in name])
+        monkeypatch.setattr(kind, "test_list", [["test_batch", sums["test_batch"]]])
+        monkeypatch.setattr(
+            kind, "meta", {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]}
+        )
+
+    @pytest.mark.usefixtures("small")
+    def test_where_it_is_missing_it_is_downloaded_with_a_bar_and_read(self, server, tmp_path, capsys):
+        archive_sets = {"CIFAR10": cifar_set(server.add("/c", cifar_archive()))}
+        train, test = load_data("CIFAR10", tmp_path, archive_sets=archive_sets)
+        assert (train.data.shape, test.data.shape) == ((50, 3, 32, 32), (10, 3, 32, 32))
+        assert (train.data.dtype, train.classes) == (torch.uint8, tuple(CLASSES))
+        assert test.targets.tolist() == list(range(10))
+        assert "CIFAR10: 100%" in capsys.readouterr().err
+        load_data("CIFAR10", tmp_path, archive_sets=archive_sets)
+        assert len(server.requests) == 1
+
+    @pytest.mark.usefixtures("small")
+    def test_what_is_missing_of_a_folder_is_brought(self, server, tmp_path):
+        write_batches(tmp_path / "cifar-10-batches-py")
+        (tmp_path / "cifar-10-batches-py" / "data_batch_3").unlink()
+        archive_sets = {"CIFAR10": cifar_set(server.add("/c", cifar_archive()))}
+        assert len(load_data("CIFAR10", tmp_path, archive_sets=archive_sets)[0]) == 50
+
+    def test_a_download_that_fails_says_why(self, server, tmp_path):
+        archive_sets = {"CIFAR10": cifar_set(f"{server.url}/none")}
+        with pytest.raises(
+            SentenceError, match=r"^cifar-10-python\.tar\.gz could not be fetched whole from 127\.0\.0\.1"
+        ):
+            load_data("CIFAR10", tmp_path, archive_sets=archive_sets)
+
     def test_a_folder_with_wrong_bytes_fails_the_integrity_check(self, tmp_path):
-        folder = tmp_path / "cifar-10-batches-py"
-        folder.mkdir()
-        for name in ("batches.meta", "test_batch", *(f"data_batch_{part}" for part in range(1, 6))):
-            (folder / name).write_bytes(b"not what was published")
-        with pytest.raises(ValueError, match=r"^cifar-10-batches-py fails CIFAR10's md5 check"):
+        write_batches(tmp_path / "cifar-10-batches-py")  # not the bytes of the real one
+        sentence = r"^cifar-10-batches-py fails the md5 check of CIFAR10: remove it, and download CIFAR10 again\.$"
+        with pytest.raises(SentenceError, match=sentence):
             load_data("CIFAR10", tmp_path)
 
-    def test_an_incomplete_folder_is_refused_naming_what_it_lacks(self, tmp_path):
-        folder = tmp_path / "cifar-10-batches-py"
-        folder.mkdir()
-        (folder / "batches.meta").write_bytes(b"")
-        with pytest.raises(ValueError, match="lacks test_batch"):
-            load_data("CIFAR10", tmp_path)
+    @pytest.mark.parametrize("name", ["CIFAR10", "FashionMNIST", "MNIST"])
+    def test_without_leave_to_download_what_is_missing_says_how_to_get_it(self, tmp_path, name, nothing_installed):
+        sentence = rf"^{name} is not on this computer: .* or with 'python -m mlpcore data {name.lower()}'\.$"
+        with pytest.raises(SentenceError, match=sentence):
+            load_data(name, tmp_path, download=False, archive_sets=nothing_installed)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestFashionMnist:
+    def test_torchvision_reads_what_is_on_disk_as_one_grey_channel(self, tmp_path):
+        write_fashion(tmp_path / "FashionMNIST" / "raw")
+        train, test = load_data("FashionMNIST", tmp_path, download=False, archive_sets={"FashionMNIST": fashion_set()})
+        assert (train.data.shape, train.data.dtype) == ((12, 1, 28, 28), torch.uint8)
+        assert (test.data.shape, test.targets.dtype) == ((4, 1, 28, 28), torch.int64)
+        assert train.data.numpy().tobytes() == fashion_files()["train-images-idx3-ubyte"][16:]
+        assert test.targets.tolist() == [0, 1, 2, 3]
+        assert train.classes[0] == "T-shirt/top"
+
+    def test_mnist_is_read_in_the_same_way(self, tmp_path):
+        write_fashion(tmp_path / "MNIST" / "raw")
+        small = replace(fashion_set(), dataset="MNIST", folder="MNIST/raw", unpacked="MNIST/raw")
+        train, _ = load_data("MNIST", tmp_path, download=False, archive_sets={"MNIST": small})
+        assert (train.data.shape, train.classes[9]) == ((12, 1, 28, 28), "9 - nine")
+
+    def test_where_it_is_missing_it_is_downloaded(self, server, tmp_path):
+        for name, content in fashion_files().items():
+            server.add(f"/f/{name}.gz", gzip.compress(content, mtime=1))
+        archive_sets = {"FashionMNIST": fashion_set(f"{server.url}/f/")}
+        assert len(load_data("FashionMNIST", tmp_path, archive_sets=archive_sets)[0]) == 12
+        assert len(server.requests) == 4
+
+    def test_a_file_that_is_cut_off_fails_the_md5_check(self, tmp_path):
+        folder = tmp_path / "FashionMNIST" / "raw"
+        write_fashion(folder)
+        os.truncate(folder / "train-images-idx3-ubyte", 5000)
+        with pytest.raises(SentenceError, match=r"^FashionMNIST/raw fails the md5 check of FashionMNIST: remove it"):
+            load_data("FashionMNIST", tmp_path, archive_sets={"FashionMNIST": fashion_set()})
+
+    def test_what_an_old_torchvision_left_is_not_taken_for_the_checked_files(self, tmp_path):
+        write_fashion(tmp_path / "FashionMNIST" / "raw")
+        old = tmp_path / "FashionMNIST" / "processed"
+        old.mkdir()
+        for name in ("training.pt", "test.pt"):
+            torch.save((torch.zeros(2, 28, 28, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)), old / name)
+        train, _ = load_data("FashionMNIST", tmp_path, archive_sets={"FashionMNIST": fashion_set()})
+        assert len(train) == 12
+
+    def test_a_packages_archives_are_read_where_they_are_and_the_home_stays_untouched(self, tmp_path):
+        package = tmp_path / "package"
+        package.mkdir()
+        for name, content in fashion_files().items():
+            (package / f"{name}.gz").write_bytes(gzip.compress(content, 1))  # compressed anew: another md5
+        archive_sets = {"FashionMNIST": replace(fashion_set(), installed=(str(package),))}
+        train, test = load_data("FashionMNIST", tmp_path / "home", download=False, archive_sets=archive_sets)
+        assert (len(train), len(test)) == (12, 4)
+        assert not (tmp_path / "home").exists()
+
+    def test_a_packages_archives_that_are_not_the_published_ones_are_not_read(self, tmp_path):
+        for name in fashion_files():
+            (tmp_path / f"{name}.gz").write_bytes(gzip.compress(b"other bytes"))
+        archive_sets = {"FashionMNIST": replace(fashion_set(), installed=(str(tmp_path),))}
+        with pytest.raises(SentenceError, match=r"^FashionMNIST is not on this computer"):
+            load_data("FashionMNIST", tmp_path / "home", download=False, archive_sets=archive_sets)
+
+    def test_debians_package_is_found_and_whole(self, tmp_path):
+        if find_installed(ARCHIVES["FashionMNIST"]) is None:
+            pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+        train, test = load_data("FashionMNIST", tmp_path, download=False)
+        assert (train.data.shape, test.data.shape) == ((60_000, 1, 28, 28), (10_000, 1, 28, 28))
+        assert train.targets.bincount().tolist() == [6000] * 10
+        assert float(train.data.float().mean() / 255) == pytest.approx(0.286, abs=0.001)
+
+    def test_a_run_trains_on_it_with_a_network_of_784_inputs(self, tmp_path):
+        write_fashion(tmp_path / "FashionMNIST" / "raw")
+        cpu = torch.device("cpu")
+        splits = load_data("FashionMNIST", tmp_path, archive_sets={"FashionMNIST": fashion_set()})
+        images = place_images(*splits, cpu)
+        assert images.mean.shape == images.std.shape == (784,)
+        recipe = Recipe(dataset="FashionMNIST", batch_size=4, train_iter=6, eval_every=3, hidden_sizes=(8,))
+        measured = [e for p in train_cohort([recipe], images, device=cpu) for e in p.evaluations.values()]
+        assert [evaluation.step for evaluation in measured] == [3, 6]
+        assert all(np.isfinite(evaluation.train_loss) for evaluation in measured)
+        assert build_model(recipe, images.train_images.shape[1], len(images.train.classes)).fc1.in_features == 784
 
 
 class TestImageFolders:
@@ -171,7 +295,7 @@ class TestImageFolders:
         load_data("colours", tmp_path, progress=told.append)
         assert told == [0.0, 1.0]
 
-    @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, None])
+    @pytest.mark.parametrize("content", [b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 40, None])
     def test_a_broken_image_is_named(self, tmp_path, content):
         image = write_folder(tmp_path) / "train" / "red" / "1.png"
         image.write_bytes(image.read_bytes()[:-30] if content is None else content)
@@ -200,13 +324,82 @@ class TestImageFolders:
         folder = tmp_path / "one"
         for split in ("train", "test"):
             (folder / split / "only").mkdir(parents=True)
-        with pytest.raises(ValueError, match=r"one/train needs at least 2 folders of images, .*: it has 1"):
+        with pytest.raises(ValueError, match=r"^one/train needs from 2 to 1,000 folders of images, .*: it has 1\.$"):
             load_data("one", tmp_path)
 
     def test_an_empty_folder_says_where_images_belong(self, tmp_path):
         (tmp_path / "empty").mkdir()
         with pytest.raises(ValueError, match=r"^empty has no folder 'train': images belong in train/<class>/"):
             load_data("empty", tmp_path)
+
+    def test_more_classes_than_a_thousand_are_refused(self, tmp_path):
+        for number in range(1001):
+            (tmp_path / "many" / "train" / f"{number:04}").mkdir(parents=True)
+        with pytest.raises(SentenceError, match=r"^many/train needs from 2 to 1,000 folders .*: it has 1,001\.$"):
+            load_data("many", tmp_path)
+
+    def test_more_images_than_the_limit_are_refused(self, tmp_path, monkeypatch):
+        write_folder(tmp_path)
+        monkeypatch.setattr(folders, "MAX_FILES", 8)
+        load_data("colours", tmp_path)
+        monkeypatch.setattr(folders, "MAX_FILES", 7)
+        with pytest.raises(SentenceError, match=r"^colours has more than 7 images: remove some\.$"):
+            load_data("colours", tmp_path)
+
+    def test_an_empty_file_is_named(self, tmp_path):
+        (write_folder(tmp_path) / "train" / "red" / "1.png").write_bytes(b"")
+        with pytest.raises(SentenceError, match=r"^train/red/1\.png is empty: replace or remove it\.$"):
+            load_data("colours", tmp_path)
+
+    @pytest.mark.parametrize("sides", [(9_500, 9_500), (13_500, 13_500)])
+    def test_an_image_of_too_many_pixels_is_named_and_not_decoded(self, tmp_path, sides):
+        image = write_folder(tmp_path) / "train" / "red" / "1.png"
+        Image.new("1", sides).save(image)  # a few kB
+        with pytest.raises(SentenceError, match=r"^train/red/1\.png has more than 89,478,485 pixels: make it smaller"):
+            load_data("colours", tmp_path)
+
+    def test_other_files_are_left_alone(self, tmp_path):
+        folder = write_folder(tmp_path)
+        for name in ("Thumbs.db", ".DS_Store", "._0.png", "notes.txt"):
+            (folder / "train" / "red" / name).write_bytes(b"no image")
+        (folder / "train" / "red" / "a folder.png").mkdir()
+        (folder / "train" / ".cache").mkdir()
+        (folder / "train" / "Thumbs.db").write_bytes(b"no class")
+        train, _ = load_data("colours", tmp_path)
+        assert (len(train), train.classes) == (6, ("blue", "red"))
+
+    @pytest.mark.parametrize("link", ["train/red/9.png", "train/green", "test"])
+    def test_a_link_that_leads_out_of_the_folder_is_refused(self, tmp_path, link):
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        Image.new("RGB", (32, 32)).save(outside / "secret.png")
+        folder = write_folder(tmp_path)
+        if link == "test":
+            (folder / "test").rename(folder / "other")
+        (folder / link).symlink_to(outside / "secret.png" if link.endswith(".png") else outside)
+        with pytest.raises(SentenceError, match=rf"^{link} is a link that leads out of the data set's folder"):
+            load_data("colours", tmp_path)
+
+    def test_links_within_the_folder_and_a_link_to_the_whole_of_it_are_followed(self, tmp_path):
+        folder = write_folder(tmp_path / "elsewhere")
+        (folder / "train" / "red" / "9.png").symlink_to(folder / "train" / "red" / "0.png")
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "linked").symlink_to(folder)
+        assert known_datasets(tmp_path / "home") == ["linked", "Shapes"]
+        assert len(load_data("linked", tmp_path / "home")[0]) == 7
+
+    def test_a_link_to_nothing_is_named(self, tmp_path):
+        folder = write_folder(tmp_path)
+        (folder / "train" / "red" / "9.png").symlink_to(folder / "gone.png")
+        with pytest.raises(SentenceError, match=r"^train/red/9\.png cannot be read \(No such file or directory\)\.$"):
+            load_data("colours", tmp_path)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only there a name may be bytes that are no text")
+    def test_a_name_that_is_no_text_can_still_be_said(self, tmp_path):
+        folder = os.fsencode(write_folder(tmp_path) / "train" / "red")
+        Path(os.fsdecode(folder + b"/\xff.png")).write_bytes(b"no image")
+        with pytest.raises(SentenceError, match=r"^train/red/\?\.png is not a readable image"):
+            load_data("colours", tmp_path)
 
     def test_the_real_images_have_the_known_statistics(self, real_images):
         train, test = load_data("cifar10-jpeg", real_images)
@@ -216,6 +409,55 @@ class TestImageFolders:
         mean, std = channel_statistics(train)
         assert mean.tolist() == pytest.approx([0.491, 0.482, 0.447], abs=0.001)
         assert std.tolist() == pytest.approx([0.245, 0.243, 0.261], abs=0.001)
+
+
+class TestSplitCutFromTrain:
+    @staticmethod
+    def names(files: list[tuple[str, int]]) -> list[str]:
+        return ["/".join(Path(path).parts[-2:]) for path, _ in files]
+
+    @staticmethod
+    def without_test(home: Path, count: int) -> Path:
+        folder = write_folder(home, train=count, test=0)
+        for label in COLOURS:
+            (folder / "test" / label).rmdir()
+        (folder / "test").rmdir()
+        return folder
+
+    def test_a_sixth_of_each_class_tests_and_nothing_is_in_both(self, tmp_path):
+        listing = list_images(self.without_test(tmp_path, 13))
+        assert [label for _, label in listing.test] == [0, 0, 1, 1]
+        assert [label for _, label in listing.train] == [0] * 11 + [1] * 11
+        assert len({*listing.train, *listing.test}) == 26
+        train, test = load_data("colours", tmp_path)
+        assert (len(train), len(test)) == (22, 4)
+        assert test.data[0, :, 5, 5].tolist() == [0, 0, 255]
+        assert test.data[3, :, 5, 5].tolist() == [255, 0, 0]
+
+    def test_the_cut_is_the_same_on_every_machine(self, tmp_path):
+        listing = list_images(self.without_test(tmp_path, 13))
+        assert self.names(listing.test) == ["blue/11.png", "blue/8.png", "red/3.png", "red/4.png"]
+
+    def test_an_image_that_is_added_moves_at_most_one_other(self, tmp_path):
+        folder = self.without_test(tmp_path, 13)
+        before = set(self.names(list_images(folder).test))
+        Image.new("RGB", (32, 32)).save(folder / "train" / "red" / "a new one.png")
+        assert len(before - set(self.names(list_images(folder).test))) <= 1
+
+    def test_of_two_images_one_is_for_testing_and_one_alone_is_refused(self, tmp_path):
+        folder = self.without_test(tmp_path, 2)
+        assert [len(split) for split in load_data("colours", tmp_path)] == [2, 2]
+        (folder / "train" / "red" / "0.png").unlink()
+        with pytest.raises(SentenceError, match=r"^The class 'red' has only one image in colours/train: add another"):
+            load_data("colours", tmp_path)
+
+    def test_a_folder_for_testing_that_comes_later_is_used(self, tmp_path):
+        folder = self.without_test(tmp_path, 6)
+        assert [len(split) for split in load_data("colours", tmp_path)] == [10, 2]
+        for label in COLOURS:
+            (folder / "test" / label).mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(folder / "test" / label / "0.png")
+        assert [len(split) for split in load_data("colours", tmp_path)] == [12, 2]
 
 
 class TestShapes:
@@ -229,6 +471,69 @@ class TestShapes:
         again, _ = load_data("Shapes", tmp_path, progress=told.append)
         assert told == []
         assert torch.equal(train.data, again.data)
+
+
+class TestLibrary:
+    CPU = torch.device("cpu")
+
+    def test_everybody_gets_the_same_images_while_the_folder_is_the_same(self, tmp_path):
+        write_folder(tmp_path)
+        library = ImageLibrary(lambda: tmp_path)
+        loading = library.request("colours", self.CPU)
+        assert len(loading.images.result().train) == 6
+        assert library.request("colours", self.CPU) is loading
+
+    def test_a_changed_folder_is_loaded_anew(self, tmp_path):
+        folder = write_folder(tmp_path)
+        library = ImageLibrary(lambda: tmp_path)
+        library.request("colours", self.CPU).images.result()
+        Image.new("RGB", (32, 32)).save(folder / "train" / "red" / "new.png")
+        os.utime(folder / "train" / "red", (1, 1))  # another time, however coarse the clock of the file system is
+        assert len(library.request("colours", self.CPU).images.result().train) == 7
+
+    def test_a_failure_is_the_answer_until_the_folder_changes(self, tmp_path):
+        folder = write_folder(tmp_path)
+        (folder / "train" / "red" / "new.png").write_bytes(b"no image")
+        library = ImageLibrary(lambda: tmp_path)
+        failed = library.request("colours", self.CPU)
+        assert str(failed.images.exception()).startswith("train/red/new.png is not a readable image")
+        assert library.request("colours", self.CPU) is failed
+        (folder / "train" / "red" / "new.png").unlink()
+        os.utime(folder / "train" / "red", (1, 1))
+        assert len(library.request("colours", self.CPU).images.result().train) == 6
+
+    def test_a_failure_is_not_the_answer_for_ever(self, tmp_path, monkeypatch):
+        folder = write_folder(tmp_path)
+        (folder / "train" / "red" / "0.png").write_bytes(b"no image")
+        library = ImageLibrary(lambda: tmp_path)
+        assert library.request("colours", self.CPU).images.exception() is not None
+        Image.new("RGB", (32, 32)).save(folder / "train" / "red" / "0.png")  # in place: the folder looks the same
+        monkeypatch.setattr(library_module, "RETRY_SECONDS", 0.0)
+        assert len(library.request("colours", self.CPU).images.result().train) == 6
+
+    def test_it_downloads_nothing(self, tmp_path):
+        failure = ImageLibrary(lambda: tmp_path).request("CIFAR10", self.CPU).images.exception()
+        assert str(failure).startswith("CIFAR10 is not on this computer")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_three_data_sets_stay_and_those_that_somebody_holds(self, tmp_path):
+        names = ["one", "two", "three", "four", "five"]
+        for name in names:
+            write_folder(tmp_path, name)
+        library = ImageLibrary(lambda: tmp_path)
+        held = library.request("one", self.CPU)
+        others = []
+        for name in names[1:]:
+            loading = library.request(name, self.CPU)
+            loading.images.result()
+            others.append(weakref.ref(loading))
+        del loading
+        for thread in threading.enumerate():
+            if thread.name.startswith("load "):
+                thread.join()
+        gc.collect()
+        assert [reference() is not None for reference in others] == [False, True, True, True]
+        assert library.request("one", self.CPU) is held
 
 
 class TestStatistics:

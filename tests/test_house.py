@@ -29,12 +29,12 @@ IMPORTS = {
     "comparison": "messages recipe runs",
     "export": "comparison messages recipe runs",
     # the disk
-    "catalog": "",
+    "sources": "",
+    "catalog": "sources",
     "cache": "",
-    "folders": "cache messages",
+    "folders": "cache catalog messages",
     "shapes": "",
     "presence": "",
-    "sources": "",
     "archives": "sources",
     "stream": "",
     "transfer": "archives messages sources stream",
@@ -55,7 +55,7 @@ IMPORTS = {
     "losses": "",
     "device": "messages",
     "torchvision_ops": "",
-    "data": "cache catalog folders messages seeds shapes torchvision_ops",
+    "data": "archives cache catalog download folders messages placing seeds shapes sources torchvision_ops",
     "sampler": "messages seeds",
     "models": "recipe seeds",
     "network": "models",
@@ -66,9 +66,9 @@ IMPORTS = {
     "batches": "data recipe sampler seeds",
     "exhibits": "batches data recipe",
     "cohort": "batches data models network optimizers recipe runs schedules seeds",
-    "library": "batches data",
+    "library": "batches catalog data",
     "manager": "catalog cohort device library messages recipe runs store",
-    "__main__": "catalog device library manager messages problems recipe runs store",
+    "__main__": "catalog device download folders library manager messages problems recipe runs sources store",
 }
 WITHOUT_TORCH = [*list(IMPORTS)[: list(IMPORTS).index("seeds")], "__main__"]
 

@@ -1,16 +1,21 @@
 """The command line against the library it runs: the same recipe, the same history, the same store."""
 
+import gzip
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from fileserver import FileServer, file_server
 from PIL import Image
+from published import cifar_archive, cifar_set, fashion_files, fashion_set
 
+import mlpcore.__main__ as command_line
 from mlpcore.__main__ import main
 from mlpcore.batches import place_images
 from mlpcore.cohort import train_cohort
@@ -101,7 +106,7 @@ class TestTrain:
         assert run.status is RunStatus.FAILED
         assert "draw_training_set" in run.traceback
         errors = capsys.readouterr().err
-        assert "train_size is 100: expected 1 to 12" in errors
+        assert "train_size is 100: it must be from 1 to 12" in errors
         assert "Traceback" not in errors
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
@@ -136,7 +141,7 @@ class TestRefusals:
             (["--optimizer", "Adm"], "optimizer is Adm: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
             (["--batch-size", "0.5"], "batch_size is 0.5: it must be a whole number from 1 to 100,000."),
             (["--momentum", "0"], "nesterov is on while momentum is 0: it needs a momentum above 0."),
-            (["--dataset", "zoo"], "dataset is zoo: it must be one of colours, Shapes, CIFAR10."),
+            (["--dataset", "zoo"], "dataset is zoo: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes."),
             (["--device", "gpu"], "device is gpu: it must be one of auto, cpu, cuda, mps or xpu."),
             (["--name", "<b>"], "name is <b>: it must be 1 to 40 letters, digits, spaces, dots, hyphens or"),
             (["--recipe", "missing.json"], "missing.json cannot be read: No such file or directory."),
@@ -186,8 +191,80 @@ def test_torch_is_not_loaded_where_nothing_is_trained(arguments):
     assert process.returncode == 0
 
 
-def test_devices_and_data_sets_are_listed(capsys):
+def test_devices_are_listed(capsys):
     assert main(["devices"]) == 0
     assert "cpu" in capsys.readouterr().out.split("\n")
-    assert main(["data"]) == 0
-    assert capsys.readouterr().out == "colours\nShapes\n"
+
+
+class TestData:
+    @pytest.fixture
+    def server(self, monkeypatch) -> Iterator[FileServer]:
+        """A host of the loopback from which small archives are fetched, instead of the published ones."""
+        monkeypatch.setenv("NO_PROXY", "*")
+        with file_server() as running:
+            small = {"CIFAR10": cifar_set(f"{running.url}/c"), "FashionMNIST": fashion_set(f"{running.url}/f/")}
+            monkeypatch.setattr(command_line, "ARCHIVES", small)
+            yield running
+
+    def test_data_sets_are_listed_with_images_origin_and_state(self, homes, capsys, monkeypatch, nothing_installed):
+        monkeypatch.setattr(command_line, "ARCHIVES", nothing_installed)
+        (homes / "data" / "broken" / "train" / "red").mkdir(parents=True)
+        (homes / "data" / "MNIST" / "raw").mkdir(parents=True)
+        for name in fashion_files():
+            (homes / "data" / "MNIST" / "raw" / name).write_bytes(b"-")
+        assert main(["data"]) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "CIFAR10            60,000  download, 170 MB      not here: python -m mlpcore data cifar10",
+            "FashionMNIST       70,000  download, 31 MB       not here: python -m mlpcore data fashionmnist",
+            "MNIST              70,000  downloaded            ready",
+            "broken                  -  folder of images      not ready: broken/train needs from 2 to 1,000 folders of "
+            "images, one for each class: it has 1.",
+            "colours                16  folder of images      ready",
+            "Shapes             60,000  drawn by the program  ready",
+        ]
+
+    def test_a_data_set_is_downloaded_whatever_the_case_of_its_name(self, homes, server, capsys):
+        for name, content in fashion_files().items():
+            server.add(f"/f/{name}.gz", gzip.compress(content, mtime=1))
+        assert main(["data", "fashionMnist"]) == 0
+        output = capsys.readouterr()
+        assert output.out == "FashionMNIST is here.\n"
+        assert "FashionMNIST: 100%" in output.err
+        assert "B/s" in output.err
+        folder = homes / "data" / "FashionMNIST" / "raw"
+        assert {name: (folder / name).read_bytes() for name in fashion_files()} == fashion_files()
+
+    def test_a_download_that_fails_is_one_sentence_and_exit_code_2(self, server, capsys):
+        server.add("/c", b"", status=404)
+        assert main(["data", "cifar10"]) == 2
+        last = capsys.readouterr().err.split("\n")[-2]
+        assert last.startswith("cifar-10-python.tar.gz could not be fetched whole from 127.0.0.1: try again")
+
+    def test_a_name_nobody_publishes_is_refused(self, capsys):
+        assert main(["data", "colours"]) == 2
+        assert capsys.readouterr().err == "dataset is colours: it must be one of CIFAR10, FashionMNIST, MNIST.\n"
+
+    def test_train_downloads_what_it_needs(self, server, capsys):
+        assert main(["train", *SMALL, "--dataset", "FashionMNIST"]) == 2
+        assert "train-images-idx3-ubyte.gz could not be fetched whole" in capsys.readouterr().err
+        assert server.requests
+        assert stored() == []
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+    def test_ctrl_c_cancels_a_download_and_keeps_what_has_arrived(self, homes, server):
+        url = server.add("/c", cifar_archive(), hold_after=100_000)
+        code = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "sys.path.insert(0, 'tests')\n"
+            "from published import cifar_set; import mlpcore.__main__ as command_line\n"
+            "command_line.ARCHIVES = {'CIFAR10': cifar_set(sys.argv.pop())}; sys.exit(command_line.main())"
+        )
+        part = homes / "data" / "cifar-10-python.tar.gz.part"
+        with as_process(code, "data", "cifar10", url) as process:
+            assert server.files["/c"].holding.wait(60)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in errors
+        assert errors.endswith("The download of CIFAR10 was cancelled. What has arrived is kept.\n")
+        assert cifar_archive().startswith(part.read_bytes())

@@ -459,7 +459,8 @@ class TestMigrations:
         assert applied == [
             (1, "keep_runs_and_evaluations"),
             (2, "keep_validation_norms_notes_and_stars"),
-            (3, "add_second"),
+            (3, "find_data_sets_by_an_index"),
+            (4, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:

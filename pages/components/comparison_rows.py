@@ -1,19 +1,25 @@
 """The recipes of a comparison, one a row: presets, copies, edits in place."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from components.notices import warn
+from components.summary import describe_data
 from components.words import _, say
 from pydantic import ValidationError
 
 from mlpcore.comparison import find_differences, flatten, unflatten
+from mlpcore.messages import Sentence
 from mlpcore.presets import PRESETS
 from mlpcore.problems import find_problems
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 
 MAX_ROWS = 16
+CHOSEN = "✓"
 ALWAYS = ("optimizer", "lr", "scheduler")  # columns that are there even where nothing differs
+KEPT = ("optimizer", "scheduler", "dataset", "activation")  # cells that cannot be emptied
 TYPED = ("hidden_sizes", "betas", "milestones")  # written "128, 64"
 HIDDEN = ("changes", "seed", "device")
 
@@ -27,10 +33,9 @@ def get_rows(base: Recipe) -> Rows:
     return st.session_state["compare.rows"]
 
 
-def put_rows(recipes: list[Recipe]) -> None:
-    """Replace the rows by these recipes."""
-    st.session_state["compare.rows"] = [flatten(recipe) for recipe in recipes[:MAX_ROWS]]
-    _renew()
+def put_rows(recipes: Sequence[Recipe]) -> None:
+    """Replace the rows by these recipes, without the changes made while a run went on."""
+    _set([flatten(recipe.model_copy(update={"changes": ()})) for recipe in recipes[:MAX_ROWS]])
 
 
 def read_rows(rows: Rows) -> tuple[list[Recipe], list[str]]:
@@ -45,80 +50,173 @@ def read_rows(rows: Rows) -> tuple[list[Recipe], list[str]]:
     return recipes, refused
 
 
-def edit_rows(rows: Rows, base: Recipe) -> None:
-    """Draw the rows as a table that is edited in place, with the columns that matter."""
-    recipes, _refused = read_rows(rows)
-    differing = find_differences(recipes) if recipes else {}
+def edit_rows(rows: Rows, base: Recipe, datasets: Sequence[str]) -> tuple[list[Recipe], list[str]]:
+    """Draw the rows as a table that is edited in place, with the columns that matter; return what `read_rows` says."""
+    recipes, refused = read_rows(rows)
+    differing = find_differences(recipes, besides=HIDDEN)
     every = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in HIDDEN]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        for title, preset in PRESETS.items():
-            st.button(_(title), on_click=lambda preset=preset: put_rows(preset(base)), key=f"preset.{title}")
-        st.button(_("Add the playground's"), on_click=_add, args=(rows, flatten(base)), disabled=len(rows) >= MAX_ROWS)
-        extra = st.multiselect(
-            _("More columns"), [name for name in every if name not in differing], key="compare.columns", width=260
-        )
+    _presets(base)
+    extra = st.session_state.get("compare.columns", [])
     shown = [name for name in every if name in ALWAYS or name in differing or name in extra]
-    frame = pd.DataFrame([{name: _as_cell(name, row.get(name)) for name in shown} for row in rows], columns=shown)
+    chosen = st.session_state["compare.chosen_rows"]
+    cells = [{CHOSEN: number in chosen} | _as_cells(row, shown) for number, row in enumerate(rows)]
     st.data_editor(
-        frame,
+        pd.DataFrame(cells, columns=[CHOSEN, *shown]),
         key=f"compare.editor.{st.session_state['compare.version']}",
         num_rows="dynamic",
         hide_index=True,
         height="content" if len(rows) < 10 else 360,
-        column_config={name: _column(name) for name in shown},
+        column_config={CHOSEN: st.column_config.CheckboxColumn(width=44, help=_("Rows to copy or to remove."))}
+        | {name: _column(name, datasets) for name in shown},
         on_change=_take_edits,
         args=(rows, base),
     )
+    _row_buttons(rows, base, [name for name in every if name not in ALWAYS])
+    if recipes and not {"dataset", "train_size", "label_noise", "train_iter", "batch_size"} & differing.keys():
+        st.caption(_("Every row: {data}.").format(data=describe_data(recipes[0])))
+    for sentence in st.session_state.pop("compare.said", []):
+        warn(say(sentence))
+    for text in refused:
+        warn(text)
+    return recipes, refused
 
 
-def _column(name: str) -> Any:
-    if name == "optimizer":
-        return st.column_config.SelectboxColumn(options=list(OPTIMIZERS), required=True)
-    if name == "scheduler":
-        return st.column_config.SelectboxColumn(options=list(SCHEDULERS), required=True)
-    if name in TYPED or name in ("dataset", "activation"):
-        return st.column_config.TextColumn()
+def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Rows, set[int], list[Sentence]]:
+    """Return the rows after what a visitor did to the table, which of them are chosen, and what could not be done.
+
+    edits: as st.data_editor reports them. A blank row that was added becomes a copy of the last one.
+    """
+    edited, said = [dict(row) for row in rows], []
+    ticks = {int(number): cells[CHOSEN] for number, cells in edits["edited_rows"].items() if CHOSEN in cells}
+    for number, cells in edits["edited_rows"].items():
+        row = edited[int(number)]
+        row |= {name: value for name, value in _read_cells(cells).items() if value is not None or name not in KEPT}
+        for name in sorted(_read_cells(cells).keys() - _knobs_of(row)):
+            values = {"number": int(number) + 1, "optimizer": row["optimizer"], "scheduler": row["scheduler"]}
+            template = "Row {number}: neither {optimizer} nor its schedule, {scheduler}, has {knob}."
+            said.append(Sentence(template, values | {"knob": name}))
+    kept = [number for number in range(len(edited)) if number not in edits["deleted_rows"]]
+    after = [edited[number] for number in kept]
+    for cells in edits["added_rows"]:
+        given = {name: value for name, value in _read_cells(cells).items() if value is not None}
+        after.append((dict(after[-1]) if after else flatten(base)) | given)
+    chosen = {place for place, number in enumerate(kept) if ticks.get(number)}
+    if len(after) > MAX_ROWS:
+        said.append(Sentence("A comparison has at most {most} rows.", {"most": MAX_ROWS}))
+    return after[:MAX_ROWS], chosen, said
+
+
+def copy_rows(rows: Rows, chosen: set[int]) -> Rows:
+    """Put a copy of each chosen row under it, as many as there is room for."""
+    room = MAX_ROWS - len(rows)
+    copied = set(sorted(chosen)[:room])
+    return [dict(row) for number, row in enumerate(rows) for _copy in range(2 if number in copied else 1)]
+
+
+def _presets(base: Recipe) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for title, preset in PRESETS.items():
+            st.button(_(title), on_click=lambda preset=preset: put_rows(preset(base)), key=f"preset.{title}")
+
+
+def _row_buttons(rows: Rows, base: Recipe, columns: list[str]) -> None:
+    chosen = st.session_state["compare.chosen_rows"]
+    full = len(rows) >= MAX_ROWS
+
+    def offer(label: str, key: str, change: Callable[[], Rows], *, disabled: bool) -> None:
+        st.button(label, key=f"compare.{key}", on_click=lambda: _set(change()), disabled=disabled)
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        offer(_("Copy chosen rows"), "copy", lambda: copy_rows(rows, chosen), disabled=full or not chosen)
+        offer(
+            _("Remove chosen rows"),
+            "remove",
+            lambda: [row for number, row in enumerate(rows) if number not in chosen],
+            disabled=not chosen,
+        )
+        offer(_("Copy from the playground"), "add", lambda: [*rows, flatten(base)], disabled=full)
+        st.multiselect(
+            _("More columns"),
+            columns,
+            key="compare.columns",
+            placeholder=_("More columns"),
+            label_visibility="collapsed",
+            width=260,
+            persist_state="session",
+        )
+
+
+def _column(name: str, datasets: Sequence[str]) -> Any:
+    options = {
+        "optimizer": list(OPTIMIZERS),
+        "scheduler": list(SCHEDULERS),
+        "dataset": list(datasets),
+        "activation": ["relu", "tanh", "sigmoid"],
+    }
+    if name in options:
+        return st.column_config.SelectboxColumn(options=options[name], help=_help(name))
+    if name in TYPED:
+        return st.column_config.TextColumn(help=_help(name))
     if name == "nesterov":
-        return st.column_config.CheckboxColumn()
-    return st.column_config.NumberColumn(format="%g")
+        return st.column_config.CheckboxColumn(help=_help(name))
+    return st.column_config.NumberColumn(format="%g", help=_help(name))
 
 
-def _as_cell(name: str, value: Any) -> Any:
-    return ", ".join(map(str, value)) if name in TYPED and value is not None else value
+def _help(name: str) -> str | None:
+    """The line of help of the first knob of this name."""
+    kinds = [Recipe, *OPTIMIZERS.values(), *SCHEDULERS.values()]
+    found = [kind.model_fields[name].description for kind in kinds if name in kind.model_fields]
+    return _(found[0]) if found and found[0] else None
+
+
+def _as_cells(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """What the table shows of a row: nothing for a knob that its optimizer and scheduler lack."""
+    try:
+        row = flatten(unflatten(row))
+    except ValidationError:
+        row = {name: value for name, value in row.items() if name in _knobs_of(row)}
+    cells = {name: row.get(name) for name in names}
+    return {
+        name: ", ".join(map(str, value)) if name in TYPED and isinstance(value, tuple | list) else value
+        for name, value in cells.items()
+    }
+
+
+def _knobs_of(row: Mapping[str, Any]) -> set[str]:
+    kinds = [Recipe, OPTIMIZERS.get(row["optimizer"], Recipe), SCHEDULERS.get(row["scheduler"], Recipe)]
+    return {name for kind in kinds for name in kind.model_fields}
 
 
 def _take_edits(rows: Rows, base: Recipe) -> None:
     edits = st.session_state[f"compare.editor.{st.session_state['compare.version']}"]
-    edited = [dict(row) for row in rows]
-    for number, cells in edits["edited_rows"].items():
-        edited[int(number)] |= {name: _from_cell(name, value) for name, value in cells.items()}
-    kept = [row for number, row in enumerate(edited) if number not in edits["deleted_rows"]]
-    for cells in edits["added_rows"]:
-        given = {name: _from_cell(name, value) for name, value in cells.items() if value is not None}
-        kept.append((dict(kept[-1]) if kept else flatten(base)) | given)
-    st.session_state["compare.rows"] = kept[:MAX_ROWS]
-    _renew()
+    before = st.session_state["compare.chosen_rows"]
+    if not edits["deleted_rows"]:  # the marks that stood there before still stand
+        marks = {str(number): {CHOSEN: True} for number in before}
+        given = {str(number): cells for number, cells in edits["edited_rows"].items()}
+        merged = {number: marks.get(number, {}) | given.get(number, {}) for number in {**marks, **given}}
+        edits = {**edits, "edited_rows": merged}
+    after, chosen, st.session_state["compare.said"] = apply_edits(rows, edits, base)
+    _set(after, chosen)
+
+
+def _read_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _from_cell(name, value) for name, value in cells.items() if name != CHOSEN}
 
 
 def _from_cell(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name in TYPED:
+    if name in TYPED and value is not None:
         try:
             number = float if name == "betas" else int
             return tuple(number(part) for part in str(value).split(",") if part.strip())
         except ValueError:
             return str(value)
-    if name in ("batch_size", "train_iter", "eval_every", "step_size", "T_max", "warmup_iters", "train_size", "seed"):
-        return int(value) if float(value).is_integer() else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # a knob that is a float takes it as well
     return value
 
 
-def _add(rows: Rows, row: dict[str, Any]) -> None:
-    st.session_state["compare.rows"] = [*rows, row]
-    _renew()
-
-
-def _renew() -> None:
-    """Give the table a new key: it keeps edits of its own, which are in the rows by now."""
+def _set(rows: Rows, chosen: set[int] | None = None) -> None:
+    """Keep these rows, under a new key of the table: it keeps edits of its own, which are in the rows by now."""
+    st.session_state["compare.rows"] = rows
+    st.session_state["compare.chosen_rows"] = chosen or set()
     st.session_state["compare.version"] = st.session_state.get("compare.version", 0) + 1

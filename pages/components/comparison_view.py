@@ -1,19 +1,22 @@
-"""Several runs as they go: their curves over each other, and a table of who is how far."""
+"""Several runs as they go: their curves over each other, and beside them a table of who is how far."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 from components.live import live_plot
+from components.run_view import is_loading
 from components.state import count_training_images, get_manager, hash_recipe
 from components.words import _, say, show_duration, status_word
 
 from mlpcore.compare_charts import Series, compare_chart
-from mlpcore.comparison import find_steps_to, group_by_seed, judge, name_differences
+from mlpcore.comparison import find_steps_to, group_by_seed, judge, name_differences, size_of_weights
 from mlpcore.runs import Run, RunStatus
 
-CHART_HEIGHT = 560  # pixels
+CHART_HEIGHT = 500  # pixels
 
 
-def read_runs(run_ids: list[str]) -> list[Run]:
+def read_runs(run_ids: Sequence[str]) -> list[Run]:
     """The runs of a comparison that are still kept."""
     runs = []
     for run_id in run_ids:
@@ -24,45 +27,77 @@ def read_runs(run_ids: list[str]) -> list[Run]:
     return runs
 
 
-def show_comparison(run_ids: list[str]) -> None:
-    """Show runs side by side, every second anew while one of them goes on."""
+def build_series(runs: Sequence[Run]) -> list[Series]:
+    """Group runs by recipe, each with the label that sets it apart."""
+    groups = list(group_by_seed(runs).values())
+    labels = name_differences([group[0].recipe.model_copy(update={"seed": 0}) for group in groups])
+    return [
+        Series(label, place, group, count_training_images(group[0].recipe) / group[0].recipe.batch_size)
+        for place, (label, group) in enumerate(zip(labels, groups, strict=True))
+    ]
+
+
+def show_comparison(run_ids: list[str], *, fingerprints: bool = False) -> None:
+    """Show runs side by side, every second anew while one of them goes on.
+
+    fingerprints: whether to show what the runs share, for which their images are loaded.
+    """
     runs = read_runs(run_ids)
     active = any(not run.status.is_over for run in runs)
-    st.fragment(_draw, run_every=1.0 if active else None)(run_ids, active)
+    ticks = active or (fingerprints and any(is_loading(run.recipe) for run in runs[:1]))
+    st.fragment(_draw, run_every=1.0 if ticks else None)(run_ids, ticks, fingerprints)
 
 
-def _draw(run_ids: list[str], was_active: bool) -> None:
+def _draw(run_ids: list[str], ticks: bool, fingerprints: bool) -> None:
     runs = read_runs(run_ids)
     if not runs:
         st.text(_("Choose a preset or edit the rows, and press Start: the curves appear here, one colour a recipe."))
         return
-    if was_active and all(run.status.is_over for run in runs):
-        st.rerun()
+    going_on = any(not run.status.is_over for run in runs)
+    if ticks and not going_on and not (fingerprints and is_loading(runs[0].recipe)):
+        st.rerun()  # the timer and the buttons above belong to runs that go on
     series = build_series(runs)
-    options = _view_options()
-    picked = st.session_state.get("compare.picked", frozenset())
-    first = runs[0].recipe
-    figure = compare_chart(
-        series,
-        steps_per_epoch=count_training_images(first) / first.batch_size,
-        picked=picked & {one.label for one in series},
-        translate=_,
-        **options,
-    )
-    alt = _("Train loss, test accuracy, learning rate and path of every run.")
-    clicked = live_plot(figure, key="compare", height=CHART_HEIGHT, alt=alt, revision=",".join(run_ids))
-    if clicked is not None:
-        st.session_state["compare.picked"] = picked ^ {clicked}
-        st.rerun(scope="fragment")
-    _table(series)
-    _verdicts(series)
+    st.text(_progress(runs))
+    for one in series:
+        for message in dict.fromkeys(run.message for run in one.runs if run.message):
+            st.text(f"{one.label}: {message}")
+    picked = _take_click(series)
+    curves, figures = st.columns([7, 5], gap="small")
+    with curves:
+        options = _view_options()
+        live_plot(
+            compare_chart(series, picked=picked, translate=_, **options),
+            key="compare",
+            height=CHART_HEIGHT,
+            alt=_("Train loss, test accuracy, learning rate and path of every run."),
+            revision=",".join(run_ids),
+        )
+    with figures:
+        _table(series, picked, fingerprints=fingerprints)
+        _verdicts(series, going_on=going_on)
 
 
-def build_series(runs: list[Run]) -> list[Series]:
-    """Group runs by recipe, each with the label that sets it apart."""
-    groups = list(group_by_seed(runs).values())
-    labels = name_differences([group[0].recipe.model_copy(update={"seed": 0}) for group in groups])
-    return [Series(label, place, group) for place, (label, group) in enumerate(zip(labels, groups, strict=True))]
+def _progress(runs: Sequence[Run]) -> str:
+    """Say how many runs are in which state, and how far they are."""
+    counts = {status: sum(run.status is status for run in runs) for status in RunStatus}
+    states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items() if count)
+    done, whole = sum(run.step for run in runs), sum(run.recipe.train_iter for run in runs)
+    if all(run.status.is_over for run in runs):
+        return states
+    return _("{states} · {done:,} of {whole:,} iterations").format(states=states, done=done, whole=whole)
+
+
+def _take_click(series: Sequence[Series]) -> frozenset[str]:
+    """The labels that stand out: the rows that are chosen, with a curve that was just clicked put in or taken out."""
+    state = st.session_state
+    shown = tuple(one.label for one in series)
+    if state.get("compare.labels") != shown:  # another comparison
+        state["compare.labels"], state["compare.picked"] = shown, frozenset()
+    clicked = getattr(state.get("compare"), "picked", None)
+    if clicked in shown:
+        state["compare.picked"] ^= {clicked}
+        state["compare.clicks"] = state.get("compare.clicks", 0) + 1
+    return state["compare.picked"]
 
 
 def _view_options() -> dict[str, object]:
@@ -85,62 +120,112 @@ def _view_options() -> dict[str, object]:
     return {"x": x, "log_loss": log_loss, "log_lr": log_lr, "log_x": log_x}
 
 
-def _table(series: list[Series]) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        target = st.number_input(_("Steps to a test accuracy of, %"), 1, 100, 45, key="compare.target", width=220)
-        st.caption(
-            _("Best is the highest of all points on the test images: it is picked by them, and so a little optimistic.")
-        )
-    rows = [_row(one, target / 100) for one in series]
-    frame = pd.DataFrame(rows)
-    chosen = st.dataframe(
-        frame,
+def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bool) -> None:
+    """Draw a row a recipe, in its curve's colour; chosen rows and picked curves are the same ones."""
+    st.session_state.setdefault("compare.target", 45)
+    target = st.number_input(
+        _("Steps to a test accuracy of, %"), 1, 100, key="compare.target", width=220, persist_state="session"
+    )
+    frame = pd.DataFrame([_row(one, target / 100, fingerprints=fingerprints) for one in series])
+    frame = frame.loc[:, [name == _("best") or not frame[name].isna().all() for name in frame]]
+    colours = [f"color: {one.colour}; font-weight: 600" for one in series]
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    names = [_("best"), _("final"), _("chosen by validation")]
+    key = f"compare.table.{st.session_state.get('compare.clicks', 0)}"
+    st.dataframe(
+        frame.style.apply(lambda _cells: colours, subset=[_("recipe")]),
         hide_index=True,
-        key="compare.table",
-        on_select="rerun",
+        key=key,
+        on_select=lambda: _take_rows(key, series),
         selection_mode="multi-row",
-        height="content" if len(rows) < 10 else 380,
-        column_config={
-            _("best"): st.column_config.NumberColumn(format="%.1f %%"),
-            _("final"): st.column_config.NumberColumn(format="%.1f %%"),
+        selection_default={"selection": {"rows": [n for n, one in enumerate(series) if one.label in picked]}},
+        height="content" if len(series) < 9 else 340,
+        column_config={name: percent for name in names}
+        | {
+            _("steps to target"): st.column_config.NumberColumn(format="%d"),
+            _("weights' size"): st.column_config.NumberColumn(
+                format="%.1f", help=_("The Euclidean norm of all weight matrices together, at the end.")
+            ),
+            _("computing"): st.column_config.TextColumn(
+                help=_("Seconds of training and evaluating. Runs that train together share them.")
+            ),
+            _("initial weights"): st.column_config.TextColumn(help=_("Equal letters: the same weights at the start.")),
+            _("batches"): st.column_config.TextColumn(help=_("Equal letters: the same images in the same order.")),
         },
-    ).selection.rows
-    labels = frozenset(series[row].label for row in chosen)
-    if labels != st.session_state.get("compare.chosen", frozenset()):
-        st.session_state["compare.chosen"] = st.session_state["compare.picked"] = labels
-        st.rerun(scope="fragment")
+    )
+    st.caption(_optimism(series))
 
 
-def _row(one: Series, target: float) -> dict[str, object]:
+def _take_rows(key: str, series: Sequence[Series]) -> None:
+    rows = st.session_state[key].selection.rows
+    st.session_state["compare.picked"] = frozenset(series[row].label for row in rows if row < len(series))
+
+
+def _optimism(series: Sequence[Series]) -> str:
+    best = _("Best is the highest of all points on the test images: it is picked by them, and so a little optimistic.")
+    if any(run.chosen for one in series for run in one.runs):
+        return f"{best} " + _(
+            "Chosen by validation is the test accuracy at the step that was best on images held out of training: "
+            "the test images had no part in the choice."
+        )
+    return f"{best} " + _("Holding out training images lets the step be chosen without the test images.")
+
+
+def _row(one: Series, target: float, *, fingerprints: bool) -> dict[str, object]:
     """A recipe's figures, averaged over its seeds where it has several."""
     measured = [run for run in one.runs if run.evaluations]
-    weights, batches = hash_recipe(one.runs[0].recipe.model_dump_json())
     reached = [find_steps_to(run.evaluations, target) for run in measured]
+    chosen = [run.chosen for run in measured if run.chosen is not None]
+    sizes = [size for run in measured if (size := size_of_weights(run.latest)) is not None]
     states = {run.status for run in one.runs}
-    return {
+    row = {
         _("recipe"): one.label,
-        _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
         _("best"): _mean([100 * run.best.test_acc for run in measured]),
-        _("best step"): _mean([run.best.step for run in measured]),
         _("final"): _mean([100 * run.latest.test_acc for run in measured]),
-        _("steps to target"): _mean(reached) if reached and None not in reached else None,
+        _("chosen by validation"): _mean([100 * evaluation.test_acc for evaluation in chosen]),
+        _("best step"): _round(_mean([run.best.step for run in measured])),
+        _("steps to target"): _round(_mean(reached)) if reached and None not in reached else None,
         _("computing"): show_duration(sum(run.seconds for run in one.runs) / len(one.runs)),
-        _("weights"): weights,
-        _("batches"): batches,
+        _("weights' size"): _mean(sizes),
+        _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
     }
+    if fingerprints:
+        weights, batches = hash_recipe(one.runs[0].recipe) or (None, None)
+        row |= {_("initial weights"): weights, _("batches"): batches}
+    return row
 
 
-def _mean(values: list[float]) -> float | None:
+def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _verdicts(series: list[Series]) -> None:
-    """Compare every recipe with the first, by their final test accuracies."""
-    finals = [
-        {run.recipe.seed: run.latest.test_acc for run in one.runs if run.status is RunStatus.FINISHED} for one in series
-    ]
-    if sum(bool(final) for final in finals) < 2:
+def _round(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _verdicts(series: Sequence[Series], *, going_on: bool) -> None:
+    """Compare every recipe with the first, by what it ends with."""
+    if len(series) < 2:
         return
-    for one, final in zip(series[1:], finals[1:], strict=True):
-        if final and finals[0]:
-            st.text(say(judge(finals[0], final, names=(series[0].label, one.label))))
+    validated = all(run.chosen for one in series for run in one.runs if run.status is RunStatus.FINISHED)
+    ends = [
+        {
+            run.recipe.seed: (run.chosen if validated else run.latest).test_acc
+            for run in one.runs
+            if run.status is RunStatus.FINISHED and run.evaluations
+        }
+        for one in series
+    ]
+    compared = [(one, end) for one, end in zip(series[1:], ends[1:], strict=True) if ends[0].keys() & end.keys()]
+    if not compared:
+        if not going_on:
+            st.caption(_("Nothing to compare: the first recipe and another must have finished with the same seed."))
+        return
+    measure = _("test accuracy at the step chosen by validation") if validated else _("final test accuracy")
+    st.caption(_("By {measure}, against the first row:").format(measure=measure))
+    for one, end in compared:
+        st.text(say(judge(ends[0], end, names=(series[0].label, one.label))))
+    if all(len(ends[0].keys() & end.keys()) == 1 for _one, end in compared):
+        st.caption(_("With one seed nothing can be said about noise: train 3 or more."))
+    else:
+        st.caption(_("± is one standard deviation of the seeds' differences; the verdict is a paired t-test's at 5 %."))

@@ -1,24 +1,27 @@
 """What can be done with chosen runs, and bringing runs in from a file."""
 
 import re
+from contextlib import suppress
 
 import pandas as pd
 import streamlit as st
 from components.comparison_view import build_series, show_comparison
 from components.forms import put_recipe
+from components.notices import warn
 from components.state import get_store, read_owner
 from components.words import _, say
 
 from mlpcore.compare_charts import compare_chart
 from mlpcore.comparison import find_differences
 from mlpcore.export import MAX_BYTES, NAME, from_json, to_csv, to_html, to_json
-from mlpcore.messages import SentenceError
+from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import current_knobs
 from mlpcore.runs import Run
+from mlpcore.store import StoreError
 
 
 def show_import() -> None:
-    """Take runs from a file that this program wrote."""
+    """Take runs from a file that this program wrote: all of them or none."""
     with st.popover(_("Bring runs in")):
         file = st.file_uploader(
             _("A JSON file that was saved here"),
@@ -26,22 +29,32 @@ def show_import() -> None:
             key="history.file",
             max_upload_size=MAX_BYTES // 1_000_000,
         )
-        if file is None or st.session_state.get("history.imported") == file.file_id:
+        if file is None:
             return
-        st.session_state["history.imported"] = file.file_id
-        try:
-            runs = from_json(file.getvalue(), owner=read_owner())
-            for run in runs:
-                get_store().create(run)
-        except SentenceError as error:
-            st.error(say(error.sentence))
+        file_id, sentence, came_in = st.session_state.get("history.imported", (None, None, False))
+        if file_id != file.file_id:
+            sentence, came_in = _import(file.getvalue())
+            st.session_state["history.imported"] = (file.file_id, sentence, came_in)
+        if came_in:
+            st.success(say(sentence))
         else:
-            st.success(_("{count} runs came in.").format(count=len(runs)))
+            warn(say(sentence))
+
+
+def _import(data: bytes) -> tuple[Sentence, bool]:
+    try:
+        runs = from_json(data, owner=read_owner())
+        get_store().create_many(runs)
+    except (SentenceError, StoreError) as error:
+        return error.sentence, False
+    return Sentence("{count} runs came in.", {"count": len(runs)}), True
 
 
 def show_actions(run_ids: list[str]) -> None:
     """Offer what can be done with the chosen runs, and lay their curves over each other."""
-    runs = [get_store().get(run_id) for run_id in run_ids]
+    runs = [run for run_id in run_ids if (run := _find(run_id)) is not None]  # another page may have deleted one
+    if not runs:
+        return
     mine = all(run.owner == read_owner() for run in runs)
     over = all(run.status.is_over for run in runs)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -49,17 +62,33 @@ def show_actions(run_ids: list[str]) -> None:
             st.session_state["run"] = runs[0].id
             put_recipe(current_knobs(runs[0].recipe))
             st.switch_page("playground.py")
-        if len(runs) > 1 and st.button(_("Open in Compare"), key="history.compare"):
-            st.session_state["compare.runs"] = run_ids
+        if st.button(_("Open in Compare"), key="history.compare"):
+            st.session_state["compare.handed_over"] = [run.id for run in runs]
             st.switch_page("compare.py")
         _downloads(runs)
         if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):
-            _confirm_delete(run_ids)
+            st.dialog(_("Delete runs"))(_confirm_delete)([run.id for run in runs])
     if len(runs) == 1:
         _annotations(runs[0], mine)
     else:
         _differences(runs)
-    show_comparison(run_ids)
+    show_comparison([run.id for run in runs])
+
+
+def delete_runs(run_ids: list[str]) -> None:
+    """Delete those of these runs that are the visitor's own and over."""
+    for run_id in run_ids:
+        run = _find(run_id)
+        if run is not None and run.owner == read_owner() and run.status.is_over:
+            with suppress(ValueError):  # gone meanwhile
+                get_store().delete(run_id)
+
+
+def _find(run_id: str) -> Run | None:
+    try:
+        return get_store().get(run_id)
+    except ValueError:
+        return None
 
 
 def _delete_help(mine: bool, over: bool) -> str | None:
@@ -80,13 +109,11 @@ def _as_page(runs: list[Run]) -> str:
     return to_html(compare_chart(build_series(runs), translate=_), title="MLP playground")
 
 
-@st.dialog(_("Delete runs"))
 def _confirm_delete(run_ids: list[str]) -> None:
     st.text(_("{count} runs and all that was measured of them will be gone for good.").format(count=len(run_ids)))
     if st.button(_("Delete for good"), type="primary", key="history.confirm"):
-        for run_id in run_ids:
-            if get_store().get(run_id).owner == read_owner():
-                get_store().delete(run_id)
+        delete_runs(run_ids)
+        st.session_state["history.chosen"] = []
         st.rerun()
 
 
@@ -98,13 +125,14 @@ def _annotations(run: Run, mine: bool) -> None:
     if not mine or (name, note, starred) == (run.name, run.note, run.starred):
         return
     if not re.fullmatch(NAME, name):
-        st.warning(
+        warn(
             _("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.").format(
                 name=name
             )
         )
         return
-    get_store().annotate(run.id, name=name, note=note, starred=starred)
+    with suppress(ValueError):  # gone meanwhile
+        get_store().annotate(run.id, name=name, note=note, starred=starred)
     st.rerun()
 
 

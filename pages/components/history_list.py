@@ -1,5 +1,7 @@
 """The list of runs: a page of rows at a time, sorted and filtered by the database."""
 
+import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -8,33 +10,37 @@ from components.state import get_store, read_owner
 from components.summary import describe_training
 from components.words import _, show_duration, status_word
 
-from mlpcore.catalog import data_home, known_datasets
 from mlpcore.recipe import OPTIMIZERS
 from mlpcore.runs import RunStatus
 from mlpcore.store import SORTS, ListedRun
 
 ROWS = 50  # on one page
+MAX_CHOSEN = 50  # runs whose curves are laid over each other
 
 
 def show_list() -> list[str]:
-    """Draw the filters and a page of runs; return the ids of the rows that are chosen."""
+    """Draw the filters and a page of runs; return the ids of the runs that are chosen, on whatever page."""
+    state = st.session_state
     filters, sort, descending = _filters()
-    number = st.session_state.get("history.page", 1)
-    listed, total = get_store().search(
-        sort=sort, descending=descending, limit=ROWS, offset=(number - 1) * ROWS, **filters
-    )
+    listed, total = _search(filters, sort, descending)
     if not total:
         if get_store().count():
             st.text(_("No run fits these filters: take one of them back."))
         else:
             st.text(_("No run is kept yet: start one on the playground, and it will stand here."))
         return []
-    rows = st.dataframe(
+    ids = [one.run.id for one in listed]
+    chosen = state.setdefault("history.chosen", [])
+    # Rows are chosen by their number: where other rows stand, as when somebody's new run has come on top, it is a
+    # new table, which begins with the same runs chosen.
+    key = f"history.table.{hashlib.sha256(','.join(ids).encode()).hexdigest()[:12]}.{state.get('history.cleared', 0)}"
+    st.dataframe(
         pd.DataFrame([_row(one) for one in listed]),
         hide_index=True,
-        on_select="rerun",
+        on_select=lambda: _take_rows(key, ids),
         selection_mode="multi-row",
-        key=f"history.table.{number}.{sort}.{descending}",
+        selection_default={"selection": {"rows": [n for n, run_id in enumerate(ids) if run_id in chosen]}},
+        key=key,
         height="content" if len(listed) <= 12 else 430,
         column_config={
             _("best"): st.column_config.NumberColumn(format="%.1f %%"),
@@ -42,20 +48,48 @@ def show_list() -> list[str]:
             _("started"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
             _("recipe"): st.column_config.TextColumn(width="large"),
         },
-    ).selection.rows
+    )
+    _footer(total, chosen)
+    return chosen
+
+
+def _search(filters: dict[str, object], sort: str, descending: bool) -> tuple[list[ListedRun], int]:
+    """Read the page of runs that is asked for, the last one where there are fewer by now."""
+    number = st.session_state.setdefault("history.page", 1)
+    while True:
+        listed, total = get_store().search(
+            sort=sort, descending=descending, limit=ROWS, offset=(number - 1) * ROWS, **filters
+        )
+        last = max(-(-total // ROWS), 1)
+        if number <= last:
+            st.session_state["history.page"] = number
+            return listed, total
+        number = last
+
+
+def _take_rows(key: str, ids: Sequence[str]) -> None:
+    """Keep which runs are chosen; those of other pages stay chosen."""
+    state = st.session_state
+    here = [ids[row] for row in state[key].selection.rows if row < len(ids)]
+    elsewhere = [run_id for run_id in state["history.chosen"] if run_id not in ids]
+    state["history.chosen"] = [*elsewhere, *here][:MAX_CHOSEN]
+
+
+def _clear() -> None:
+    st.session_state["history.chosen"] = []
+    st.session_state["history.cleared"] = st.session_state.get("history.cleared", 0) + 1
+
+
+def _footer(total: int, chosen: Sequence[str]) -> None:
     pages = -(-total // ROWS)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(_("{total:,} runs. Choose rows to look at, compare, pass on or delete.").format(total=total))
+        if chosen:
+            st.caption(_("{count} are chosen.").format(count=len(chosen)))
+            st.button(_("Choose none"), on_click=_clear, key="history.none", type="tertiary")
         if pages > 1:
-            st.number_input(
-                _("Page of {pages}").format(pages=pages),
-                1,
-                pages,
-                key="history.page",
-                width=140,
-                persist_state="session",
-            )
-    return [listed[row].run.id for row in rows if row < len(listed)]
+            title = _("Page of {pages}").format(pages=pages)
+            st.number_input(title, 1, pages, key="history.page", width=140, persist_state="session")
 
 
 def _filters() -> tuple[dict[str, object], str, bool]:
@@ -66,38 +100,40 @@ def _filters() -> tuple[dict[str, object], str, bool]:
         "seconds": _("longest"),
         "name": _("name"),
     }
-    every = _("all")
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        words = st.text_input(
-            _("Search name and note"), key="history.words", max_chars=60, on_change=_first_page, width=200
-        )
-        datasets = [every, *known_datasets(data_home())]
-        dataset = st.selectbox(_("Data set"), datasets, key="history.dataset", on_change=_first_page, width=150)
-        optimizers = [every, *OPTIMIZERS]
-        optimizer = st.selectbox(_("Optimizer"), optimizers, key="history.optimizer", on_change=_first_page, width=130)
-        statuses = [None, *RunStatus]
-        status = st.selectbox(
-            _("State"),
-            statuses,
-            format_func=lambda one: every if one is None else status_word(one),
-            key="history.status",
+
+    def choose(label: str, key: str, options: Sequence[object], words: dict[object, str], width: int) -> object:
+        return st.selectbox(
+            label,
+            options,
+            format_func=lambda one: words.get(one, one),
+            key=f"history.{key}",
             on_change=_first_page,
-            width=130,
+            filter_mode=None,
+            width=width,
+            persist_state="session",
         )
-        least = st.number_input(_("Best, at least %"), 0, 100, 0, key="history.least", on_change=_first_page, width=130)
-        sort = st.selectbox(
-            _("Sort by"), list(SORTS), format_func=titles.get, key="history.sort", on_change=_first_page, width=150
-        )
-        starred = st.toggle(_("Starred"), key="history.starred", on_change=_first_page, width="content")
+
+    every = {None: _("all")}
+    common = {"on_change": _first_page, "persist_state": "session"}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        words = st.text_input(_("Search name and note"), key="history.words", max_chars=60, width=200, **common)
+        dataset = choose(_("Data set"), "dataset", [None, *get_store().list_datasets()], every, 150)
+        optimizer = choose(_("Optimizer"), "optimizer", [None, *OPTIMIZERS], every, 130)
+        states = every | {status: status_word(status) for status in RunStatus}
+        status = choose(_("State"), "status", [None, *RunStatus], states, 130)
+        least = st.number_input(_("Best, at least %"), 0, 100, 0, key="history.least", width=130, **common)
+        sort = choose(_("Sort by"), "sort", SORTS, titles, 150)
+        backwards = st.toggle(_("Backwards"), key="history.backwards", width="content", **common)
+        starred = st.toggle(_("Starred"), key="history.starred", width="content", **common)
     filters = {
         "words": words.strip(),
-        "dataset": None if dataset == every else dataset,
-        "optimizer": None if optimizer == every else optimizer,
+        "dataset": dataset,
+        "optimizer": optimizer,
         "statuses": None if status is None else [status],
         "least_best_acc": least / 100 or None,
         "starred": starred,
     }
-    return filters, sort, sort != "name"
+    return filters, sort, (sort != "name") != backwards
 
 
 def _first_page() -> None:

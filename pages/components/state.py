@@ -59,13 +59,14 @@ def preview(recipe_json: str) -> Sequence[float]:
 
 
 @st.cache_data(show_spinner=False, ttl=60, max_entries=50)
-def _count_images(dataset: str) -> int:
+def count_images(dataset: str) -> int:
+    """How many training images a data set has, at least 1."""
     return catalog.count_training_images(catalog.data_home(), dataset)
 
 
 def count_training_images(recipe: Recipe) -> int:
     """How many images a recipe trains on, at least 1."""
-    return recipe.train_size or _count_images(recipe.dataset)
+    return recipe.train_size or max(count_images(recipe.dataset) - recipe.validation_size, 1)
 
 
 def request_images(recipe: Recipe) -> "Loading | None":
@@ -100,15 +101,25 @@ def build_exhibit(recipe_json: str) -> "Exhibit":
     return exhibits.build_exhibit(read_images(recipe.dataset), recipe)
 
 
+def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:
+    """Short hashes of a recipe's initial weights and of its mini-batches; None while its images are not there."""
+    loading = request_images(recipe)
+    if loading is None or not loading.images.done() or loading.images.exception() is not None:
+        return None
+    train = loading.images.result().train
+    return _hash(recipe.model_dump_json(), train.data[0].numel(), len(train.classes), len(train))
+
+
 @st.cache_data(show_spinner=False, max_entries=200)
-def hash_recipe(recipe_json: str) -> tuple[str, str]:
-    """Short hashes of a recipe's initial weights and of its mini-batches."""
+def _hash(recipe_json: str, in_features: int, num_classes: int, images: int) -> tuple[str, str] | None:
     from mlpcore.fingerprints import hash_batches, hash_weights  # torch: not before it is needed
 
     recipe = Recipe.model_validate_json(recipe_json)
-    train = read_images(recipe.dataset).train
-    weights = hash_weights(recipe, in_features=train.data[0].numel(), num_classes=len(train.classes))
-    return weights, hash_batches(recipe, num_samples=recipe.train_size or len(train))
+    try:
+        batches = hash_batches(recipe, num_samples=recipe.train_size or images - recipe.validation_size)
+    except ValueError:  # larger batches than there are images, say: its run has failed with a sentence
+        return None
+    return hash_weights(recipe, in_features=in_features, num_classes=num_classes), batches
 
 
 @st.cache_resource(show_spinner=False)
