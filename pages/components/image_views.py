@@ -36,7 +36,7 @@ def _draw(recipe: Recipe, was_loading: bool) -> None:
         st.error(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
         return
     try:
-        exhibit = build_exhibit(recipe.model_dump_json())
+        exhibit = build_exhibit(recipe)
     except SentenceError as error:
         st.warning(say(error.sentence))
         return

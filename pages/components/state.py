@@ -58,9 +58,18 @@ def preview(recipe_json: str) -> Sequence[float]:
     return array("d", preview_rates(Recipe.model_validate_json(recipe_json)))
 
 
-@st.cache_data(show_spinner=False, ttl=60, max_entries=50)
+def _fingerprint(dataset: str) -> str:
+    """What tells a data set from itself before a change: part of the key of all that is made of its images."""
+    return catalog.fingerprint(catalog.data_home(), dataset)
+
+
 def count_images(dataset: str) -> int:
     """How many training images a data set has, at least 1."""
+    return _count(dataset, _fingerprint(dataset))
+
+
+@st.cache_data(show_spinner=False, max_entries=50)
+def _count(dataset: str, mark: str) -> int:  # noqa: ARG001  part of the key
     return catalog.count_training_images(catalog.data_home(), dataset)
 
 
@@ -81,20 +90,30 @@ def request_images(recipe: Recipe) -> "Loading | None":
 
 
 def read_images(dataset: str) -> "DeviceImages":
-    """The images of a data set that is loaded."""
-    return get_manager().library.request(dataset, "cpu").images.result()
+    """The images of a data set that is loaded, where runs are computed by default."""
+    from mlpcore.device import pick_device  # torch: not before it is needed
+
+    return get_manager().library.request(dataset, pick_device()).images.result()
+
+
+def draw_class_sheet(dataset: str, *, columns: int = 2, each: int = 2) -> bytes:
+    """A sheet of a loaded data set's training images, as PNG."""
+    return _draw_sheet(dataset, _fingerprint(dataset), columns, each)
 
 
 @st.cache_data(show_spinner=False, max_entries=20)
-def draw_class_sheet(dataset: str, *, columns: int = 2, each: int = 2) -> bytes:
-    """A sheet of a loaded data set's training images, as PNG."""
+def _draw_sheet(dataset: str, mark: str, columns: int, each: int) -> bytes:  # noqa: ARG001  part of the key
     train = read_images(dataset).train
     return draw_sheet(train.data.numpy(), train.targets.numpy(), train.classes, columns=columns, each=each)
 
 
-@st.cache_data(show_spinner=False, max_entries=20)
-def build_exhibit(recipe_json: str) -> "Exhibit":
-    """What there is to see of a recipe's images, which must be loaded."""
+def build_exhibit(recipe: Recipe) -> "Exhibit":
+    """What there is to see of a recipe's images, which must be loaded. Raises ValueError where they do not fit it."""
+    return _build_exhibit(recipe.model_dump_json(), _fingerprint(recipe.dataset))
+
+
+@st.cache_resource(show_spinner=False, max_entries=10)
+def _build_exhibit(recipe_json: str, mark: str) -> "Exhibit":  # noqa: ARG001  part of the key
     from mlpcore import exhibits  # torch: not before it is needed
 
     recipe = Recipe.model_validate_json(recipe_json)
