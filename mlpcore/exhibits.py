@@ -23,12 +23,12 @@ class Exhibit:
     changed_counts: list[int]  # of these, whose label noise changed
     mean_images: np.ndarray  # a class
     changed_images: np.ndarray
-    changed_captions: list[str]  # "cat → truck"
+    changed_captions: list[str]  # the true class, and in a second line the one they are labelled with
     batch_images: np.ndarray  # the first mini-batch, as the network sees it
     batch_captions: list[str]
 
 
-def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 32) -> Exhibit:
+def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 36) -> Exhibit:
     """Collect what the pages show. Raises ValueError where the recipe does not fit the images."""
     train = images.train
     classes = train.classes
@@ -53,7 +53,7 @@ def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 32) -> E
         mean_images=_average(train),
         changed_images=train.data[drawn.indices[first]].numpy(),
         changed_captions=[
-            f"{classes[old]} → {classes[new]}"
+            f"{classes[old]}\n{classes[new]}"
             for old, new in zip(true[first].tolist(), drawn.labels[first].tolist(), strict=True)
         ],
         batch_images=_as_pixels(batch[: 2 * shown].view(-1, *train.data.shape[1:])),

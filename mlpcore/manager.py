@@ -58,7 +58,7 @@ class _Member:
     unstored: list[Evaluation] = field(default_factory=list)
     is_stored: bool = True
     stop_requested: bool = False
-    requests: list[dict[str, float]] = field(default_factory=list)  # changes of knobs, not yet taken up
+    requested: dict[str, float] = field(default_factory=dict)  # knobs to change, not yet taken up
 
     def update(self, **values: object) -> None:
         self.run = replace(self.run, **values)
@@ -132,10 +132,9 @@ class RunManager:
         """Set lr, momentum or weight_decay of a run from its next step on. Raises ValueError out of range."""
         with self._wake:
             member = self._find(run_id, owner)
-            recipe = member.run.recipe
-            for asked in (*member.requests, knobs):
-                recipe = with_change(recipe, member.group.step, asked)
-            member.requests.append(knobs)
+            requested = member.requested | knobs
+            with_change(member.run.recipe, member.group.step, requested)
+            member.requested = requested
             self._wake.notify_all()
 
     # what pages read
@@ -214,7 +213,7 @@ class RunManager:
         self._store()
 
     def _has_work(self) -> bool:
-        asked = any(member.stop_requested or member.requests for member in self._members.values())
+        asked = any(member.stop_requested or member.requested for member in self._members.values())
         return self._closing or asked or bool(self._admit())
 
     def _has_unstored(self) -> bool:
@@ -228,19 +227,26 @@ class RunManager:
 
     def _take_up_requests(self, member: _Member) -> None:
         group = member.group
-        requests, member.requests = member.requests, []
-        if member.run.status.is_over or group.step == member.run.recipe.train_iter:
-            requests = []  # there is no next iteration to change
-        for knobs in requests:
-            recipe = with_change(member.run.recipe, group.step, knobs)
-            member.update(recipe=recipe)
-            if group.training is not None:
-                group.outbox.append(Edit(member.position, recipe.changes[-1]))
+        knobs, member.requested = member.requested, {}
+        # past the last iteration there is none left to change
+        if knobs and not member.run.status.is_over and group.step < member.run.recipe.train_iter:
+            self._change(member, knobs)
         if member.stop_requested:
             member.stop_requested = False
             self._end(member, RunStatus.STOPPED)
             if group.training is not None:
                 group.outbox.append(Leave(member.position))
+
+    def _change(self, member: _Member, knobs: dict[str, float]) -> None:
+        group = member.group
+        try:
+            recipe = with_change(member.run.recipe, group.step, knobs)
+        except ValueError:  # it fitted when it was asked for: by now it would be one change too many
+            log.warning("A change of run %s is left out.", member.run.id, exc_info=True)
+            return
+        member.update(recipe=recipe)
+        if group.training is not None:
+            group.outbox.append(Edit(member.position, recipe.changes[-1]))
 
     def _advance(self, group: _Group) -> None:
         """Let a group train for one slice, or begin."""

@@ -14,10 +14,10 @@ def draw_grid(images: np.ndarray, *, columns: int, scale: int = 2, captions: Seq
     """Draw images row by row as one PNG with a clear ground.
 
     images: uint8 (N, C, H, W), C of 1 or 3. scale: pixels of the sheet for a pixel of an image. captions: what stands
-    above each image; one that is too long runs on over its right neighbour.
+    above each image, in one line or several; it may run on over images without one, else it is cut.
     """
     height, width = images.shape[2:]
-    above = 9 * scale if captions else 0
+    above = 9 * scale * (1 + max(caption.count("\n") for caption in captions)) if captions else 0
     cell_width, cell_height = (width + GAP) * scale, (height + GAP) * scale + above
     rows = -(-len(images) // columns)
     sheet = Image.new("RGBA", (columns * cell_width - GAP * scale, max(rows, 1) * cell_height), (0, 0, 0, 0))
@@ -26,7 +26,11 @@ def draw_grid(images: np.ndarray, *, columns: int, scale: int = 2, captions: Seq
     for place, image in enumerate(images):
         left, top = place % columns * cell_width, place // columns * cell_height
         if captions and captions[place]:
-            pen.text((left, top), captions[place], fill=INK, font=font)
+            end = place - place % columns + columns  # of this row
+            following = (other for other in range(place + 1, min(end, len(captions))) if captions[other])
+            room = (next(following, end) - place) * cell_width - GAP * scale
+            for number, text in enumerate(captions[place].splitlines()):
+                pen.text((left, top + 9 * scale * number), _cut(text, font, room), fill=INK, font=font)
         sheet.paste(_enlarge(image, scale), (left, top + above))
     file = BytesIO()
     sheet.save(file, "PNG")
@@ -43,6 +47,13 @@ def draw_sheet(images: np.ndarray, labels: np.ndarray, classes: Sequence[str], *
     rows = [np.concatenate([images[indices], *[blank] * (each - len(indices))]) for indices in picked]
     captions = [name if place == 0 else "" for name in classes for place in range(each)]
     return draw_grid(np.concatenate(rows), columns=columns * each, scale=4, captions=captions)
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
+    """Shorten a text until it fits into `room` pixels."""
+    while len(text) > 1 and font.getlength(text) > room:
+        text = text[:-1]
+    return text
 
 
 def _enlarge(image: np.ndarray, scale: int) -> Image.Image:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from paging import data, open_page  # noqa: F401
 
 from mlpcore import catalog
 from mlpcore.sources import ARCHIVES, ArchiveSet

@@ -354,12 +354,14 @@ class TestChange:
 
     def test_changes_asked_for_until_the_very_end_leave_the_thread_alive(self, manager, images):
         (run_id,) = submit(manager, vary(SHORT, train_iter=150, eval_every=1))
+        pace = threading.Event()
         lrs = [number / 10_000 for number in range(1, 50)]
         while not manager.get(run_id).status.is_over:
             try:
                 manager.change(run_id, owner=ME, lr=secrets.choice(lrs))
             except ValueError:
                 assert manager.get(run_id).step == 150
+            pace.wait(0.002)
         (run,) = wait_for_end(manager, run_id)
         assert run.status is RunStatus.FINISHED
         assert timeless(run.evaluations) == train_alone(run.recipe, images)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
+from components.layout import table_height
 from components.state import build_exhibit, draw_class_sheet, request_images
 from components.words import _, say
 
@@ -58,7 +59,7 @@ def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
         st.dataframe(
             _table(exhibit),
             hide_index=True,
-            height=36 * (len(exhibit.classes) + 1) if len(exhibit.classes) < 15 else 540,
+            height=table_height(len(exhibit.classes)),
         )
     st.markdown(f"###### {_('The mean image of each class')}")
     st.caption(_("What a class has in common, pixel by pixel. Plain grey: no pixel by itself tells the class."))
@@ -85,9 +86,12 @@ def _labels(exhibit: "Exhibit") -> None:
         )
         return
     wrong, all_images = sum(exhibit.changed_counts), sum(exhibit.drawn_counts)
-    template = _("{wrong:,} of {all:,} training labels are wrong, {share:.1%}. Test labels never change. Some of them:")
+    template = _(
+        "{wrong:,} of {all:,} training labels are wrong, {share:.1%}; test labels never change. Some of them, the true "
+        "class above the label they got:"
+    )
     st.caption(template.format(wrong=wrong, all=all_images, share=wrong / all_images))
-    grid = draw_grid(exhibit.changed_images, columns=8, scale=4, captions=exhibit.changed_captions)
+    grid = draw_grid(exhibit.changed_images, columns=12, scale=3, captions=exhibit.changed_captions)
     st.image(grid, width="stretch", alt=_("Images whose label was changed"))
 
 
