@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from mlpcore.messages import SentenceError
 
 MAX_ITERATIONS = 200_000  # a run: its preview steps the scheduler that often, 2.5 µs each
+MAX_REPLAYED = 2_000_000  # iterations, of all edits of lr together: each steps a new scheduler up to where it happens
 MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
 
 
@@ -278,6 +279,8 @@ class Recipe(Knobs):
                 names = ", ".join(sorted(unknown))
                 raise SentenceError(template, field="changes", value=names, optimizer=self.optimizer.name)
             type(self.optimizer).model_validate(knobs)
+        if sum(change.step for change in self.changes if change.lr is not None) > MAX_REPLAYED:
+            raise SentenceError("{field} edits lr too often for so long a run: start a new run.", field="changes")
 
 
 def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:

@@ -122,7 +122,7 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
         ]
     if knobs.name == "MultiStepLR" and knobs.milestones[-1] >= length:
         return [_warn_of_milestones(recipe, length)]
-    if knobs.name == "CosineAnnealingLR" and knobs.T_max < length:
+    if knobs.name == "CosineAnnealingLR" and knobs.T_max < length - 1:
         text = "T_max is {T_max:,}: past it the rate climbs back, for the last {rest:,} of {length:,} iterations."
         return [_warn(text, "Set T_max to {value:,}", recipe, T_max=length)]
     if knobs.name == "CosineAnnealingLR" and knobs.T_max > length:
@@ -152,7 +152,7 @@ def _warn(
     ((name, value),) = knob.items()
     length = recipe.train_iter - recipe.scheduler.warmup_iters
     values = recipe.scheduler.model_dump() | {"train_iter": recipe.train_iter, "length": length, "late": late}
-    values["rest"] = length - values.get("T_max", 0)
+    values["rest"] = length - 1 - values.get("T_max", 0)
     mended = recipe.scheduler.model_copy(update={name: value})
     return ScheduleWarning(
         sentence=Sentence(text, values),

@@ -22,7 +22,7 @@ def draw_grid(images: np.ndarray, *, columns: int, scale: int = 2, captions: Seq
     rows = -(-len(images) // columns)
     sheet = Image.new("RGBA", (columns * cell_width - GAP * scale, max(rows, 1) * cell_height), (0, 0, 0, 0))
     pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=7 * scale)
+    font = ImageFont.load_default(size=int(6.5 * scale))
     for place, image in enumerate(images):
         left, top = place % columns * cell_width, place // columns * cell_height
         if captions and captions[place]:

@@ -228,7 +228,7 @@ class TestWarnings:
             ),
             (
                 CosineAnnealingLR(T_max=60),
-                "T_max is 60: past it the rate climbs back, for the last 40 of 100 iterations.",
+                "T_max is 60: past it the rate climbs back, for the last 39 of 100 iterations.",
                 "Set T_max to 100",
                 {"T_max": 100},
             ),
@@ -265,3 +265,7 @@ class TestWarnings:
     @pytest.mark.parametrize("optimizer", [Adam(), Adagrad()])
     def test_a_warning_is_about_the_schedule_whatever_the_optimizer(self, optimizer):
         assert len(find_warnings(Recipe(optimizer=optimizer, train_iter=100))) == 1
+
+
+def test_a_cosine_that_is_lowest_at_the_last_iteration_climbs_nowhere():
+    assert find_warnings(Recipe(scheduler=CosineAnnealingLR(T_max=99), train_iter=100)) == []
