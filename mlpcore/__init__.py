@@ -4,10 +4,12 @@ import os
 from importlib import import_module
 from typing import Any
 
-# How long OpenMP's threads spin before they sleep while they wait for each other. Where something else wants the cores,
-# a browser that draws the page, say, spinning keeps the very thread that is waited for from running; waking from sleep
-# takes time too. Iterations a second on two cores, idle and beside two busy processes: spinning as long as libgomp does
-# by itself 660 and 4, this short 550 and 60 to 180, never 230 and 220. It is read once, when torch is loaded.
+# One core is left to whatever else wants one: the page that is drawn, the browser beside it. A step has some twenty
+# parallel parts, and each waits for all of its threads: where one of them does not get to run, everything stands still.
+# Iterations a second on two cores, idle and beside two busy processes: two threads 660 and 4, two that go to sleep
+# sooner 550 and 60 to 180, one thread 430 and 200. Both variables are read once, when torch is loaded.
+_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores - 1)))
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # Intel's matrix products choose their order of summing by the shape of the whole product and the number of threads. A

@@ -17,6 +17,7 @@ from mlpcore.runs import Run
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
 DASHES = ("solid", "dash", "dot")
 SPIKE = 3.0  # times the median: a loss beyond leaves the frame, for one run that flies off would flatten all others
+NOTHING = {"x": [None], "y": [None]}  # a trace without any point leaves its axes without a place: Plotly draws NaN
 PALE = 0.25  # opacity of what is not picked
 
 
@@ -76,24 +77,24 @@ def compare_chart(
         ):
             shown = peaks(values)
             trace = line(
-                f"{name}-{one.label}", one.label, rounded(along[shown]), rounded(values[shown]), one.colour, **look
+                f"{name}-{one.place}", one.label, rounded(along[shown]), rounded(values[shown]), one.colour, **look
             )
             trace |= {"xaxis": f"x{panel}", "yaxis": f"y{panel}", "showlegend": name == "loss", "meta": one.label}
             trace |= {"hovertemplate": f"%{{y:{form}}} · {titles[x]} %{{x:,.3~f}}<extra>%{{fullData.name}}</extra>"}
             trace["mode"] = "lines+markers" if len(shown) == 1 else "lines"
-            if not len(shown):
-                trace |= {"x": [None], "y": [None]}
-            data.append(trace)
+            data.append(trace | (NOTHING if not len(shown) else {}))
         shown = peaks(accuracy)
-        path = line(f"path-{one.label}", one.label, rounded(loss[shown]), rounded(accuracy[shown]), one.colour, **look)
+        path = line(f"path-{one.place}", one.label, rounded(loss[shown]), rounded(accuracy[shown]), one.colour, **look)
         hover = f"{translate('train loss')} %{{x:.3f}} · {translate('test accuracy')} %{{y:.1%}}"
         path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
-        data.append(path | {"marker": {"size": 4}, "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>"})
+        path |= {"marker": {"size": 4}, "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>"}
+        data.append(path | (NOTHING if not len(shown) else {}))
     loss, accuracy = np.concatenate(losses), np.concatenate(accuracies)
     if len(usual := loss[np.isfinite(loss)]):
         loss = loss[loss <= max(2.5, SPIKE * float(np.median(usual)))]
     low_loss, high_loss = snug_range(loss, least=0.5, default=(0.0, 2.5))
     low_acc, high_acc = snug_range(accuracy, least=0.1, default=(0.0, 0.5), most=1.0)
+    low_acc = min(low_acc, high_acc - 0.1)  # all at 100 %
     scale = {"type": "log"} if log_x else {"rangemode": "tozero"}
     if not log_x and x != "seconds" and series:
         per = {one.label: one.steps_per_epoch if x == "epoch" else 1 for one in series}
@@ -134,7 +135,7 @@ def _band(one: Series, along: np.ndarray, curve: Any, panel: str, look: dict[str
     outline = np.concatenate([mean + deviation, (mean - deviation)[::-1]])
     red, green, blue = (int(one.colour[place : place + 2], 16) for place in (1, 3, 5))
     return {
-        "uid": f"band-{panel}-{one.label}",
+        "uid": f"band-{panel}-{one.place}",
         "type": "scatter",
         "mode": "lines",
         "x": rounded(np.concatenate([x, x[::-1]])),

@@ -124,10 +124,10 @@ def average(runs: Sequence[Run], measure: str) -> Band:
     means, deviations = [], []
     for step in steps:
         values = [measured[step] for measured in by_run]
-        mean = math.fsum(values) / len(values)
+        mean = math.fsum(value / len(values) for value in values)  # of losses up to 1e308
         means.append(mean)
-        spread = math.fsum((value - mean) ** 2 for value in values)
-        deviations.append(math.sqrt(spread / (len(values) - 1)) if len(values) > 1 else 0.0)
+        spread = math.hypot(*(value - mean for value in values))
+        deviations.append(spread / math.sqrt(max(len(values) - 1, 1)))
     return Band(steps, means, deviations)
 
 

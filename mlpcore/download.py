@@ -41,9 +41,16 @@ class Download:
     """
 
     def __init__(
-        self, archive_set: ArchiveSet, home: Path, *, places: Sequence[Path] = (), patience: Patience | None = None
+        self,
+        archive_set: ArchiveSet,
+        home: Path,
+        *,
+        places: Sequence[Path] = (),
+        patience: Patience | None = None,
+        owner: str = "",
     ) -> None:
         """Prepare to bring the set to `home`, looking first there, in `places` and where a package installs it."""
+        self.owner = owner  # a secret of the browser that asked first: the one that may cancel it
         self._set = archive_set
         self._places = [*places, *map(Path, archive_set.installed)]
         self._patience = patience or Patience()
@@ -178,13 +185,13 @@ class Downloads:
         self._downloads: dict[str, Download] = {}
         self._lock = threading.Lock()
 
-    def request(self, dataset: str, *, places: Sequence[Path] = ()) -> Download:
+    def request(self, dataset: str, *, places: Sequence[Path] = (), owner: str = "") -> Download:
         """Start a download, unless it is going on already; one that is over starts again, from what has arrived."""
         archive_set = _find_set(self._sets, dataset)
         with self._lock:
             current = self._downloads.get(dataset)
             if current is None or current.progress.phase.is_over:
-                current = Download(archive_set, self._home(), places=places, patience=self._patience)
+                current = Download(archive_set, self._home(), places=places, patience=self._patience, owner=owner)
                 self._downloads[dataset] = current
                 current.start()
             return current

@@ -22,7 +22,6 @@ MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations a
 MAX_RUNS = 1_000
 NAME = r"^[\w .\-]{1,40}$"
 
-Number = Annotated[float, Field(ge=-1e308, le=1e308)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -32,15 +31,15 @@ class _Strict(BaseModel):
 
 class _Point(_Strict):
     step: Annotated[int, Field(ge=1, le=10_000_000)]
-    train_loss: Number
-    train_eval_loss: Number
+    train_loss: float
+    train_eval_loss: float
     train_acc: Share
-    test_loss: Number
+    test_loss: float
     test_acc: Share
-    lr: Number
-    seconds: Number
-    weight_norms: Annotated[list[Number], Field(max_length=10)] = []
-    val_loss: Number | None = None
+    lr: float
+    seconds: float
+    weight_norms: Annotated[list[float], Field(max_length=10)] = []
+    val_loss: float | None = None
     val_acc: Share | None = None
 
 

@@ -179,7 +179,7 @@ class RunManager:
         member = self._members.get(run_id)
         if member is None or member.run.status.is_over:
             raise SentenceError("This run is over already.")
-        if not secrets.compare_digest(member.run.owner, owner):
+        if not secrets.compare_digest(member.run.owner.encode(), owner.encode()):
             raise SentenceError("Only the person who started this run can do that.")
         return member
 

@@ -32,7 +32,7 @@ class RandomSampler(Iterator[Tensor]):
         if not isinstance(num_samples, int) or num_samples < 1:
             raise ValueError(f"num_samples is {num_samples!r}: it must be a whole number, at least 1")
         if not isinstance(batch_size, int) or not 1 <= batch_size <= num_samples:
-            template = "{field} is {value}: it must be a whole number between 1 and {high}"
+            template = "{field} is {value}: it must be a whole number from 1 to {high:,}."
             raise SentenceError(template, field="batch_size", value=batch_size, high=num_samples)
         self.num_samples = num_samples
         self.batch_size = batch_size

@@ -4,6 +4,7 @@ import streamlit as st
 from components import forms
 from components.download_panel import show_downloads
 from components.image_views import show_images
+from components.notices import warn
 from components.words import say
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
@@ -20,6 +21,6 @@ with left:
 recipe, problems = forms.read_recipe()
 with right:
     for sentence in problems:
-        st.warning(say(sentence))
+        warn(say(sentence))
     if recipe is not None:
         show_images(recipe)

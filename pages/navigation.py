@@ -1,7 +1,9 @@
 """The pages and their names; what stands on every one of them."""
 
 import streamlit as st
-from components.words import _
+from components.words import _, say
+
+from mlpcore.store import StoreError
 
 st.set_page_config(
     page_title=_("MLP playground"),
@@ -9,7 +11,7 @@ st.set_page_config(
     layout="wide",
     menu_items={"About": _("Turn the knobs of gradient descent and see what they do.")},
 )
-st.navigation(
+page = st.navigation(
     [
         st.Page("playground.py", title=_("Playground"), default=True),
         st.Page("compare.py", title=_("Compare")),
@@ -17,4 +19,8 @@ st.navigation(
         st.Page("images.py", title=_("Images")),
     ],
     position="top",
-).run()
+)
+try:
+    page.run()
+except StoreError as error:
+    st.error(say(error.sentence))

@@ -7,15 +7,18 @@ from components import forms, run_view
 from components.download_panel import show_downloads
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
+from components.notices import warn
 from components.state import count_training_images, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
 from components.words import _, say, show_rate
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import schedule_chart
-from mlpcore.messages import Sentence, SentenceError
+from mlpcore.messages import SentenceError
+from mlpcore.problems import find_problems
 from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.runs import Run, RunStatus
+from mlpcore.store import StoreError
 
 owner = read_owner()
 datasets = known_datasets(data_home())
@@ -35,7 +38,7 @@ def send_to_run(knob: str) -> None:
             return
         get_manager().change(run_id, owner=owner, **{knob: getattr(recipe.optimizer, knob)})
     except ValueError as error:  # no toast: it would lie on Start and Stop
-        st.session_state["trouble"] = getattr(error, "sentence", Sentence(str(error)))
+        st.session_state["trouble"] = find_problems(error)[0][1]
 
 
 def start(recipe: Recipe) -> None:
@@ -43,8 +46,8 @@ def start(recipe: Recipe) -> None:
     name = f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
     try:
         (st.session_state["run"],) = get_manager().submit([recipe], owner=owner, names=[name])
-    except (SentenceError, RuntimeError) as error:
-        st.session_state["trouble"] = getattr(error, "sentence", Sentence(str(error)))
+    except (SentenceError, StoreError) as error:
+        st.session_state["trouble"] = error.sentence
 
 
 def show_preview(recipe: Recipe) -> None:
@@ -82,7 +85,7 @@ def show_knobs() -> Recipe | None:
         st.toggle(_("Log lr"), key="log_lr", persist_state="session", width="content")
     recipe, problems = forms.read_recipe()
     for sentence in problems:
-        st.warning(say(sentence))
+        warn(say(sentence))
     return recipe
 
 
@@ -101,7 +104,8 @@ def show_others(run: Run | None) -> None:
 def watch(run_id: str) -> None:
     """Show another run, and its knobs."""
     st.session_state["run"] = run_id
-    forms.put_recipe(current_knobs(get_manager().get(run_id).recipe))
+    if run := run_view.find_run():
+        forms.put_recipe(current_knobs(run.recipe))
 
 
 def show_header(run: Run | None, recipe: Recipe | None) -> None:
@@ -122,7 +126,7 @@ def show_buttons(run: Run | None, recipe: Recipe | None) -> None:
     mine = run is not None and not run.status.is_over and run.owner == owner
     with st.container(horizontal=True, width="content", gap="small"):
         if run is not None and run.status is RunStatus.DIVERGED and recipe is not None:
-            lower = max(run.recipe.optimizer.lr / 10, 1e-6)
+            lower = max(float(f"{run.recipe.optimizer.lr / 10:.6g}"), 1e-6)  # 0.007, not 0.007000000000000001
             label = _("Set lr to {lr}").format(lr=show_rate(lower))
             st.button(label, on_click=forms.put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
         if mine and run.status is RunStatus.PAUSED:
@@ -155,7 +159,7 @@ def obey(ask: Callable[..., None], run_id: str) -> None:
 left, right = st.columns([3, 8], gap="medium")
 with left:
     for sentence in refused:
-        st.warning(say(sentence))
+        warn(say(sentence))
     recipe = show_knobs()
     if recipe is not None:
         show_preview(recipe)

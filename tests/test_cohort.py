@@ -440,7 +440,7 @@ class TestMeasures:
             ValueError, match="train_size is 121: it must be from 1 to 120, the size of the training set"
         ):
             next(train_cohort([recipe(train_size=121)], images, device=CPU))
-        with pytest.raises(ValueError, match="batch_size is 121: it must be a whole number between 1 and 120"):
+        with pytest.raises(ValueError, match=r"batch_size is 121: it must be a whole number from 1 to 120\."):
             next(train_cohort([recipe(batch_size=121)], images, device=CPU))
 
     def test_the_sample_that_train_accuracy_is_measured_on_is_bounded(self):

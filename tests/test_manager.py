@@ -391,7 +391,7 @@ class TestFailure:
             ({"dataset": "nowhere"}, "dataset is nowhere: it must be one of "),
             ({"train_size": 41}, "train_size is 41: it must be from 1 to 40, the size of the training set."),
             ({"validation_size": 40}, "train_size is 0: it must be from 1 to 0, of 40 images 40 held out."),
-            ({"batch_size": 41}, "batch_size is 41: it must be a whole number between 1 and 40"),
+            ({"batch_size": 41}, "batch_size is 41: it must be a whole number from 1 to 40."),
         ],
     )
     def test_a_run_that_cannot_be_trained_fails_in_a_sentence_while_others_go_on(self, knobs, message, manager, home):

@@ -1,74 +1,18 @@
 """Every page, run by Streamlit's own test runner through pages/navigation.py, on a real store and real images."""
 
-import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Event
-from time import monotonic
-from typing import Any
 
-import numpy as np
 import pytest
-import streamlit as st
-from PIL import Image
+from paging import Open, figure, is_over, sentences, shown, wait_for
 from streamlit.testing.v1 import AppTest
 
 from mlpcore import manager
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.runs import RunStatus
 
-ROOT = Path(__file__).parent.parent
-SECONDS = 60  # a page, or a run of a few iterations, on a busy machine
-Open = Callable[..., AppTest]
 
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one data set, Tiny: 2 classes, 40 + 10 images."""
-    home = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 20), ("test", 5)):
-        for name, level in (("dark", 60), ("light", 200)):
-            folder = home / "Tiny" / split / name
-            folder.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(level - 50, level + 50, (32, 32, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{index}.png")
-    return home
-
-
-@pytest.fixture
-def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Open the app at an address; each test has a store and a manager of its own."""
-    monkeypatch.setenv("MLPCORE_DATA", str(data))
-    monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest has no browser, and puts a mock in its place
-    manager.shutdown()
-    st.cache_resource.clear()
-    st.cache_data.clear()
-
-    def open_page(**query: str) -> AppTest:
-        page = AppTest.from_file(ROOT / "pages" / "navigation.py", default_timeout=SECONDS)
-        for name, value in ({"dataset": "Tiny"} | query).items():
-            page.query_params[name] = value
-        return shown(page.run())
-
-    yield open_page
-    manager.shutdown()
-    st.cache_resource.clear()
-    st.cache_data.clear()
-
-
-def shown(page: AppTest) -> AppTest:
-    """The page, known to have come up without an exception."""
-    assert [entry.value for entry in page.exception] == []
-    return page
-
-
-def figure(page: AppTest, key: str) -> dict[str, Any]:
-    """The Plotly figure that a live chart was given."""
-    (chart,) = (element for element in page.get("bidi_component") if element.key == key)
-    return json.loads(chart.proto.json)["figure"]
+def says(page: AppTest, text: str) -> bool:
+    return any(text in sentence for sentence in [*sentences(page), *(element.value for element in page.text)])
 
 
 def planned_rate(page: AppTest, step: int) -> float:
@@ -77,32 +21,10 @@ def planned_rate(page: AppTest, step: int) -> float:
     return dict(zip(curve["x"], curve["y"], strict=True))[step]
 
 
-def sentences(page: AppTest) -> list[str]:
-    return [element.value for kind in (page.warning, page.error, page.caption) for element in kind]
-
-
-def says(page: AppTest, text: str) -> bool:
-    return any(text in sentence for sentence in sentences(page))
-
-
 def press_start(page: AppTest) -> str:
     """Start what the knobs say; the id of the run."""
     shown(page.button(key="start").click().run())
     return page.session_state["run"]
-
-
-def wait_for(page: AppTest, is_reached: Callable[[], bool]) -> AppTest:
-    """Let the run go on until something is reached, then redraw the page, as its timer would."""
-    deadline = monotonic() + SECONDS
-    pause = Event()
-    while not is_reached():
-        assert monotonic() < deadline, [element.value for element in page.text]
-        pause.wait(0.02)  # redrawing all the while would take the computing from the run
-    return shown(page.run())
-
-
-def is_over(run_id: str) -> Callable[[], bool]:
-    return lambda: manager.shared_manager().get(run_id).status.is_over
 
 
 def test_playground_opens_with_the_lectures_recipe_and_its_schedule(open_page: Open) -> None:
@@ -348,3 +270,29 @@ def test_address_of_a_run_that_is_not_kept_falls_back_to_the_knobs(open_page: Op
     assert [error.value for error in page.error] == ["The run that this address names is not kept here."]
     assert "run" not in page.query_params
     assert planned_rate(page, 1) == pytest.approx(0.003)
+
+
+def test_change_that_the_run_cannot_take_is_refused_with_a_sentence(open_page: Open) -> None:
+    page = open_page(train_iter="200000", eval_every="200", batch_size="4", scheduler="none")
+    run_id = press_start(page)
+    shown(page.toggle(key="knob.SGD.nesterov").set_value(False).run())  # of the next run: this one keeps its own
+    shown(page.slider(key="knob.SGD.momentum").set_value(0.0).run())
+    assert says(page, "nesterov is on while momentum is 0: it needs a momentum above 0.")
+    assert manager.shared_manager().get(run_id).recipe.changes == ()
+
+
+def test_what_a_link_says_is_never_markdown(open_page: Open) -> None:
+    page = open_page(lr="![](http://a.example/b)")
+    assert says(page, "lr is ![](http://a.example/b): it must be a number from 1e-6 to 10.")
+    drawn_as_markdown = [*page.markdown, *page.caption, *page.warning, *page.error]
+    assert not any("a.example" in element.value for element in drawn_as_markdown)
+
+
+def test_store_that_cannot_be_used_is_a_sentence(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "file"))
+    page = open_page()
+    sentence = "The folder of the runs cannot be made (File exists): name another folder in MLPCORE_HOME."
+    assert [error.value for error in page.error] == [sentence]

@@ -88,10 +88,10 @@ def test_iterating_again_goes_on_where_it_stopped():
     ("num_samples", "batch_size", "message"),
     [
         (0, 1, "num_samples is 0: it must be a whole number, at least 1"),
-        (10, 0, "batch_size is 0: it must be a whole number between 1 and 10"),
-        (10, -3, "batch_size is -3: it must be a whole number between 1 and 10"),
-        (10, 11, "batch_size is 11: it must be a whole number between 1 and 10"),
-        (10, 2.5, "batch_size is 2.5: it must be a whole number between 1 and 10"),
+        (10, 0, "batch_size is 0: it must be a whole number from 1 to 10."),
+        (10, -3, "batch_size is -3: it must be a whole number from 1 to 10."),
+        (10, 11, "batch_size is 11: it must be a whole number from 1 to 10."),
+        (10, 2.5, "batch_size is 2.5: it must be a whole number from 1 to 10."),
     ],
 )
 def test_sizes_out_of_range_are_refused_with_field_value_and_range(num_samples, batch_size, message):

@@ -20,7 +20,7 @@ from mlpcore.database import explained, open_engine
 from mlpcore.migrations import MIGRATIONS, migrate
 from mlpcore.recipe import SGD, Adam, Change, MultiStepLR, Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
-from mlpcore.store import RunStore, StoreError, runs_home
+from mlpcore.store import SORTS, RunStore, StoreError, runs_home
 
 ROOT = Path(__file__).parent.parent
 RECIPE = Recipe(optimizer=Adam(lr=3e-4), scheduler=MultiStepLR(milestones=(100, 200)), hidden_sizes=(32,))
@@ -205,6 +205,84 @@ class TestRunStore:
         assert [listed.id for listed in store.list_runs(owner="bob", statuses=going_on)] == ["b"]
         assert store.list_runs(statuses=()) == []
         assert (store.count(), store.count(owner="bob"), store.count(statuses=going_on)) == (3, 2, 2)
+
+    def test_many_runs_are_stored_together_or_not_at_all(self, store: RunStore) -> None:
+        store.create(run("b"))
+        with pytest.raises(ValueError, match="id is 'b': a run with that id is stored already"):
+            store.create_many([run("a", evaluations=(evaluation(1),)), run("b"), run("c")])
+        assert store.count() == 1
+        with pytest.raises(ValueError, match="train_loss is nan"):
+            store.create_many([run("a"), run("c", evaluations=(evaluation(1, train_loss=float("nan")),))])
+        assert store.count() == 1
+        store.create_many([])
+        kept = [run("a", evaluations=(evaluation(1),)), run("c", status=RunStatus.FINISHED)]
+        store.create_many(kept)
+        assert [store.get("a"), store.get("c")] == kept
+
+    def test_name_note_and_star_can_be_changed_when_a_run_is_over_and_nothing_else(self, store: RunStore) -> None:
+        over = run(status=RunStatus.FINISHED, evaluations=(evaluation(1),))
+        store.create(over)
+        store.annotate("a", note="50% better — 한국어")
+        assert store.get("a") == replace(over, note="50% better — 한국어")
+        store.annotate("a", name="second", starred=True)
+        assert store.get("a") == replace(over, name="second", note="50% better — 한국어", starred=True)
+        store.annotate("a", note="", starred=False)
+        assert store.get("a") == replace(over, name="second")
+        with pytest.raises(ValueError, match="There is no run 'b'"):
+            store.annotate("b", note="")
+
+    @pytest.fixture
+    def searched(self, store: RunStore) -> RunStore:
+        """Three runs: a of 50 %, b of 70 % and later 60 %, starred, with a note, c without evaluations."""
+        measured = [replace(evaluation(step), test_acc=acc) for step, acc in ((1, 0.5), (2, 0.7), (3, 0.6))]
+        store.create(run("a", name="beta", created=1.0, seconds=5.0, evaluations=tuple(measured[:1])))
+        other = Recipe(dataset="zoo", optimizer=SGD(lr=0.1))
+        store.create(run("b", name="Alpha", created=2.0, seconds=9.0, recipe=other, note="100%_sure", starred=True))
+        store.update("b", evaluations=measured[:2])
+        store.update("b", evaluations=measured[2:], status=RunStatus.FINISHED)
+        store.create(run("c", name="gamma", created=3.0, status=RunStatus.FAILED))
+        return store
+
+    @pytest.mark.parametrize(
+        ("asked", "found"),
+        [
+            ({}, "cba"),
+            ({"descending": False}, "abc"),
+            ({"sort": "best_acc"}, "bac"),
+            ({"sort": "last_acc"}, "bac"),
+            ({"sort": "seconds", "descending": False}, "cab"),
+            ({"sort": "name", "descending": False}, "bac"),
+            ({"dataset": "zoo"}, "b"),
+            ({"optimizer": "Adam"}, "ca"),
+            ({"statuses": [RunStatus.FINISHED, RunStatus.FAILED]}, "cb"),
+            ({"least_best_acc": 0.65}, "b"),
+            ({"words": "ALPHA"}, "b"),
+            ({"words": "SURE"}, "b"),
+            ({"words": "%"}, "b"),
+            ({"words": "0%_s"}, "b"),
+            ({"words": "_"}, "b"),
+            ({"words": "nothing"}, ""),
+            ({"starred": True}, "b"),
+            ({"starred": True, "optimizer": "Adam"}, ""),
+        ],
+    )
+    def test_search_sorts_and_filters_by_what_lists_show(self, searched: RunStore, asked: dict, found: str) -> None:
+        listed, total = searched.search(**asked)
+        assert [one.run.id for one in listed] == list(found)
+        assert total == len(found)
+
+    def test_search_returns_a_page_with_the_accuracies_and_how_many_there_are(self, searched: RunStore) -> None:
+        (first, second), total = searched.search(limit=2, offset=1)
+        assert total == 3
+        assert (first.run.id, first.best_acc, first.last_acc, first.run.evaluations) == ("b", 0.7, 0.6, ())
+        assert (second.run.id, second.best_acc, second.last_acc) == ("a", 0.5, 0.5)
+        (newest, *_), _total = searched.search()
+        assert (newest.best_acc, newest.last_acc) == (None, None)
+        with pytest.raises(ValueError, match="sort is 'recipe': it must be one of created, name"):
+            searched.search(sort="recipe")
+
+    def test_data_sets_of_the_runs_are_listed_once(self, searched: RunStore) -> None:
+        assert searched.list_datasets() == ["Shapes", "zoo"]
 
     def test_deleted_run_is_gone_with_its_evaluations(self, store: RunStore, file: Path) -> None:
         store.create(run(status=RunStatus.FINISHED, evaluations=(evaluation(1),)))
@@ -447,6 +525,31 @@ class TestMigrations:
             store.create(run(evaluations=(evaluation(1),)))
             assert store.get("a") == run(evaluations=(evaluation(1),))
 
+    def test_what_version_1_had_is_kept_and_can_be_searched(self, engine: Engine, file: Path) -> None:
+        migrate(engine, migrations=MIGRATIONS[:1])
+        first = evaluation(1)
+        with engine.begin() as connection:
+            values = {"id": "old", "name": "old", "recipe": RECIPE.model_dump_json(), "status": "finished"}
+            values |= {"created": 1.5, "owner": "ann", "step": 2, "seconds": 3.5, "device": "cpu", "versions": "{}"}
+            values |= {"message": "m", "traceback": "t", "server": ""}
+            for run_id, recipe in (("old", values["recipe"]), ("odd", "of another form")):
+                row = values | {"id": run_id, "recipe": recipe}
+                columns = ", ".join(row), ", ".join(f":{name}" for name in row)
+                connection.execute(text(f"INSERT INTO runs ({columns[0]}) VALUES ({columns[1]})"), row)
+            for step, accuracy in ((1, 0.1), (2, 0.6), (3, 0.4)):
+                row = (step, first.train_loss, 1.9, 0.2, 2.1, accuracy, 0.01, 0.01)
+                connection.execute(text(f"INSERT INTO evaluations VALUES ('old', {', '.join(map(str, row))})"))
+        with closing(RunStore(f"sqlite:///{file}")) as store:
+            old = store.get("old")
+            (listed,), _total = store.search(dataset="Shapes", optimizer="Adam", sort="best_acc")
+            assert store.count() == 2
+        assert (listed.run.id, listed.best_acc, listed.last_acc) == ("old", 0.6, 0.4)
+        kept = replace(run("old", name="old", status=RunStatus.FINISHED, created=1.5, owner="ann", step=2, seconds=3.5))
+        kept = replace(kept, device="cpu", versions={}, message="m", traceback="t")
+        assert replace(old, evaluations=()) == kept
+        assert old.evaluations[0] == replace(first, weight_norms=(), val_loss=None, val_acc=None)
+        assert [one.test_acc for one in old.evaluations] == [0.1, 0.6, 0.4]
+
     def test_each_step_is_applied_once_in_order_and_recorded(self, engine: Engine) -> None:
         def add_second(connection: object) -> None:
             connection.execute(text("CREATE TABLE second (x INTEGER)"))
@@ -492,6 +595,20 @@ class TestMigrations:
                 plan = " ".join(row.detail for row in connection.execute(text(query)))
             assert "USING INDEX" in plan
             assert "TEMP B-TREE" not in plan
+
+    @pytest.mark.parametrize("sort", SORTS)
+    def test_what_history_asks_is_read_off_an_index(self, file: Path, sort: str) -> None:
+        with closing(RunStore(f"sqlite:///{file}")) as store:
+            asked: list[tuple[str, object]] = []
+            event.listen(store._engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
+            store.search(sort=sort)
+            store.list_datasets()
+            with store._engine.connect() as connection:
+                for query, values in [one for one in asked if one[0].startswith("SELECT")]:
+                    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values).all()
+                    plan = " ".join(row.detail for row in rows)
+                    assert "INDEX runs_by_" in plan, (query, plan)
+                    assert "TEMP B-TREE" not in plan
 
 
 def test_error_without_a_sentence_of_its_own_names_its_kind() -> None:

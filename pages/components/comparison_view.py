@@ -128,7 +128,7 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
     )
     frame = pd.DataFrame([_row(one, target / 100, fingerprints=fingerprints) for one in series])
     frame = frame.loc[:, [name == _("best") or not frame[name].isna().all() for name in frame]]
-    colours = [f"color: {one.colour}; font-weight: 600" for one in series]
+    colours = [f"color: {one.colour}" for one in series]
     percent = st.column_config.NumberColumn(format="%.1f %%")
     names = [_("best"), _("final"), _("chosen by validation")]
     key = f"compare.table.{st.session_state.get('compare.clicks', 0)}"
@@ -140,7 +140,7 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [n for n, one in enumerate(series) if one.label in picked]}},
         height="content" if len(series) < 9 else 340,
-        column_config={name: percent for name in names}
+        column_config=dict.fromkeys(names, percent)
         | {
             _("steps to target"): st.column_config.NumberColumn(format="%d"),
             _("weights' size"): st.column_config.NumberColumn(

@@ -58,11 +58,10 @@ def _show_progress(name: str, place: str) -> None:
     if progress.seconds_left is not None:
         parts.append(_("{duration} left").format(duration=show_duration(progress.seconds_left)))
     st.caption(" · ".join(parts))
-    if st.session_state.get("downloads.requested", {}).get(name) == read_owner():
+    if download.owner == read_owner():
         st.button(_("Cancel"), on_click=download.cancel, key=f"cancel.{place}.{name}")
 
 
 def _request(name: str) -> None:
-    """Fetch a data set; whoever asked may cancel it."""
-    get_downloads().request(name)
-    st.session_state.setdefault("downloads.requested", {})[name] = read_owner()
+    """Fetch a data set; the browser that asked first may cancel it, after a reload too."""
+    get_downloads().request(name, owner=read_owner())

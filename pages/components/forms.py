@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
+from components.notices import warn
 from components.words import _, say, show_rate
 from pydantic import BaseModel, ValidationError
 
@@ -281,7 +282,7 @@ def _log_slider(path: str, label: str, kind: type[BaseModel], edited: Edited) ->
             persist_state="session",
         )
     if refused := st.session_state["knob.refused"].get(path):
-        st.caption(f":red[{say(refused)}]")
+        warn(say(refused))
 
 
 def _take_slider(path: str, edited: Edited) -> None:

@@ -111,8 +111,7 @@ def _as_page(runs: list[Run]) -> str:
 
 def _confirm_delete(run_ids: list[str]) -> None:
     st.text(_("{count} runs and all that was measured of them will be gone for good.").format(count=len(run_ids)))
-    if st.button(_("Delete for good"), type="primary", key="history.confirm"):
-        delete_runs(run_ids)
+    if st.button(_("Delete for good"), type="primary", key="history.confirm", on_click=delete_runs, args=(run_ids,)):
         st.session_state["history.chosen"] = []
         st.rerun()
 

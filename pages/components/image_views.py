@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 from components.layout import table_height
+from components.notices import warn
 from components.state import build_exhibit, draw_class_sheet, request_images
 from components.words import _, say
 
@@ -26,7 +27,7 @@ def show_images(recipe: Recipe) -> None:
 def _draw(recipe: Recipe, was_loading: bool) -> None:
     loading = request_images(recipe)
     if loading is None:
-        st.warning(_("This machine has no such device: choose another one on the playground."))
+        warn(_("This machine has no such device: choose another one on the playground."))
         return
     if not loading.images.done():
         st.progress(loading.progress, _("The images are being prepared: {share:.0%}.").format(share=loading.progress))
@@ -34,12 +35,12 @@ def _draw(recipe: Recipe, was_loading: bool) -> None:
     if was_loading:
         st.rerun()
     if error := loading.images.exception():
-        st.error(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
+        warn(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
         return
     try:
         exhibit = build_exhibit(recipe)
     except SentenceError as error:
-        st.warning(say(error.sentence))
+        warn(say(error.sentence))
         return
     _classes(recipe, exhibit)
     _labels(exhibit)

@@ -51,7 +51,10 @@ def is_loading(recipe: Recipe | None) -> bool:
 
 
 def _draw(run_id: str | None, recipe: Recipe | None, status: RunStatus | None) -> None:
-    run = get_manager().get(run_id) if run_id else None
+    try:
+        run = get_manager().get(run_id) if run_id else None
+    except ValueError:  # deleted meanwhile, on another page
+        st.rerun()
     if run is not None and run.status is not status:
         st.rerun()  # the buttons above belong to another state
     shown = run.recipe if run else recipe
