@@ -44,8 +44,18 @@ def from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe, list[
             refused += [sentence for _, sentence in problems]
             named = {name for name, _ in problems}
             if not named & given.keys():  # two knobs that do not fit together, one of them not in the link
+                named = _find_companions(named, given)
+            if not named:
                 return default, refused
             given = {name: value for name, value in given.items() if name not in named}
+
+
+def _find_companions(named: set[str], given: Mapping[str, Any]) -> set[str]:
+    """The knobs of the link that belong to the same optimizer, or to the schedule that must fit the run's length."""
+    kinds = [kind for kind in OPTIMIZERS.values() if named & kind.model_fields.keys()]
+    kinds = kinds or list(SCHEDULERS.values())
+    knobs = {name for kind in kinds for name in kind.model_fields} | {"scheduler", "changes"}
+    return knobs & given.keys()
 
 
 def _nest(given: Mapping[str, Any], default: Recipe) -> dict[str, Any]:

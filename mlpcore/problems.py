@@ -1,6 +1,7 @@
 """What is wrong with a recipe, in sentences that name the field, its value and what is allowed."""
 
 import reprlib
+from collections.abc import Collection
 from typing import Any, get_args
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -25,6 +26,28 @@ def find_problems(error: ValueError) -> list[tuple[str, Sentence]]:
         return [_explain(each) for each in found if each["type"] != "too_short" or each["loc"] not in lists]
     sentence = getattr(error, "sentence", Sentence("{text}", {"text": str(error)}))
     return [(sentence.values.get("field", ""), sentence)]
+
+
+def find_misfit(recipe: Recipe, datasets: Collection[str], images: int) -> Sentence | None:
+    """Say why a recipe cannot run on the images there are, before it is tried; None where it can.
+
+    images: the number of training images of its data set.
+    """
+    if recipe.dataset not in datasets:
+        values = {"field": "dataset", "value": recipe.dataset, "options": ", ".join(datasets)}
+        return Sentence("{field} is {value}: this machine has {options}.", values)
+    most = images - recipe.validation_size
+    if most < 1:
+        template = "{field} is {value:,}: at least one of the {images:,} training images must be left."
+        return Sentence(template, {"field": "validation_size", "value": recipe.validation_size, "images": images})
+    size = most if recipe.train_size is None else recipe.train_size
+    if size > most:
+        template = "{field} is {value:,}: it must be from 1 to {high:,}, the images that are left for training."
+        return Sentence(template, {"field": "train_size", "value": size, "high": most})
+    if recipe.batch_size > size:
+        template = "{field} is {value:,}: it must be from 1 to {high:,}, the images to train on."
+        return Sentence(template, {"field": "batch_size", "value": recipe.batch_size, "high": size})
+    return None
 
 
 def find_limits(kind: type[BaseModel], name: str) -> tuple[float, float]:

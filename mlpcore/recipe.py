@@ -1,12 +1,15 @@
 """Every knob of a run: its type, bounds, default and one line of help. A recipe is valid once constructed."""
 
 import math
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mlpcore.messages import SentenceError
 
+LARGEST_IMAGE = 3 * 32 * 32  # numbers of an image
+MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients and for each moment of the optimizer
 MAX_ITERATIONS = 200_000  # a run: its preview steps the scheduler that often, 2.5 µs each
 MAX_REPLAYED = 2_000_000  # iterations, of all edits of lr together: each steps a new scheduler up to where it happens
 MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
@@ -255,6 +258,12 @@ class Recipe(Knobs):
                 low=math.ceil(self.train_iter / MAX_EVALUATIONS),
                 most=MAX_EVALUATIONS,
             )
+        weights = sum(size * following for size, following in pairwise(self.hidden_sizes))
+        weights += LARGEST_IMAGE * self.hidden_sizes[0]
+        if weights > MAX_WEIGHTS:
+            template = "{field} is {value}: that makes {weights:,} weights, and at most {most:,} are trained."
+            sizes = ", ".join(map(str, self.hidden_sizes))
+            raise SentenceError(template, field="hidden_sizes", value=sizes, weights=weights, most=MAX_WEIGHTS)
         if isinstance(self.scheduler, OneCycleLR):
             _check_one_cycle(self.scheduler, self.train_iter - self.scheduler.warmup_iters)
         self._check_changes()
@@ -288,11 +297,9 @@ def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:
     climb = scheduler.pct_start * cycle - 1
     if cycle < 2 or climb <= 0 or cycle - 1 - climb <= 0:
         raise SentenceError(
-            "{field} leaves {value:,} iterations to OneCycleLR, {climb:.1f} of them climbing: both the climb and the "
-            "descent need more than 1.",
+            "{field} leaves {value:,} iterations to OneCycleLR: both its climb and its descent need more than 1.",
             field="train_iter",
-            value=cycle,
-            climb=climb + 1,
+            value=max(cycle, 0),
         )
 
 

@@ -8,14 +8,14 @@ from components.download_panel import show_downloads
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
 from components.notices import warn
-from components.state import count_training_images, get_manager, preview, read_owner
+from components.state import count_images, count_training_images, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
 from components.words import _, say, show_rate
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import schedule_chart
 from mlpcore.messages import SentenceError
-from mlpcore.problems import find_problems
+from mlpcore.problems import find_misfit, find_problems
 from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.runs import Run, RunStatus
 from mlpcore.store import StoreError
@@ -70,10 +70,11 @@ def show_preview(recipe: Recipe) -> None:
             st.button(say(warning.mend), on_click=forms.put_recipe, args=(warning.mended,), key="mend")
 
 
-def show_knobs() -> Recipe | None:
-    """Draw the knobs; return the recipe they make, None where they make none."""
+def show_knobs() -> tuple[Recipe | None, bool]:
+    """Draw the knobs; return the recipe they make, None where they make none, and whether it can be trained here."""
     forms.optimizer_form(send_to_run)
     forms.scheduler_form()
+    forms.changes_form()
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         with st.popover(_("Images")):
             forms.data_form(datasets)
@@ -84,9 +85,10 @@ def show_knobs() -> Recipe | None:
             forms.run_form()
         st.toggle(_("Log lr"), key="log_lr", persist_state="session", width="content")
     recipe, problems = forms.read_recipe()
-    for sentence in problems:
+    misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
+    for sentence in [*problems, misfit] if misfit else problems:
         warn(say(sentence))
-    return recipe
+    return recipe, recipe is not None and misfit is None
 
 
 def show_others(run: Run | None) -> None:
@@ -108,7 +110,7 @@ def watch(run_id: str) -> None:
         forms.put_recipe(current_knobs(run.recipe))
 
 
-def show_header(run: Run | None, recipe: Recipe | None) -> None:
+def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
     """Say what is shown, or what will run, beside the buttons."""
     shown = run.recipe if run else recipe
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -117,10 +119,10 @@ def show_header(run: Run | None, recipe: Recipe | None) -> None:
                 st.markdown(f"##### {describe_training(shown)}")
                 st.caption(describe_data(shown))
         show_others(run)
-        show_buttons(run, recipe)
+        show_buttons(run, recipe, can_start=can_start)
 
 
-def show_buttons(run: Run | None, recipe: Recipe | None) -> None:
+def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
     """Start, and what can be done to a run that goes on: by the one who started it."""
     manager = get_manager()
     mine = run is not None and not run.status.is_over and run.owner == owner
@@ -142,7 +144,7 @@ def show_buttons(run: Run | None, recipe: Recipe | None) -> None:
             type="primary",
             key="start",
             shortcut="Ctrl+Enter",
-            disabled=recipe is None or mine,
+            disabled=mine or not can_start,
             on_click=start,
             args=(recipe,),
         )
@@ -160,12 +162,12 @@ left, right = st.columns([3, 8], gap="medium")
 with left:
     for sentence in refused:
         warn(say(sentence))
-    recipe = show_knobs()
+    recipe, can_start = show_knobs()
     if recipe is not None:
         show_preview(recipe)
 with right:
     run = run_view.find_run()
-    show_header(run, recipe)
+    show_header(run, recipe, can_start=can_start)
     if trouble := st.session_state.pop("trouble", None):
         st.error(say(trouble))
     run_view.show_run(run, recipe)

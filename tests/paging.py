@@ -20,12 +20,12 @@ Open = Callable[..., "AppTest"]
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one data set, Tiny: 2 classes, 40 + 10 images."""
+    """A folder with one data set, Tiny: 2 classes, 80 + 10 images."""
     from PIL import Image
 
     home = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
-    for split, count in (("train", 20), ("test", 5)):
+    for split, count in (("train", 40), ("test", 5)):
         for name, level in (("dark", 60), ("light", 200)):
             folder = home / "Tiny" / split / name
             folder.mkdir(parents=True)

@@ -63,6 +63,12 @@ def schedulers(draw: st.DrawFn, train_iter: int, *, iterations: st.SearchStrateg
     return SCHEDULERS[kind](warmup_iters=warmup_iters, start_factor=draw(GAMMAS), **drawn)
 
 
+def hidden_sizes() -> st.SearchStrategy[list[int]]:
+    """Sizes whose network stays below the bound on weights."""
+    wide = st.lists(st.integers(1, 4096), min_size=1, max_size=1)
+    return wide | st.lists(st.integers(1, 1500), min_size=1, max_size=6)
+
+
 @st.composite
 def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
     """Any valid recipe of at most max_iter iterations."""
@@ -74,7 +80,7 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
         train_size=draw(st.none() | st.integers(1, 10_000_000)),
         validation_size=draw(st.integers(0, 1_000_000)),
         label_noise=draw(SHARES),
-        hidden_sizes=draw(st.lists(st.integers(1, 4096), min_size=1, max_size=6)),
+        hidden_sizes=draw(hidden_sizes()),
         activation=draw(st.sampled_from(["sigmoid", "tanh", "relu"])),
         dropout=draw(st.floats(0.0, 0.95)),
         optimizer=optimizer,

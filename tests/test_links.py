@@ -100,9 +100,9 @@ def test_a_wrong_change_is_named_and_the_rest_of_the_link_is_kept():
     assert refused == ["lr is 99: it must be a number from 1e-6 to 10."]
 
 
-def test_knobs_that_do_not_fit_a_default_give_the_default_and_a_sentence():
+def test_a_knob_that_does_not_fit_a_default_takes_only_its_optimizers_knobs_along():
     recipe, refused = sentences({"momentum": "0", "seed": "3"})
-    assert recipe == Recipe()
+    assert recipe == Recipe(seed=3)
     assert refused == ["nesterov is on while momentum is 0: it needs a momentum above 0."]
 
 

@@ -245,8 +245,9 @@ def test_diverged_run_says_so_and_offers_a_lower_rate(open_page: Open) -> None:
 
 
 def test_failed_run_shows_a_sentence_and_no_traceback(open_page: Open) -> None:
-    page = open_page(train_size="41")
-    run_id = press_start(page)
+    wanted = Recipe(dataset="Tiny", train_size=81, batch_size=4)
+    (run_id,) = manager.shared_manager().submit([wanted], owner="somebody", names=["too large"])
+    page = open_page(run=run_id)
     wait_for(page, is_over(run_id))
     run = manager.shared_manager().get(run_id)
     assert run.status is RunStatus.FAILED

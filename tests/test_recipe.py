@@ -221,6 +221,10 @@ def test_a_fraction_is_no_whole_number(value):
             "milestones is [5, 5]: each milestone must be larger than the one before it.",
         ),
         (
+            {"hidden_sizes": [4096, 4096]},
+            "hidden_sizes is 4096, 4096: that makes 29,360,128 weights, and at most 20,000,000 are trained.",
+        ),
+        (
             {"dataset": "../secret"},
             "dataset is ../secret: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.",
         ),
@@ -247,8 +251,7 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         (
             {"train_iter": 3, "scheduler": {"name": "OneCycleLR"}},
-            "train_iter leaves 3 iterations to OneCycleLR, 0.9 of them climbing: both the climb and the descent need "
-            "more than 1.",
+            "train_iter leaves 3 iterations to OneCycleLR: both its climb and its descent need more than 1.",
         ),
     ],
 )

@@ -30,6 +30,7 @@ def put_recipe(recipe: Recipe) -> None:
     for name in Recipe.model_fields:
         if name not in ("optimizer", "scheduler", "changes"):
             put_knob(name, getattr(recipe, name))
+    state["knob.changes"] = [change.model_dump(exclude_none=True) for change in recipe.changes]
 
 
 def put_knob(path: str, value: Any) -> None:
@@ -66,7 +67,7 @@ def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
         knobs = {name: _get(f"{prefix}.{name}") for name in kind.model_fields if name != "name"}
         values[part] = {"name": prefix} | {name: value for name, value in knobs.items() if value is not None}
     try:
-        recipe = Recipe.model_validate(values)
+        recipe = Recipe.model_validate(values | {"changes": state.get("knob.changes", [])})
     except ValidationError as error:
         return None, [sentence for _field, sentence in find_problems(error)]
     return (None if state.get("knob.refused") else recipe), []
@@ -122,11 +123,25 @@ def scheduler_form() -> None:
             _number(f"{name}.start_factor", _("Warm-up from"), kind, step=0.01, format="%g")
 
 
+def changes_form() -> None:
+    """Say which edits a link or a run brought along, and offer to forget them."""
+    changes = st.session_state.get("knob.changes")
+    if not changes:
+        return
+    steps = ", ".join(f"{change['step']:,}" for change in changes[:5]) + ("…" if len(changes) > 5 else "")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(_("With the edits of a run, at step {steps}.").format(steps=steps))
+        st.button(_("Forget them"), on_click=st.session_state.update, kwargs={"knob.changes": []}, key="forget")
+
+
 def data_form(datasets: list[str]) -> None:
     """Draw the choice of images, how many of them, and how many wrong labels."""
-    _choice("dataset", _("Data set"), datasets, Recipe)
+    current = st.session_state.get("knob.dataset")  # gone meanwhile, perhaps: it stays chosen, and the page says so
+    options = datasets if current is None or current in datasets else [*datasets, current]
+    _choice("dataset", _("Data set"), options, Recipe)
     _optional_number("train_size", _("Training images"), _("all"))
     _slider("label_noise", _("Label noise"), Recipe, _ignore, step=0.05)
+    _number("validation_size", _("Held out for validation"), Recipe, step=1000)
 
 
 def draw_form() -> None:
@@ -141,9 +156,6 @@ def network_form() -> None:
     _list("hidden_sizes", _("Hidden sizes"), Recipe)
     _choice("activation", _("Activation"), ["relu", "tanh", "sigmoid"], Recipe)
     _slider("dropout", _("Dropout"), Recipe, _ignore, step=0.05)
-    name = st.session_state["knob.optimizer"]
-    if name != "SGD":
-        _number(f"{name}.eps", "eps", OPTIMIZERS[name], step=1e-8, format="%g")
 
 
 def run_form() -> None:
@@ -152,6 +164,9 @@ def run_form() -> None:
     _number("eval_every", _("Evaluate every"), Recipe, step=10)
     _number("seed", _("Seed"), Recipe)
     _choice("device", _("Device"), ["auto", "cpu", "cuda", "mps", "xpu"], Recipe)
+    name = st.session_state["knob.optimizer"]
+    if name != "SGD":
+        _number(f"{name}.eps", f"{name} eps", OPTIMIZERS[name], step=1e-8, format="%g")
 
 
 # one widget a kind of knob; a path is "lr" for the recipe's own knobs, "SGD.lr" for an optimizer's

@@ -55,7 +55,7 @@ def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
     st.text(f"{recipe.dataset} · {facts.format(width=width, height=height, kind=kind, **values)}")
     sheet, counts = st.columns([3, 2], gap="medium")
     with sheet:
-        st.image(draw_class_sheet(recipe.dataset, columns=2, each=5), width="stretch", alt=_("Images of each class."))
+        st.image(draw_class_sheet(recipe, columns=2, each=5), width="stretch", alt=_("Images of each class."))
     with counts:
         st.dataframe(
             _table(exhibit),

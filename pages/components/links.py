@@ -42,6 +42,8 @@ def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
         put_recipe(recipe)
         if "run" in query:
             state["run"] = query["run"]
+        elif query:
+            state.pop("run", None)
         return refused
     return []
 

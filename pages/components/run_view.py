@@ -96,7 +96,7 @@ def _class_sheet(recipe: Recipe) -> bool:
     if loading is None or not loading.images.done() or loading.images.exception() is not None:
         return False
     with st.container(gap="small"):
-        st.image(draw_class_sheet(recipe.dataset), width=SHEET_WIDTH, alt=_("A few images of each class."))
+        st.image(draw_class_sheet(recipe), width=SHEET_WIDTH, alt=_("A few images of each class."))
         show_downloads([CIFAR10], place="sheet")
     return True
 

@@ -15,7 +15,6 @@ from mlpcore.sheets import draw_sheet
 from mlpcore.store import RunStore
 
 if TYPE_CHECKING:
-    from mlpcore.batches import DeviceImages
     from mlpcore.exhibits import Exhibit
     from mlpcore.library import Loading
     from mlpcore.manager import RunManager
@@ -89,21 +88,14 @@ def request_images(recipe: Recipe) -> "Loading | None":
     return get_manager().library.request(recipe.dataset, device)
 
 
-def read_images(dataset: str) -> "DeviceImages":
-    """The images of a data set that is loaded, where runs are computed by default."""
-    from mlpcore.device import pick_device  # torch: not before it is needed
-
-    return get_manager().library.request(dataset, pick_device()).images.result()
-
-
-def draw_class_sheet(dataset: str, *, columns: int = 2, each: int = 2) -> bytes:
-    """A sheet of a loaded data set's training images, as PNG."""
-    return _draw_sheet(dataset, _fingerprint(dataset), columns, each)
+def draw_class_sheet(recipe: Recipe, *, columns: int = 2, each: int = 2) -> bytes:
+    """A sheet of the training images of a recipe's data set, which must be loaded, as PNG."""
+    return _draw_sheet(recipe.dataset, recipe.device, _fingerprint(recipe.dataset), columns, each)
 
 
 @st.cache_data(show_spinner=False, max_entries=20)
-def _draw_sheet(dataset: str, mark: str, columns: int, each: int) -> bytes:  # noqa: ARG001  part of the key
-    train = read_images(dataset).train
+def _draw_sheet(dataset: str, device: str, mark: str, columns: int, each: int) -> bytes:  # noqa: ARG001  part of the key
+    train = request_images(Recipe(dataset=dataset, device=device)).images.result().train
     return draw_sheet(train.data.numpy(), train.targets.numpy(), train.classes, columns=columns, each=each)
 
 
@@ -117,7 +109,7 @@ def _build_exhibit(recipe_json: str, mark: str) -> "Exhibit":  # noqa: ARG001  p
     from mlpcore import exhibits  # torch: not before it is needed
 
     recipe = Recipe.model_validate_json(recipe_json)
-    return exhibits.build_exhibit(read_images(recipe.dataset), recipe)
+    return exhibits.build_exhibit(request_images(recipe).images.result(), recipe)
 
 
 def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:

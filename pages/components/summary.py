@@ -25,6 +25,8 @@ def describe_training(recipe: Recipe) -> str:
 def describe_data(recipe: Recipe) -> str:
     """Say what is trained on, and for how long."""
     size = _("all images") if recipe.train_size is None else _("{n:,} images").format(n=recipe.train_size)
+    if recipe.validation_size:
+        size += _(", {n:,} held out").format(n=recipe.validation_size)
     noise = "" if recipe.label_noise == 0 else _(", {share:.0%} of the labels random").format(share=recipe.label_noise)
     template = _("{dataset}, {size}{noise} · {train_iter:,} iterations of {batch_size:,}")
     return template.format(

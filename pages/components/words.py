@@ -15,7 +15,8 @@ def say(sentence: Sentence) -> str:
 
 def show_rate(rate: float) -> str:
     """Write a learning rate or a weight decay as short as it is exact: 0.01, 3e-4, 0."""
-    return f"{rate:g}".replace("e-0", "e-").replace("e+0", "e")
+    short = f"{rate:g}"
+    return (short if float(short) == rate else repr(rate)).replace("e-0", "e-").replace("e+0", "e")
 
 
 def show_duration(seconds: float) -> str:

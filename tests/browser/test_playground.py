@@ -258,11 +258,10 @@ def test_diverged_run_says_why_and_the_next_one_works(visitor: Visitor) -> None:
     wait_for_status(page, "finished")
 
 
-def test_failed_run_shows_a_sentence(visitor: Visitor) -> None:
+def test_what_does_not_fit_the_images_is_named_and_not_started(visitor: Visitor) -> None:
     page = visitor.open(**SHORT | {"train_size": 201})
-    start(page)
-    wait_for_status(page, "failed")
     expect(page.get_by_text(re.compile("train_size is 201"))).to_be_visible()
+    expect(page.locator(".st-key-start button")).to_be_disabled()
     assert_no_traceback(page)
 
 
