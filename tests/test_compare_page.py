@@ -197,7 +197,7 @@ def test_held_out_images_choose_the_step(open_page: Open) -> None:
     assert toggle.label == "Hold out 8 training images and choose the best step by them"
     shown(toggle.set_value(True).run())
     runs = finish(page)
-    assert {run.recipe.validation_size for run in runs} == {4}
+    assert {run.recipe.validation_size for run in runs} == {8}
     assert list(table(page)["chosen by validation"]) == pytest.approx([100 * run.chosen.test_acc for run in runs])
     assert says(page, "the test images had no part in the choice")
     assert says(page, "test accuracy at the step chosen by validation")
