@@ -13,6 +13,7 @@ from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 
 SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
+FIRST_POINT_SECONDS = 0.3  # between two looks, while a run has nothing to show yet
 CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
 SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
 COLOURS = {
@@ -41,7 +42,10 @@ def find_run() -> Run | None:
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
     """Show a run, every second anew while it goes on; without one, what it will train on and the empty curves."""
     ticks = is_loading(recipe) if run is None else not run.status.is_over
-    st.fragment(_draw, run_every=1.0 if ticks else None)(run.id if run else None, recipe, run.status if run else None)
+    often = run is not None and not run.evaluations  # until there is a first point
+    every = (FIRST_POINT_SECONDS if often else 1.0) if ticks else None
+    shown = (run.id, run.status, bool(run.evaluations)) if run else None
+    st.fragment(_draw, run_every=every)(shown, recipe)
 
 
 def is_loading(recipe: Recipe | None) -> bool:
@@ -50,13 +54,14 @@ def is_loading(recipe: Recipe | None) -> bool:
     return loading is not None and not loading.images.done()
 
 
-def _draw(run_id: str | None, recipe: Recipe | None, status: RunStatus | None) -> None:
+def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None) -> None:
+    run_id = drawn[0] if drawn else None
     try:
         run = get_manager().get(run_id) if run_id else None
     except ValueError:  # deleted meanwhile, on another page
         st.rerun()
-    if run is not None and run.status is not status:
-        st.rerun()  # the buttons above belong to another state
+    if run is not None and (run.id, run.status, bool(run.evaluations)) != drawn:
+        st.rerun()  # the buttons above belong to another state, or the first point is here
     shown = run.recipe if run else recipe
     if shown is None:
         return
