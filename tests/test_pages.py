@@ -297,3 +297,19 @@ def test_store_that_cannot_be_used_is_a_sentence(
     page = open_page()
     sentence = "The folder of the runs cannot be made (File exists): name another folder in MLPCORE_HOME."
     assert [error.value for error in page.error] == [sentence]
+
+
+def test_edits_that_a_link_brings_are_in_the_schedule_until_they_are_forgotten(open_page: Open) -> None:
+    page = open_page(lr="0.003", scheduler="none", changes='[{"step":5,"lr":0.1}]')
+    assert planned_rate(page, 5) == pytest.approx(0.003)
+    assert planned_rate(page, 6) == pytest.approx(0.1)
+    assert page.query_params["changes"] == '[{"step":5,"lr":0.1}]'
+    page.button(key="forget").click().run()
+    assert planned_rate(page, 6) == pytest.approx(0.003)
+    assert "changes" not in page.query_params
+
+
+def test_more_images_than_there_are_cannot_be_started(open_page: Open) -> None:
+    page = open_page(train_size="81", batch_size="4")
+    assert says(page, "train_size is 81: it must be from 1 to 80, the images that are left for training.")
+    assert page.button(key="start").disabled

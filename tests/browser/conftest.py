@@ -61,6 +61,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture
+def photographs(data: Path, real_images: Path) -> str:
+    """The name of the real images, among the server's data sets."""
+    link = data / "cifar10-jpeg"
+    if not link.is_symlink():  # the data are the session's: another test may have put it there
+        link.symlink_to(real_images / link.name, target_is_directory=True)
+    return link.name
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Server]:
     """The app, served once for all browser tests."""

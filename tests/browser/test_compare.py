@@ -1,6 +1,5 @@
 """The comparison as a person meets it: the first preset to its end; its table and its curves point at each other."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -114,13 +113,8 @@ def test_history_lists_the_runs_that_were_compared(visitor: Visitor) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_first_preset_on_real_images_ends_and_its_table_can_be_read(
-    visitor: Visitor, real_images: Path, data: Path
-) -> None:
-    link = data / "cifar10-jpeg"
-    if not link.is_symlink():
-        link.symlink_to(real_images / "cifar10-jpeg", target_is_directory=True)
-    page = open_compare(visitor, dataset="cifar10-jpeg", train_iter=600, eval_every=200)
+def test_first_preset_on_real_images_ends_and_its_table_can_be_read(visitor: Visitor, photographs: str) -> None:
+    page = open_compare(visitor, dataset=photographs, train_iter=600, eval_every=200)
     expect(page.get_by_text("cifar10-jpeg, all images · 600 iterations of 64")).to_be_visible()
     train_first_preset(page, seconds=240)
     table = read_table(page)
