@@ -60,8 +60,8 @@ def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None) -> N
         run = get_manager().get(run_id) if run_id else None
     except ValueError:  # deleted meanwhile, on another page
         st.rerun()
-    if run is not None and (run.id, run.status, bool(run.evaluations)) != drawn:
-        st.rerun()  # the buttons above belong to another state, or the first point is here
+    if run is not None and _is_outdated(run, drawn):
+        st.rerun()
     shown = run.recipe if run else recipe
     if shown is None:
         return
@@ -77,6 +77,20 @@ def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None) -> N
     st.progress(run.step / shown.train_iter if run else 0.0)
     _tiles(run)
     _view_options()
+
+
+def _is_outdated(run: Run, drawn: tuple[str, RunStatus, bool]) -> bool:
+    """Whether the buttons above belong to another state, or the looks are more frequent than they need be.
+
+    From Start to the first point the page is not drawn anew: each time would put the point off by a third of a second.
+    """
+    _run_id, status, has_points = drawn
+    if not has_points and run.evaluations:
+        was_drawn = st.session_state.get("first_point") == run.id
+        st.session_state["first_point"] = run.id
+        return was_drawn
+    begun = status is RunStatus.QUEUED and run.status is RunStatus.RUNNING
+    return run.status is not status and not begun
 
 
 def _curves(run: Run | None, recipe: Recipe) -> None:
