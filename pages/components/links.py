@@ -1,6 +1,7 @@
 """The page's address: the recipe that the knobs make and the run that is shown."""
 
 from collections.abc import Sequence
+from time import monotonic
 
 import streamlit as st
 from components.forms import put_recipe
@@ -10,6 +11,8 @@ from mlpcore.links import from_query, to_query
 from mlpcore.messages import Sentence
 from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.runs import Run
+
+LATE_SECONDS = 3.0  # after which an earlier address is one that the visitor went back to
 
 
 def adopt_run(owner: str) -> None:
@@ -31,7 +34,9 @@ def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
     """Set the knobs from the address, where it says something new; return what is wrong with it, in sentences."""
     query = dict(st.query_params)
     state = st.session_state
-    if (query or "knob.optimizer" not in state) and query != state.get("address"):
+    # A knob moved before the browser took in the newest address still comes with the one before.
+    is_late = query == state.get("address.before") and monotonic() - state["address.written"] < LATE_SECONDS
+    if (query or "knob.optimizer" not in state) and query != state.get("address") and not is_late:
         state["address"] = query
         recipe, refused = from_query(query, default)
         if recipe.dataset not in datasets:
@@ -53,6 +58,8 @@ def write_link(recipe: Recipe | None, run: Run | None) -> None:
     if recipe is None:
         return
     query = to_query(recipe) | ({"run": run.id} if run else {})
+    state = st.session_state
     if query != dict(st.query_params):
+        state["address.before"], state["address.written"] = dict(st.query_params), monotonic()
         st.query_params.from_dict(query)
-    st.session_state["address"] = query
+    state["address"] = query
