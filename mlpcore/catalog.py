@@ -46,11 +46,6 @@ def missing_files(home: Path, archive_set: ArchiveSet) -> list[str]:
     return [name for name in names if not os.path.isfile(folder / name)]  # noqa: PTH113
 
 
-def missing_cifar10_files(home: Path) -> list[str]:
-    """Name the files of torchvision's CIFAR10 folder that are not there."""
-    return missing_files(home, ARCHIVES[CIFAR10])
-
-
 def find_installed(archive_set: ArchiveSet) -> Path | None:
     """Find the folder in which a system's package has put all archives of a published data set."""
     for folder in archive_set.installed:

@@ -25,7 +25,7 @@ from published import (
     write_batches,
 )
 
-from mlpcore.catalog import CIFAR10_FILES, missing_cifar10_files
+from mlpcore.catalog import CIFAR10, CIFAR10_FILES, missing_files
 from mlpcore.download import Download, Downloads, Progress, download
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.sources import ARCHIVES
@@ -287,7 +287,7 @@ class TestCancel:
             "The download of CIFAR10 was cancelled. What has arrived is kept: the next one goes on from it."
         )
         assert (tmp_path / f"{NAME}.part").read_bytes() == cifar_archive()[:60_000]
-        assert missing_cifar10_files(tmp_path)
+        assert missing_files(tmp_path, ARCHIVES[CIFAR10])
         assert_is_here(tmp_path, run(cifar_set(url), tmp_path))
         assert server.requests[-1].range == "bytes=60000-"
 
@@ -438,7 +438,7 @@ class TestInANotebook:
     def test_it_returns_when_the_data_is_here(self, server, tmp_path, capsys):
         archive_sets = {"CIFAR10": cifar_set(server.add("/c", cifar_archive()))}
         download("CIFAR10", tmp_path, archive_sets=archive_sets, patience=QUICK)
-        assert missing_cifar10_files(tmp_path) == []
+        assert missing_files(tmp_path, ARCHIVES[CIFAR10]) == []
         assert "CIFAR10: 100%" in capsys.readouterr().err
 
     def test_it_raises_the_sentence_where_it_cannot(self, server, tmp_path):
