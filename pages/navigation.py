@@ -15,6 +15,8 @@ page = st.navigation(
     [
         st.Page("playground.py", title=_("Playground"), default=True),
         st.Page("compare.py", title=_("Compare")),
+        st.Page("overfitting.py", title=_("Overfitting")),
+        st.Page("concepts.py", title=_("Concepts")),
         st.Page("history.py", title=_("History")),
         st.Page("images.py", title=_("Images")),
     ],

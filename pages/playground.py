@@ -5,6 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 from components import forms, run_view
 from components.download_panel import show_downloads
+from components.insight_view import show_insight
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
 from components.notices import warn
@@ -171,4 +172,6 @@ with right:
     if trouble := st.session_state.pop("trouble", None):
         st.error(say(trouble))
     run_view.show_run(run, recipe)
+if run is not None:
+    show_insight(run)
 write_link(recipe, run)

@@ -1,0 +1,46 @@
+"""What the lecture is about, one idea at a time, each with its own numbers to move."""
+
+from collections.abc import Callable
+
+import streamlit as st
+from components.concept_activations import show_activations
+from components.concept_claims import show_claims
+from components.concept_losses import show_losses
+from components.concept_network import show_network
+from components.concept_schedules import show_schedules
+from components.concept_updates import show_updates
+from components.words import _
+
+CONCEPTS: dict[str, Callable[[], None]] = {
+    "losses": show_losses,
+    "network": show_network,
+    "updates": show_updates,
+    "activations": show_activations,
+    "schedules": show_schedules,
+    "claims": show_claims,
+}
+titles = {
+    "losses": _("Softmax and cross-entropy"),
+    "network": _("Forward and backward"),
+    "updates": _("Update rules"),
+    "activations": _("Activations"),
+    "schedules": _("Schedulers"),
+    "claims": _("The notes' claims"),
+}
+asked = st.query_params.get("concept")
+if asked in CONCEPTS and asked != st.session_state.get("concept.address"):
+    st.session_state["concept"] = asked
+chosen = st.segmented_control(
+    _("Concept"),
+    list(CONCEPTS),
+    default="losses" if "concept" not in st.session_state else None,
+    required=True,
+    format_func=titles.get,
+    key="concept",
+    label_visibility="collapsed",
+    persist_state="session",
+)
+st.session_state["concept.address"] = chosen
+if st.query_params.get("concept") != chosen:
+    st.query_params["concept"] = chosen
+CONCEPTS[chosen]()
