@@ -27,6 +27,7 @@ IMPORTS = {
     "runs": "recipe",
     "presets": "recipe",
     "comparison": "messages recipe runs",
+    "insight": "runs",
     "export": "comparison messages recipe runs",
     # the disk
     "sources": "",
