@@ -18,6 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
 DASHES = ("solid", "dash", "dot")
 SPIKE = 3.0  # times the median: a loss beyond leaves the frame, for one run that flies off would flatten all others
 NOTHING = {"x": [None], "y": [None]}  # a trace without any point leaves its axes without a place: Plotly draws NaN
+STACKED = ("", "2", "4", "3")  # the panels' axes from top to bottom on a phone: loss, accuracy, path, rate
 PALE = 0.25  # opacity of what is not picked
 
 
@@ -123,8 +124,22 @@ def compare_chart(
         "yaxis4": axis(translate("test accuracy"), domain=[0, 0.44], anchor="x4", nticks=6, tickformat=".0%")
         | {"range": [low_acc, high_acc]},
         "annotations": [],
+        "meta": {"narrow": _stack(len(series))},
     }
     return {"data": data, "layout": layout}
+
+
+def _stack(entries: int) -> dict[str, Any]:
+    """Lay the panels out for a phone: under each other, the legend's entries under all of them."""
+    panel, gap, legend = 190, 48, 40 + 20 * entries  # pixels
+    inner = len(STACKED) * panel + (len(STACKED) - 1) * gap
+    patch: dict[str, Any] = {"height": inner + legend, "margin": {"l": 50, "r": 10, "t": 8, "b": legend - 8}}
+    patch["legend"] = {"y": -40 / inner, "orientation": "v"}
+    for place, number in enumerate(STACKED):
+        top = 1 - place * (panel + gap) / inner
+        patch[f"xaxis{number}"] = {"domain": [0, 1]}
+        patch[f"yaxis{number}"] = {"domain": [max(top - panel / inner, 0.0), top]}
+    return patch
 
 
 def _band(one: Series, along: np.ndarray, curve: Any, panel: str, look: dict[str, Any]) -> dict[str, Any]:

@@ -98,10 +98,11 @@ def show_start(recipes: list[Recipe], run_ids: list[str], *, ready: bool) -> Non
         )
         held = held_out(recipes[0].dataset if recipes else SHAPES)
         st.toggle(
-            _("Hold out {held:,} training images and choose the best step by them").format(held=held),
+            _("Choose the best step by {held:,} held-out images").format(held=held),
             key="compare.hold_out",
             persist_state="session",
             width="content",
+            help=_("They are taken from the training images, so that the test images have no part in the choice."),
         )
         if recipes:
             st.text(say(count_changed(recipes)))

@@ -194,7 +194,7 @@ def test_several_seeds_give_bands_and_verdicts_against_the_first_row(open_page: 
 def test_held_out_images_choose_the_step(open_page: Open) -> None:
     page = open_compare(open_page, **SHORT)
     toggle = page.toggle(key="compare.hold_out")
-    assert toggle.label == "Hold out 8 training images and choose the best step by them"
+    assert toggle.label == "Choose the best step by 8 held-out images"
     shown(toggle.set_value(True).run())
     runs = finish(page)
     assert {run.recipe.validation_size for run in runs} == {8}

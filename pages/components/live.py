@@ -32,6 +32,7 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
     changes (the run's id, say).
     """
     layout = {**figure["layout"], "height": height, "uirevision": revision or key}
+    may_grow = "height" in layout.get("meta", {}).get("narrow", {})  # on a phone: the page cannot know
     result = _mount(
         key=key,
         data={
@@ -44,7 +45,7 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
             },
         },
         width="stretch",
-        height=height,
+        height="content" if may_grow else height,
         on_picked_change=_note_pick,
     )
     return result.picked

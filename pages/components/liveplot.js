@@ -1,7 +1,7 @@
 // Draws a Plotly figure and updates it in place. Streamlit calls the default function again, with the same
 // parentElement, whenever the data or the theme change; the cleanup it returns runs once, when the chart goes.
 
-const NARROW = 480; // px: below it the axis titles go, for the legend and the coloured ticks say the same
+const NARROW = 480; // px: below it a figure is laid out as its layout.meta.narrow says
 const HIDDEN = 120; // px: no chart fits
 const DARK = {
   // Okabe and Ito's colours, lifted where they would sink into a dark page
@@ -58,18 +58,27 @@ function recolour(part) {
   return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, recolour(value)]));
 }
 
+// What a narrow page changes in the layout; the height too, where the figure stacks its panels.
+function whenNarrow(figure, width) {
+  return (width < NARROW && figure.layout.meta?.narrow) || {};
+}
+
+function fit(state) {
+  const { clientWidth, style } = state.box;
+  style.height = `${whenNarrow(state.figure, clientWidth).height ?? state.figure.layout.height}px`;
+}
+
 function dress(figure, theme, width) {
   const { data, layout } = theme.dark ? recolour(figure) : structuredClone(figure);
-  const narrow = width < NARROW && layout.meta?.narrow_margin;
+  for (const [name, part] of Object.entries(whenNarrow(figure, width)))
+    layout[name] = typeof part === "object" ? { ...layout[name], ...part } : part;
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\d*$/.test(name)) continue;
     axis.gridcolor ??= theme.border;
     axis.zerolinecolor ??= theme.border;
     axis.linecolor ??= theme.border;
     if (axis.title) axis.title.font = { size: 12, ...axis.title.font };
-    if (narrow && name.startsWith("y")) delete axis.title;
   }
-  if (narrow) layout.margin = { ...layout.margin, ...layout.meta.narrow_margin };
   layout.width = width;
   layout.dragmode = byFinger() ? false : "zoom";
   layout.font = { size: 12, ...layout.font, family: theme.font, color: theme.text };
@@ -89,6 +98,7 @@ async function draw(state) {
   const width = Math.floor(state.box.clientWidth);
   if (width < HIDDEN) return; // in a closed tab, expander or sidebar: the observer calls again
   state.width = width;
+  fit(state);
   const { data, layout } = dress(state.figure, readTheme(state.box), width);
   if (layout.uirevision !== state.revision) state.zoom = {};
   state.revision = layout.uirevision;
@@ -151,7 +161,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.figure = data.figure;
   state.words = data.words;
   state.pick = (name) => setTriggerValue("picked", name);
-  state.box.style.height = `${data.figure.layout.height}px`;
+  fit(state);
   state.box.setAttribute("aria-label", data.alt);
   // One drawing after the other, each with the newest figure: react is not made to overlap itself.
   state.latest = state.latest
