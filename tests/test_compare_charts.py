@@ -120,7 +120,8 @@ def test_every_word_shown_is_translated() -> None:
 def test_panels_on_a_phone_stand_under_each_other_without_touching() -> None:
     narrow = compare_chart([])["layout"]["meta"]["narrow"]
     domains = [narrow[name]["domain"] for name in ("yaxis3", "yaxis4", "yaxis2", "yaxis")]
-    assert domains[0][0] == pytest.approx(0, abs=1e-9) and domains[-1][1] == 1
+    assert domains[0][0] == pytest.approx(0, abs=1e-9)
+    assert domains[-1][1] == 1
     for (_bottom, top), (above, _top) in pairwise(domains):
         assert top < above
     assert all(narrow[name]["domain"] == [0, 1] for name in ("xaxis", "xaxis2", "xaxis3", "xaxis4"))
