@@ -82,6 +82,18 @@ def test_plotly_comes_from_the_installed_package_zipped_once_and_kept_a_year(ser
         assert answer.getheader("vary") == "accept-encoding"
 
 
+@pytest.mark.parametrize("path", ["/", "/history", PLOTLY, "/healthz", "/_stcore/health", "/component/none/x.js"])
+def test_every_response_forbids_other_hosts_frames_and_guesses_at_its_type(server: Server, path: str) -> None:
+    answer, _body = ask(server, path, PAGE)
+    policy = dict(part.split(" ", 1) for part in answer.getheader("content-security-policy").split("; "))
+    assert policy["default-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'self'"
+    sources = {source for sources in policy.values() for source in sources.split()}
+    assert sources == {"'self'", "'none'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:"}
+    assert answer.getheader("x-content-type-options") == "nosniff"
+    assert answer.getheader("referrer-policy") == "same-origin"
+
+
 def test_pages_live_under_a_base_path_with_all_they_need(tmp_path: Path) -> None:
     with serving(tmp_path, data=tmp_path / "data", base="/class/mlp") as server:
         for path in ("/class/mlp/", "/class/mlp/healthz", f"/class/mlp{PLOTLY}"):
