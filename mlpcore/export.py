@@ -2,25 +2,28 @@
 
 import csv
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from io import StringIO
 from itertools import pairwise
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlpcore.comparison import flatten
-from mlpcore.messages import SentenceError
+from mlpcore.messages import Sentence, SentenceError, write_sentence
 from mlpcore.recipe import MAX_EVALUATIONS, Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 
 FORMAT = "mlp-playground-runs"
-VERSION = 1
+VERSION = 2  # 1 had a run's message as finished text
 MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
 MAX_RUNS = 1_000
 NAME = r"^[\w .\-]{1,40}$"
+FORM = re.compile(r"\+?,?(\.\d)?[a-z%]?")  # of a value in a message; a width could make a text of any length
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -43,6 +46,19 @@ class _Point(_Strict):
     val_acc: Share | None = None
 
 
+class _Message(_Strict):
+    template: Annotated[str, Field(min_length=1, max_length=1000)]
+    values: Annotated[dict[str, str | int | float], Field(max_length=20)] = {}
+
+    @model_validator(mode="after")
+    def _can_be_said(self) -> "_Message":
+        for _text, name, form, conversion in Formatter().parse(self.template):
+            if name is not None and (name not in self.values or conversion or not FORM.fullmatch(form)):
+                raise ValueError("its message cannot be put together")
+        self.template.format(**self.values)
+        return self
+
+
 class _KeptRun(_Strict):
     name: Annotated[str, Field(pattern=NAME)]
     recipe: Recipe
@@ -52,7 +68,7 @@ class _KeptRun(_Strict):
     seconds: Annotated[float, Field(ge=0, le=1e9)]
     device: Annotated[str, Field(max_length=40)] = ""
     versions: Annotated[dict[str, str], Field(max_length=20)] = {}
-    message: Annotated[str, Field(max_length=500)] = ""
+    message: _Message | Annotated[str, Field(max_length=500)] | None = None
     note: Annotated[str, Field(max_length=2000)] = ""
     evaluations: Annotated[list[_Point], Field(max_length=MAX_EVALUATIONS)] = []
 
@@ -68,7 +84,7 @@ class _KeptRun(_Strict):
 
 class _File(_Strict):
     format: Literal["mlp-playground-runs"]
-    version: Literal[1]
+    version: Literal[1, 2]
     runs: Annotated[list[_KeptRun], Field(max_length=MAX_RUNS)]
 
 
@@ -96,6 +112,7 @@ def to_json(runs: Sequence[Run]) -> str:
             "recipe": run.recipe.model_dump(mode="json"),
             "status": (run.status if run.status.is_over else RunStatus.INTERRUPTED).value,
             "versions": dict(run.versions),
+            "message": json.loads(write_sentence(run.message) or "null"),
             "evaluations": [asdict(evaluation) for evaluation in run.evaluations],
         }
         kept.append(values)
@@ -126,7 +143,7 @@ def from_json(data: bytes, *, owner: str) -> list[Run]:
             seconds=kept.seconds,
             device=kept.device,
             versions=kept.versions,
-            message=kept.message,
+            message=_as_sentence(kept.message),
             note=kept.note,
             evaluations=tuple(
                 Evaluation(**point.model_dump() | {"weight_norms": tuple(point.weight_norms)})
@@ -145,6 +162,10 @@ def to_html(figure: Mapping[str, Any], *, title: str) -> str:
     chart.update_layout(template="plotly_white", title=None, height=700)
     page = io.to_html(chart, include_plotlyjs=True, full_html=True, config={"displaylogo": False})
     return page.replace("<head>", f"<head><title>{title}</title>", 1)
+
+
+def _as_sentence(kept: _Message | str | None) -> Sentence | None:
+    return Sentence(kept.template, kept.values) if isinstance(kept, _Message) else Sentence.of_text(kept or "")
 
 
 def _explain(error: ValidationError, data: bytes) -> SentenceError:

@@ -6,20 +6,20 @@ import secrets
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 import torch
 
 from mlpcore.catalog import data_home
-from mlpcore.cohort import Edit, Leave, Offers, Progress, cohort_key, train_cohort
+from mlpcore.cohort import Edit, Leave, Progress, cohort_key, train_cohort
 from mlpcore.device import pick_device
-from mlpcore.library import ImageLibrary, Loading
+from mlpcore.library import ImageLibrary
+from mlpcore.members import SHUT_DOWN, Group, Member, explain_end, explain_failure
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe, with_change
-from mlpcore.runs import Evaluation, Run, RunStatus
-from mlpcore.store import RunStore, StoreError
+from mlpcore.runs import Run, RunStatus
+from mlpcore.store import RunStore
+from mlpcore.writer import RunWriter
 
 MAX_ACTIVE = 4  # cohorts that train at a time; what comes later is queued
 MAX_QUEUED = 200  # runs that may wait, in all
@@ -29,40 +29,6 @@ PACE_SECONDS = 3.0  # over which the pace of a run is measured
 SHUTDOWN_SECONDS = 2.5
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class _Group:
-    """Runs that were submitted together and train in one cohort."""
-
-    members: list["_Member"] = field(default_factory=list)
-    loading: Loading | None = None
-    training: Offers[None] | None = None
-    paused: bool = False
-    step: int = 0
-    outbox: list[Edit | Leave] = field(default_factory=list)  # what the training is told at its next slice
-    ticks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=200))  # when, step
-
-    @property
-    def is_loading(self) -> bool:
-        return self.loading is not None and not self.loading.images.done()
-
-
-@dataclass(eq=False)
-class _Member:
-    """A run on its way. `run` is replaced, never changed, so that a page may hold on to it."""
-
-    run: Run
-    group: _Group
-    position: int
-    unstored: list[Evaluation] = field(default_factory=list)
-    is_stored: bool = True
-    stop_requested: bool = False
-    requested: dict[str, float] = field(default_factory=dict)  # knobs to change, not yet taken up
-
-    def update(self, **values: object) -> None:
-        self.run = replace(self.run, **values)
-        self.is_stored = False
 
 
 class RunManager:
@@ -76,27 +42,24 @@ class RunManager:
     def __init__(self, store: RunStore, library: ImageLibrary, *, max_active: int = MAX_ACTIVE) -> None:
         self.store = store
         self.library = library
-        self.trouble: Sentence | None = None  # why nothing can be stored at the moment
         self._max_active = max_active
-        self._members: dict[str, _Member] = {}  # all that is not over, or over and not stored yet; oldest first
+        self._members: dict[str, Member] = {}  # all that is not over, or over and not stored yet; oldest first
         self._wake = threading.Condition(threading.RLock())
         self._closing = False
-        self._stored_at = 0.0
+        self._writer = RunWriter(store, self._wake)
         self._thread = threading.Thread(target=self._work, name="RunManager", daemon=True)
         self._thread.start()
 
     # what people ask for
 
     def submit(self, recipes: Sequence[Recipe], *, owner: str, names: Sequence[str]) -> list[str]:
-        """Queue runs, those that can train together as one cohort; return their ids."""
+        """Queue runs, those that can train together as one cohort; return their ids. All are stored, or none is."""
         if len(self.list_active()) + len(recipes) > MAX_QUEUED:
             raise SentenceError("{limit} runs are waiting already: try again when some are over.", limit=MAX_QUEUED)
-        groups: dict[tuple, _Group] = {}
-        submitted = []
         for recipe in recipes:
             pick_device(recipe.device)
-        for recipe, name in zip(recipes, names, strict=True):
-            run = Run(
+        runs = [
+            Run(
                 id=secrets.token_hex(6),
                 name=name,
                 recipe=recipe,
@@ -105,10 +68,11 @@ class RunManager:
                 owner=owner,
                 versions={"torch": torch.__version__, "python": platform.python_version()},
             )
-            self.store.create(run)
-            group = groups.setdefault(cohort_key(recipe), _Group())
-            group.members.append(_Member(run, group, position=len(group.members)))
-            submitted.append(group.members[-1])
+            for recipe, name in zip(recipes, names, strict=True)
+        ]
+        self.store.create_many(runs)
+        groups: dict[tuple, Group] = {}
+        submitted = [groups.setdefault(cohort_key(run.recipe), Group()).add(run) for run in runs]
         with self._wake:
             self._members |= {member.run.id: member for member in submitted}
             self._wake.notify_all()
@@ -138,6 +102,11 @@ class RunManager:
             self._wake.notify_all()
 
     # what pages read
+
+    @property
+    def trouble(self) -> Sentence | None:
+        """Why nothing can be stored at the moment."""
+        return self._writer.trouble
 
     def get(self, run_id: str) -> Run:
         """Return a run as it stands. Raises ValueError if there is none."""
@@ -175,7 +144,7 @@ class RunManager:
             self._wake.notify_all()
         self._thread.join(SHUTDOWN_SECONDS)
 
-    def _find(self, run_id: str, owner: str) -> _Member:
+    def _find(self, run_id: str, owner: str) -> Member:
         member = self._members.get(run_id)
         if member is None or member.run.status.is_over:
             raise SentenceError("This run is over already.")
@@ -206,10 +175,10 @@ class RunManager:
                 groups = self._admit()
             for group in groups:
                 self._advance(group)
-            self._store(wait=STORE_SECONDS if self.trouble is None else RETRY_SECONDS)
+            self._store(wait=STORE_SECONDS if self._writer.trouble is None else RETRY_SECONDS)
         with self._wake:
             for member in self._members.values():
-                self._end(member, RunStatus.INTERRUPTED, "The server was shut down; what was measured is kept.")
+                self._end(member, RunStatus.INTERRUPTED, SHUT_DOWN)
         self._store()
 
     def _has_work(self) -> bool:
@@ -219,13 +188,13 @@ class RunManager:
     def _has_unstored(self) -> bool:
         return any(not member.is_stored for member in self._members.values())
 
-    def _admit(self) -> list[_Group]:
+    def _admit(self) -> list[Group]:
         """The groups whose turn it is: the oldest that are neither over nor paused nor still loading."""
         going_on = [member.group for member in self._members.values() if not member.run.status.is_over]
         awake = [group for group in dict.fromkeys(going_on) if not group.paused]
         return [group for group in awake[: self._max_active] if not group.is_loading]
 
-    def _take_up_requests(self, member: _Member) -> None:
+    def _take_up_requests(self, member: Member) -> None:
         group = member.group
         knobs, member.requested = member.requested, {}
         # past the last iteration there is none left to change
@@ -237,7 +206,7 @@ class RunManager:
             if group.training is not None:
                 group.outbox.append(Leave(member.position))
 
-    def _change(self, member: _Member, knobs: dict[str, float]) -> None:
+    def _change(self, member: Member, knobs: dict[str, float]) -> None:
         group = member.group
         try:
             recipe = with_change(member.run.recipe, group.step, knobs)
@@ -248,7 +217,7 @@ class RunManager:
         if group.training is not None:
             group.outbox.append(Edit(member.position, recipe.changes[-1]))
 
-    def _advance(self, group: _Group) -> None:
+    def _advance(self, group: Group) -> None:
         """Let a group train for one slice, or begin."""
         try:
             if group.training is None:
@@ -260,7 +229,7 @@ class RunManager:
         except Exception as error:  # noqa: BLE001  a failure of any kind is the run's, not the thread's
             self._fail(group, error)
 
-    def _begin(self, group: _Group) -> None:
+    def _begin(self, group: Group) -> None:
         recipe = group.members[0].run.recipe
         device = pick_device(recipe.device)
         if group.loading is None:
@@ -278,7 +247,7 @@ class RunManager:
                 status = RunStatus.PAUSED if group.paused else RunStatus.RUNNING
                 member.update(status=status, device=str(device))
 
-    def _record(self, group: _Group, progress: Progress) -> None:
+    def _record(self, group: Group, progress: Progress) -> None:
         now = time.monotonic()
         with self._wake:
             group.step = progress.step
@@ -288,23 +257,21 @@ class RunManager:
             for member in group.members:
                 if member.run.status.is_over:
                     continue
-                measured = progress.evaluations.get(member.position)
-                new = () if measured is None else (measured,)
-                member.unstored += new
-                evaluations = member.run.evaluations + new
-                member.update(step=progress.step, seconds=progress.seconds, evaluations=evaluations)
+                if member.position in progress.evaluations:
+                    member.add([progress.evaluations[member.position]])
+                member.update(step=progress.step, seconds=progress.seconds)
                 if member.position in progress.over:
-                    self._end(member, progress.over[member.position], _say_over(progress, member))
+                    self._end(member, progress.over[member.position], explain_end(progress, member.position))
 
-    def _fail(self, group: _Group, error: Exception) -> None:
+    def _fail(self, group: Group, error: Exception) -> None:
         log.error("A run failed.", exc_info=error)
         with self._wake:
             for member in group.members:
                 if not member.run.status.is_over:
                     member.update(traceback="".join(traceback.format_exception(error)))
-                    self._end(member, RunStatus.FAILED, _say_failure(error))
+                    self._end(member, RunStatus.FAILED, explain_failure(error))
 
-    def _end(self, member: _Member, status: RunStatus, message: str = "") -> None:
+    def _end(self, member: Member, status: RunStatus, message: Sentence | None = None) -> None:
         if member.run.status.is_over:
             return
         member.update(status=status, message=message)
@@ -318,65 +285,12 @@ class RunManager:
             self._wake.notify_all()
 
     def _store(self, *, wait: float = 0.0) -> None:
-        """Write what is new, unless it was done less than `wait` seconds ago; what is over is written at once."""
-        now = time.monotonic()
-        due = now - self._stored_at >= wait
         with self._wake:
-            unstored = [member for member in self._members.values() if not member.is_stored]
-        if not due and (self.trouble or not any(member.run.status.is_over for member in unstored)):
-            return
-        self._stored_at = now
-        for member in unstored:
-            self._store_run(member)
-            if self.trouble is not None:
-                break  # each try waits for a locked database, 2 s, while nothing trains
-
-    def _store_run(self, member: _Member) -> None:
+            members = list(self._members.values())
+        done = self._writer.write(members, wait=wait)
         with self._wake:
-            run, unstored = member.run, tuple(member.unstored)
-            member.is_stored = True
-        try:
-            self.store.update(
-                run.id,
-                status=run.status,
-                step=run.step,
-                seconds=run.seconds,
-                device=run.device,
-                message=run.message,
-                traceback=run.traceback,
-                recipe=run.recipe,
-                evaluations=unstored,
-            )
-            self.trouble = None
-        except StoreError as error:
-            self.trouble = error.sentence
-            member.is_stored = False
-            return
-        except ValueError:  # another process has ended it, or its row is gone: nothing more can be kept
-            log.exception("Run %s can no longer be stored.", run.id)
-        with self._wake:
-            del member.unstored[: len(unstored)]
-            if member.run.status.is_over and member.is_stored:
-                del self._members[run.id]
-
-
-def _say_over(progress: Progress, member: _Member) -> str:
-    if progress.over[member.position] is not RunStatus.DIVERGED:
-        return ""
-    return (
-        f"The loss left the range of numbers at step {progress.step:,}: the learning rate is probably too high. "
-        "Try a tenth of it."
-    )
-
-
-def _say_failure(error: Exception) -> str:
-    if isinstance(error, SentenceError):
-        return str(error)
-    if isinstance(error, torch.OutOfMemoryError):
-        return "The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time."
-    if isinstance(error, OSError):
-        return f"The images could not be read: {error.strerror or type(error).__name__}."
-    return "Something went wrong in the program while this run trained; the details are kept with the run."
+            for member in done:
+                del self._members[member.run.id]
 
 
 _shared: RunManager | None = None

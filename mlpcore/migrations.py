@@ -108,10 +108,18 @@ def _find_data_sets_by_an_index(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX runs_by_dataset ON runs (dataset)"))
 
 
+def _keep_messages_as_template_and_values(connection: Connection) -> None:
+    for run_id, message in connection.execute(text("SELECT id, message FROM runs WHERE message <> ''")).all():
+        template = message.replace("{", "{{").replace("}", "}}")
+        values = {"id": run_id, "message": json.dumps({"template": template, "values": {}})}
+        connection.execute(text("UPDATE runs SET message = :message WHERE id = :id"), values)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
     _find_data_sets_by_an_index,
+    _keep_messages_as_template_and_values,
 )
 
 

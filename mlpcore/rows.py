@@ -7,6 +7,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
+from mlpcore.messages import read_sentence
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 
@@ -21,9 +22,10 @@ def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...]) -> 
             "recipe": Recipe.model_validate_json(values["recipe"]),
             "status": RunStatus(values["status"]),
             "versions": MappingProxyType(json.loads(values["versions"])),
+            "message": read_sentence(values["message"]),
             "starred": bool(values["starred"]),
         }
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"Run {values['id']} was stored in a form that this version cannot read.") from error
     return Run(**{**values, **read}, evaluations=evaluations)
 

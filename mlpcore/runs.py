@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from mlpcore.messages import Sentence
 from mlpcore.recipe import Recipe
 
 
@@ -66,7 +67,7 @@ class Run:
     seconds: float = 0.0  # spent training and evaluating
     device: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    message: str = ""  # one plain English sentence where the run ended otherwise than by finishing
+    message: Sentence | None = None  # where the run ended otherwise than by finishing or being stopped
     traceback: str = field(default="", repr=False)  # of a failed run; for the person who runs the server, never a page
     note: str = ""
     starred: bool = False

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Select, case, column, delete, func, i
 from sqlalchemy.exc import IntegrityError
 
 from mlpcore.database import StoreError, address, explained, open_engine, runs_home, writing
+from mlpcore.messages import Sentence, write_sentence
 from mlpcore.migrations import SCHEMA, migrate
 from mlpcore.presence import Presence
 from mlpcore.recipe import Recipe
@@ -22,7 +23,7 @@ from mlpcore.runs import Evaluation, Run, RunStatus
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 
-INTERRUPTED = "The program ended while this run was going on; what it had measured until then is kept."
+INTERRUPTED = Sentence("The program ended while this run was going on; what it had measured until then is kept.")
 SORTS = ("created", "name", "best_acc", "last_acc", "seconds")  # what a list can be sorted by
 ACTIVE = tuple(status for status in RunStatus if not status.is_over)
 
@@ -124,7 +125,7 @@ class RunStore:
         seconds: float | None = None,
         device: str | None = None,
         versions: Mapping[str, str] | None = None,
-        message: str | None = None,
+        message: Sentence | None = None,
         traceback: str | None = None,
         recipe: Recipe | None = None,
         evaluations: Sequence[Evaluation] = (),
@@ -133,8 +134,9 @@ class RunStore:
 
         Raises ValueError if the run is over or unknown, or has another evaluation at the same step.
         """
-        values: dict[str, Any] = {"status": status, "step": step, "device": device, "message": message}
+        values: dict[str, Any] = {"status": status, "step": step, "device": device}
         values |= {"traceback": traceback, "recipe": recipe and recipe.model_dump_json()}
+        values["message"] = None if message is None else write_sentence(message)
         values["versions"] = None if versions is None else json.dumps(dict(versions))
         values["seconds"] = None if seconds is None else finite("seconds", seconds)
         values = {name: value for name, value in values.items() if value is not None}
@@ -262,7 +264,7 @@ class RunStore:
             living = {self._site + token for token in self._presence.living()}
             dead = [row.id for row in left if row.server not in living]
             for run_id in dead:
-                values = {"status": RunStatus.INTERRUPTED, "message": INTERRUPTED}
+                values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
                 connection.execute(update(_runs).where(_runs.c.id == run_id).values(values))
         return dead
 
@@ -318,6 +320,7 @@ def _write_run(run: Run) -> dict[str, Any]:
     values = {name: getattr(run, name) for name in COLUMNS} | {
         "recipe": run.recipe.model_dump_json(),
         "versions": json.dumps(dict(run.versions)),
+        "message": write_sentence(run.message),
         "created": finite("created", run.created),
         "seconds": finite("seconds", run.seconds),
         "dataset": run.recipe.dataset,

@@ -268,6 +268,6 @@ def test_diverged_and_failed_runs_say_so(open_page: Open) -> None:
     runs = finish(page)
     assert [run.status for run in runs] == [RunStatus.DIVERGED, RunStatus.FAILED]
     for run in runs:
-        assert any(text.endswith(run.message) for text in texts(page))
+        assert any(text.endswith(str(run.message)) for text in texts(page))
     assert list(table(page)["state"]) == ["diverged", "failed"]
     assert says(page, "the first recipe and another must have finished with the same seed")

@@ -9,7 +9,7 @@ import pytest
 
 from mlpcore.compare_charts import Series, compare_chart
 from mlpcore.export import MAX_BYTES, MAX_RUNS, from_json, to_csv, to_html, to_json
-from mlpcore.messages import SentenceError
+from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import SGD, Adam, Change, MultiStepLR, Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 
@@ -24,7 +24,7 @@ RUN = Run(
     seconds=1.5,
     device="cpu",
     versions={"torch": "2.13.0"},
-    message="A sentence — 한국어.",
+    message=Sentence("{step:,} — {word}.", {"step": 1234, "word": "한국어"}),
     traceback="Traceback, with what only the server's own may see",
     note="![a note](http://a.example/b.png)",
     evaluations=(
@@ -59,6 +59,12 @@ class TestJson:
         (back,) = from_json(to_json([replace(RUN, status=status)]).encode(), owner="")
         assert back.status is (status if status.is_over else RunStatus.INTERRUPTED)
 
+    @pytest.mark.parametrize(("text", "message"), [("At {step}: 50 %.", "At {step}: 50 %."), ("", None)])
+    def test_file_of_version_1_is_read_with_its_finished_sentence(self, text: str, message: str | None) -> None:
+        (back,) = from_json(json.dumps({**json.loads(altered(message=text)), "version": 1}).encode(), owner="")
+        assert (back.message and str(back.message)) == message
+        assert from_json(to_json([back]).encode(), owner="")[0].message == back.message
+
     def test_no_runs_are_no_runs(self) -> None:
         assert from_json(to_json([]).encode(), owner="") == []
 
@@ -70,8 +76,8 @@ class TestJson:
             from_json(data, owner="")
 
     def test_file_of_another_version_gets_a_sentence(self) -> None:
-        with pytest.raises(SentenceError, match=r"another version of this program: this one reads version 1\."):
-            from_json(json.dumps({**FILE, "version": 2}).encode(), owner="")
+        with pytest.raises(SentenceError, match=r"another version of this program: this one reads version 2\."):
+            from_json(json.dumps({**FILE, "version": 3}).encode(), owner="")
 
     def test_file_that_is_too_large_gets_a_sentence(self) -> None:
         with pytest.raises(SentenceError, match=r"^The file has 21 MB: at most 20 MB are read\.$"):
@@ -84,6 +90,14 @@ class TestJson:
             (altered(name=""), "name"),
             (altered(status="running"), "status"),
             (altered(owner="somebody"), "owner"),
+            (altered(message={"template": "{step}", "values": {}}), "message"),
+            (altered(message={"template": "{step", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step.real}", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step!r}", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step:999999999}", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step:.1f}", "values": {"step": "one"}}), "message"),
+            (altered(message={"template": "", "values": {}}), "message"),
+            (altered(message={"template": "x", "values": {"step": [1]}}), "message"),
             (altered(id="a1"), "id"),
             (altered(step=-1), "step"),
             (altered(step=3001), "more steps than its recipe"),

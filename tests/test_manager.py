@@ -131,7 +131,7 @@ class TestLife:
         (run_id,) = submit(manager, SHORT)
         (run,) = wait_for_end(manager, run_id)
         assert run.status is RunStatus.FINISHED
-        assert (run.step, run.device, run.message, run.traceback) == (30, "cpu", "", "")
+        assert (run.step, run.device, run.message, run.traceback) == (30, "cpu", None, "")
         assert (run.recipe, run.name, run.owner) == (SHORT, "a run", ME)
         assert run.versions["torch"] == torch.__version__
         assert [evaluation.step for evaluation in run.evaluations] == [10, 20, 30]
@@ -240,7 +240,7 @@ class TestStop:
         measured = wait_for_evaluations(manager, run_id, 2)
         manager.stop(run_id, owner=ME)
         (run,) = wait_for_end(manager, run_id)
-        assert (run.status, run.message) == (RunStatus.STOPPED, "")
+        assert (run.status, run.message) == (RunStatus.STOPPED, None)
         assert run.evaluations[:2] == measured.evaluations[:2]
         assert timeless(run.evaluations) == train_alone(LONG, images, until=run.step)
 
@@ -375,11 +375,12 @@ class TestFailure:
         run, other = wait_for_end(manager, diverging, beside)
         assert run.status is RunStatus.DIVERGED
         assert 0 < run.step < 5000
-        assert run.message == (
+        assert str(run.message) == (
             f"The loss left the range of numbers at step {run.step:,}: the learning rate is probably too high. "
             "Try a tenth of it."
         )
         assert run.evaluations == manager.get(diverging).evaluations
+        assert run.message.values == {"step": run.step}
         assert all(evaluation.step < run.step for evaluation in run.evaluations)
         assert timeless(other.evaluations) == train_alone(other.recipe, images)
         (following,) = wait_for_end(manager, *submit(manager, SHORT))
@@ -399,8 +400,8 @@ class TestFailure:
         (failing,) = submit(manager, vary(SHORT, **knobs))
         (run,) = wait_for_end(manager, failing)
         assert run.status is RunStatus.FAILED
-        assert run.message.startswith(message)
-        assert str(home) not in run.message
+        assert str(run.message).startswith(message)
+        assert str(home) not in str(run.message)
         assert run.traceback.startswith("Traceback (most recent call last)")
         assert run.evaluations == ()
         wait_for_evaluations(manager, going_on, 1)
@@ -416,8 +417,8 @@ class TestFailure:
         (run,) = wait_for_end(manager, *submit(manager, vary(SHORT, dataset="broken")))
         manager.shutdown()
         assert run.status is RunStatus.FAILED
-        assert run.message.endswith("train/a/1.png is not a readable image: replace or remove it.")
-        assert str(tmp_path) not in run.message
+        assert str(run.message).endswith("train/a/1.png is not a readable image: replace or remove it.")
+        assert str(tmp_path) not in str(run.message)
         assert str(tmp_path) in run.traceback
 
     def test_an_error_that_was_not_written_for_people_is_not_shown_to_them(self, store, tmp_path):
@@ -427,7 +428,7 @@ class TestFailure:
         manager = RunManager(store, ImageLibrary(find_home))
         (run,) = wait_for_end(manager, *submit(manager, SHORT))
         manager.shutdown()
-        assert run.message == (
+        assert str(run.message) == (
             "Something went wrong in the program while this run trained; the details are kept with the run."
         )
         assert f"no home in {tmp_path}" in run.traceback
@@ -437,6 +438,15 @@ class TestFailure:
         with pytest.raises(SentenceError, match=f"^device is {missing}: this machine has "):
             submit(manager, SHORT, vary(SHORT, device=missing))
         assert store.count() == 0
+
+    def test_of_runs_submitted_together_all_are_stored_or_none(self, manager, store, monkeypatch):
+        (kept,) = wait_for_end(manager, *submit(manager, SHORT))
+        ids = iter(["a new one", kept.id])
+        monkeypatch.setattr(secrets, "token_hex", lambda _: next(ids))
+        with pytest.raises(ValueError, match=f"id is '{kept.id}'"):
+            submit(manager, SHORT, SHORT)
+        assert store.count() == 1
+        wait_until(lambda: manager.list_active() == [])
 
 
 class TestStoreTrouble:
@@ -477,7 +487,7 @@ class TestShutdown:
         manager.shutdown()
         run, queued = store.get(going_on), store.get(waiting)
         assert (run.status, queued.status) == (RunStatus.INTERRUPTED, RunStatus.INTERRUPTED)
-        assert run.message == "The server was shut down; what was measured is kept."
+        assert str(run.message) == "The server was shut down; what was measured is kept."
         assert run.evaluations[:2] == measured.evaluations[:2]
         assert timeless(run.evaluations) == train_alone(LONG, images, until=run.step)
         assert queued.evaluations == ()

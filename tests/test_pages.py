@@ -239,7 +239,7 @@ def test_diverged_run_says_so_and_offers_a_lower_rate(open_page: Open) -> None:
     wait_for(page, is_over(run_id))
     run = manager.shared_manager().get(run_id)
     assert run.status is RunStatus.DIVERGED
-    assert run.message in [element.value for element in page.text]
+    assert str(run.message) in [element.value for element in page.text]
     shown(page.button(key="lower_lr").click().run())
     assert page.query_params["lr"] == "1.0"
 
@@ -251,7 +251,7 @@ def test_failed_run_shows_a_sentence_and_no_traceback(open_page: Open) -> None:
     wait_for(page, is_over(run_id))
     run = manager.shared_manager().get(run_id)
     assert run.status is RunStatus.FAILED
-    assert run.message in [element.value for element in page.text]
+    assert str(run.message) in [element.value for element in page.text]
     assert "Traceback" in run.traceback
     assert not any("Traceback" in element.value for element in [*page.text, *page.code, *page.markdown])
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from mlpcore.database import explained, open_engine
+from mlpcore.messages import Sentence
 from mlpcore.migrations import MIGRATIONS, migrate
 from mlpcore.recipe import SGD, Adam, Change, MultiStepLR, Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
@@ -90,12 +91,17 @@ class TestRunStore:
             seconds=1.5,
             device="cpu",
             versions=MappingProxyType({"torch": "2.13.0"}),
-            message="A sentence — 한국어.",
+            message=Sentence("{step:,} — {word}.", {"step": 1234, "word": "한국어"}),
             traceback="Traceback\n  …",
             evaluations=(evaluation(100), evaluation(200)),
         )
         store.create(everything)
         assert store.get("a") == everything
+
+    def test_sentence_whose_values_cannot_be_kept_is_kept_whole(self, store: RunStore) -> None:
+        store.create(run(message=Sentence("{{{folder}}} at {lr:.1f}", {"folder": Path("here"), "lr": float("nan")})))
+        kept = store.get("a").message
+        assert (str(kept), kept.values) == ("{here} at nan", {})
 
     def test_floats_come_back_bit_for_bit(self, store: RunStore) -> None:
         exact = Evaluation(1, 0.1 + 0.2, 5e-324, 0.0, 1.7976931348623157e308, 1 / 3, -(2.0**-1022), 1e16)
@@ -135,7 +141,7 @@ class TestRunStore:
         assert store.get("a") == run(
             status=RunStatus.PAUSED, step=7, seconds=0.5, recipe=edited, versions={"torch": "2.13.0"}
         )
-        store.update("a", device="cuda", message="m", traceback="t")
+        store.update("a", device="cuda", message=Sentence("m"), traceback="t")
         assert store.get("a").step == 7
         assert store.get("a").device == "cuda"
 
@@ -170,7 +176,7 @@ class TestRunStore:
         for call in (
             lambda: store.add_evaluations("a", [evaluation(2)]),
             lambda: store.update("a", status=RunStatus.RUNNING),
-            lambda: store.update("a", message="other"),
+            lambda: store.update("a", message=Sentence("other")),
         ):
             with pytest.raises(ValueError, match=f"Run a is {status}: a run that is over never changes"):
                 call()
@@ -370,7 +376,7 @@ sys.stdin.read()
         assert store.mark_interrupted() == []
         kept = store.get("going on")
         assert (kept.status, kept.step, len(kept.evaluations)) == (RunStatus.INTERRUPTED, 100, 100)
-        assert kept.message.startswith("The program ended while this run was going on")
+        assert str(kept.message).startswith("The program ended while this run was going on")
         assert store.get("over").status is RunStatus.FINISHED
 
     def test_store_that_was_closed_counts_as_dead_and_an_open_one_as_alive(
@@ -531,7 +537,7 @@ class TestMigrations:
         with engine.begin() as connection:
             values = {"id": "old", "name": "old", "recipe": RECIPE.model_dump_json(), "status": "finished"}
             values |= {"created": 1.5, "owner": "ann", "step": 2, "seconds": 3.5, "device": "cpu", "versions": "{}"}
-            values |= {"message": "m", "traceback": "t", "server": ""}
+            values |= {"message": "At {step}: 50 %.", "traceback": "t", "server": ""}
             for run_id, recipe in (("old", values["recipe"]), ("odd", "of another form")):
                 row = values | {"id": run_id, "recipe": recipe}
                 columns = ", ".join(row), ", ".join(f":{name}" for name in row)
@@ -545,7 +551,8 @@ class TestMigrations:
             assert store.count() == 2
         assert (listed.run.id, listed.best_acc, listed.last_acc) == ("old", 0.6, 0.4)
         kept = replace(run("old", name="old", status=RunStatus.FINISHED, created=1.5, owner="ann", step=2, seconds=3.5))
-        kept = replace(kept, device="cpu", versions={}, message="m", traceback="t")
+        kept = replace(kept, device="cpu", versions={}, message=old.message, traceback="t")
+        assert str(old.message) == "At {step}: 50 %."
         assert replace(old, evaluations=()) == kept
         assert old.evaluations[0] == replace(first, weight_norms=(), val_loss=None, val_acc=None)
         assert [one.test_acc for one in old.evaluations] == [0.1, 0.6, 0.4]
@@ -563,7 +570,8 @@ class TestMigrations:
             (1, "keep_runs_and_evaluations"),
             (2, "keep_validation_norms_notes_and_stars"),
             (3, "find_data_sets_by_an_index"),
-            (4, "add_second"),
+            (4, "keep_messages_as_template_and_values"),
+            (5, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:

@@ -59,7 +59,7 @@ def _draw(run_ids: list[str], ticks: bool, fingerprints: bool) -> None:
     series = build_series(runs)
     st.text(_progress(runs))
     for one in series:
-        for message in dict.fromkeys(run.message for run in one.runs if run.message):
+        for message in dict.fromkeys(say(run.message) for run in one.runs if run.message):
             st.text(f"{one.label}: {message}")
     picked = _take_click(series)
     curves, figures = st.columns([7, 5], gap="small")

@@ -126,7 +126,7 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
             st.text(_waiting_sentence(recipe))
             return
         st.badge(status_word(run.status), color=COLOURS[run.status])
-        st.text(run.message or _progress_sentence(run))
+        st.text(say(run.message) if run.message else _progress_sentence(run))
 
 
 def _waiting_sentence(recipe: Recipe) -> str:
