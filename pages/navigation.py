@@ -22,7 +22,15 @@ page = st.navigation(
     ],
     position="top",
 )
+if st.user.get("is_logged_in") is False:  # signing in is set up in secrets.toml, and this visitor has not done it
+    st.text(_("Sign in to use the playground: your runs then belong to you, from whatever browser you come."))
+    st.button(_("Sign in"), type="primary", on_click=st.login, key="sign_in")
+    st.stop()
 try:
     page.run()
 except StoreError as error:
     st.error(say(error.sentence))
+if st.user.get("is_logged_in"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(_("Signed in as {name}.").format(name=st.user.get("name") or st.user.get("email") or st.user["sub"]))
+        st.button(_("Sign out"), type="tertiary", on_click=st.logout, key="sign_out")

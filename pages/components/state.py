@@ -1,5 +1,6 @@
 """What the pages share between reruns: the manager, the visitor's token, previews. The only place that caches."""
 
+import hashlib
 import secrets
 import sys
 from array import array
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlpcore.manager import RunManager
 
 OWNER_COOKIE = "mlp_owner"
+SIGNED_IN = "person:"  # begins the owner of the runs of somebody who signed in
 
 
 @st.cache_resource(show_spinner=False)
@@ -43,8 +45,12 @@ def manager_is_up() -> bool:
 
 
 def read_owner() -> str:
-    """The visitor's token: their browser's cookie, or one for this session where cookies are refused."""
-    if token := st.context.cookies.get(OWNER_COOKIE):
+    """Who the visitor is: the person who signed in, else their browser's token, else one for this session."""
+    if st.user.get("is_logged_in"):
+        name = f"{st.user.get('iss')} {st.user['sub']}"  # a subject is unique at its issuer only
+        return SIGNED_IN + hashlib.sha256(name.encode()).hexdigest()
+    token = st.context.cookies.get(OWNER_COOKIE, "")
+    if token and not token.startswith(SIGNED_IN):  # a cookie is whatever a browser sends: it signs nobody in
         return token
     return st.session_state.setdefault("owner", secrets.token_urlsafe(32))
 
