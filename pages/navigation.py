@@ -1,10 +1,12 @@
 """The pages and their names; what stands on every one of them."""
 
 import streamlit as st
+from components.language import choose_language, show_languages
 from components.words import _, say
 
 from mlpcore.store import StoreError
 
+choose_language()
 st.set_page_config(
     page_title=_("MLP playground"),
     page_icon="🎛️",
@@ -30,7 +32,8 @@ try:
     page.run()
 except StoreError as error:
     st.error(say(error.sentence))
-if st.user.get("is_logged_in"):
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    show_languages()
+    if st.user.get("is_logged_in"):
         st.text(_("Signed in as {name}.").format(name=st.user.get("name") or st.user.get("email") or st.user["sub"]))
         st.button(_("Sign out"), type="tertiary", on_click=st.logout, key="sign_out")

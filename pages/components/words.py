@@ -1,11 +1,14 @@
 """Sentences in the visitor's language, and numbers with as many digits as mean something."""
 
-from gettext import gettext as _
+from components.language import read_catalogue, read_language
 
 from mlpcore.messages import Sentence
 from mlpcore.runs import RunStatus
 
-__all__ = ["_", "say", "show_duration", "show_rate", "status_word"]
+
+def _(text: str) -> str:
+    """Translate a text into the language of the visitor whose page is being drawn."""
+    return read_catalogue(read_language()).gettext(text) if text else ""  # gettext keeps a catalogue's header under ""
 
 
 def say(sentence: Sentence) -> str:
