@@ -29,7 +29,7 @@ KOREAN_FONT = "noto-sans-kr-korean.woff2"
 FIRST_PAGE = 8.0  # seconds; until then whatever a page imports for itself has the processor
 ONE_YEAR = 365 * 24 * 3600  # seconds
 # Streamlit's page writes its start into the page itself, compiles the schemas of its tables with eval, and imports the
-# code of a component from a blob. All of it comes from here: nothing is fetched from, sent to or framed by another host.
+# code of a component from a blob. All of it comes from here: nothing is fetched from, sent to or framed by other hosts.
 CONTENT_SECURITY_POLICY = {
     "default-src": "'self'",
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
