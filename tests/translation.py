@@ -1,0 +1,79 @@
+"""What the app says, and the catalogues that say it in other languages.
+
+`python -m tests.translation` brings every catalogue in pages/locale up to date: new texts come in untranslated, texts
+that no page says any more go out.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages import Catalog, pofile
+
+ROOT = Path(__file__).parent.parent
+LOCALE = ROOT / "pages" / "locale"
+# calls whose first argument is a text for a person; N_ marks one that is translated later
+SPEAKING = {"_", "N_", "translate", "Sentence", "SentenceError", "StoreError"}
+
+
+def find_texts() -> Catalog:
+    """Collect every text that the code marks as one for a person, with the files that say it."""
+    catalog = Catalog(charset="utf-8")
+    for folder in ("mlpcore", "pages"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            for text in _walk(tree):
+                catalog.add(text, locations=[(str(file.relative_to(ROOT)), "")])
+    return catalog
+
+
+def read_catalogue(language: str) -> Catalog:
+    """Read a catalogue as it lies in the folder."""
+    with _path(language).open("rb") as file:
+        return pofile.read_po(file, locale=language)
+
+
+def update(language: str) -> Catalog:
+    """Bring a catalogue up to date with what the code says."""
+    catalog = read_catalogue(language)
+    header = catalog.header_comment
+    catalog.update(find_texts(), no_fuzzy_matching=True)
+    catalog.obsolete.clear()
+    catalog.header_comment = header
+    with _path(language).open("wb") as file:
+        pofile.write_po(file, catalog, width=120, sort_output=False, include_lineno=False, omit_header=False)
+    return catalog
+
+
+def _path(language: str) -> Path:
+    return LOCALE / language / "LC_MESSAGES" / "messages.po"
+
+
+def _walk(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if name in SPEAKING and node.args:
+                yield from _texts(node.args[0])
+            if name == "Field":
+                yield from (text for word in node.keywords if word.arg == "description" for text in _texts(word.value))
+        elif isinstance(node, ast.Assign):
+            names = [getattr(target, "id", "") for target in node.targets]
+            if any(name == "template" or name.endswith("_template") for name in names):
+                yield from _texts(node.value)
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression may come to: a literal, or one of two."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _texts(node.body)
+        yield from _texts(node.orelse)
+
+
+if __name__ == "__main__":
+    for folder in sorted(LOCALE.iterdir()):
+        texts = update(folder.name)
+        missing = sum(not message.string for message in texts if message.id)
+        print(f"{folder.name}: {len(texts)} texts, {missing} without a translation")
