@@ -15,6 +15,7 @@ BUILT_IN = (*PUBLISHED, SHAPES)
 # torchvision's folder and the files in it: there or not there; whether they are whole is checked on loading.
 CIFAR10_FOLDER = ARCHIVES[CIFAR10].unpacked
 CIFAR10_FILES = tuple(sorted(ARCHIVES[CIFAR10].archives[0].files))
+BUILT_IN_CLASSES = 10  # of each
 TRAINING_IMAGES = {CIFAR10: 50_000, FASHION_MNIST: 60_000, MNIST: 60_000, SHAPES: 50_000}
 TEST_IMAGES = 10_000  # of each of these
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -92,6 +93,17 @@ def count_training_images(home: Path, dataset: str) -> int:
     if not os.path.isdir(home / dataset / "test"):  # noqa: PTH112
         counts = [count - cut_size(count) for count in counts]
     return max(sum(counts), 1)
+
+
+def count_classes(home: Path, dataset: str) -> int:
+    """Count the classes of a data set without loading it; 10, what all built-in ones have, where there are none."""
+    if dataset in BUILT_IN:
+        return BUILT_IN_CLASSES
+    try:
+        classes = sum(entry.is_dir() for entry in os.scandir(home / dataset / "train"))
+    except OSError:
+        return BUILT_IN_CLASSES
+    return classes or BUILT_IN_CLASSES
 
 
 def fingerprint(home: Path, dataset: str) -> str:

@@ -7,6 +7,7 @@ from published import cifar_batches, fashion_files
 
 from mlpcore.catalog import (
     all_datasets,
+    count_classes,
     count_training_images,
     fingerprint,
     known_datasets,
@@ -87,6 +88,10 @@ class TestCounts:
     def test_what_is_set_aside_for_testing_is_not(self, tmp_path):
         write_folder(tmp_path / "zoo", train=13, test=0)
         assert count_training_images(tmp_path, "zoo") == 22
+
+    def test_classes_are_the_folders_of_a_data_set_and_ten_where_there_are_none(self, tmp_path):
+        write_folder(tmp_path / "zoo")
+        assert [count_classes(tmp_path, name) for name in ("zoo", "CIFAR10", "gone")] == [2, 10, 10]
 
 
 class TestFingerprint:
