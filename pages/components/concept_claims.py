@@ -1,9 +1,174 @@
-"""The notes' claims, each with the experiment that tests it."""
+"""The notes' claims, each with the experiment that tests it and what came out."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
 
 import streamlit as st
-from components.words import _
+from components.comparison_view import build_series, read_runs
+from components.live import live_plot
+from components.notices import warn
+from components.state import count_images, get_manager, get_store, read_owner
+from components.words import _, say, show_duration
+from pydantic import ValidationError
+
+from mlpcore.catalog import SHAPES, data_home, known_datasets
+from mlpcore.claim_charts import rates_chart, steps_chart
+from mlpcore.claims import CLAIMS, Claim, decide
+from mlpcore.comparison import name_differences
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipe import Recipe
+from mlpcore.runs import Run, RunStatus
+from mlpcore.verdicts import Verdict
+
+CHART_HEIGHT = 260  # pixels
+LOOKED_THROUGH = 200  # of the visitor's newest runs, for those of an experiment that was begun before a reload
 
 
 def show_claims() -> None:
-    """Draw it."""
-    st.caption(_("Nothing to show yet."))
+    """Draw a card for each claim."""
+    datasets = [name for name in known_datasets(data_home()) if _is_usable(name)]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        dataset = st.selectbox(
+            _("Data set"),
+            datasets,
+            datasets.index(SHAPES),
+            key="claims.dataset",
+            filter_mode=None,
+            width=200,
+            persist_state="session",
+        )
+        st.caption(
+            _(
+                "What the lecture notes claim, each with an experiment to try it. The rule that decides it is fixed "
+                "beforehand; the outcome is what was measured, whatever the notes say."
+            )
+        )
+    datasets = [dataset, *(name for name in datasets if name != dataset)]
+    plans = {claim.key: claim.plan(datasets, count_images(dataset)) for claim in CLAIMS}
+    known = _known_runs(dataset, plans)
+    for claim in CLAIMS:
+        with st.container(border=True, gap="small"):
+            _card(claim, plans[claim.key], known, dataset)
+
+
+def _is_usable(dataset: str) -> bool:
+    """Whether a folder's name can stand in a recipe."""
+    try:
+        Recipe(dataset=dataset)
+    except ValidationError:
+        return False
+    return True
+
+
+def _known_runs(dataset: str, plans: dict[str, list[Recipe]]) -> dict[str, list[str]]:
+    """The runs of each claim on a data set: this session's, or those of the same recipes that the visitor has kept."""
+    of_datasets = st.session_state.setdefault("claims.runs", {})
+    if dataset not in of_datasets:
+        newest: dict[str, str] = {}
+        for run in get_store().list_runs(limit=LOOKED_THROUGH, owner=read_owner()):
+            if run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED):
+                newest.setdefault(run.recipe.model_dump_json(), run.id)
+        of_datasets[dataset] = {}
+        for key, recipes in plans.items():
+            found = [newest.get(recipe.model_dump_json()) for recipe in recipes]
+            if None not in found:
+                of_datasets[dataset][key] = found
+    return of_datasets[dataset]
+
+
+def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], dataset: str) -> None:
+    run_ids = known.get(claim.key, [])
+    runs = read_runs(run_ids) if run_ids else []
+    going_on = any(not run.status.is_over for run in runs)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{say(claim.says)}**", width="stretch")
+        if going_on:
+            st.button(_("Stop"), on_click=_stop, args=(run_ids,), key=f"claims.stop.{claim.key}")
+        else:
+            label = _("Try it again") if runs else _("Try it")
+            st.button(label, on_click=_start, args=(claim, recipes, known), key=f"claims.try.{claim.key}")
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(recipe.dataset for recipe in recipes))
+    cost = _("{count} runs on {datasets}, about {duration} of computing.")
+    cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
+    st.caption(f"{say(claim.tries)} {cost}  \n{say(claim.rule)}")
+    if refused := st.session_state.pop(f"claims.refused.{claim.key}", None):
+        warn(say(refused))
+    if run_ids:
+        st.fragment(_show_runs, run_every=1.0 if going_on else None)(claim, run_ids, going_on, dataset)
+
+
+def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]]) -> None:
+    labels = [re.sub(r"[^\w .\-]+", " ", label) for label in name_differences(recipes)]
+    names = [label if len(label) <= 40 else _short_name(one) for label, one in zip(labels, recipes, strict=True)]
+    try:
+        known[claim.key] = get_manager().submit(recipes, owner=read_owner(), names=names)
+    except (SentenceError, RuntimeError) as error:  # too many are waiting, the disk is full
+        st.session_state[f"claims.refused.{claim.key}"] = getattr(error, "sentence", None) or Sentence.of_text(
+            str(error)
+        )
+
+
+def _short_name(recipe: Recipe) -> str:
+    return f"{recipe.optimizer.name} seed {recipe.seed} {recipe.dataset}"[:40].strip()
+
+
+def _stop(run_ids: list[str]) -> None:
+    for run_id in run_ids:
+        with suppress(SentenceError):  # over by now
+            get_manager().stop(run_id, owner=read_owner())
+
+
+def _show_runs(claim: Claim, run_ids: list[str], ticks: bool, dataset: str) -> None:
+    """Draw how far the experiment is, then what came out, beside its curves."""
+    runs = read_runs(run_ids)
+    if len(runs) < len(run_ids):
+        st.caption(_("Some of its runs were deleted: try it again to decide it."))
+        return
+    going_on = any(not run.status.is_over for run in runs)
+    if ticks and not going_on:
+        st.rerun()  # the timer and the button above belong to runs that go on
+    words, picture = st.columns([5, 7], gap="medium")
+    with words:
+        if going_on:
+            _progress(runs)
+        else:
+            _outcome(claim, runs)
+    with picture:
+        if claim.by_rate:
+            chart = rates_chart(runs, translate=_)
+        else:
+            chart = steps_chart(build_series(runs), claim.measures, translate=_)
+        live_plot(
+            chart,
+            key=f"claims.chart.{claim.key}",
+            height=CHART_HEIGHT,
+            alt=_("What the runs of this experiment have measured."),
+            revision=f"{dataset} {run_ids[0]}",
+        )
+
+
+def _progress(runs: Sequence[Run]) -> None:
+    done, whole = sum(run.step for run in runs), sum(run.recipe.train_iter for run in runs if not run.status.is_over)
+    whole += sum(run.step for run in runs if run.status.is_over)
+    text = _("{done:,} of {whole:,} iterations, of all runs together").format(done=done, whole=whole)
+    if not done:
+        text = _("Waiting for the images, or for runs that began before.")
+    st.progress(min(done / max(whole, 1), 1.0), text=text)
+
+
+def _outcome(claim: Claim, runs: Sequence[Run]) -> None:
+    outcome = decide(claim, runs)
+    label, colour = {
+        Verdict.HELD: (_("Held here"), "green"),
+        Verdict.REFUTED: (_("Did not hold here"), "orange"),
+        Verdict.UNTOLD: (_("Cannot be told from this"), "gray"),
+    }[outcome.verdict]
+    st.badge(label, color=colour)
+    for sentence in outcome.sentences:
+        st.text(say(sentence))
+    for message in dict.fromkeys(say(run.message) for run in runs if run.message):
+        st.text(message)
+    if st.button(_("Open in Compare"), key=f"claims.compare.{claim.key}"):
+        st.session_state["compare.handed_over"] = [run.id for run in runs]
+        st.switch_page("compare.py")

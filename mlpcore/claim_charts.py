@@ -1,0 +1,121 @@
+"""The runs that test a claim in a small figure: one or two measures over the steps, or what came out over the rates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlpcore.axes import axis, five_steps
+from mlpcore.charts import Figure, Translate, line
+from mlpcore.compare_charts import COLOURS, NOTHING, SPIKE, Series
+from mlpcore.comparison import size_of_weights
+from mlpcore.points import finite, peaks, rounded
+from mlpcore.runs import Evaluation, Run, RunStatus
+
+ACCURACIES = ("test_acc",)
+
+
+def steps_chart(series: Sequence[Series], measures: Sequence[str], *, translate: Translate = str) -> Figure:
+    """Draw one panel a measure over the steps, one colour a recipe, one line a seed.
+
+    measures: one or two of train_loss, train_eval_loss, test_acc and weights, the size of the weights.
+    """
+    data: list[dict[str, Any]] = []
+    layout = _layout()
+    width = 1.0 if len(measures) == 1 else 0.45
+    longest = max((run.recipe.train_iter for one in series for run in one.runs), default=1)
+    for panel, measure in enumerate(measures):
+        suffix = "" if panel == 0 else str(panel + 1)
+        every = []
+        for one in series:
+            for seed, run in enumerate(one.runs):
+                values = finite([_read(evaluation, measure) for evaluation in run.evaluations])
+                every.append(values)
+                shown = peaks(values)
+                steps = np.array([evaluation.step for evaluation in run.evaluations], int)[shown]
+                trace = line(
+                    f"{measure}-{one.place}-{seed}", one.label, steps, rounded(values[shown]), one.colour, dash=one.dash
+                )
+                trace |= {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "legendgroup": one.label}
+                trace |= {"showlegend": panel == 0 and seed == 0, "hovertemplate": _hover(measure, translate)}
+                trace["mode"] = "lines+markers" if len(shown) == 1 else "lines"
+                data.append(trace | ({} if len(shown) else NOTHING))
+        left = panel * (1 - width)
+        layout[f"xaxis{suffix}"] = axis(translate("iteration"), domain=[left, left + width], anchor=f"y{suffix}") | {
+            "range": [0, longest],
+            "nticks": 5,
+            "tickformat": ",d",
+        }
+        layout[f"yaxis{suffix}"] = axis(_name(measure, translate), anchor=f"x{suffix}", nticks=6) | _scale(
+            measure, np.concatenate([np.array([]), *every])
+        )
+    return {"data": data, "layout": layout}
+
+
+def rates_chart(runs: Sequence[Run], *, translate: Translate = str) -> Figure:
+    """Draw the test accuracy that runs ended with over their learning rates, one colour an optimizer.
+
+    A run that diverged is drawn at 0 with a cross; one that goes on, where it is.
+    """
+    data, every = [], []
+    for place, name in enumerate(dict.fromkeys(run.recipe.optimizer.name for run in runs)):
+        own = [run for run in runs if run.recipe.optimizer.name == name]
+        own = [run for run in own if run.evaluations or run.status is RunStatus.DIVERGED]
+        lost = [run.status is RunStatus.DIVERGED for run in own]
+        accuracies = [0.0 if gone else run.latest.test_acc for run, gone in zip(own, lost, strict=True)]
+        every += accuracies
+        trace = line(
+            f"rates-{place}", name, [run.recipe.optimizer.lr for run in own], rounded(accuracies), COLOURS[place]
+        )
+        trace |= {"mode": "lines+markers", "hovertemplate": "lr %{x:.3~g} · %{y:.1%}<extra>%{fullData.name}</extra>"}
+        trace["marker"] = {"size": 7, "symbol": ["x" if gone else "circle" for gone in lost]}
+        data.append(trace | ({} if own else NOTHING))
+    rates = [run.recipe.optimizer.lr for run in runs]
+    low, high = np.log10(min(rates)), np.log10(max(rates))
+    layout = _layout()
+    layout["xaxis"] = axis(translate("learning rate"), type="log", range=[low - 0.15, high + 0.15], dtick=1) | {
+        "tickformat": ".0~e"
+    }
+    layout["yaxis"] = axis(translate("test accuracy"), nticks=6, tickformat=".0%")
+    layout["yaxis"]["range"] = five_steps(np.array(every), default=0.5)
+    return {"data": data, "layout": layout}
+
+
+def _layout() -> dict[str, Any]:
+    legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)"}
+    return {
+        "margin": {"l": 54, "r": 14, "t": 40, "b": 40},
+        "hovermode": "closest",
+        "legend": legend,
+        "annotations": [],
+    }
+
+
+def _read(evaluation: Evaluation, measure: str) -> float:
+    if measure == "weights":
+        return size_of_weights(evaluation) or 0.0
+    return getattr(evaluation, measure)
+
+
+def _name(measure: str, translate: Translate) -> str:
+    names = {
+        "train_loss": translate("train loss"),
+        "train_eval_loss": translate("train loss, without dropout"),
+        "test_acc": translate("test accuracy"),
+        "weights": translate("size of the weights"),
+    }
+    return names[measure]
+
+
+def _hover(measure: str, translate: Translate) -> str:
+    form = ".1%" if measure in ACCURACIES else ".3f"
+    return f"%{{y:{form}}} · {translate('step')} %{{x:,d}}<extra>%{{fullData.name}}</extra>"
+
+
+def _scale(measure: str, values: np.ndarray) -> dict[str, Any]:
+    if measure in ACCURACIES:
+        return {"range": five_steps(values, default=0.5, may_rise=True), "tickformat": ".0%"}
+    usual = values[np.isfinite(values)]
+    if len(usual):
+        usual = usual[usual <= SPIKE * float(np.median(usual)) + 1]
+    return {"range": five_steps(usual, default=2.5 if "loss" in measure else 10.0)}

@@ -1,0 +1,251 @@
+"""The notes' claims: which runs test them, and that their rules decide either way, on made-up runs."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from mlpcore.claim_charts import rates_chart, steps_chart
+from mlpcore.claims import CLAIMS, RATES, Claim, decide
+from mlpcore.compare_charts import Series
+from mlpcore.recipe import Recipe
+from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.verdicts import Outcome, Verdict
+
+CLAIM = {claim.key: claim for claim in CLAIMS}
+HELD, REFUTED, UNTOLD = Verdict.HELD, Verdict.REFUTED, Verdict.UNTOLD
+
+
+def evaluation(step: int, *, loss: float = 1.0, test_acc: float = 0.5, weights: float = 10.0) -> Evaluation:
+    return Evaluation(step, loss, loss, 0.5, 1.0, test_acc, 0.01, 1.0, weight_norms=(weights,))
+
+
+def run(recipe: Recipe, *evaluations: Evaluation, status: RunStatus = RunStatus.FINISHED) -> Run:
+    return Run("id", "name", recipe, status, 0.0, step=recipe.train_iter, evaluations=evaluations)
+
+
+def plan(key: str, *datasets: str) -> list[Recipe]:
+    return CLAIM[key].plan(datasets or ("Shapes",), 50_000)
+
+
+def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> Outcome:
+    """The outcome where each run of the plan has one evaluation, its last."""
+    runs = [run(one, evaluation(one.train_iter, **end)) for one, end in zip(plan(key, *datasets), ends, strict=True)]
+    return decide(CLAIM[key], runs)
+
+
+def accuracies(*values: float) -> list[dict[str, float]]:
+    return [{"test_acc": value} for value in values]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=[claim.key for claim in CLAIMS])
+class TestEvery:
+    @pytest.mark.parametrize("images", [1, 80, 50_000])
+    def test_plan_fits_a_data_set_of_any_size_and_is_the_same_each_time(self, claim: Claim, images: int) -> None:
+        recipes = claim.plan(["Tiny", "Shapes"], images)
+        assert recipes == claim.plan(["Tiny", "Shapes"], images)
+        assert recipes[0].dataset == "Tiny"
+        if claim.key not in ("rates", "weight_decay", "adam_not_always"):  # those take batches of 64 as they are
+            assert all(recipe.batch_size <= (recipe.train_size or images) for recipe in recipes)
+
+    def test_runs_of_one_seed_differ_in_one_thing(self, claim: Claim) -> None:
+        recipes = claim.plan(["Shapes"], 50_000)
+        first = recipes[0].model_dump()
+        differing = {name for one in recipes for name, value in one.model_dump().items() if value != first[name]}
+        assert len(differing - {"seed"}) == 1
+
+    @pytest.mark.parametrize("status", [RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED])
+    def test_run_that_did_not_get_to_its_end_decides_nothing(self, claim: Claim, status: RunStatus) -> None:
+        recipes = claim.plan(["Shapes"], 50_000)
+        runs = [run(recipe, evaluation(recipe.train_iter)) for recipe in recipes]
+        outcome = decide(claim, [replace(runs[0], status=status, evaluations=()), *runs[1:]])
+        assert outcome.verdict is UNTOLD
+        assert [str(one) for one in outcome.sentences] == [
+            f"1 of the {len(runs)} runs did not get to the end, so nothing is decided."
+        ]
+
+    def test_sentences_have_a_value_for_every_place(self, claim: Claim) -> None:
+        runs = [
+            run(recipe, *(evaluation(step) for step in range(0, recipe.train_iter + 1, recipe.eval_every) if step))
+            for recipe in claim.plan(["Shapes", "Tiny"], 50_000)
+        ]
+        for sentence in (claim.says, claim.tries, claim.rule, *decide(claim, runs).sentences):
+            assert str(sentence)[0].isupper()
+            assert str(sentence).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("full", "mini", "verdict"),
+    [
+        ([3.0, 2.0, 1.0], [3.0, 2.0, 2.5], HELD),
+        ([3.0, 2.0, 2.1], [3.0, 2.0, 2.5], REFUTED),
+        ([3.0, 2.0, 2.0 + 1e-7], [3.0, 2.0, 2.5], HELD),  # float32 rounds
+        ([3.0, 2.0, 1.0], [3.0, 2.0, 1.0], UNTOLD),  # no noise to be without
+    ],
+)
+def test_full_batch_is_without_noise_if_its_loss_never_rises(full: list, mini: list, verdict: Verdict) -> None:
+    recipes = [recipe.model_copy(update={"train_iter": 3}) for recipe in plan("full_batch")]
+    runs = [
+        run(recipe, *(evaluation(step, loss=loss) for step, loss in enumerate(losses, 1)))
+        for recipe, losses in zip(recipes, (full, mini), strict=True)
+    ]
+    outcome = decide(CLAIM["full_batch"], runs)
+    assert outcome.verdict is verdict
+    if verdict is REFUTED:
+        assert str(outcome.sentences[0]) == (
+            "Train loss rose at 1 of 2 steps with all 500 images in each batch, and at 1 of 2 with 50 drawn at random."
+        )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "verdict"),
+    [([12, 11, 9, 4], HELD), ([12, 13, 9, 4], REFUTED), ([12, 11.95, 9, 4], UNTOLD), ([12, 12, 12, 12], UNTOLD)],
+)
+def test_weights_are_kept_small_if_each_decay_shrinks_them(sizes: list[float], verdict: Verdict) -> None:
+    outcome = ended("weight_decay", [{"weights": size} for size in sizes])
+    assert outcome.verdict is verdict
+    if verdict is HELD:
+        assert str(outcome.sentences[0]) == (
+            "With weight decay 0, 0.0005, 0.005, 0.05 the weights end with size 12.0, 11.0, 9.0, 4.0; test accuracy "
+            "with 50.0%, 50.0%, 50.0%, 50.0%."
+        )
+
+
+NARROW = [0.1, 0.1, 0.1, 0.1, 0.2, 0.3, 0.4, 0.3, 0.1]  # one good rate
+WIDE = [0.1, 0.1, 0.36, 0.37, 0.4, 0.38, 0.1, 0.1, 0.1]  # four of them
+AT_THE_END = [0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("sgd", "adam", "verdict"),
+    [
+        (NARROW, WIDE, HELD),
+        (WIDE, NARROW, REFUTED),
+        (WIDE, WIDE, UNTOLD),
+        (AT_THE_END, WIDE, UNTOLD),  # its good rates go on below the grid, who knows how far
+        (NARROW, [0.4, 0.4, 0.4, *AT_THE_END[3:]], HELD),
+    ],
+)
+def test_adam_is_less_sensitive_if_more_of_its_rates_are_good(sgd: list, adam: list, verdict: Verdict) -> None:
+    outcome = ended("rates", accuracies(*sgd, *adam))
+    assert outcome.verdict is verdict
+    if (sgd, adam) == (NARROW, WIDE):
+        assert str(outcome.sentences[0]) == (
+            "Within 5 points of its own best test accuracy, SGD (40.0%) had 1 of 9 rates, 0.1 to 0.1, and Adam (40.0%) "
+            "4, 0.001 to 0.03."
+        )
+
+
+def test_rate_at_which_a_run_diverged_is_not_a_good_one() -> None:
+    ends = [evaluation(500, test_acc=value) for value in [*NARROW, *WIDE]]
+    runs = [run(recipe, end) for recipe, end in zip(plan("rates"), ends, strict=True)]
+    for place in (11, 12, 13, 14):  # all of Adam's good ones
+        runs[place] = replace(runs[place], status=RunStatus.DIVERGED)
+    runs[9] = replace(runs[9], status=RunStatus.DIVERGED, evaluations=())
+    outcome = decide(CLAIM["rates"], runs)
+    assert outcome.verdict is UNTOLD
+    assert outcome.sentences[0].values["adam_best"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "verdict"),
+    [
+        ([0.5, 0.5, 0.5, 0.4, 0.4, 0.4], None, HELD),
+        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], None, UNTOLD),  # one data set cannot refute it
+        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.4, 0.4, 0.4], HELD),
+        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], [0.4, 0.4, 0.4, 0.5, 0.5, 0.5], REFUTED),
+        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], [0.4, 0.4, 0.6, 0.5, 0.5, 0.5], UNTOLD),
+    ],
+)
+def test_adam_is_not_always_better_if_sgd_leads_in_every_seed_somewhere(here, there, verdict) -> None:
+    datasets = ("Shapes",) if there is None else ("Shapes", "Tiny")
+    outcome = ended("adam_not_always", accuracies(*here, *(there or ())), *datasets)
+    assert outcome.verdict is verdict
+    needs_another = any("Images page" in str(sentence) for sentence in outcome.sentences)
+    assert needs_another == (there is None and verdict is UNTOLD)
+    if verdict is HELD and there is None:
+        assert [str(sentence) for sentence in outcome.sentences] == [
+            "Shapes: SGD ends at 50.0% and Adam at 40.0%, the mean of 3 seeds; SGD is ahead in 3 of them."
+        ]
+
+
+@pytest.mark.parametrize(
+    ("after", "lowered", "verdict"),
+    [
+        (2.0, [1.5, 1.5, 1.5], HELD),
+        (2.0, [2.5, 2.5, 2.5], REFUTED),
+        (2.0, [1.5, 1.5, 2.5], UNTOLD),
+        (1.5, [1.0, 1.0, 1.0], UNTOLD),  # the loss was falling still: no plateau
+    ],
+)
+def test_lower_rate_helps_at_a_plateau_if_every_seed_ends_lower(after, lowered, verdict) -> None:
+    recipes = plan("plateau")
+    ends = [after] * 3 + lowered
+    runs = [
+        run(recipe, evaluation(400, loss=9.0), evaluation(800, loss=2.0), evaluation(1200, loss=end))
+        for recipe, end in zip(recipes, ends, strict=True)
+    ]
+    outcome = decide(CLAIM["plateau"], runs)
+    assert outcome.verdict is verdict
+    assert str(outcome.sentences[0]) == (
+        f"With the rate kept, train loss was 2.000 in the 400 steps before step 800 and {after:.3f} in those after it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("few", "whole", "verdict"),
+    [
+        ((0.01, 0.25), (1.3, 0.45), HELD),
+        ((0.01, 0.45), (1.3, 0.25), REFUTED),
+        ((0.01, 0.45), (1.3, 0.46), UNTOLD),
+        ((1.40, 0.25), (1.3, 0.45), UNTOLD),  # nothing was memorised
+    ],
+)
+def test_small_loss_is_not_good_accuracy_if_the_lower_loss_has_the_lower_one(few, whole, verdict) -> None:
+    outcome = ended("memorising", [{"loss": loss, "test_acc": accuracy} for loss, accuracy in (few, whole)])
+    assert outcome.verdict is verdict
+    if verdict is HELD:
+        assert str(outcome.sentences[0]) == (
+            "Trained on 1,000 images, train loss ends at 0.010 and test accuracy at 25.0%; on 50,000 images, at 1.300 "
+            "and 45.0%."
+        )
+
+
+class TestCharts:
+    def test_each_measure_has_a_panel_and_each_seed_a_line(self) -> None:
+        recipes = plan("plateau")
+        runs = [run(recipe, evaluation(100, loss=2.0), evaluation(200, loss=1.0)) for recipe in recipes]
+        series = [Series("kept", 0, runs[:3]), Series("lowered", 1, runs[3:])]
+        chart = steps_chart(series, ("train_loss", "weights"), translate=str.upper)
+        assert [(trace["name"], trace["yaxis"], trace["showlegend"]) for trace in chart["data"][:7:3]] == [
+            ("kept", "y", True),
+            ("lowered", "y", True),
+            ("kept", "y2", False),
+        ]
+        assert len(chart["data"]) == 12
+        assert (chart["data"][0]["x"], chart["data"][0]["y"]) == ([100, 200], [2.0, 1.0])
+        assert chart["data"][6]["y"] == [10.0, 10.0]
+        assert chart["layout"]["xaxis"]["range"] == [0, 1200]
+        assert chart["layout"]["yaxis2"]["title"]["text"] == "SIZE OF THE WEIGHTS"
+
+    @pytest.mark.parametrize("loss", [math.nan, math.inf, 1e30])
+    def test_figures_are_json_without_nan(self, loss: float) -> None:
+        runs = [run(recipe, evaluation(100, loss=loss)) for recipe in plan("memorising")]
+        empty = [run(recipe, status=RunStatus.RUNNING) for recipe in plan("memorising")]
+        for of in (runs, empty):
+            chart = steps_chart([Series("a", place, [one]) for place, one in enumerate(of)], ("train_loss", "test_acc"))
+            json.dumps(chart, allow_nan=False)
+        json.dumps(rates_chart([replace(one, evaluations=()) for one in runs]), allow_nan=False)
+
+    def test_accuracies_lie_over_their_rates_and_who_diverged_is_crossed_at_zero(self) -> None:
+        runs = [run(recipe, evaluation(500, test_acc=0.3)) for recipe in plan("rates")]
+        runs[8] = replace(runs[8], status=RunStatus.DIVERGED, evaluations=())
+        runs[9] = replace(runs[9], status=RunStatus.RUNNING, evaluations=())
+        sgd, adam = rates_chart(runs)["data"]
+        assert (sgd["name"], adam["name"]) == ("SGD", "Adam")
+        assert sgd["x"] == list(RATES)
+        assert sgd["y"] == [0.3] * 8 + [0.0]
+        assert sgd["marker"]["symbol"] == ["circle"] * 8 + ["x"]
+        assert adam["x"] == list(RATES[1:])
