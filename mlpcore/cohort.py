@@ -6,26 +6,27 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mlpcore.batches import BatchStream, DeviceImages
-from mlpcore.data import draw_training_set
 from mlpcore.models import build_model
 from mlpcore.network import StackedMLP
-from mlpcore.optimizers import build_optimizer
 from mlpcore.recipe import Change, Recipe
 from mlpcore.runs import Evaluation, RunStatus
-from mlpcore.schedules import apply_change, build_scheduler
 from mlpcore.seeds import build_generator
+from mlpcore.seeing import draw_units, rank_classes
+from mlpcore.sights import Frame, Sight
+from mlpcore.trainee import Trainee
 
 SLICE_SECONDS = 0.03  # the driver gets control back this often, or every step, whichever is longer
-SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
 EVALUATION_BATCH = 500  # images at a time: normalised they are 6 MB and stay in the cache
 
 Measures = tuple[float | None, float | None]  # loss, accuracy
 Batch = tuple[list[tuple[Tensor, slice]], Tensor]  # images and the rows that read them; labels (K, B)
+Ranking = tuple[np.ndarray, np.ndarray]  # of a batch: the likeliest classes and their probabilities, (K, B, k)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Progress:
     step: int
     seconds: float  # spent training and evaluating
     evaluations: Mapping[int, Evaluation] = field(default_factory=dict)  # by position
+    sights: Mapping[int, Sight] = field(default_factory=dict)  # of the same runs: what is new since the last
     over: Mapping[int, RunStatus] = field(default_factory=dict)  # finished or diverged, by position
 
 
@@ -77,6 +79,7 @@ def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: tor
     step = 0
     while cohort.members:
         evaluations: dict[int, Evaluation] = {}
+        sights: dict[int, Sight] = {}
         over: dict[int, RunStatus] = {}
         while not evaluations and not over and not clock.is_up:
             cohort.train_step(step)
@@ -88,10 +91,10 @@ def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: tor
                     over[member.position] = RunStatus.FINISHED
             due = [member for member in cohort.members if member.is_due(step)]
             if due:
-                evaluations = yield from cohort.evaluate(due, step, clock)
+                evaluations, sights = yield from cohort.evaluate(due, step, clock)
                 over |= {member.position: RunStatus.DIVERGED for member in due if member.position not in evaluations}
         cohort.remove(over)
-        yield from cohort.offer(Progress(step, clock.read(), evaluations, over), clock)
+        yield from cohort.offer(Progress(step, clock.read(), evaluations, sights, over), clock)
         cohort.obey()
 
 
@@ -116,53 +119,11 @@ class _Clock:
         self._resumed = time.perf_counter()
 
 
-class _Member:
-    """One run of a cohort: what it trains on, its optimizer and scheduler, and its losses since it was evaluated."""
-
-    def __init__(self, recipe: Recipe, position: int, images: DeviceImages) -> None:
-        self.recipe = recipe
-        self.position = position
-        drawn = draw_training_set(
-            images.train,
-            train_size=recipe.train_size,
-            label_noise=recipe.label_noise,
-            seed=recipe.seed,
-            validation_size=recipe.validation_size,
-        )
-        self.indices, self.labels = drawn.indices, drawn.labels
-        self.validation_indices, self.validation_labels = drawn.validation_indices, drawn.validation_labels
-        sample_size = min(SAMPLE_SIZE, len(self.indices))
-        order = torch.randperm(len(self.indices), generator=build_generator(recipe.seed, "sample"))
-        self.sample = order[:sample_size]  # positions among the run's training images
-        self.changes = list(recipe.changes)
-        self.losses: list[float] = []
-        self.lr = 0.0  # of the last iteration
-
-    def attach(self, parameters: list[Tensor]) -> None:
-        """Build the optimizer and scheduler over these parameters."""
-        self.parameters = parameters
-        self.optimizer = build_optimizer(self.recipe.optimizer, parameters)
-        self.scheduler = build_scheduler(self.recipe, self.optimizer)
-
-    def update(self, step: int) -> None:
-        """Apply the gradients, after the changes that are due once `step` iterations are done."""
-        while self.changes and self.changes[0].step <= step:
-            self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)
-        self.lr = float(self.optimizer.param_groups[0]["lr"])
-        self.optimizer.step()
-        self.scheduler.step()
-
-    def is_due(self, step: int) -> bool:
-        """Whether the run is evaluated after `step` iterations, unless it has diverged."""
-        measured = step % self.recipe.eval_every == 0 or step == self.recipe.train_iter
-        return measured and math.isfinite(self.losses[-1])
-
-
 class _Cohort:
     """The runs still training, the network that holds the parameters of all of them, and their mini-batches."""
 
     def __init__(self, recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> None:
-        members = [_Member(recipe, position, images) for position, recipe in enumerate(recipes)]
+        members = [Trainee(recipe, position, images) for position, recipe in enumerate(recipes)]
         self.members = sorted(members, key=lambda member: member.recipe.seed)  # equal seeds side by side
         self.images = images
         self.sent: list[Edit | Leave] = []
@@ -170,6 +131,8 @@ class _Cohort:
         self.network = StackedMLP([build_model(member.recipe, *shape) for member in self.members], device=device)
         for row, member in enumerate(self.members):
             member.attach(self.network.parameters(row))
+            member.initial_units = self._draw_units(row)
+        self.test_labels = images.test_labels.cpu().numpy().astype(np.min_scalar_type(shape[1] - 1))
         first = {member.recipe.seed: member for member in self.members}
         self.streams = {seed: BatchStream(images, member.indices, member.recipe) for seed, member in first.items()}
         self.dropout_generators = {seed: build_generator(seed, "dropout", device=device) for seed in first}
@@ -185,15 +148,25 @@ class _Cohort:
             member.losses.append(loss)
             member.update(step)
 
-    def evaluate(self, due: Sequence[_Member], step: int, clock: _Clock) -> Offers[dict[int, Evaluation]]:
+    def evaluate(
+        self, due: Sequence[Trainee], step: int, clock: _Clock
+    ) -> Offers[tuple[dict[int, Evaluation], dict[int, Sight]]]:
         """Measure the runs that are due, by position; one whose numbers are not finite any more is left out."""
+        rankings: list[Ranking] = []
         on_train = yield from self._measure(self._sample_batches(), step, clock)
-        on_test = yield from self._measure(self._test_batches(), step, clock)
+        on_test = yield from self._measure(self._test_batches(), step, clock, rankings)
         on_validation = yield from self._measure(self._validation_batches(), step, clock)
         norms = self.network.weight_norms()
-        evaluations = {}
+        likeliest, shares = (np.concatenate(parts, axis=1) for parts in zip(*rankings, strict=True))
+        evaluations, sights = {}, {}
         rows = zip(self.members, on_train, on_test, on_validation, norms, strict=True)
-        for member, (train_eval_loss, train_acc), (test_loss, test_acc), (val_loss, val_acc), weight_norms in rows:
+        for row, (
+            member,
+            (train_eval_loss, train_acc),
+            (test_loss, test_acc),
+            (val_loss, val_acc),
+            weight_norms,
+        ) in enumerate(rows):
             measured = (train_eval_loss, test_loss, val_loss or 0.0, *weight_norms)
             if member not in due or not all(map(math.isfinite, measured)):
                 continue
@@ -211,7 +184,21 @@ class _Cohort:
                 val_acc=val_acc,
             )
             member.losses.clear()
-        return evaluations
+            sights[member.position] = self._look(row, step, likeliest[row], shares[row])
+        return evaluations, sights
+
+    def _look(self, row: int, step: int, likeliest: np.ndarray, shares: np.ndarray) -> Sight:
+        """Make the sight of a run that was just evaluated; the first one has the initial weights too."""
+        member = self.members[row]
+        member.evaluated += 1
+        frames = [Frame(member.evaluated, step, self._draw_units(row))]
+        if member.evaluated == 1:
+            frames.insert(0, Frame(0, 0, member.initial_units))
+        # copies: a slice would keep what all runs of the cohort saw
+        return Sight(step, self.images.test.classes, self.test_labels, likeliest.copy(), shares.copy(), tuple(frames))
+
+    def _draw_units(self, row: int) -> np.ndarray:
+        return draw_units(self.network.weights[0][row], self.images.test.data.shape[1:])
 
     def offer(self, progress: Progress, clock: _Clock) -> Offers[None]:
         """Give the driver control, and keep what it sends in until the next step."""
@@ -290,19 +277,28 @@ class _Cohort:
             inputs = self._pair({seed: self.images.read_train(rows[part]) for seed, rows in indices.items()})
             yield inputs, torch.stack([own[part] for own in labels]).to(self.images.mean.device)
 
-    def _measure(self, batches: Iterator[Batch], step: int, clock: _Clock) -> Offers[list[Measures]]:
-        """Measure the mean loss and the accuracy of every member in eval mode; None and None without images."""
+    def _measure(
+        self, batches: Iterator[Batch], step: int, clock: _Clock, rankings: list[Ranking] | None = None
+    ) -> Offers[list[Measures]]:
+        """Measure the mean loss and the accuracy of every member in eval mode; None and None without images.
+
+        The likeliest classes of each batch are added to `rankings`.
+        """
         losses, hits, count = [], 0, 0
         for inputs, labels in batches:
             logits = self.network.forward(inputs)
             each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
             each = each.cpu()  # not every device knows float64
             losses.append(torch.stack([own.sum(dtype=torch.float64) for own in each]))
-            hits = hits + (logits.argmax(dim=2) == labels).sum(dim=1)
+            predicted = logits.argmax(dim=2)
+            hits = hits + (predicted == labels).sum(dim=1)
+            if rankings is not None:
+                rankings.append(rank_classes(logits, predicted))
             count += labels.shape[1]
             if clock.is_up:
                 yield from self.offer(Progress(step, clock.read()), clock)
         if not count:
             return [(None, None)] * len(self.members)
-        loss = torch.stack(losses).sum(dim=0) / count
-        return list(zip(loss.tolist(), [hit / count for hit in hits.tolist()], strict=True))
+        # exactly rounded: how torch orders a sum over the batches depends on how many runs stand beside each other
+        totals = [math.fsum(own) for own in torch.stack(losses).t().tolist()]
+        return [(total / count, hit / count) for total, hit in zip(totals, hits.tolist(), strict=True)]

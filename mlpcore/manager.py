@@ -18,6 +18,7 @@ from mlpcore.members import SHUT_DOWN, Group, Member, explain_end, explain_failu
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe, with_change
 from mlpcore.runs import Run, RunStatus
+from mlpcore.sights import Sight
 from mlpcore.store import RunStore
 from mlpcore.writer import RunWriter
 
@@ -114,6 +115,12 @@ class RunManager:
             if run_id in self._members:
                 return self._members[run_id].run
         return self.store.get(run_id)
+
+    def get_sight(self, run_id: str) -> Sight | None:
+        """Return what the network of a run that goes on here saw last; None where that is not in memory."""
+        with self._wake:
+            member = self._members.get(run_id)
+            return member and member.sight
 
     def list_active(self) -> list[Run]:
         """List the runs that are not over, oldest first."""
@@ -258,7 +265,7 @@ class RunManager:
                 if member.run.status.is_over:
                     continue
                 if member.position in progress.evaluations:
-                    member.add([progress.evaluations[member.position]])
+                    member.add(progress.evaluations[member.position], progress.sights[member.position])
                 member.update(step=progress.step, seconds=progress.seconds)
                 if member.position in progress.over:
                     self._end(member, progress.over[member.position], explain_end(progress, member.position))

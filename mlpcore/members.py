@@ -1,7 +1,6 @@
 """Runs on their way: who trains with whom, how far they are, and how one ended, in a sentence."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -10,6 +9,7 @@ from mlpcore.cohort import Edit, Leave, Offers, Progress
 from mlpcore.library import Loading
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.sights import Sight
 
 SHUT_DOWN = Sentence("The server was shut down; what was measured is kept.")
 
@@ -46,6 +46,9 @@ class Member:
     position: int  # in its cohort
     unstored: list[Evaluation] = field(default_factory=list)
     is_stored: bool = True
+    sight: Sight | None = None  # the newest, replaced as a whole too
+    stored_sight: Sight | None = None
+    sight_stored_at: float = 0.0
     stop_requested: bool = False
     requested: dict[str, float] = field(default_factory=dict)  # knobs to change, not yet taken up
 
@@ -54,10 +57,11 @@ class Member:
         self.run = replace(self.run, **values)
         self.is_stored = False
 
-    def add(self, evaluations: Sequence[Evaluation]) -> None:
-        """Add what was measured."""
-        self.unstored += evaluations
-        self.update(evaluations=(*self.run.evaluations, *evaluations))
+    def add(self, evaluation: Evaluation, sight: Sight) -> None:
+        """Add what was measured, and what the network saw."""
+        self.unstored.append(evaluation)
+        self.update(evaluations=(*self.run.evaluations, evaluation))
+        self.sight = sight.after(self.sight)
 
 
 def explain_end(progress: Progress, position: int) -> Sentence | None:

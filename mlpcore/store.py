@@ -20,6 +20,7 @@ from mlpcore.presence import Presence
 from mlpcore.recipe import Recipe
 from mlpcore.rows import COLUMNS, MEASURES, find_accuracies, finite, read_evaluation, read_run, write_evaluation
 from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.sight_files import SightFiles
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 
@@ -73,8 +74,10 @@ class RunStore:
         if self._engine.dialect.name == "sqlite":
             file = Path(str(self._engine.url.database)).resolve()
             self._presence, self._site = Presence(file.with_name(f"{file.name}-servers")), ""
+            self.sights = SightFiles(file.with_name("sights"))
         else:
             self._presence, self._site = Presence(runs_home() / "servers"), f"{platform.node()}/"
+            self.sights = SightFiles(runs_home() / "sights")
         try:
             with explained():
                 migrate(self._engine)
@@ -249,11 +252,12 @@ class RunStore:
             return connection.scalar(_filtered(select(func.count()).select_from(_runs), owner, statuses)) or 0
 
     def delete(self, run_id: str) -> None:
-        """Remove a run and its evaluations. Raises ValueError if it is unknown or still going on."""
+        """Remove a run, its evaluations and its sight. Raises ValueError if it is unknown or still going on."""
         with self._write() as connection:
             over = (_runs.c.id == run_id) & _runs.c.status.not_in(ACTIVE)
             if not connection.execute(delete(_runs).where(over)).rowcount:
                 raise ValueError(_why_not(connection, run_id))
+        self.sights.delete(run_id)
 
     def mark_interrupted(self) -> list[str]:
         """Mark the runs that dead processes left going; return their ids, oldest first. To be called at every start."""

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from mlpcore.members import Member
 from mlpcore.messages import Sentence
+from mlpcore.runs import Run
 from mlpcore.store import RunStore, StoreError
+
+SIGHT_SECONDS = 5.0  # at least, between two sights of a run on disk: 2 ms each
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class RunWriter:
         with self._lock:
             run, unstored = member.run, tuple(member.unstored)
             member.is_stored = True
+        self._write_sight(member, run)  # before the run is over for others, who may delete it then
         try:
             self.store.update(
                 run.id,
@@ -70,3 +74,14 @@ class RunWriter:
         with self._lock:
             del member.unstored[: len(unstored)]
             return member.run.status.is_over and member.is_stored
+
+    def _write_sight(self, member: Member, run: Run) -> None:
+        sight, now = member.sight, time.monotonic()
+        is_due = run.status.is_over or now - member.sight_stored_at >= SIGHT_SECONDS
+        if sight is None or sight is member.stored_sight or not is_due:
+            return
+        member.stored_sight, member.sight_stored_at = sight, now
+        try:
+            self.store.sights.write(run.id, sight)
+        except OSError as error:
+            log.warning("What run %s sees could not be stored: %s", run.id, error.strerror)

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlpcore.batches import DeviceImages, place_images
-from mlpcore.cohort import SAMPLE_SIZE, Edit, Leave, Progress, cohort_key, train_cohort
+from mlpcore.cohort import Edit, Leave, Progress, cohort_key, train_cohort
 from mlpcore.data import ImageSplit, channel_statistics, draw_training_set
 from mlpcore.models import build_model, normalise
 from mlpcore.recipe import (
@@ -38,6 +38,7 @@ from mlpcore.runs import Evaluation, RunStatus
 from mlpcore.sampler import RandomSampler
 from mlpcore.schedules import preview_rates
 from mlpcore.seeds import build_generator
+from mlpcore.trainee import SAMPLE_SIZE
 
 CPU = torch.device("cpu")
 BASE = Recipe(hidden_sizes=(32, 16), batch_size=32, train_iter=24, eval_every=8, scheduler=Constant())

@@ -1,20 +1,190 @@
-"""What the network of a run sees: images and their likeliest classes, the confusion matrix, the first layer."""
+"""What the network of a run sees: test images and their likeliest classes, the confusion matrix, the first layer."""
 
+import numpy as np
 import streamlit as st
+from components.live import live_plot
+from components.notices import warn
+from components.state import draw_test_image, draw_units, read_sight, request_images
+from components.words import _, say
 
+from mlpcore.messages import SentenceError
 from mlpcore.runs import Run
+from mlpcore.sight_charts import confusion_chart, confusion_height
+from mlpcore.sights import Sight, count_confusion, rank_class, rank_mistakes
+
+SHOWN = 24  # images on a sheet: four rows of six at 1280 pixels
+CELL = 168  # pixels, the least a cell of the sheet takes: two side by side on a phone
+IMAGE = 76  # pixels
+UNITS_WIDTH = 816  # pixels: three for a weight
+MATRIX_WIDTH = 760  # pixels
 
 
 def show_images_seen(run: Run) -> None:
     """Show test images with their three likeliest classes."""
-    st.text(run.name)
+    sight = _find_sight(run)
+    if sight is None:
+        return
+    picked = _pick_images(run, sight)
+    if not _images_are_there(run, sight):
+        return
+    if not len(picked):
+        st.text(_("There are none: every one of these test images is told right."))
+    with st.grid(6, min_column_width=CELL, gap="small"):
+        for index in picked[:SHOWN].tolist():
+            with st.container(horizontal=True, vertical_alignment="top", gap="xsmall"):
+                st.image(
+                    draw_test_image(run.recipe, index), width=IMAGE, alt=_shorten(sight.classes[sight.labels[index]])
+                )
+                st.text(_describe(sight, index))
 
 
 def show_per_class(run: Run) -> None:
     """Show the confusion matrix, and the accuracy of each class."""
-    st.text(run.name)
+    sight = _find_sight(run)
+    if sight is None:
+        return
+    counts = count_confusion(sight)
+    hits, images = int(counts.trace()), int(counts.sum())
+    template = _(
+        "After {step:,} iterations {hits:,} of {images:,} test images lie on the diagonal, told right: {share:.1%} "
+        "test accuracy. A row is a true class, a column what the network said."
+    )
+    st.text(template.format(step=sight.step, hits=hits, images=images, share=hits / images))
+    with st.container(width=MATRIX_WIDTH):
+        live_plot(
+            confusion_chart(counts, sight.classes, translate=_),
+            key="confusion",
+            height=confusion_height(len(sight.classes)),
+            alt=_("Test images by true and predicted class, and the accuracy of each class."),
+            revision=run.id,
+        )
 
 
 def show_filters(run: Run) -> None:
     """Show the first layer's weights as images, over the evaluations."""
-    st.text(run.name)
+    sight = _find_sight(run)
+    if sight is None:
+        return
+    frame = sight.frames[_pick_frame(run, sight)]
+    units, _channels, height, width = frame.units.shape
+    template = _(
+        "The weights of the first {units} units of the first layer, each as a {width} × {height} image: a unit answers "
+        "to what looks like it. Middle grey is 0; each is scaled by its own largest weight."
+    )
+    st.caption(template.format(units=units, width=width, height=height))
+    st.image(
+        draw_units(run.id, frame.step, frame.units),
+        width=UNITS_WIDTH,
+        alt=_("The first layer's weights after {step:,} iterations").format(step=frame.step),
+    )
+
+
+def _find_sight(run: Run) -> Sight | None:
+    """What the run's network saw last; where that is nothing, say why and what to do."""
+    sight = read_sight(run.id)
+    if sight is not None:
+        return sight
+    if not run.status.is_over:
+        first = min(run.recipe.eval_every, run.recipe.train_iter)
+        st.text(_("This appears with the first evaluation, after {step:,} iterations.").format(step=first))
+    else:
+        st.text(
+            _(
+                "What this run's network saw was not kept. Press Start with the same knobs: the same recipe gives the "
+                "same run, this time with it."
+            )
+        )
+    return None
+
+
+def _pick_images(run: Run, sight: Sight) -> np.ndarray:
+    """Let the visitor choose which test images to see; return their indices, what to show first in front."""
+    views = {"mistakes": _("Mistakes"), "all": _("All images"), "class": _("One class")}
+    mistakes = rank_mistakes(sight)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        view = st.segmented_control(
+            _("Which images"),
+            list(views),
+            default="mistakes",
+            required=True,
+            format_func=lambda name: views[name],
+            key="sight.view",
+            label_visibility="collapsed",
+            width="content",
+            persist_state="session",
+        )
+        label = st.selectbox(
+            _("Class"),
+            range(len(sight.classes)),
+            format_func=lambda label: sight.classes[label],
+            key=f"sight.class.{run.recipe.dataset}",
+            label_visibility="collapsed",
+            width=150,
+            disabled=view != "class",
+            persist_state="session",
+        )
+        template = _("After {step:,} iterations {wrong:,} of {images:,} test images are told wrong.")
+        st.text(template.format(step=sight.step, wrong=len(mistakes), images=len(sight.labels)))
+    explanations = {
+        "mistakes": _(
+            "The most confident mistakes first: the true class, and the three that the network finds likeliest."
+        ),
+        "all": _("As they come: the true class, and the three that the network finds likeliest."),
+        "class": _("Of this class, the most confident mistakes first; below each, what the network finds likeliest."),
+    }
+    st.caption(explanations[view])
+    if view == "all":
+        return np.arange(len(sight.labels))
+    return mistakes if view == "mistakes" else rank_class(sight, label)
+
+
+def _images_are_there(run: Run, sight: Sight) -> bool:
+    """Whether the run's test images are in memory, and still those it was tested with; where not, say so."""
+    loading = request_images(run.recipe)
+    if loading is None:
+        warn(_("The run's device is not here any more, so its images cannot be shown."))
+        return False
+    if not loading.images.done():
+        st.progress(loading.progress, _("The images are being prepared: {share:.0%}.").format(share=loading.progress))
+        return False
+    if error := loading.images.exception():
+        warn(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
+        return False
+    test = loading.images.result().test
+    if test.classes != sight.classes or not np.array_equal(test.targets.numpy(), sight.labels):
+        warn(_("The data set has changed since this run, so its images cannot be shown."))
+        return False
+    return True
+
+
+def _describe(sight: Sight, index: int) -> str:
+    """The true class, and the likeliest ones with their shares, the true one marked."""
+    true = int(sight.labels[index])
+    lines = [_("true: {name}").format(name=_shorten(sight.classes[true]))]
+    for label, share in zip(sight.likeliest[index].tolist(), sight.shares[index].tolist(), strict=True):
+        lines.append(f"{share:.0%} {_shorten(sight.classes[label])}{' ✓' if label == true else ''}")
+    return "\n".join(lines)
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= 12 else f"{name[:11]}…"
+
+
+def _pick_frame(run: Run, sight: Sight) -> int:
+    """Let the visitor choose a moment; who looks at the newest goes on with what comes."""
+    steps = [frame.step for frame in sight.frames]
+    key, newest_key = f"sight.step.{run.id}", f"sight.newest.{run.id}"
+    state = st.session_state
+    chosen = state.get(key)
+    if chosen is None or chosen == state.get(newest_key):
+        chosen = steps[-1]
+    state[key] = min(steps, key=lambda step: abs(step - chosen))  # a moment that was thinned out gives way to the next
+    state[newest_key] = steps[-1]
+    step = st.select_slider(
+        _("After so many iterations"),
+        steps,
+        format_func=lambda step: f"{step:,}",
+        key=key,
+        width=UNITS_WIDTH,
+    )
+    return steps.index(step)

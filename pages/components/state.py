@@ -7,12 +7,14 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from mlpcore import catalog
 from mlpcore.download import Downloads
 from mlpcore.recipe import Recipe
-from mlpcore.sheets import draw_sheet
+from mlpcore.sheets import draw_grid, draw_sheet
+from mlpcore.sights import Sight
 from mlpcore.store import RunStore
 
 if TYPE_CHECKING:
@@ -116,6 +118,33 @@ def _build_exhibit(recipe_json: str, mark: str) -> "Exhibit":  # noqa: ARG001  p
 
     recipe = Recipe.model_validate_json(recipe_json)
     return exhibits.build_exhibit(request_images(recipe).images.result(), recipe)
+
+
+def read_sight(run_id: str) -> Sight | None:
+    """What a run's network saw last: of a run that goes on from memory, else from disk; None where nothing is kept."""
+    return get_manager().get_sight(run_id) or _read_sight(run_id, get_store().sights.mark(run_id))
+
+
+@st.cache_resource(show_spinner=False, max_entries=10)  # 1 MB each
+def _read_sight(run_id: str, mark: int | None) -> Sight | None:
+    return None if mark is None else get_store().sights.read(run_id)
+
+
+@st.cache_data(show_spinner=False, max_entries=30)
+def draw_units(run_id: str, step: int, _units: np.ndarray) -> bytes:  # noqa: ARG001  the first two are the key
+    """The first layer of a run after `step` iterations, uint8 (units, C, H, W), as PNG."""
+    return draw_grid(_units, columns=8, scale=3)
+
+
+def draw_test_image(recipe: Recipe, index: int) -> bytes:
+    """A test image of a recipe's data set, which must be loaded, as PNG."""
+    return _draw_test_image(recipe.dataset, recipe.device, _fingerprint(recipe.dataset), index)
+
+
+@st.cache_data(show_spinner=False, max_entries=1000)  # 5 kB each
+def _draw_test_image(dataset: str, device: str, mark: str, index: int) -> bytes:  # noqa: ARG001  part of the key
+    test = request_images(Recipe(dataset=dataset, device=device)).images.result().test
+    return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
 
 
 def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:
