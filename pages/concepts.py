@@ -20,17 +20,17 @@ CONCEPTS: dict[str, Callable[[], None]] = {
     "claims": show_claims,
 }
 titles = {
-    "losses": _("Softmax and cross-entropy"),
-    "network": _("Forward and backward"),
-    "updates": _("Update rules"),
+    "losses": _("Cross-entropy"),
+    "network": _("Forward, backward"),
+    "updates": _("Updates"),
     "activations": _("Activations"),
     "schedules": _("Schedulers"),
-    "claims": _("The notes' claims"),
+    "claims": _("Claims"),
 }
 asked = st.query_params.get("concept")
 if asked in CONCEPTS and asked != st.session_state.get("concept.address"):
     st.session_state["concept"] = asked
-chosen = st.segmented_control(
+chosen = st.pills(
     _("Concept"),
     list(CONCEPTS),
     default="losses" if "concept" not in st.session_state else None,

@@ -1,9 +1,120 @@
 """Softmax and cross-entropy, with sliders for the logits."""
 
+import math
+from typing import TYPE_CHECKING
+
 import streamlit as st
+from components.layout import table_height
+from components.live import live_plot
 from components.words import _
+
+from mlpcore.concept_charts import probabilities_chart
+
+if TYPE_CHECKING:
+    from mlpcore.loss_parts import SoftmaxParts
+
+CLASSES = ("cat", "dog", "frog", "ship")
+LOGITS = (2.0, 1.0, 0.0, -1.0)
+SHIFTS = (-20, 0, 10, 80, 100, 1000)
 
 
 def show_losses() -> None:
     """Draw it."""
-    st.caption(_("Nothing to show yet."))
+    from mlpcore.loss_parts import take_apart  # torch: not before it is needed
+
+    st.caption(
+        _(
+            "A network ends in logits z, one a class. Softmax turns them into probabilities p; cross-entropy is small "
+            "where the true class got most of it."
+        )
+    )
+    left, right = st.columns([3, 8], gap="medium")
+    with left:
+        logits, true_class = _controls()
+        parts = take_apart(logits, true_class)
+        probability, loss = parts.shifted.probabilities[true_class], parts.shifted.loss
+        st.markdown(rf"$L = -\sum_c y_c \ln p_c = -\ln({probability:.4g}) = \mathbf{{{loss:.4g}}}$")
+        st.markdown(r"$\dfrac{\partial L}{\partial z} = p - y$")
+    with right:
+        figure = probabilities_chart(
+            CLASSES, parts.shifted.probabilities, parts.gradient, true_class=true_class, translate=_
+        )
+        live_plot(figure, key="losses", height=230, alt=_("Bars: the probability of each class, and the gradient."))
+        plain, shifted = st.columns(2, gap="medium")
+        with plain:
+            _way(_("As the notes write it"), r"\dfrac{e^z}{\sum e^z + 10^{-8}}", parts.plain, "z")
+        with shifted:
+            formula = r"\dfrac{e^{z-m}}{\sum e^{z-m} + 10^{-8} e^{-m}}"
+            _way(_("The largest logit m taken off"), formula, parts.shifted, "z − m")
+        st.caption(_explain(parts.plain))
+
+
+def _controls() -> tuple[list[float], int]:
+    true_class = st.segmented_control(
+        _("True class"),
+        range(len(CLASSES)),
+        default=None if "losses.true" in st.session_state else 0,
+        format_func=CLASSES.__getitem__,
+        required=True,
+        key="losses.true",
+        persist_state="session",
+    )
+    grid = st.grid(2, min_column_width=120)
+    logits = []
+    for name, start in zip(CLASSES, LOGITS, strict=True):
+        key = f"losses.{name}"
+        st.session_state.setdefault(key, start)
+        label = _("Logit of {name}").format(name=name)
+        logits.append(grid.slider(label, -5.0, 5.0, step=0.1, format="%.1f", key=key, persist_state="session"))
+    st.session_state.setdefault("losses.shift", 0)
+    shift = st.select_slider(
+        _("Added to every logit"),
+        SHIFTS,
+        format_func=lambda value: f"{value:+,d}" if value else "0",
+        key="losses.shift",
+        persist_state="session",
+        help=_("Probabilities do not depend on it, as long as nothing overflows."),
+    )
+    return [logit + shift for logit in logits], true_class
+
+
+def _way(title: str, formula: str, parts: "SoftmaxParts", exponent: str) -> None:
+    """Show one way to the probabilities, a class a row."""
+    st.markdown(f"###### {title}")
+    loss = r"\text{nan}" if math.isnan(parts.loss) else r"\infty" if parts.loss == math.inf else f"{parts.loss:.4g}"
+    st.markdown(rf"$p = {formula}, \qquad L = {loss}$")
+    columns = (parts.exponents, parts.powers, parts.probabilities)
+    rows = [
+        {"": name, exponent: f"{z:,.1f}", f"e^({exponent})": _short(power), "p": _short(probability)}
+        for name, z, power, probability in zip(CLASSES, *columns, strict=True)
+    ]
+    total = math.fsum(parts.probabilities)
+    for name, power, probability in (
+        ("1e-8", _short(parts.epsilon), ""),
+        (_("sum"), _short(parts.total), _short(total)),
+    ):
+        rows.append({"": name, exponent: "", f"e^({exponent})": power, "p": probability})
+    right_aligned = {name: st.column_config.TextColumn(alignment="right") for name in rows[0] if name}
+    st.dataframe(rows, hide_index=True, height=table_height(len(rows)), column_config=right_aligned)
+
+
+def _short(value: float) -> str:
+    return "inf" if value == math.inf else f"{value:.4g}"
+
+
+def _explain(plain: "SoftmaxParts") -> str:
+    """Say what happened to the notes' formula here."""
+    if math.inf in plain.powers:
+        return _(
+            "float32 ends at 3.4e38, so e^z is infinite above 88.7, and infinity divided by infinity is no number "
+            "(nan). With the largest logit m taken off, no power is above 1: the same fraction, and nothing overflows."
+        )
+    if plain.total == math.inf:
+        return _("The powers still fit into float32, but not their sum: every probability is 0 and the loss infinite.")
+    total = math.fsum(plain.probabilities)
+    if total < 0.999:
+        return _(
+            "Here the notes' 1e-8 outweighs the powers: the probabilities add up to {total} instead of 1. It guards "
+            "against dividing by 0, at this price."
+        ).format(total=_short(total))
+    return _("Both ways agree here. Add 1000 to every logit, or take 20 away, and see which one holds.")
