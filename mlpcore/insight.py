@@ -1,7 +1,6 @@
-"""What a run's history says: the gap between training and test, and readings, each with its rule and its numbers."""
+"""What a run's history says: readings, each with its rule and its numbers."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,51 +9,19 @@ from mlpcore.axes import short_number
 from mlpcore.mends import with_milestone, with_rate
 from mlpcore.messages import Sentence
 from mlpcore.recipe import Recipe
-from mlpcore.runs import Evaluation, Run, RunStatus
-from mlpcore.trends import LateFall, Losses
+from mlpcore.runs import Run, RunStatus
+from mlpcore.trends import LateFall, Losses, measure_gap
 
 ENOUGH = 5  # evaluations; fewer show no trend
 CLASSES = 10  # of the published data sets and of Shapes
-AT_CHANCE = 0.98  # of the loss of guessing; above it nothing was learned
-LITTLE = 0.9  # of the loss of guessing; above it little was learned
+LITTLE = 0.9  # of the loss of guessing; above it hardly anything was learned
 RANDOM_LABELS = 0.8  # with a larger share of them the lowest loss there is comes close to that of guessing
 STUCK_FROM = 0.25  # of the run; before, a network of sigmoids may just not have left the start
 STEEP = 0.15  # of the whole fall, in the last quarter: a straight line has 0.25
 SETTLED = 0.08  # of the whole fall, at most, in the last quarter of a run that has little left to gain from time
 MAX_DROPS = 5  # told of; each gains less than the one before
+FELT = 0.5  # points of test accuracy; fewer are noise of 10,000 images
 LARGE_GAP = 10.0  # points between train and test accuracy; above it a larger network is no advice
-
-
-@dataclass(frozen=True)
-class Gap:
-    """How far training and test are apart at the end, and what an earlier end would have kept.
-
-    best_step: the first with the highest test accuracy; it is read off the test images, and so optimistic. Accuracies
-    are between 0 and 1. kept: the points of test accuracy lost since then, 0 or more. acc_gap: train_acc over test_acc
-    in points; loss_gap: test_loss over train_eval_loss in nats; both of the last evaluation, in eval mode.
-    """
-
-    best_step: int
-    best_test_acc: float
-    final_test_acc: float
-    kept: float
-    acc_gap: float
-    loss_gap: float
-
-
-def measure_gap(evaluations: Sequence[Evaluation]) -> Gap | None:
-    """Measure the gap of a history and what stopping at its best step would have kept; None without evaluations."""
-    if not evaluations:
-        return None
-    best, last = max(evaluations, key=lambda evaluation: evaluation.test_acc), evaluations[-1]
-    return Gap(
-        best_step=best.step,
-        best_test_acc=best.test_acc,
-        final_test_acc=last.test_acc,
-        kept=100 * (best.test_acc - last.test_acc),
-        acc_gap=100 * (last.train_acc - last.test_acc),
-        loss_gap=last.test_loss - last.train_eval_loss,
-    )
 
 
 class ReadingKind(StrEnum):
@@ -64,6 +31,7 @@ class ReadingKind(StrEnum):
     DIVERGED = "diverged"
     TOO_HIGH = "learning rate too high"
     TOO_LOW = "learning rate too low"
+    VANISHING = "vanishing gradients"
     OVERFITTING = "overfitting"
     PLATEAU = "plateau"
     DROP = "drop of the rate"
@@ -123,20 +91,29 @@ def _count_evaluations(run: Run) -> Reading:
 
 
 def _read_stuck(run: Run, losses: Losses, chance: float) -> Reading | None:
-    """Find a loss that stays where guessing puts it, without so much as creeping down."""
+    """Find a loss that stays near that of guessing without so much as creeping down."""
     last = float(losses.train[-1])
     early = losses.steps[-1] < STUCK_FROM * run.recipe.train_iter
-    if early or last < AT_CHANCE * chance or run.recipe.label_noise > RANDOM_LABELS or trends.falls_steadily(losses):
+    if early or last < LITTLE * chance or run.recipe.label_noise > RANDOM_LABELS or trends.falls_steadily(losses):
         return None
-    values = {"loss": short_number(last), "chance": chance, "share": AT_CHANCE, "begin": STUCK_FROM}
-    what = Sentence(
-        "Nothing is learned: the train loss is {loss}, and guessing costs {chance:.2f}. Most likely the learning rate "
-        "is too high, and the first updates threw the weights where gradients vanish.",
+    values = {"loss": last, "chance": chance}
+    values |= {"little": LITTLE, "begin": STUCK_FROM, "steady": trends.STEADY}
+    rule = Sentence(
+        "After {begin:.0%} of the run or more the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and "
+        "more than {steady:.0%} of the evaluations have a higher one than the evaluation before.",
         values,
     )
-    rule = Sentence(
-        "After {begin:.0%} of the run the train loss is above {share:.0%} of ln(classes) = {chance:.2f} and does not "
-        "fall steadily.",
+    if run.recipe.activation == "sigmoid":
+        what = Sentence(
+            "Hardly anything is learned: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. Sigmoids "
+            "shrink the gradient to a quarter or less at every layer; relu lets it through.",
+            values,
+        )
+        mended = run.recipe.model_copy(update={"activation": "relu"})
+        return Reading(ReadingKind.VANISHING, what, rule, None, Sentence("Use relu"), mended)
+    what = Sentence(
+        "Hardly anything is learned: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. Most likely the "
+        "learning rate is too high, and its first updates threw the weights where gradients vanish.",
         values,
     )
     return Reading(ReadingKind.TOO_HIGH, what, rule, None, *_change_rate(run.recipe, 0.1))
@@ -147,7 +124,7 @@ def _read_jumps(run: Run, losses: Losses) -> Reading | None:
     jumps = trends.find_jumps(losses)
     if jumps is None:
         return None
-    values = {"size": jumps.size, "rises": jumps.rises, "least": trends.JUMPS, "share": trends.STEADY}
+    values = {"size": jumps.size, "rises": jumps.rises, "least": trends.JUMPS, "share": trends.OFTEN}
     what = Sentence(
         "The learning rate is too high: from one evaluation to the next the train loss moves by {size:.0%}, and "
         "{rises:.0%} of these moves go up.",
@@ -163,19 +140,21 @@ def _read_jumps(run: Run, losses: Losses) -> Reading | None:
 
 def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> Reading | None:
     """Find a loss that had hardly begun to fall at the end, or still fell much as it had all along."""
-    if run.step < run.recipe.train_iter or run.recipe.label_noise > RANDOM_LABELS:
+    if run.step < run.recipe.train_iter or run.recipe.label_noise > RANDOM_LABELS or not trends.falls_steadily(losses):
         return None
     values = {"before": late.before, "last": late.last, "share": late.share, "chance": chance}
-    values |= {"steep": STEEP, "little": LITTLE}
+    values |= {"steep": STEEP, "little": LITTLE, "steady": trends.STEADY}
     end = int(losses.steps[-1])
-    if late.last > LITTLE * chance and trends.falls_steadily(losses):
+    if late.last > LITTLE * chance:
         what = Sentence(
             "The learning rate is too low: the train loss fell steadily, but only to {last:.2f}, and guessing costs "
             "{chance:.2f}.",
             values,
         )
         rule = Sentence(
-            "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f} and falls steadily.", values
+            "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and at most {steady:.0%} "
+            "of the evaluations have a higher one than the evaluation before.",
+            values,
         )
         return Reading(ReadingKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 10.0))
     if late.share < STEEP or not late.rate_was_kept:
@@ -187,7 +166,8 @@ def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> R
     )
     rule = Sentence(
         "The last quarter, at an unchanged rate, holds {steep:.0%} or more of the fall of the train loss from "
-        "ln(classes) = {chance:.2f}; a straight line would have 25%.",
+        "ln(classes) = {chance:.2f} (a straight line: 25%), and at most {steady:.0%} of the evaluations have a higher "
+        "loss than the one before.",
         values,
     )
     return Reading(ReadingKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 3.0))
@@ -203,18 +183,24 @@ def _read_turn(run: Run, losses: Losses) -> Reading | None:
     values |= {"low": short_number(float(losses.test[turn])), "high": short_number(float(losses.test[-1]))}
     values |= {"train": short_number(float(losses.train[turn])), "train_end": short_number(float(losses.train[-1]))}
     values |= {"kept": gap.kept, "best": gap.best_step}
-    what = Sentence(
-        "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss fell "
-        "from {train} to {train_end}. Stopping at the best step, {best:,}, would have kept {kept:.1f} points of test "
-        "accuracy; more images, dropout or weight decay help too.",
-        values,
-    )
+    if gap.kept >= FELT:
+        template = (
+            "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss "
+            "fell from {train} to {train_end}. Stopping at the best step, {best:,}, would have kept {kept:.1f} points "
+            "of test accuracy; more images, dropout or weight decay help too."
+        )
+    else:
+        template = (
+            "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss "
+            "fell from {train} to {train_end}. The test accuracy has held: the network errs as often as before, but "
+            "surer of itself. More images, dropout or weight decay help."
+        )
     rule = Sentence(
         "The test loss is {risen:.0%} or more above its lowest value, and since then the train loss has fallen by "
         "{fell:.0%} or more.",
         values,
     )
-    return Reading(ReadingKind.OVERFITTING, what, rule, values["step"])
+    return Reading(ReadingKind.OVERFITTING, Sentence(template, values), rule, values["step"])
 
 
 def _read_plateau(run: Run, losses: Losses) -> Reading | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recipes import recipes
 
-from mlpcore.insight import Gap, Reading, ReadingKind, measure_gap, read_history
+from mlpcore.insight import Reading, ReadingKind, read_history
 from mlpcore.recipe import SGD, Adam, Change, Constant, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.trends import Gap, measure_gap
 
 KINDS = ReadingKind
 FLAT = Recipe(train_iter=3000, eval_every=100, scheduler=Constant())
@@ -87,6 +89,11 @@ def stepwise(step: float) -> float:
     return 0.1 if step <= 1000 else 0.01 if step <= 2000 else 0.001
 
 
+def revived(step: float) -> float:
+    """Nothing is learned at the first rate, and little at the next."""
+    return 2.302 + 0.002 * math.sin(step) if step <= 1000 else 2.3 - step / 20_000
+
+
 def falling_in_steps(step: float) -> float:
     """Slower and slower at each rate, with a fall of 0.3 where the rate drops."""
     return 0.5 + 1.7 * math.exp(-step / 1200) + 0.3 * ((step <= 1000) + (step <= 2000))
@@ -100,6 +107,11 @@ SHAPES = {
     "up and down": (history(zigzag), [(KINDS.TOO_HIGH, None)]),
     "at ln 10": (history(lambda step: math.log(10) + 0.005 * math.sin(step)), [(KINDS.TOO_HIGH, None)]),
     "above ln 10": (history(lambda step: 2.36 + 0.04 * math.sin(step)), [(KINDS.TOO_HIGH, None)]),
+    "dead first, then slow": (
+        history(revived, rate=stepwise),
+        [(KINDS.TOO_HIGH, None), (KINDS.DROP, 1000), (KINDS.DROP, 2000)],
+    ),
+    "near ln 10, unsteadily": (history(lambda step: 2.18 + 0.05 * math.sin(step)), [(KINDS.TOO_HIGH, None)]),
     "overfitting": (history(falling, rising_from(1200)), [(KINDS.OVERFITTING, 1200)]),
     "overfitting with noise": (history(falling, rising_from(1200), noise=0.01), [(KINDS.OVERFITTING, 1200)]),
     "plateau": (history(flat_from(1500)), [(KINDS.PLATEAU, 1500)]),
@@ -149,6 +161,19 @@ def test_random_labels_leave_nothing_to_learn_and_the_rate_is_not_blamed() -> No
     assert not {KINDS.TOO_HIGH, KINDS.TOO_LOW} & dict(told(run(stuck, noisy))).keys()
 
 
+def test_sigmoids_at_ln_10_are_blamed_rather_than_the_rate() -> None:
+    sigmoid = FLAT.model_copy(update={"activation": "sigmoid"})
+    reading = only(run(history(lambda step: math.log(10) + 0.005 * math.sin(step)), sigmoid))
+    assert reading.kind is KINDS.VANISHING
+    assert reading.suggested == FLAT.model_copy(update={"activation": "relu"})
+
+
+@pytest.mark.parametrize(("test_acc", "expected"), [(0.5, "The test accuracy has held"), (0.4, "kept 10.0 points")])
+def test_overfitting_says_what_it_cost(test_acc: float, expected: str) -> None:
+    *before, last = history(falling, rising_from(1200))
+    assert expected in str(only(run([*before, replace(last, test_acc=test_acc)])).what)
+
+
 def test_diverged_run_says_where_and_offers_a_tenth_of_its_rate() -> None:
     reading = only(run(history(healthy)[:3], status=RunStatus.DIVERGED, step=345))
     assert (reading.kind, reading.step) == (KINDS.DIVERGED, 345)
@@ -176,7 +201,9 @@ def test_no_rate_is_offered_where_none_is_left_or_edits_have_set_it() -> None:
 def test_rule_and_numbers_stand_in_the_sentences() -> None:
     reading = only(run(history(lambda step: 2.3 - step / 2500)))
     assert "still fell from 1.40 to 1.10, 25% of its whole fall" in str(reading.what)
-    assert "holds 15% or more of the fall of the train loss from ln(classes) = 2.30" in str(reading.rule)
+    assert "holds 15% or more of the fall of the train loss from ln(classes) = 2.30 (a straight line: 25%)" in str(
+        reading.rule
+    )
 
 
 def test_fall_that_a_drop_of_the_rate_brought_is_no_sign_of_a_low_rate() -> None:
