@@ -1,5 +1,6 @@
 """What is wrong with a recipe, in sentences that name the field, its value and what is allowed."""
 
+import re
 import reprlib
 from collections.abc import Collection
 from typing import Any, get_args
@@ -12,9 +13,12 @@ from pydantic_core import ErrorDetails
 from mlpcore.messages import Sentence
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
 
+PARTS = {"optimizer": OPTIMIZERS, "scheduler": SCHEDULERS}
 NUMBERS = ("float_type", "float_parsing", "finite_number", "greater_than_equal", "less_than_equal")
 WHOLE_NUMBERS = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")
-LENGTHS = ("too_short", "too_long")
+LENGTHS = ("too_short", "too_long", "missing")
+LISTS = ("tuple_type",)
+EDITS = ("missing", "model_type", "tuple_type")
 
 
 def find_problems(error: ValueError) -> list[tuple[str, Sentence]]:
@@ -23,7 +27,8 @@ def find_problems(error: ValueError) -> list[tuple[str, Sentence]]:
         found = error.errors(include_url=False)
         # an item that is refused is not counted: pydantic then calls the list too short as well
         lists = {details["loc"][:-1] for details in found}
-        return [_explain(each) for each in found if each["type"] != "too_short" or each["loc"] not in lists]
+        said = [_explain(each) for each in found if each["type"] != "too_short" or each["loc"] not in lists]
+        return [one for place, one in enumerate(said) if one not in said[:place]]
     sentence = getattr(error, "sentence", Sentence("{text}", {"text": str(error)}))
     return [(sentence.values.get("field", ""), sentence)]
 
@@ -81,32 +86,38 @@ def _describe(details: ErrorDetails) -> tuple[str, Sentence]:
     kind, name = _locate(details["loc"])
     field = kind.model_fields.get(name)
     bounds = {} if field is None else _metadata(field)
-    shown = _shorten(details["input"])
+    shown = shorten(details["input"])
     code = details["type"]
     context = details.get("ctx", {})
     if code == "value_error":
         sentence = context["error"].sentence
         return sentence.values["field"], sentence
     if code == "json_invalid":
-        return "", Sentence("This is not JSON: {reason}.", {"reason": context.get("error", "")})
-    if code in ("model_type", "model_attributes_type", "dict_type"):
+        return "", Sentence("This is not JSON: it cannot be read past {place}.", {"place": _find_place(context)})
+    if name == "" and code != "extra_forbidden":
         return name, Sentence("A recipe is expected here, {value} is none.", {"value": shown})
-    values = {"field": _shorten(name), "value": shown}
-    if code == "missing":
-        if name not in ("betas", "changes", "step"):
-            return name, Sentence("{field} is missing.", {"field": name})
-        field = "changes" if name == "step" else name
-        return field, Sentence("{field} is {value}: something is missing in it.", {"field": field, "value": shown})
+    values = {"field": shorten(name), "value": shown}
+    if name in ("changes", "step") and code in EDITS:
+        template = "{field} is {value}: each edit must have a step, and lr, momentum or weight_decay."
+        return "changes", Sentence(template, values | {"field": "changes"})
     if code == "extra_forbidden":
-        part = kind.model_fields["name"].default if "name" in kind.model_fields else "a recipe"
-        return name, Sentence("{field} is no knob of {part}.", values | {"part": part})
-    if code == "union_tag_invalid":
-        options = ", ".join(OPTIMIZERS if name == "optimizer" else SCHEDULERS)
-        given = {"value": _shorten(context["tag"]), "options": options}
+        if "name" not in kind.model_fields:
+            return name, Sentence("{field} is no knob of a recipe.", values)
+        return name, Sentence("{field} is no knob of {part}.", values | {"part": kind.model_fields["name"].default})
+    if name in PARTS:
+        given = {"value": shorten(context.get("tag", details["input"])), "options": ", ".join(PARTS[name])}
         return name, Sentence("{field} is {value}: it must be one of {options}.", values | given)
     if code == "literal_error":
-        given = {"options": context["expected"].replace("'", "")}
+        given = {"options": ", ".join(get_args(field.annotation))}
         return name, Sentence("{field} is {value}: it must be one of {options}.", values | given)
+    if name == "betas" and code in (*LISTS, *LENGTHS):
+        given = {"low": _write_number(bounds["ge"]), "high": _write_number(bounds["le"])}
+        return name, Sentence("{field} is {value}: it must be two numbers from {low} to {high}.", values | given)
+    if code in LISTS and "ge" in bounds:
+        given = {"least": bounds["min_length"], "most": bounds["max_length"]}
+        given |= {"low": _write_number(bounds["ge"]), "high": _write_number(bounds["le"])}
+        template = "{field} is {value}: it must be {least} to {most} whole numbers from {low} to {high}."
+        return name, Sentence(template, values | given)
     if code in LENGTHS and "max_length" in bounds:
         given = {"count": context["actual_length"], "low": bounds.get("min_length", 0), "high": bounds["max_length"]}
         return name, Sentence("{field} has {count} values: it must have {low} to {high}.", values | given)
@@ -117,12 +128,17 @@ def _describe(details: ErrorDetails) -> tuple[str, Sentence]:
         else:
             template = "{field} is {value}: it must be a number from {low} to {high}."
         return name, Sentence(template, values | given)
-    if code == "string_pattern_mismatch":
+    if name == "dataset":
         template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
         return name, Sentence(template, values)
     if code == "bool_type":
         return name, Sentence("{field} is {value}: it must be true or false.", values)
-    return name, Sentence("{field} is {value}: {reason}.", values | {"reason": details["msg"]})
+    return name, Sentence("{field} is {value}, which it cannot be.", values)
+
+
+def _find_place(context: dict[str, Any]) -> str:
+    """Where JSON breaks off, as line:column."""
+    return ":".join(re.findall(r"(?:line|column) (\d+)", context.get("error", ""))) or "1:0"
 
 
 def _locate(loc: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
@@ -142,7 +158,8 @@ def _write_number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}".replace("e-0", "e-")
 
 
-def _shorten(value: Any) -> str:
+def shorten(value: Any) -> str:
+    """Write a value, whatever it is, in at most 40 printable characters."""
     # an integer of millions of digits takes minutes to write out, or is not written at all, and lists nest deeply
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
         return "a number of more than 30 digits"

@@ -7,12 +7,14 @@ import streamlit as st
 from components import forms
 from components.comparison_rows import edit_rows, get_rows, put_rows
 from components.comparison_view import build_series, read_runs, show_comparison
+from components.links import find_repeated, put_query, take_query
 from components.notices import warn
 from components.state import count_images, get_manager, read_owner
 from components.words import _, say
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.comparison import count_changed, name_differences
+from mlpcore.links import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
 
@@ -25,19 +27,48 @@ forms.begin(Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES))
 
 
 def take_address() -> list[str]:
-    """The runs that are shown: those of the address where it says something new, else the session's."""
+    """The runs that are shown: those of the address where it says something new, else the session's.
+
+    Rows that the address spells out are put in place of the runs' own, or stand for a comparison yet to be run.
+    """
     state = st.session_state
-    asked = st.query_params.get("runs", "")
-    if asked and asked != state.get("compare.address"):
-        state["compare.address"] = asked
-        named = list(dict.fromkeys(part for part in asked.split(",") if part))[:MAX_RUNS]
-        runs = read_runs(named)
-        if len(runs) < len(named):
-            template = "{missing} of the {count} runs that this address names are not kept here."
-            values = {"missing": len(named) - len(runs), "count": len(named)}
-            state["compare.said"] = [Sentence(template, values)]
-        show_rows_of([run.id for run in runs])
+    if (query := take_query("compare")) is not None:
+        state["compare.said"] = find_repeated()
+        take_runs(query.get("runs", ""))
+        known, missing = drop_unknown_datasets(query, datasets)
+        plan, refused = plan_from_query(known, Recipe(dataset=datasets[0]))
+        refused = [(find_row(name), sentence) for name, sentence in missing] + refused
+        if plan:
+            put_rows(plan.recipes)
+            state["compare.seeds"], state["compare.hold_out"] = plan.seeds, plan.hold_out
+            state["compare.is_run"] = False
+        template = "Row {number}: {problem}"
+        state["compare.said"] += [
+            Sentence(template, {"number": number, "problem": say(sentence)}) if number else sentence
+            for number, sentence in refused
+        ]
     return state.get("compare.runs", [])
+
+
+def take_runs(asked: str) -> None:
+    """Show the runs that an address names, none where it names none."""
+    named = list(dict.fromkeys(part for part in asked.split(",") if part))[:MAX_RUNS]
+    runs = read_runs(named)
+    if len(runs) < len(named):
+        template = "{missing} of the {count} runs that this address names are not kept here."
+        values = {"missing": len(named) - len(runs), "count": len(named)}
+        st.session_state["compare.said"].append(Sentence(template, values))
+    show_rows_of([run.id for run in runs])
+
+
+def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
+    """Let the address name the runs that are shown, and the rows where they are not those runs' own."""
+    state = st.session_state
+    plan = Plan(tuple(recipes), state["compare.seeds"], state.get("compare.hold_out", False))
+    if run_ids and state.pop("compare.is_run", False):
+        state["compare.run_plan"] = plan
+    own = plan_to_query(plan) if not run_ids or plan != state.get("compare.run_plan") else {}
+    put_query("compare", ({"runs": ",".join(run_ids)} if run_ids else {}) | own)
 
 
 def show_rows_of(run_ids: list[str]) -> None:
@@ -47,6 +78,7 @@ def show_rows_of(run_ids: list[str]) -> None:
     if series:
         put_rows([one.runs[0].recipe for one in series])
         st.session_state["compare.seeds"] = min(max(len(one.runs) for one in series), 5)
+        st.session_state["compare.is_run"] = True
 
 
 def held_out(dataset: str) -> int:
@@ -65,6 +97,7 @@ def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
             names.append(name.strip()[-40:].strip() or recipe.optimizer.name)
     try:
         st.session_state["compare.runs"] = get_manager().submit(every, owner=owner, names=names)
+        st.session_state["compare.is_run"] = True
     except (SentenceError, RuntimeError) as error:  # too many are waiting, no such device, the disk is full
         st.session_state["compare.said"] = [getattr(error, "sentence", Sentence(str(error)))]
 
@@ -119,7 +152,5 @@ run_ids = take_address()
 recipes, refused = edit_rows(get_rows(base), base, datasets)
 show_start(recipes, run_ids, ready=bool(recipes) and not refused)
 show_comparison(run_ids, fingerprints=True)
-if run_ids:
-    st.session_state["compare.address"] = ",".join(run_ids)
-    if st.query_params.get("runs") != st.session_state["compare.address"]:
-        st.query_params["runs"] = st.session_state["compare.address"]
+if recipes and not refused:
+    write_address(recipes, run_ids)

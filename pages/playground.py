@@ -6,6 +6,8 @@ import streamlit as st
 from components import forms, run_view
 from components.download_panel import show_downloads
 from components.insight_view import show_insight
+from components.knobs import find_lesson
+from components.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
 from components.notices import warn
@@ -15,6 +17,8 @@ from components.words import _, say, show_rate
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import schedule_chart
+from mlpcore.comparison import find_differences
+from mlpcore.lessons import GROUPS
 from mlpcore.messages import SentenceError
 from mlpcore.problems import find_misfit, find_problems
 from mlpcore.recipe import Recipe, current_knobs
@@ -31,7 +35,7 @@ def send_to_run(knob: str) -> None:
     """Let the run that is shown go on with a knob's new value, if it is the visitor's and takes it."""
     run_id = st.session_state.get("run")
     recipe, _refused = forms.read_recipe()
-    if run_id is None or recipe is None or knob not in forms.LIVE_KNOBS:
+    if run_id is None or recipe is None or knob not in forms.LIVE_KNOBS or find_lesson().holds(knob):
         return
     try:
         run = get_manager().get(run_id)
@@ -68,7 +72,8 @@ def show_preview(recipe: Recipe) -> None:
     for warning in find_warnings(recipe):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f":orange[⚠] {say(warning.sentence)}")
-            st.button(say(warning.mend), on_click=forms.put_recipe, args=(warning.mended,), key="mend")
+            if not any(find_lesson().holds(name) for name in find_differences([recipe, warning.mended])):
+                st.button(say(warning.mend), on_click=forms.put_recipe, args=(warning.mended,), key="mend")
 
 
 def show_knobs() -> tuple[Recipe | None, bool]:
@@ -77,13 +82,16 @@ def show_knobs() -> tuple[Recipe | None, bool]:
     forms.scheduler_form()
     forms.changes_form()
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        with st.popover(_("Images")):
-            forms.data_form(datasets)
-            show_downloads(place="popover")
-        with st.popover(_("Network")):
-            forms.network_form()
-        with st.popover(_("Run")):
-            forms.run_form()
+        if forms.is_shown(*GROUPS["images"]):
+            with st.popover(_("Images")):
+                forms.data_form(datasets)
+                show_downloads(place="popover")
+        if forms.is_shown(*GROUPS["network"]):
+            with st.popover(_("Network")):
+                forms.network_form()
+        if forms.is_shown(*GROUPS["run"], "eps"):
+            with st.popover(_("Run")):
+                forms.run_form()
         st.toggle(_("Log lr"), key="log_lr", persist_state="session", width="content")
     recipe, problems = forms.read_recipe()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
@@ -128,7 +136,8 @@ def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> 
     manager = get_manager()
     mine = run is not None and not run.status.is_over and run.owner == owner
     with st.container(horizontal=True, width="content", gap="small"):
-        if run is not None and run.status is RunStatus.DIVERGED and recipe is not None:
+        diverged = run is not None and run.status is RunStatus.DIVERGED
+        if diverged and recipe is not None and not find_lesson().holds("lr"):
             lower = max(float(f"{run.recipe.optimizer.lr / 10:.6g}"), 1e-6)  # 0.007, not 0.007000000000000001
             label = _("Set lr to {lr}").format(lr=show_rate(lower))
             st.button(label, on_click=forms.put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
@@ -163,15 +172,20 @@ left, right = st.columns([3, 8], gap="medium")
 with left:
     for sentence in refused:
         warn(say(sentence))
+    show_lesson()
     recipe, can_start = show_knobs()
     if recipe is not None:
         show_preview(recipe)
+    offer_lesson()
+run = run_view.find_run()
 with right:
-    run = run_view.find_run()
-    show_header(run, recipe, can_start=can_start)
-    if trouble := st.session_state.pop("trouble", None):
-        st.error(say(trouble))
-    run_view.show_run(run, recipe)
-if run is not None:
+    if is_building():
+        build_lesson(recipe)
+    else:
+        show_header(run, recipe, can_start=can_start)
+        if trouble := st.session_state.pop("trouble", None):
+            st.error(say(trouble))
+        run_view.show_run(run, recipe)
+if run is not None and not is_building():
     show_insight(run)
 write_link(recipe, run)

@@ -1,12 +1,14 @@
 """A link carries a recipe whole, and no link, whatever is in it, breaks a page."""
 
+from urllib.parse import urlencode
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recipes import recipes
 
-from mlpcore.links import LISTS, from_query, to_query
-from mlpcore.recipe import SGD, Adam, Change, MultiStepLR, OneCycleLR, Recipe, StepLR
+from mlpcore.links import LISTS, Plan, drop_unknown_datasets, from_query, plan_from_query, plan_to_query, to_query
+from mlpcore.recipe import SGD, Adam, AdamW, Change, MultiStepLR, OneCycleLR, Recipe, RMSprop, StepLR
 
 KEYS = st.sampled_from(
     [
@@ -120,3 +122,121 @@ def test_no_link_raises_and_every_recipe_read_from_one_is_valid(query):
     recipe, refused = from_query(query, Recipe())
     assert Recipe.model_validate(recipe.model_dump()) == recipe
     assert all(0 < len(str(sentence)) < 300 for sentence in refused)
+
+
+class TestComparison:
+    def test_a_link_says_of_each_row_only_what_differs_from_the_first(self):
+        plain = {"weight_decay": 0.0, "nesterov": False}
+        rows = (
+            Recipe(optimizer=SGD(momentum=0.0, **plain)),
+            Recipe(optimizer=SGD(lr=0.1, **plain)),
+            Recipe(optimizer=Adam(), hidden_sizes=(8, 4)),
+            Recipe(optimizer=SGD(momentum=0.0, **plain)),
+        )
+        assert plan_to_query(Plan(rows, seeds=3, hold_out=True)) == {
+            "dataset": "Shapes",
+            "optimizer": "SGD",
+            "scheduler": "StepLR",
+            "momentum": "0.0",
+            "weight_decay": "0.0",
+            "nesterov": "false",
+            "2.momentum": "0.9",
+            "2.lr": "0.1",
+            "3.optimizer": "Adam",
+            "3.hidden_sizes": "8,4",
+            "rows": "4",
+            "seeds": "3",
+            "hold_out": "true",
+        }
+
+    @settings(deadline=None)  # the first example imports, the others are quick
+    @given(rows=st.lists(recipes(), min_size=1, max_size=3), seeds=st.integers(1, 5), hold_out=st.booleans())
+    def test_a_comparison_survives_a_link_unchanged(self, rows, seeds, hold_out):
+        plan = Plan(tuple(row.model_copy(update={"changes": ()}) for row in rows), seeds, hold_out)
+        assert plan_from_query(plan_to_query(plan), Recipe()) == (plan, [])
+
+    def test_sixteen_rows_survive_a_link_and_it_stays_short(self):
+        rates = [10.0**-power for power in (0, 1, 2, 3)]
+        rows = tuple(Recipe(optimizer=kind(lr=lr), seed=5) for kind in (SGD, Adam, AdamW, RMSprop) for lr in rates)
+        query = plan_to_query(Plan(rows))
+        assert plan_from_query(query, Recipe()) == (Plan(rows), [])
+        assert len(urlencode(query)) < 700
+
+    def test_edits_of_a_run_are_left_behind(self):
+        edited = Recipe(changes=(Change(step=4, lr=0.1),))
+        assert plan_from_query(plan_to_query(Plan((edited, edited))), Recipe()) == (Plan((Recipe(), Recipe())), [])
+
+    def test_what_says_nothing_of_recipes_is_no_comparison(self):
+        assert plan_from_query({"runs": "0123", "utm_source": "mail"}, Recipe()) == (None, [])
+
+    @pytest.mark.parametrize(
+        ("query", "said"),
+        [
+            ({"2.lr": "abc"}, [(2, "lr is abc: it must be a number from 1e-6 to 10.")]),
+            ({"lr": "1e400"}, [(0, "lr is inf: it must be a number from 1e-6 to 10.")]),
+            ({"3.__class__": "x"}, [(3, "__class__ is no knob of a recipe.")]),
+            ({"17.lr": "0.1"}, [(0, "17.lr: the rows have the numbers 1 to 16.")]),
+            ({"0.lr": "0.1"}, [(0, "0.lr: the rows have the numbers 1 to 16.")]),
+            ({"rows": "17"}, [(0, "rows is 17: it must be a whole number from 1 to 16.")]),
+            ({"rows": "many"}, [(0, "rows is many: it must be a whole number from 1 to 16.")]),
+            ({"seeds": "0"}, [(0, "seeds is 0: it must be a whole number from 1 to 5.")]),
+            ({"hold_out": "yes"}, [(0, "hold_out is yes: it must be true or false.")]),
+        ],
+    )
+    def test_what_is_wrong_is_named_with_its_row_and_the_rest_is_kept(self, query, said):
+        plan, refused = plan_from_query({"seed": "7", "2.batch_size": "32"} | query, Recipe())
+        assert [(number, str(sentence)) for number, sentence in refused] == said
+        assert plan.recipes[:2] == (Recipe(seed=7), Recipe(seed=7, batch_size=32))
+        assert (plan.seeds, plan.hold_out) == (1, False)
+
+    @given(
+        query=st.dictionaries(
+            st.tuples(st.sampled_from(["", "1.", "2.", "16.", "17.", "٣.", "9999999999."]), KEYS).map("".join)
+            | st.sampled_from(["rows", "seeds", "hold_out"])
+            | st.text(max_size=6),
+            VALUES | st.text(max_size=10),
+            max_size=8,
+        )
+    )
+    def test_no_link_raises_and_every_recipe_read_from_one_is_valid(self, query):
+        plan, refused = plan_from_query(query, Recipe())
+        for recipe in plan.recipes if plan else ():
+            assert Recipe.model_validate(recipe.model_dump()) == recipe
+        assert all(0 < len(str(sentence)) < 300 for _number, sentence in refused)
+
+
+def test_data_sets_that_are_not_there_are_named_and_left_out():
+    query = {"dataset": "Gone", "2.dataset": "Tiny", "3.dataset": "../..", "lr": "0.1"}
+    kept, refused = drop_unknown_datasets(query, ["Tiny", "Shapes"])
+    assert kept == {"2.dataset": "Tiny", "lr": "0.1"}
+    assert [(name, str(sentence)) for name, sentence in refused] == [
+        ("dataset", "dataset is Gone: this machine has Tiny, Shapes."),
+        ("3.dataset", "dataset is ../..: this machine has Tiny, Shapes."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"optimizer": "Adam", "betas": "0.9"}, "betas is (0.9,): it must be two numbers from 0 to 0.9999."),
+        ({"optimizer": "Adam", "betas": ""}, "betas is (): it must be two numbers from 0 to 0.9999."),
+        ({"optimizer": "Adam", "betas": "x"}, "betas is x: it must be two numbers from 0 to 0.9999."),
+        ({"hidden_sizes": "8;4"}, "hidden_sizes is 8;4: it must be 1 to 6 whole numbers from 1 to 4,096."),
+        ({"changes": "5"}, "changes is 5: each edit must have a step, and lr, momentum or weight_decay."),
+        (
+            {"changes": '[{"lr":0.1}]'},
+            "changes is {'lr': 0.1}: each edit must have a step, and lr, momentum or weight_decay.",
+        ),
+        ({"lr": "NaN"}, "lr is nan: it must be a number from 1e-6 to 10."),
+        ({"lr": "1e400"}, "lr is inf: it must be a number from 1e-6 to 10."),
+    ],
+)
+def test_what_a_list_must_be_is_said_in_our_own_words(query, sentence):
+    recipe, refused = sentences(query | {"seed": "3"})
+    assert (recipe.seed, refused) == (3, [sentence])
+
+
+@given(query=st.dictionaries(KEYS, VALUES, min_size=1, max_size=8))
+def test_pydantics_own_words_reach_nobody(query):
+    for sentence in sentences(query)[1]:
+        assert not any(word in sentence for word in ("Input", "valid ", "Field required", "Tuple", "should"))

@@ -199,7 +199,7 @@ def test_a_fraction_is_no_whole_number(value):
             {"optimizer": {"name": "SGD", "momentum": 0.0}},
             "nesterov is on while momentum is 0: it needs a momentum above 0.",
         ),
-        ({"optimizer": {"name": "Adam", "betas": [0.9]}}, "betas is (0.9,): something is missing in it."),
+        ({"optimizer": {"name": "Adam", "betas": [0.9]}}, "betas is (0.9,): it must be two numbers from 0 to 0.9999."),
         ({"optimizer": {"name": "Adam", "betas": [0.9, 1]}}, "betas is 1: it must be a number from 0 to 0.9999."),
         (
             {"optimizer": {"name": "Muon"}},
@@ -212,7 +212,7 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         ({"optimizer": {"name": "Adam", "momentum": 0.9}}, "momentum is no knob of Adam."),
         ({"learning_rate": 0.1}, "learning_rate is no knob of a recipe."),
-        ({"activation": "gelu"}, "activation is gelu: it must be one of sigmoid, tanh or relu."),
+        ({"activation": "gelu"}, "activation is gelu: it must be one of sigmoid, tanh, relu."),
         ({"hidden_sizes": []}, "hidden_sizes has 0 values: it must have 1 to 6."),
         ({"hidden_sizes": [1] * 7}, "hidden_sizes has 7 values: it must have 1 to 6."),
         ({"hidden_sizes": [8, 0]}, "hidden_sizes is 0: it must be a whole number from 1 to 4,096."),

@@ -1,14 +1,16 @@
-"""The page's address: the recipe that the knobs make and the run that is shown."""
+"""A page's address; the playground's holds the recipe, the lesson that holds some of its knobs, and the run shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 
 import streamlit as st
-from components.forms import put_recipe
+from components.knobs import begin, find_lesson, put_recipe
 from components.state import get_manager, manager_is_up
 
-from mlpcore.links import from_query, to_query
+from mlpcore.lessons import lesson_from_query, lesson_to_query
+from mlpcore.links import drop_unknown_datasets
 from mlpcore.messages import Sentence
+from mlpcore.problems import shorten
 from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.runs import Run
 
@@ -32,34 +34,54 @@ def adopt_run(owner: str) -> None:
 
 def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
     """Set the knobs from the address, where it says something new; return what is wrong with it, in sentences."""
-    query = dict(st.query_params)
     state = st.session_state
-    # A knob moved before the browser took in the newest address still comes with the one before.
-    is_late = query == state.get("address.before") and monotonic() - state["address.written"] < LATE_SECONDS
-    if (query or "knob.optimizer" not in state) and query != state.get("address") and not is_late:
-        state["address"] = query
-        recipe, refused = from_query(query, default)
-        if recipe.dataset not in datasets:
-            template = "{field} is {value}: this machine has {options}."
-            values = {"field": "dataset", "value": recipe.dataset, "options": ", ".join(datasets)}
-            refused.append(Sentence(template, values))
-            recipe = recipe.model_copy(update={"dataset": default.dataset})
-        put_recipe(recipe)
-        if "run" in query:
-            state["run"] = query["run"]
-        elif query:
-            state.pop("run", None)
-        return refused
-    return []
+    query = take_query("playground")
+    if query is None:
+        begin(default)
+        return []
+    known, missing = drop_unknown_datasets(query, datasets)
+    recipe, lesson, refused = lesson_from_query(known, default)
+    state["lesson"] = lesson
+    put_recipe(recipe)
+    if "run" in query:
+        state["run"] = query["run"]
+    else:
+        state.pop("run", None)
+    return find_repeated() + [sentence for _name, sentence in missing] + refused
 
 
 def write_link(recipe: Recipe | None, run: Run | None) -> None:
     """Let the address say what the page shows, so that it survives a reload and can be passed on."""
-    if recipe is None:
-        return
-    query = to_query(recipe) | ({"run": run.id} if run else {})
+    if recipe is not None:
+        put_query("playground", lesson_to_query(recipe, find_lesson()) | ({"run": run.id} if run else {}))
+
+
+def take_query(page: str) -> dict[str, str] | None:
+    """The address's query, where it says something that the page did not write there itself."""
+    state = st.session_state
+    query = dict(st.query_params)
+    if query == state.get(f"{page}.address"):
+        state.pop(f"{page}.before", None)  # the browser has the newest: from now on an earlier one was gone back to
+        return None
+    # A knob moved before the browser took in the newest address still comes with the one before.
+    is_late = query == state.get(f"{page}.before") and monotonic() - state[f"{page}.written"] < LATE_SECONDS
+    if not query or is_late:
+        return None
+    state[f"{page}.address"] = query
+    return query
+
+
+def put_query(page: str, query: Mapping[str, str]) -> None:
+    """Write the address of a page, and remember it."""
     state = st.session_state
     if query != dict(st.query_params):
-        state["address.before"], state["address.written"] = dict(st.query_params), monotonic()
+        state[f"{page}.before"], state[f"{page}.written"] = dict(st.query_params), monotonic()
         st.query_params.from_dict(query)
-    state["address"] = query
+    state[f"{page}.address"] = dict(query)
+
+
+def find_repeated() -> list[Sentence]:
+    """Name what an address says more than once: the last of it holds."""
+    counts = {name: len(st.query_params.get_all(name)) for name in st.query_params}
+    template = "{field} stands {count} times in this address: the last one holds."
+    return [Sentence(template, {"field": shorten(name), "count": count}) for name, count in counts.items() if count > 1]
