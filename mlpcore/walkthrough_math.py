@@ -48,7 +48,7 @@ def _forward(walk: Walk, step: str, unit: int) -> list[str]:
     if step == "z1":
         terms = _products(zip(weights.W1[unit], values.x, strict=True))
         return [
-            rf"z_{{1,{j}}} = \sum_i W_{{1,{j}i}}\, x_i + b_{{1,{j}}}",
+            rf"z_{{1,{j}}} = \sum_i W_{{1,{j},i}}\, x_i + b_{{1,{j}}}",
             rf"= {terms} + {_bracketed(weights.b1[unit])} = {_result(z1)}",
         ]
     if step == "a1":
@@ -96,10 +96,10 @@ def _backward(walk: Walk, step: str, unit: int, feature: int) -> list[str]:
     product = rf"{_bracketed(gradients.z1[unit])} \cdot {_bracketed(values.x[feature])}"
     factors = (gradients.output, y_hat * (1 - y_hat), weights.W2[unit], a1 * (1 - a1), values.x[feature])
     links = (r"\hat y", "z_2"), ("z_2", f"a_{{1,{j}}}"), (f"a_{{1,{j}}}", f"z_{{1,{j}}}")
-    links = (*links, (f"z_{{1,{j}}}", f"W_{{1,{j}\\,{i}}}"))
+    links = (*links, (f"z_{{1,{j}}}", f"W_{{1,{j},{i}}}"))
     chain = r" \cdot ".join([by_output, *(rf"\dfrac{{\partial {up}}}{{\partial {by}}}" for up, by in links)])
     written = r" \cdot ".join(map(_bracketed, factors))
-    by_w1 = _by(f"W_{{1,{j}\\,{i}}}")
+    by_w1 = _by(f"W_{{1,{j},{i}}}")
     return [
         rf"{by_w1} = {by_z1} \cdot x_{{{i}}} = {product} = {_result(gradients.W1[unit, feature])}",
         rf"{_by(f'b_{{1,{j}}}')} = {by_z1} = {_result(gradients.b1[unit])}",
@@ -117,7 +117,7 @@ def _update(walk: Walk, step: str, unit: int, feature: int, lr: float) -> list[s
             rf"L\colon\ {number(walk.forward.loss)} \;\to\; {_result(walk.after.loss)}",
         ]
     rows = (
-        (f"W_{{1,{j}\\,{i}}}", old.W1[unit, feature], gradients.W1[unit, feature], new.W1[unit, feature]),
+        (f"W_{{1,{j},{i}}}", old.W1[unit, feature], gradients.W1[unit, feature], new.W1[unit, feature]),
         (f"b_{{1,{j}}}", old.b1[unit], gradients.b1[unit], new.b1[unit]),
         (f"W_{{2,{j}}}", old.W2[unit], gradients.W2[unit], new.W2[unit]),
         ("b_2", old.b2, gradients.b2, new.b2),

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import plotly.graph_objects as go
@@ -116,7 +117,7 @@ class TestWrittenSteps:
 
     def test_a_sum_is_written_term_by_term(self, done):
         assert self.write(done, "z1") == [
-            r"z_{1,3} = \sum_i W_{1,3i}\, x_i + b_{1,3}",
+            r"z_{1,3} = \sum_i W_{1,3,i}\, x_i + b_{1,3}",
             r"= {(-0.3) \cdot 0.93} + {(-0.24) \cdot 0.6} + {0.11 \cdot (-0.04)} + {0.09 \cdot 0.63} + "
             r"{0.07 \cdot 0.21} + {(-0.07) \cdot 0.31} + {0.31 \cdot 0.83} + {0.3 \cdot (-0.87)} + {0.12 \cdot 0.67} + "
             r"{0.1 \cdot (-0.24)} + 0.11 "
@@ -129,6 +130,17 @@ class TestWrittenSteps:
         assert len(factors) == 5
         assert math.prod(factors) == pytest.approx(done.gradients.W1[2, 3], rel=0.02)
         assert chain.endswith(rf"= \mathbf{{{number(done.gradients.W1[2, 3])}}}")
+
+    @pytest.mark.parametrize("step", ["z1", "z2", "d_z2", "d_W2", "d_a1", "d_z1", "d_W1", "update"])
+    def test_what_is_written_comes_to_the_result_beside_it(self, done, step):
+        text = " ".join(self.write(done, step)).replace(r"\leftarrow", "=").replace(r"\cdot", "*")
+        parts = [re.sub(r"\\mathbf|[{}]", "", part) for part in text.split("=")]
+        reckoned = 0
+        for written, result in pairwise(parts):
+            if re.fullmatch(r"[-+*(). \d]+", written) and (number_ := re.match(r"\s*-?[\d.]+", result)):
+                assert eval(written) == pytest.approx(float(number_[0]), rel=0.02, abs=1e-3)
+                reckoned += 1
+        assert reckoned == {"d_W1": 2, "update": 4}.get(step, 1)
 
     @pytest.mark.parametrize(
         ("step", "value"),
@@ -148,7 +160,7 @@ class TestWrittenSteps:
         assert self.write(done, step)[-1].endswith(rf"\mathbf{{{number(value(done))}}}")
 
     def test_the_update_is_written_for_both_layers(self, done):
-        assert self.write(done, "update")[0] == r"W_{1,3\,4} \leftarrow 0.09 - 1 \cdot 0.0159 = \mathbf{0.0741}"
+        assert self.write(done, "update")[0] == r"W_{1,3,4} \leftarrow 0.09 - 1 \cdot 0.0159 = \mathbf{0.0741}"
         assert len(self.write(done, "update")) == 4
 
     @pytest.mark.parametrize("step", STEPS)

@@ -89,7 +89,7 @@ class TestNetwork:
         page.slider(key="network.step").set_value(12)
         page.slider(key="network.unit").set_value(3)
         shown(page.slider(key="network.feature").set_value(4).run())
-        assert r"\partial W_{1,3\,4}" in formulas(page)
+        assert r"\partial W_{1,3,4}" in formulas(page)
 
     def test_back_goes_back(self, open_page: Open) -> None:
         page = open_concept(open_page, "network")

@@ -42,10 +42,10 @@ def show_losses() -> None:
         live_plot(figure, key="losses", height=230, alt=_("Bars: the probability of each class, and the gradient."))
         plain, shifted = st.columns(2, gap="medium")
         with plain:
-            _way(_("As the notes write it"), r"\dfrac{e^z}{\sum e^z + 10^{-8}}", parts.plain, "z")
+            _way(_("As the notes write it"), r"\dfrac{e^z}{\sum e^z + 10^{-8}}", parts.plain, "z", "e^z")
         with shifted:
             formula = r"\dfrac{e^{z-m}}{\sum e^{z-m} + 10^{-8} e^{-m}}"
-            _way(_("The largest logit m taken off"), formula, parts.shifted, "z − m")
+            _way(_("The largest logit m taken off"), formula, parts.shifted, "z − m", "e^(z − m)")
         st.caption(_explain(parts.plain))
 
 
@@ -73,29 +73,27 @@ def _controls() -> tuple[list[float], int]:
         format_func=lambda value: f"{value:+,d}" if value else "0",
         key="losses.shift",
         persist_state="session",
-        help=_("Probabilities do not depend on it, as long as nothing overflows."),
+        help=_("In exact arithmetic, and without the 1e-8, no probability would depend on it."),
     )
     return [logit + shift for logit in logits], true_class
 
 
-def _way(title: str, formula: str, parts: "SoftmaxParts", exponent: str) -> None:
+def _way(title: str, formula: str, parts: "SoftmaxParts", exponent: str, power: str) -> None:
     """Show one way to the probabilities, a class a row."""
     st.markdown(f"###### {title}")
     loss = r"\text{nan}" if math.isnan(parts.loss) else r"\infty" if parts.loss == math.inf else f"{parts.loss:.4g}"
     st.markdown(rf"$p = {formula}, \qquad L = {loss}$")
     columns = (parts.exponents, parts.powers, parts.probabilities)
     rows = [
-        {"": name, exponent: f"{z:,.1f}", f"e^({exponent})": _short(power), "p": _short(probability)}
-        for name, z, power, probability in zip(CLASSES, *columns, strict=True)
+        (name, f"{z:,.1f}", _short(e_to_z), _short(probability))
+        for name, z, e_to_z, probability in zip(CLASSES, *columns, strict=True)
     ]
-    total = math.fsum(parts.probabilities)
-    for name, power, probability in (
-        ("1e-8", _short(parts.epsilon), ""),
-        (_("sum"), _short(parts.total), _short(total)),
-    ):
-        rows.append({"": name, exponent: "", f"e^({exponent})": power, "p": probability})
-    right_aligned = {name: st.column_config.TextColumn(alignment="right") for name in rows[0] if name}
-    st.dataframe(rows, hide_index=True, height=table_height(len(rows)), column_config=right_aligned)
+    rows.append(("1e-8", "", _short(parts.epsilon), ""))
+    rows.append((_("sum"), "", _short(parts.total), _short(math.fsum(parts.probabilities))))
+    names = ("", exponent, power, "p")
+    right_aligned = {name: st.column_config.TextColumn(alignment="right") for name in names[1:]}
+    table = [dict(zip(names, row, strict=True)) for row in rows]
+    st.dataframe(table, hide_index=True, height=table_height(len(rows)), column_config=right_aligned)
 
 
 def _short(value: float) -> str:
@@ -114,7 +112,7 @@ def _explain(plain: "SoftmaxParts") -> str:
     total = math.fsum(plain.probabilities)
     if total < 0.999:
         return _(
-            "Here the notes' 1e-8 outweighs the powers: the probabilities add up to {total} instead of 1. It guards "
+            "Here the notes' 1e-8 is as large as a power: the probabilities add up to {total} instead of 1. It guards "
             "against dividing by 0, at this price."
         ).format(total=_short(total))
     return _("Both ways agree here. Add 1000 to every logit, or take 20 away, and see which one holds.")
