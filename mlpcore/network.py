@@ -128,7 +128,7 @@ class StackedMLP:
     def _forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
         hidden = self._first_layer(inputs)
         for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden = torch.baddbmm(bias.unsqueeze(1), self._activate(hidden), weight.transpose(1, 2))
+            hidden = self._linear(self._activate(hidden), weight, bias)
         return hidden
 
     def _forward_backward(
@@ -143,7 +143,7 @@ class StackedMLP:
             if layer == len(self.weights) - 1 and uniform is not None:
                 keep = (uniform >= self.drop_below) * self.keep_scale
                 hidden = hidden * keep
-            hidden = torch.baddbmm(self.biases[layer].unsqueeze(1), hidden, self.weights[layer].transpose(1, 2))
+            hidden = self._linear(hidden, self.weights[layer], self.biases[layer])
 
         log_probabilities = torch.log_softmax(hidden, dim=2)
         picked = log_probabilities.gather(2, labels.unsqueeze(2)).squeeze(2)
@@ -158,7 +158,7 @@ class StackedMLP:
                 read = read * keep
             self._multiply(gradient, read, out=self.weight_gradients[layer])
             torch.sum(gradient, dim=1, out=self.bias_gradients[layer])
-            gradient = torch.bmm(gradient, self.weights[layer])
+            gradient = self._linear_backward(gradient, self.weights[layer])
             if layer == len(self.weights) - 1 and keep is not None:
                 gradient.mul_(keep)
             gradient = self._activate_backward(gradient, outputs[layer - 1])
@@ -178,6 +178,21 @@ class StackedMLP:
         if self.on_cpu and self.activation != "relu":
             return torch.stack([backward(*of_one) for of_one in zip(gradient, output, strict=True)])
         return backward(gradient, output)
+
+    def _linear(self, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Multiply (K, B, in) with (K, out, in) and add (K, out); one network as nn.Linear does.
+
+        Batched products have a kernel of their own for very small matrices, which sums in another order.
+        """
+        if self.on_cpu and len(hidden) == 1:
+            return F.linear(hidden[0], weight[0], bias[0]).unsqueeze(0)
+        return torch.baddbmm(bias.unsqueeze(1), hidden, weight.transpose(1, 2))
+
+    def _linear_backward(self, gradient: Tensor, weight: Tensor) -> Tensor:
+        """Turn the gradient of what `_linear` returned into that of what it was given, (K, B, in)."""
+        if self.on_cpu and len(gradient) == 1:
+            return torch.mm(gradient[0], weight[0]).unsqueeze(0)
+        return torch.bmm(gradient, weight)
 
     def _multiply(self, gradient: Tensor, read: Tensor, *, out: Tensor) -> None:
         """Multiply (K, B, out) with what the layer read, (K, B, in), into the gradient of its weights, (K, out, in)."""

@@ -192,6 +192,14 @@ class TestLockstep:
         for run, history in zip(runs, train(runs, images), strict=True):
             assert history == train([run], images)[0]
 
+    def test_the_same_holds_for_as_many_test_images_as_published_data_sets_have(self, images):
+        many = replace(
+            images, test_images=images.test_images.repeat(250, 1), test_labels=images.test_labels.repeat(250)
+        )
+        runs = [recipe(seed=seed, train_iter=2, eval_every=1) for seed in range(4)]
+        for run, history in zip(runs, train(runs, many), strict=True):
+            assert history == train([run], many)[0]
+
     def test_the_order_of_the_runs_does_not_matter(self, images):
         assert train(MIXTURE[::-1], images)[::-1] == train(MIXTURE, images)
 

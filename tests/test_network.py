@@ -69,7 +69,7 @@ def test_a_network_in_a_stack_computes_what_it_computes_alone_bit_for_bit(hidden
             assert all(torch.equal(one, other) for one, other in zip(found, alone[row], strict=True))
 
 
-@pytest.mark.parametrize("size", [64, 100])
+@pytest.mark.parametrize("size", [1, 3, 16, 64, 100])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden_sizes", [shape for shape in SHAPES if shape != (1,)])
 @pytest.mark.parametrize("drops", [True, False])
