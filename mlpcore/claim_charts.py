@@ -1,12 +1,13 @@
 """The runs that test a claim in a small figure: one or two measures over the steps, or what came out over the rates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 
-from mlpcore.axes import axis, five_steps
-from mlpcore.charts import Figure, Translate, line
+from mlpcore.axes import axis, five_steps, snug_range
+from mlpcore.charts import Figure, Translate, line, note
 from mlpcore.compare_charts import COLOURS, NOTHING, SPIKE, Series
 from mlpcore.comparison import size_of_weights
 from mlpcore.points import finite, peaks, rounded
@@ -15,40 +16,45 @@ from mlpcore.runs import Evaluation, Run, RunStatus
 ACCURACIES = ("test_acc",)
 
 
-def steps_chart(series: Sequence[Series], measures: Sequence[str], *, translate: Translate = str) -> Figure:
-    """Draw one panel a measure over the steps, one colour a recipe, one line a seed.
+def steps_chart(
+    groups: Mapping[str, Sequence[Series]], measures: Sequence[str], *, translate: Translate = str
+) -> Figure:
+    """Draw a panel for each measure of each group over the steps, one colour a recipe, one line a seed.
 
-    measures: one or two of train_loss, train_eval_loss, test_acc and weights, the size of the weights.
+    groups: series by the data set they were trained on, which is named where there are several. measures: of
+    train_loss, train_eval_loss, test_acc and weights, the size of the weights. In all there is room for two panels.
     """
+    panels = [(dataset, measure) for dataset in groups for measure in measures]
     data: list[dict[str, Any]] = []
     layout = _layout()
-    width = 1.0 if len(measures) == 1 else 0.45
-    longest = max((run.recipe.train_iter for one in series for run in one.runs), default=1)
-    for panel, measure in enumerate(measures):
-        suffix = "" if panel == 0 else str(panel + 1)
-        every = []
-        for one in series:
+    width = 1.0 if len(panels) == 1 else 0.45
+    longest = max(
+        (run.recipe.train_iter for series in groups.values() for one in series for run in one.runs), default=1
+    )
+    for place, (dataset, measure) in enumerate(panels):
+        suffix = str(place + 1) if place else ""
+        every = [np.array([])]
+        for one in groups[dataset]:
             for seed, run in enumerate(one.runs):
                 values = finite([_read(evaluation, measure) for evaluation in run.evaluations])
                 every.append(values)
                 shown = peaks(values)
                 steps = np.array([evaluation.step for evaluation in run.evaluations], int)[shown]
-                trace = line(
-                    f"{measure}-{one.place}-{seed}", one.label, steps, rounded(values[shown]), one.colour, dash=one.dash
-                )
+                uid = f"{place}-{one.place}-{seed}"
+                trace = line(uid, one.label, steps, rounded(values[shown]), one.colour, dash=one.dash)
                 trace |= {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "legendgroup": one.label}
-                trace |= {"showlegend": panel == 0 and seed == 0, "hovertemplate": _hover(measure, translate)}
+                trace |= {"showlegend": place == seed == 0, "hovertemplate": _hover(measure, translate)}
                 trace["mode"] = "lines+markers" if len(shown) == 1 else "lines"
                 data.append(trace | ({} if len(shown) else NOTHING))
-        left = panel * (1 - width)
-        layout[f"xaxis{suffix}"] = axis(translate("iteration"), domain=[left, left + width], anchor=f"y{suffix}") | {
-            "range": [0, longest],
-            "nticks": 5,
-            "tickformat": ",d",
-        }
-        layout[f"yaxis{suffix}"] = axis(_name(measure, translate), anchor=f"x{suffix}", nticks=6) | _scale(
-            measure, np.concatenate([np.array([]), *every])
-        )
+        left = place * (1 - width)
+        across = {"domain": [left, left + width], "anchor": f"y{suffix}", "range": [0, longest], "nticks": 5}
+        layout[f"xaxis{suffix}"] = axis(translate("iteration"), tickformat=",d", **across)
+        scale = _scale(measure, np.concatenate(every))
+        layout[f"yaxis{suffix}"] = axis(anchor=f"x{suffix}", nticks=6) | scale
+        layout["annotations"].append(_heading(_name(measure, translate), left))
+        if len(groups) > 1:
+            corner = {"x": left + width, "xref": "paper", "xanchor": "right", "y": 0, "yref": "paper"}
+            layout["annotations"].append(note(escape(dataset), yanchor="bottom", **corner))
     return {"data": data, "layout": layout}
 
 
@@ -76,15 +82,21 @@ def rates_chart(runs: Sequence[Run], *, translate: Translate = str) -> Figure:
     layout["xaxis"] = axis(translate("learning rate"), type="log", range=[low - 0.15, high + 0.15], dtick=1) | {
         "tickformat": ".0~e"
     }
-    layout["yaxis"] = axis(translate("test accuracy"), nticks=6, tickformat=".0%")
+    layout["annotations"].append(_heading(translate("test accuracy"), 0.0))
+    layout["yaxis"] = axis(nticks=6, tickformat=".0%")
     layout["yaxis"]["range"] = five_steps(np.array(every), default=0.5)
     return {"data": data, "layout": layout}
 
 
+def _heading(text: str, left: float) -> dict[str, Any]:
+    """Name a panel above it: beside its axis a name would lie on the panel before it on a phone."""
+    return note(text, x=left, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom")
+
+
 def _layout() -> dict[str, Any]:
-    legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)"}
+    legend = {"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom", "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)"}
     return {
-        "margin": {"l": 54, "r": 14, "t": 40, "b": 40},
+        "margin": {"l": 38, "r": 14, "t": 56, "b": 40},
         "hovermode": "closest",
         "legend": legend,
         "annotations": [],
@@ -115,7 +127,9 @@ def _hover(measure: str, translate: Translate) -> str:
 def _scale(measure: str, values: np.ndarray) -> dict[str, Any]:
     if measure in ACCURACIES:
         return {"range": five_steps(values, default=0.5, may_rise=True), "tickformat": ".0%"}
+    if measure == "weights":
+        return {"rangemode": "tozero"}
     usual = values[np.isfinite(values)]
     if len(usual):
         usual = usual[usual <= SPIKE * float(np.median(usual)) + 1]
-    return {"range": five_steps(usual, default=2.5 if "loss" in measure else 10.0)}
+    return {"range": snug_range(usual, least=0.1, default=(0.0, 2.5))}

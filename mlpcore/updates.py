@@ -113,7 +113,7 @@ def _adam(knobs: Adam, state: State, slope: float, lines: list[Line]) -> tuple[S
             rf"\theta_{t}",
             rf"\theta_{t - 1} - \eta\,\hat m_{t} / (\sqrt{{\hat v_{t}}} + \varepsilon)",
             rf"{_tex(old)} - {_tex(knobs.lr)} \cdot {_tex(mean_hat)} / "
-            rf"(\sqrt{{{_tex(square_hat)}}} + {_tex(knobs.eps)})",
+            rf"(\sqrt{{{_tex(square_hat)}}} + {_tex(knobs.eps, bare=True)})",
             new,
         ),
     ]

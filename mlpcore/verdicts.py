@@ -77,11 +77,11 @@ def judge_rates(runs: Sequence[Run]) -> Outcome:
     values: dict[str, object] = {"near": 100 * NEAR, "count": len(sgd)}
     for name, of_kind in (("sgd", sgd), ("adam", adam)):
         rates = [of_kind[place].recipe.optimizer.lr for place in good[name]]
-        values |= {name: len(rates), f"{name}_low": f"{min(rates):g}", f"{name}_high": f"{max(rates):g}"}
+        values |= {name: len(rates), f"{name}_rates": ", ".join(f"{rate:g}" for rate in rates)}
         values[f"{name}_best"] = max(map(_final, of_kind))
     sentence = Sentence(
-        "Within {near:.0f} points of its own best test accuracy, SGD ({sgd_best:.1%}) had {sgd} of {count} rates, "
-        "{sgd_low} to {sgd_high}, and Adam ({adam_best:.1%}) {adam}, {adam_low} to {adam_high}.",
+        "Within {near:.0f} points of its own best test accuracy, SGD ({sgd_best:.1%}) had {sgd} of {count} rates: "
+        "{sgd_rates}. Adam ({adam_best:.1%}) had {adam}: {adam_rates}.",
         values,
     )
     fewer = min(good.values(), key=len)

@@ -82,3 +82,4 @@ def test_numbers_are_written_as_powers_of_ten_where_they_are_tiny() -> None:
     assert r"\mathbf{-3}" in written
     _state, lines = update(Adam(lr=0.001), State(0.0), -1e-8)
     assert lines[0].numbers == r"(-10^{-8}) + 0 \cdot 0"
+    assert lines[-1].numbers.endswith(r"(\sqrt{(10^{-16})} + 10^{-8})")

@@ -21,7 +21,7 @@ from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 from mlpcore.verdicts import Verdict
 
-CHART_HEIGHT = 260  # pixels
+CHART_HEIGHT = 290  # pixels
 LOOKED_THROUGH = 200  # of the visitor's newest runs, for those of an experiment that was begun before a reload
 
 
@@ -138,7 +138,9 @@ def _show_runs(claim: Claim, run_ids: list[str], ticks: bool, dataset: str) -> N
         if claim.by_rate:
             chart = rates_chart(runs, translate=_)
         else:
-            chart = steps_chart(build_series(runs), claim.measures, translate=_)
+            names = dict.fromkeys(run.recipe.dataset for run in runs)
+            groups = {name: build_series([run for run in runs if run.recipe.dataset == name]) for name in names}
+            chart = steps_chart(groups, claim.measures, translate=_)
         live_plot(
             chart,
             key=f"claims.chart.{claim.key}",
