@@ -10,8 +10,8 @@ from mlpcore.sights import LIKELIEST, UNITS
 def rank_classes(logits: Tensor, predicted: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Find the likeliest classes, best first, and their probabilities as float16: (K, B, k) each.
 
-    logits is (K, B, classes), predicted its argmax. Beside an evaluation of one run's logits this takes 2 % of the
-    time (0.1 ms for 500 images), beside that of 16 runs 4 %.
+    logits is (K, B, classes), predicted its argmax. For 500 images of CIFAR-10 and one run this takes 0.08 ms, their
+    forward pass 28 (one thread); for 16 runs 1.3 and 390.
     """
     top = logits.topk(min(LIKELIEST, logits.shape[2]), dim=2)
     shares, classes = (top.values - logits.logsumexp(dim=2, keepdim=True)).exp(), top.indices

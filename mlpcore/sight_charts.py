@@ -79,7 +79,7 @@ def confusion_chart(counts: np.ndarray, classes: Sequence[str], *, translate: Tr
         "data": data,
         "layout": {
             "margin": {"l": 104, "r": 10, "t": 84, "b": 8},
-            "meta": {"still": True, "narrow_margin": {"l": 72, "t": 78}},
+            "meta": {"still": True, "narrow": {"margin": {"l": 74, "r": 4}, "yaxis": {"title": None}}},
             "showlegend": False,
             "hovermode": "closest",
             "bargap": 0.2,

@@ -12,9 +12,9 @@ from mlpcore.runs import Run
 from mlpcore.sight_charts import confusion_chart, confusion_height
 from mlpcore.sights import Sight, count_confusion, rank_class, rank_mistakes
 
-SHOWN = 24  # images on a sheet: four rows of six at 1280 pixels
-CELL = 168  # pixels, the least a cell of the sheet takes: two side by side on a phone
-IMAGE = 76  # pixels
+SHOWN = 24  # images on a sheet: three rows of eight at 1280 pixels
+CELL = 110  # pixels, the least a cell of the sheet takes: three side by side on a phone
+IMAGE = 96  # pixels: three for one of the image
 UNITS_WIDTH = 816  # pixels: three for a weight
 MATRIX_WIDTH = 760  # pixels
 
@@ -28,10 +28,10 @@ def show_images_seen(run: Run) -> None:
     if not _images_are_there(run, sight):
         return
     if not len(picked):
-        st.text(_("There are none: every one of these test images is told right."))
-    with st.grid(6, min_column_width=CELL, gap="small"):
+        st.text(_("There are none: every one of these test images is classified correctly."))
+    with st.grid(8, min_column_width=CELL, gap="small"):
         for index in picked[:SHOWN].tolist():
-            with st.container(horizontal=True, vertical_alignment="top", gap="xsmall"):
+            with st.container(gap="xxsmall"):
                 st.image(
                     draw_test_image(run.recipe, index), width=IMAGE, alt=_shorten(sight.classes[sight.labels[index]])
                 )
@@ -46,8 +46,8 @@ def show_per_class(run: Run) -> None:
     counts = count_confusion(sight)
     hits, images = int(counts.trace()), int(counts.sum())
     template = _(
-        "After {step:,} iterations {hits:,} of {images:,} test images lie on the diagonal, told right: {share:.1%} "
-        "test accuracy. A row is a true class, a column what the network said."
+        "After {step:,} iterations {hits:,} of {images:,} test images lie on the diagonal, classified correctly: "
+        "{share:.1%} test accuracy. A row is a true class, a column what the network said."
     )
     st.text(template.format(step=sight.step, hits=hits, images=images, share=hits / images))
     with st.container(width=MATRIX_WIDTH):
@@ -123,14 +123,16 @@ def _pick_images(run: Run, sight: Sight) -> np.ndarray:
             disabled=view != "class",
             persist_state="session",
         )
-        template = _("After {step:,} iterations {wrong:,} of {images:,} test images are told wrong.")
+        template = _("After {step:,} iterations {wrong:,} of {images:,} test images are classified wrongly.")
         st.text(template.format(step=sight.step, wrong=len(mistakes), images=len(sight.labels)))
     explanations = {
         "mistakes": _(
-            "The most confident mistakes first: the true class, and the three that the network finds likeliest."
+            "The most confident mistakes first: the true class and the three likeliest, ✓ where one is true."
         ),
-        "all": _("As they come: the true class, and the three that the network finds likeliest."),
-        "class": _("Of this class, the most confident mistakes first; below each, what the network finds likeliest."),
+        "all": _("As they come: the true class and the three that the network finds likeliest, ✓ where one is true."),
+        "class": _(
+            "The most confident mistakes first, the surest hits last: the three likeliest, ✓ where one is true."
+        ),
     }
     st.caption(explanations[view])
     if view == "all":
