@@ -1,0 +1,113 @@
+"""Training beside what people use instead: `python -m tests.benchmarks [--json] [--rounds N] [--threads N]`.
+
+One process, the rows in turns, several rounds; medians and spread. Peers: tests/benchmarks/requirements.txt. The images
+are those of the data set named by --dataset (Shapes where it is left out), written once as arrays to a folder for
+temporary files.
+"""
+
+import argparse
+import json
+import logging
+import os
+import platform
+import statistics
+import tempfile
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+PACKAGES = ("torch", "lightning", "skorch", "keras", "fastai")
+FLOOR = "the first layer's products alone"
+
+
+def main() -> None:
+    """Measure every row, and print them as a table or as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch, for every row")
+    parser.add_argument("--dataset", default="Shapes")
+    asked = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = str(asked.threads)  # before mlpcore, which would leave a core to the pages
+    warnings.simplefilter("ignore")  # the peers' own
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        measured = measure(Path(folder), asked.dataset, rounds=asked.rounds)
+    about = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": asked.threads,
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "dataset": asked.dataset,
+        "load": round(os.getloadavg()[0], 1),
+    }
+    print(json.dumps(about | {"rows": measured}) if asked.json else write_table(about, measured))
+
+
+def measure(folder: Path, dataset: str, *, rounds: int) -> dict[str, dict[str, Any]]:
+    """Time every row `rounds` times, in turns; the first, which imports and fills caches, is not counted."""
+    import numpy as np
+
+    from mlpcore.catalog import data_home
+    from mlpcore.data import load_data
+    from tests.benchmarks.peers import ROWS, Files
+
+    for split, part in zip(("train", "test"), load_data(dataset, data_home()), strict=True):
+        np.save(folder / f"{split}_images.npy", part.data.permute(0, 2, 3, 1).contiguous().numpy())
+        np.save(folder / f"{split}_labels.npy", part.targets.numpy())
+    rows: dict[str, dict[str, Any]] = {name: {"seconds": [], "accuracy": []} for name in ROWS}
+    for turn in range(rounds + 1):
+        for name, run in ROWS.items():
+            if "missing" in rows[name]:
+                continue
+            began = perf_counter()
+            try:
+                accuracy = run(Files(folder))
+            except ImportError as error:
+                rows[name]["missing"] = str(error)
+                continue
+            if turn:
+                rows[name]["seconds"].append(perf_counter() - began)
+                rows[name]["accuracy"].append(accuracy)
+    return rows
+
+
+def write_table(about: dict[str, Any], rows: dict[str, dict[str, Any]]) -> str:
+    """Write medians, spread, distance to this project and to the floor, a row a line."""
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    lines = [
+        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['dataset']}; {versions}"
+    ]
+    lines.append(f"{'':<34}{'seconds':>9}{'spread':>16}{'it/s':>7}{'floor':>7}{'mlpcore':>9}{'accuracy':>10}")
+    medians = {name: statistics.median(row["seconds"]) for name, row in rows.items() if row["seconds"]}
+    for name, row in rows.items():
+        if name not in medians:
+            lines.append(f"{name:<34}not measured: {row.get('missing')}")
+            continue
+        median, spread = medians[name], f"{min(row['seconds']):.2f}–{max(row['seconds']):.2f}"
+        accuracy = statistics.median(row["accuracy"])
+        lines.append(
+            f"{name:<34}{median:>9.2f}{spread:>16}{782 / median:>7.0f}{medians[FLOOR] / median:>7.2f}"
+            f"{median / medians['mlpcore']:>8.2f}×{'' if accuracy != accuracy else f'{accuracy:.1%}':>10}"
+        )
+    return "\n".join(lines)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()
