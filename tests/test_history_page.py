@@ -247,7 +247,7 @@ class TestFiles:
         ("content", "sentence"),
         [
             (b"not json", "This is no file of runs that this program wrote."),
-            (b'{"format": "mlp-playground-runs", "version": 9}', "this one reads version 1"),
+            (b'{"format": "mlp-playground-runs", "version": 9}', "this one reads version 2"),
             (
                 to_json([make_run("a"), make_run("b")]).replace('"name": "run b"', '"name": "<b>"').encode(),
                 "The file is damaged at runs.1.name",
