@@ -68,7 +68,7 @@ def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
     if run_ids and state.pop("compare.is_run", False):
         state["compare.run_plan"] = plan
     own = plan_to_query(plan) if not run_ids or plan != state.get("compare.run_plan") else {}
-    put_query("compare", ({"runs": ",".join(run_ids)} if run_ids else {}) | own)
+    put_query("compare", ({"runs": ",".join(run_ids)} if run_ids else {}) | own, is_ticking=bool(run_ids))
 
 
 def show_rows_of(run_ids: list[str]) -> None:

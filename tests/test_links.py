@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paging import Open, shown
 from recipes import recipes
 
 from mlpcore.links import LISTS, Plan, drop_unknown_datasets, from_query, plan_from_query, plan_to_query, to_query
@@ -240,3 +241,28 @@ def test_what_a_list_must_be_is_said_in_our_own_words(query, sentence):
 def test_pydantics_own_words_reach_nobody(query):
     for sentence in sentences(query)[1]:
         assert not any(word in sentence for word in ("Input", "valid ", "Field required", "Tuple", "should"))
+
+
+def test_comparisons_link_sets_rows_seeds_and_hold_out_and_names_what_is_wrong(open_page: Open):
+    query = {"dataset": "Tiny", "train_iter": "20", "2.lr": "0.1", "3.optimizer": "Lion", "seeds": "2"}
+    page = open_page("compare.py", **query, hold_out="true", rows="3")
+    assert [row["lr"] for row in page.session_state["compare.rows"]] == [0.01, 0.1, 0.01]
+    assert page.number_input(key="compare.seeds").value == 2
+    assert page.toggle(key="compare.hold_out").value
+    sentence = "⚠ Row 3: optimizer is Lion: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."
+    assert sentence in [element.value for element in page.text]
+    address = dict(page.query_params)
+    assert address == {"scheduler": "StepLR", "optimizer": "SGD", "rows": "3", "hold_out": "true"} | {
+        name: query[name] for name in ("dataset", "train_iter", "2.lr", "seeds")
+    }
+    again = open_page("compare.py", **address)
+    assert again.session_state["compare.rows"] == page.session_state["compare.rows"]
+
+
+def test_comparisons_address_names_its_runs_and_its_rows_once_they_are_others(open_page: Open):
+    page = open_page("compare.py", dataset="Tiny", train_iter="20", eval_every="10", **{"2.lr": "0.1"})
+    shown(page.button(key="compare.start").click().run())
+    runs = ",".join(page.session_state["compare.runs"])
+    assert dict(page.query_params) == {"runs": runs}
+    shown(page.button(key="preset.Weight decay").click().run())
+    assert (page.query_params["runs"], page.query_params["rows"]) == (runs, "5")

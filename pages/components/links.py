@@ -15,6 +15,7 @@ from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.runs import Run
 
 LATE_SECONDS = 3.0  # after which an earlier address is one that the visitor went back to
+TICKING_SECONDS = 10.0  # the same while curves are drawn: a busy browser is slower to take in a new address
 
 
 def adopt_run(owner: str) -> None:
@@ -53,7 +54,8 @@ def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
 def write_link(recipe: Recipe | None, run: Run | None) -> None:
     """Let the address say what the page shows, so that it survives a reload and can be passed on."""
     if recipe is not None:
-        put_query("playground", lesson_to_query(recipe, find_lesson()) | ({"run": run.id} if run else {}))
+        query = lesson_to_query(recipe, find_lesson()) | ({"run": run.id} if run else {})
+        put_query("playground", query, is_ticking=run is not None and not run.status.is_over)
 
 
 def take_query(page: str) -> dict[str, str] | None:
@@ -64,18 +66,19 @@ def take_query(page: str) -> dict[str, str] | None:
         state.pop(f"{page}.before", None)  # the browser has the newest: from now on an earlier one was gone back to
         return None
     # A knob moved before the browser took in the newest address still comes with the one before.
-    is_late = query == state.get(f"{page}.before") and monotonic() - state[f"{page}.written"] < LATE_SECONDS
+    is_late = query == state.get(f"{page}.before") and monotonic() < state[f"{page}.late_until"]
     if not query or is_late:
         return None
     state[f"{page}.address"] = query
     return query
 
 
-def put_query(page: str, query: Mapping[str, str]) -> None:
+def put_query(page: str, query: Mapping[str, str], *, is_ticking: bool) -> None:
     """Write the address of a page, and remember it."""
     state = st.session_state
     if query != dict(st.query_params):
-        state[f"{page}.before"], state[f"{page}.written"] = dict(st.query_params), monotonic()
+        state[f"{page}.before"] = dict(st.query_params)
+        state[f"{page}.late_until"] = monotonic() + (TICKING_SECONDS if is_ticking else LATE_SECONDS)
         st.query_params.from_dict(query)
     state[f"{page}.address"] = dict(query)
 
