@@ -1,6 +1,207 @@
-"""The overfitting lab: why a small training loss does not mean a good test result."""
+"""The overfitting lab: why a small training loss does not mean a good test result, and what helps."""
+
+from contextlib import suppress
 
 import streamlit as st
-from components.words import _
+from components import forms, lab_form
+from components.lab_view import find_run, shape_names, show_lab
+from components.notices import warn
+from components.remedies_view import match_remedies, remedy_names, show_remedies
+from components.state import count_images, get_manager, read_owner
+from components.summary import describe_data
+from components.words import _, say
 
-st.caption(_("Nothing to show yet."))
+from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.predictions import Shape
+from mlpcore.problems import find_misfit
+from mlpcore.recipe import Recipe, current_knobs
+from mlpcore.remedies import Remedy, build_remedies, tell_what_to_look_for
+from mlpcore.runs import Run
+from mlpcore.store import StoreError
+
+MAX_REMEDIES = 20  # that an address may name: those of one run and of some before it
+
+owner = read_owner()
+datasets = known_datasets(data_home())
+lab_form.begin(CIFAR10 if CIFAR10 in datasets else SHAPES)
+state = st.session_state
+state.setdefault("lab.remedies", [])
+
+
+def take_address() -> None:
+    """Show the run and the remedies that the address names, where it says something new."""
+    asked = {name: st.query_params.get(name, "") for name in ("lab", "remedies")}
+    if not asked["lab"] or asked == state.get("lab.address"):
+        return
+    state["lab.address"] = asked
+    run = find_run(asked["lab"])
+    if run is None:
+        state["lab.said"] = Sentence("The run that this address names is not kept here.")
+        return
+    state["lab.run"] = run.id
+    state["lab.remedies"] = [part for part in asked["remedies"].split(",") if part][:MAX_REMEDIES]
+    lab_form.put_recipe(run.recipe)
+
+
+def write_address(run: Run | None) -> None:
+    """Let the address name what is shown, so that a reload keeps it."""
+    if run is None:
+        return
+    state["lab.address"] = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])}
+    wanted = {name: value for name, value in state["lab.address"].items() if value}
+    if dict(st.query_params) != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
+    """Train recipes; none where that is refused, which is said."""
+    try:
+        return get_manager().submit(recipes, owner=owner, names=names)
+    except (SentenceError, StoreError) as error:
+        state["lab.said"] = error.sentence
+        return []
+
+
+def start(recipe: Recipe) -> None:
+    """Train the knobs' recipe; a prediction belongs to one run."""
+    if submitted := submit([recipe], ["lab"]):
+        if state.get("lab.run"):
+            state["lab.predicted"] = state["lab.prediction"] = None
+        state["lab.run"], state["lab.remedies"] = submitted[0], []
+
+
+def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
+    """Train remedies, and their base with them where there is no run of it yet."""
+    run = find_run(state.get("lab.run"))
+    bases = [] if run else [base]
+    names = [f"lab {remedy.name.replace('_', ' ')}" for remedy in remedies]
+    submitted = submit([*bases, *(remedy.recipe for remedy in remedies)], ["lab"] * len(bases) + names)
+    if submitted and not run:
+        state["lab.run"] = submitted.pop(0)
+    state["lab.remedies"] = [*state["lab.remedies"], *submitted]
+
+
+def stop(runs: list[Run]) -> None:
+    """Stop these runs."""
+    for run in runs:
+        with suppress(SentenceError):  # over by now
+            get_manager().stop(run.id, owner=owner)
+
+
+def show_header(run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *, ready: bool) -> None:
+    """Say what to look for, beside the buttons."""
+    mine = [one for one in (run, *tried.values()) if one and not one.status.is_over and one.owner == owner]
+    shown = run.recipe if run else recipe
+    words, buttons = st.columns([3, 1], gap="small", vertical_alignment="center")
+    with words, st.container(gap=None):
+        if shown is not None:
+            st.markdown(say(tell_what_to_look_for(shown, images=count_images(shown.dataset))))
+            st.caption(describe_data(shown))
+            if run is not None and recipe is not None and recipe != run.recipe:
+                st.caption(_("Start trains {recipe}.").format(recipe=describe_data(recipe)))
+    with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
+        st.button(_("Stop"), on_click=stop, args=(mine,), disabled=not mine, key="lab.stop")
+        st.button(
+            _("Start"),
+            type="primary",
+            key="lab.start",
+            shortcut="Ctrl+Enter",
+            disabled=bool(mine) or not ready,
+            on_click=start,
+            args=(recipe,),
+        )
+
+
+def ask_prediction(run: Run | None) -> tuple[Shape | None, bool]:
+    """Let the visitor predict the test curve; return what they said, and whether it is still to be said."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        help_text = _("Hides what the test images say until you have said what test accuracy will do.")
+        asks = st.toggle(
+            _("Predict first"), key="lab.predict", help=help_text, persist_state="session", width="content"
+        )
+        if not asks:
+            return None, False
+        names, predicted = shape_names(), state.get("lab.predicted")
+        if run is not None and predicted is not None:  # the curve is shown: too late for another
+            st.text(_("Test accuracy {prediction}: that is your prediction.").format(prediction=names[predicted]))
+        else:
+            st.segmented_control(
+                _("Test accuracy …"),
+                list(names),
+                format_func=names.get,
+                key="lab.prediction",
+                on_change=take_prediction,
+                label_visibility="collapsed",
+                width="content",
+                persist_state="session",
+            )
+    return predicted, predicted is None
+
+
+def take_prediction() -> None:
+    """Keep what was predicted, longer than its widget is shown."""
+    state["lab.predicted"] = state["lab.prediction"]
+
+
+def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *, ready: bool) -> None:
+    """Offer all remedies, and each of them."""
+    remedies = build_remedies(base, images=count_images(base.dataset))
+    left = [remedy for remedy in remedies if remedy.name not in tried]
+    names = remedy_names()
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        can_try = ready or run is not None
+        st.button(
+            _("Try all"),
+            on_click=try_remedies,
+            args=(base, left),
+            key="lab.try_all",
+            disabled=not (left and can_try),
+        )
+        for remedy in remedies:
+            st.button(
+                _("{remedy}: {change}").format(remedy=names[remedy.name], change=say(remedy.change)),
+                on_click=try_remedies,
+                args=(base, [remedy]),
+                key=f"lab.try.{remedy.name}",
+                disabled=remedy not in left or not can_try,
+            )
+
+
+def open_in_playground(run: Run) -> None:
+    """Take a run and its knobs to the playground."""
+    if st.button(_("Open in the playground"), key="lab.open"):
+        state["run"] = run.id
+        forms.put_recipe(current_knobs(run.recipe))
+        st.switch_page("playground.py")
+
+
+take_address()
+left, right = st.columns([3, 9], gap="medium")
+with left:
+    lab_form.show_form(datasets)
+    recipe, problems = lab_form.read_recipe()
+    misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
+    for sentence in [*problems, misfit] if misfit else problems:
+        warn(say(sentence))
+ready = recipe is not None and misfit is None
+run = find_run(state.get("lab.run"))
+base = run.recipe if run else recipe
+tried = match_remedies(base, state["lab.remedies"]) if run else {}
+with right:
+    show_header(run, recipe, tried, ready=ready)
+    if said := state.pop("lab.said", None):
+        st.error(say(said))
+    prediction, hidden = ask_prediction(run)
+    show_lab(run, recipe, prediction=prediction, hidden=hidden)
+if base is not None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(gap=None):
+            st.markdown(_("##### Remedies"))
+            st.caption(_("The same seed and one thing changed; each trains for as many iterations."))
+        if run is not None:
+            open_in_playground(run)
+    show_remedy_buttons(run, base, tried, ready=ready)
+    if run is not None and not hidden:
+        show_remedies(run, state["lab.remedies"])
+write_address(run)

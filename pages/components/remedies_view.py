@@ -1,0 +1,120 @@
+"""Remedies against overfitting side by side: their test curves, a table against the base, and which ones helped."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+from components.lab_view import find_run
+from components.live import live_plot
+from components.state import count_images
+from components.words import _, say
+
+from mlpcore.compare_charts import COLOURS
+from mlpcore.lab_charts import RemedyCurve, remedies_chart
+from mlpcore.recipe import Recipe
+from mlpcore.remedies import REMEDIES, build_remedies, judge_remedies, stop_early
+from mlpcore.runs import Evaluation, Run, RunStatus
+
+CHART_HEIGHT = 300  # pixels
+BASE_COLOUR = COLOURS[0]  # the colour of accuracy: its curve is the one above
+REMEDY_COLOURS = dict(zip(REMEDIES, COLOURS[2:], strict=True))
+
+
+def remedy_names() -> dict[str, str]:
+    """The remedies in words."""
+    return {
+        "more_data": _("More data"),
+        "dropout": _("Dropout"),
+        "weight_decay": _("Weight decay"),
+        "smaller_network": _("Smaller network"),
+    }
+
+
+def match_remedies(base: Recipe, run_ids: Sequence[str]) -> dict[str, Run]:
+    """The runs that are one of the base's remedies, by its name; others are left out."""
+    by_recipe = {remedy.recipe: remedy.name for remedy in build_remedies(base, images=count_images(base.dataset))}
+    runs = [run for run_id in run_ids if (run := find_run(run_id)) is not None]
+    found = {by_recipe[run.recipe]: run for run in runs if run.recipe in by_recipe}
+    return {name: found[name] for name in REMEDIES if name in found}
+
+
+def show_remedies(base: Run, run_ids: list[str]) -> None:
+    """Show the remedies of a run that were tried, every second anew while one of them goes on."""
+    tried = match_remedies(base.recipe, run_ids)
+    active = any(not run.status.is_over for run in (base, *tried.values()))
+    st.fragment(_draw, run_every=1.0 if active else None)(base.id, run_ids, active)
+
+
+def _draw(base_id: str, run_ids: list[str], ticks: bool) -> None:
+    base = find_run(base_id)
+    if base is None:
+        st.rerun()
+    tried = match_remedies(base.recipe, run_ids)
+    going_on = any(not run.status.is_over for run in (base, *tried.values()))
+    if ticks and not going_on:
+        st.rerun()  # the timer and the buttons above belong to runs that go on
+    names = remedy_names()
+    curves = [RemedyCurve(_("Base"), BASE_COLOUR, base.evaluations)]
+    curves += [RemedyCurve(names[name], REMEDY_COLOURS[name], run.evaluations) for name, run in tried.items()]
+    if not going_on:
+        _verdict(base, tried)
+    chart, table = st.columns([5, 6], gap="medium")
+    with chart:
+        figure = remedies_chart(curves, train_iter=base.recipe.train_iter, translate=_)
+        alt = _("Test accuracy of the base and of each remedy over the iterations.")
+        live_plot(figure, key="lab-remedies", height=CHART_HEIGHT, alt=alt, revision=base_id)
+    with table:
+        _table(base, tried)
+
+
+def _verdict(base: Run, tried: dict[str, Run]) -> None:
+    names = remedy_names()
+    finished = {names[name]: run.latest.test_acc for name, run in tried.items() if run.status is RunStatus.FINISHED}
+    if base.latest is not None and finished:
+        finished[_("Early stop")] = stop_early(base).test_acc
+        st.text(say(judge_remedies(base.latest.test_acc, finished)))
+
+
+def _table(base: Run, tried: dict[str, Run]) -> None:
+    """Draw a row for the base, each remedy and the early stop; empty where a remedy was not tried."""
+    names = remedy_names()
+    changes = {
+        remedy.name: say(remedy.change)
+        for remedy in build_remedies(base.recipe, images=count_images(base.recipe.dataset))
+    }
+    rows = [_row(_("Base"), "", base.latest, base.best, None)]
+    for name in REMEDIES:
+        run = tried.get(name)
+        change = changes.get(name, _("has it already"))
+        rows.append(_row(names[name], change, run and run.latest, run and run.best, base.latest))
+    stop = stop_early(base)
+    at = _("at step {step:,}").format(step=stop.step) if stop else ""
+    rows.append(_row(_("Early stop"), at, stop, stop, base.latest))
+    colours = [BASE_COLOUR, *(REMEDY_COLOURS[name] for name in REMEDIES), BASE_COLOUR]
+    percent, points = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%+.1f")
+    st.dataframe(
+        pd.DataFrame(rows).style.apply(lambda _cells: [f"color: {colour}" for colour in colours], subset=[_("run")]),
+        hide_index=True,
+        height="content",
+        key="lab.table",
+        placeholder="—",
+        column_config={_("train"): percent, _("test"): percent, _("best test"): percent}
+        | {_("over base"): points, _("gap"): points},
+    )
+    st.caption(
+        _("Accuracies; differences and gaps in points. One seed each: a difference below a point may well be noise.")
+    )
+
+
+def _row(
+    name: str, change: str, latest: Evaluation | None, best: Evaluation | None, base: Evaluation | None
+) -> dict[str, object]:
+    return {
+        _("run"): name,
+        _("what is changed"): change,
+        _("train"): 100 * latest.train_acc if latest else None,
+        _("test"): 100 * latest.test_acc if latest else None,
+        _("over base"): 100 * (latest.test_acc - base.test_acc) if latest and base else None,
+        _("gap"): 100 * (latest.train_acc - latest.test_acc) if latest else None,
+        _("best test"): 100 * best.test_acc if best else None,
+    }

@@ -1,0 +1,38 @@
+"""The notes' sentence about overfitting, as a person meets it: one click, and a gap that cannot be missed."""
+
+from playwright.sync_api import Page, expect
+from visiting import SECONDS, Visitor, settle
+
+expect.set_options(timeout=1000 * SECONDS)
+
+
+def read_tiles(page: Page) -> dict[str, float]:
+    """The tiles' numbers, percent signs left out."""
+    tiles = [tile.inner_text().split("\n") for tile in page.get_by_test_id("stMetric").all()]
+    return {lines[0]: float(lines[-1].rstrip("%").replace(",", "")) for lines in tiles}
+
+
+def read_curve(page: Page, key: str, uid: str) -> list[float]:
+    return page.evaluate(
+        "([key, uid]) => document.querySelector(`.st-key-${key} .js-plotly-plot`).data.find(t => t.uid === uid).y",
+        [key, uid],
+    )
+
+
+def test_small_training_loss_does_not_mean_a_good_test_result(visitor: Visitor) -> None:
+    page = visitor.open()
+    page.get_by_role("link", name="Overfitting").click()
+    expect(
+        page.get_by_text("A small training loss does not mean a good test result: with 1,000 images")
+    ).to_be_visible()
+    page.locator(".st-key-lab-start button:enabled").click()
+    expect(page.get_by_text("600 of 600 iterations")).to_be_visible()
+    settle(page)
+    tiles = read_tiles(page)
+    assert tiles["Train accuracy"] > 95
+    assert 15 < tiles["Test accuracy"] < 40
+    assert tiles["Gap, points"] > 55
+    loss, test_loss = read_curve(page, "lab-loss", "train"), read_curve(page, "lab-loss", "test")
+    assert loss[-1] < 0.05
+    assert test_loss[-1] > 1.5 * min(test_loss)  # it was best long before
+    expect(page.get_by_text("a small training loss does not mean a good test result. The network is")).to_be_visible()

@@ -1,0 +1,221 @@
+"""The overfitting lab as a page: its start, its prediction, its remedies and its address."""
+
+import pytest
+from components.lab_form import START
+from paging import SECONDS, Open, figure, says, shown, wait_for
+from streamlit.testing.v1 import AppTest
+
+from mlpcore import manager
+from mlpcore.manager import MAX_QUEUED
+from mlpcore.predictions import Shape
+from mlpcore.recipe import Recipe
+from mlpcore.remedies import REMEDIES
+from mlpcore.runs import Run, RunStatus
+
+SMALL = {"dataset": "Tiny", "train_size": 40, "width": 8, "depth": 1, "train_iter": 30}
+
+
+def open_lab(open_page: Open, **knobs: object) -> AppTest:
+    """The lab on 40 images of Tiny, with a network of 8 units."""
+    page = open_page()
+    for name, value in (START | SMALL | knobs).items():
+        page.session_state[f"lab.{name}"] = value
+    page.query_params.clear()
+    return shown(page.switch_page("overfitting.py").run())
+
+
+def runs(page: AppTest) -> list[Run]:
+    ids = [page.session_state["lab.run"], *page.session_state["lab.remedies"]]
+    return [manager.shared_manager().get(run_id) for run_id in ids]
+
+
+def finish(page: AppTest) -> AppTest:
+    """Wait until all runs are over, and draw them."""
+    return wait_for(page, lambda: all(run.status.is_over for run in runs(page)))
+
+
+def train(page: AppTest) -> AppTest:
+    shown(page.button(key="lab.start").click().run())
+    return finish(page)
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(element.value for kind in (page.text, page.caption, page.markdown) for element in kind)
+
+
+def tiles(page: AppTest) -> dict[str, str]:
+    return {tile.label: tile.value for tile in page.metric}
+
+
+def test_curves_of(page: AppTest) -> list[list[float | None]]:
+    return [figure(page, key)["data"][1]["y"] for key in ("lab-loss", "lab-accuracy")]
+
+
+test_curves_of.__test__ = False
+
+
+def test_it_opens_with_the_empty_chart_what_to_look_for_and_start(open_page: Open) -> None:
+    page = open_page("overfitting.py")
+    assert "A small training loss does not mean a good test result: with 1,000 images" in texts(page)
+    assert "Shapes, 1,000 images · 600 iterations of 64" in texts(page)
+    assert test_curves_of(page) == [[None], [None]]
+    assert (page.button(key="lab.start").disabled, page.button(key="lab.stop").disabled) == (False, True)
+
+
+def test_a_run_shows_both_curves_and_the_gap_in_numbers(open_page: Open) -> None:
+    page = train(open_lab(open_page))
+    (run,) = runs(page)
+    last = run.latest
+    assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
+    assert tiles(page)["Test accuracy"] == f"{last.test_acc:.1%}"
+    assert tiles(page)["Gap, points"] == f"{100 * (last.train_acc - last.test_acc):+.1f}"
+    assert tiles(page)["Best step"] == f"{run.best.step:,}"
+    assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in run.evaluations])
+    assert len(figure(page, "lab-norms")["data"]) == 2
+    assert says(page, "The best step is read off the test images, and so optimistic")
+
+
+def test_best_step_is_chosen_by_held_out_images_where_there_are_some(open_page: Open) -> None:
+    page = train(open_lab(open_page, hold_out=True))
+    (run,) = runs(page)
+    assert run.recipe.validation_size == 8
+    assert tiles(page)["Best step"] == f"{run.chosen.step:,}"
+    assert says(page, "the test images had no part in the choice")
+
+
+def test_presets_set_the_knobs_and_leave_the_images(open_page: Open) -> None:
+    page = open_lab(open_page)
+    shown(page.button(key="lab.preset.random_labels").click().run())
+    assert "there is nothing to learn" in texts(page)
+    assert (page.session_state["lab.label_noise"], page.session_state["lab.dataset"]) == (1.0, "Tiny")
+    shown(page.button(key="lab.preset.all_images").click().run())
+    assert "Tiny, all images · 3,000 iterations" in texts(page)
+
+
+def test_the_playgrounds_knobs_are_left_alone(open_page: Open) -> None:
+    page = open_page()
+    before = {key: page.session_state[key] for key in ("knob.train_size", "knob.dropout", "knob.train_iter")}
+    shown(page.switch_page("overfitting.py").run())
+    shown(page.button(key="lab.preset.noisy_labels").click().run())
+    assert {key: page.session_state[key] for key in before} == before
+
+
+class TestPrediction:
+    def test_nothing_of_the_test_images_is_shown_until_it_is_made(self, open_page: Open) -> None:
+        page = open_lab(open_page)
+        shown(page.toggle(key="lab.predict").set_value(True).run())
+        train(page)
+        shown(page.button(key="lab.try.dropout").click().run())
+        finish(page)
+        last = runs(page)[0].latest
+        assert test_curves_of(page) == [[None], [None]]
+        hidden = ("Test accuracy", "Gap, points", "Best step", "Early stop, points")
+        assert {tiles(page)[name] for name in hidden} == {"—"}
+        assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
+        assert list(page.dataframe) == []
+        assert f"{last.test_acc:.1%}" not in texts(page)
+
+    def test_both_are_shown_once_it_is_made_and_compared_by_a_rule(self, open_page: Open) -> None:
+        page = open_lab(open_page)
+        shown(page.toggle(key="lab.predict").set_value(True).run())
+        train(page)
+        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
+        assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
+        assert "You predicted that test accuracy “stays at chance”; it “" in texts(page)  # 2 classes soon told apart
+        assert "Test accuracy stays at chance: that is your prediction." in texts(page)
+        assert "lab.prediction" not in {control.key for control in page.segmented_control}
+
+    def test_it_belongs_to_one_run(self, open_page: Open) -> None:
+        page = open_lab(open_page)
+        shown(page.toggle(key="lab.predict").set_value(True).run())
+        shown(page.segmented_control(key="lab.prediction").set_value(Shape.FLATTENS).run())
+        train(page)
+        assert "You predicted" in texts(page)
+        train(page)
+        assert page.segmented_control(key="lab.prediction").value is None
+        assert test_curves_of(page) == [[None], [None]]
+
+
+class TestRemedies:
+    def test_all_are_one_click_beside_their_base_and_are_compared(self, open_page: Open) -> None:
+        page = open_lab(open_page)
+        shown(page.button(key="lab.try_all").click().run())
+        finish(page)
+        base, *others = runs(page)
+        assert len(others) == len(REMEDIES) == 4
+        assert {run.recipe.seed for run in (base, *others)} == {0}
+        (table,) = (element.value for element in page.dataframe)
+        names = ["Base", "More data", "Dropout", "Weight decay", "Smaller network", "Early stop"]
+        assert list(table["run"]) == names
+        tests = [base.latest, *(run.latest for run in others), base.best]
+        assert list(table["test"]) == pytest.approx([100 * one.test_acc for one in tests])
+        differences = [100 * (one.test_acc - base.latest.test_acc) for one in tests[1:]]
+        assert list(table["over base"])[1:] == pytest.approx(differences)
+        assert [curve["name"] for curve in figure(page, "lab-remedies")["data"]] == names[:-1]
+        assert "Test accuracy over the base's" in texts(page)
+
+    def test_one_is_tried_beside_the_run_that_is_there(self, open_page: Open) -> None:
+        page = train(open_lab(open_page))
+        base = page.session_state["lab.run"]
+        shown(page.button(key="lab.try.dropout").click().run())
+        finish(page)
+        assert page.session_state["lab.run"] == base
+        assert [run.recipe.dropout for run in runs(page)] == [0.0, 0.5]
+        assert page.button(key="lab.try.dropout").disabled
+        assert not page.button(key="lab.try.weight_decay").disabled
+
+    def test_a_new_start_begins_without_them(self, open_page: Open) -> None:
+        page = open_lab(open_page)
+        shown(page.button(key="lab.try.dropout").click().run())
+        train(finish(page))
+        assert page.session_state["lab.remedies"] == []
+
+
+def test_a_reload_keeps_the_run_and_its_remedies(open_page: Open) -> None:
+    page = open_lab(open_page)
+    shown(page.button(key="lab.try.dropout").click().run())
+    base, remedy = runs(finish(page))
+    again = open_page("overfitting.py", lab=base.id, remedies=remedy.id)
+    assert runs(again) == [base, remedy]
+    assert tiles(again)["Test accuracy"] == f"{base.latest.test_acc:.1%}"
+    assert (again.session_state["lab.width"], again.session_state["lab.train_iter"]) == (8, 30)
+
+
+@pytest.mark.parametrize("named", ["nothing", "../../etc"])
+def test_address_of_a_run_that_is_not_kept_is_answered_with_a_sentence(open_page: Open, named: str) -> None:
+    page = open_page("overfitting.py", lab=named)
+    assert says(page, "The run that this address names is not kept here.")
+    assert not page.button(key="lab.start").disabled
+
+
+def test_runs_are_stopped_and_keep_what_was_measured(open_page: Open) -> None:
+    page = open_lab(open_page, train_iter=200_000)
+    shown(page.button(key="lab.start").click().run())
+    wait_for(page, lambda: runs(page)[0].step > 0)
+    assert page.button(key="lab.start").disabled
+    shown(page.button(key="lab.stop").click().run())
+    finish(page)
+    assert runs(page)[0].status is RunStatus.STOPPED
+    assert not page.button(key="lab.start").disabled
+
+
+def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> None:
+    page = open_lab(open_page)
+    long = Recipe(dataset="Tiny", batch_size=8, hidden_sizes=(8,), train_iter=200_000)
+    manager.shared_manager().submit([long] * MAX_QUEUED, owner="somebody else", names=["long"] * MAX_QUEUED)
+    shown(page.button(key="lab.start").click().run())
+    assert says(page, f"{MAX_QUEUED} runs are waiting already")
+
+
+def test_data_set_that_is_gone_is_said_and_start_waits(open_page: Open) -> None:
+    page = open_lab(open_page, dataset="Gone")
+    assert "dataset is Gone: this machine has Tiny, Shapes." in texts(page)
+    assert page.button(key="lab.start").disabled
+
+
+def test_a_run_is_opened_in_the_playground_with_its_knobs(open_page: Open) -> None:
+    page = train(open_lab(open_page))
+    page.button(key="lab.open").click().run(timeout=SECONDS)
+    shown(page)
+    assert page.session_state["run"] == page.session_state["lab.run"]
+    assert (page.session_state["knob.train_size"], page.session_state["knob.hidden_sizes"]) == (40, "8")
