@@ -36,7 +36,9 @@ def loss_gap_chart(
     shown = losses if view.get("show_test", True) else losses[:1]
     top = five_steps(finite([value for curve in shown for value in curve]), default=2.5)
     figure["layout"]["yaxis"] = axis(translate("loss"), range=top, nticks=INTERVALS + 1)
-    return _mark_best(figure, best_step, train_iter, translate)
+    if best_step is not None:
+        figure["layout"]["shapes"].append(_step_line(best_step))  # named in the accuracy's chart, where there is room
+    return figure
 
 
 def accuracy_gap_chart(
@@ -115,15 +117,17 @@ def _mark_best(figure: Figure, step: int | None, train_iter: int, translate: Tra
     if step is None:
         return figure
     left = step < train_iter / 2
-    figure["layout"]["shapes"].append(
-        {"type": "line", "xref": "x", "yref": "paper", "x0": step, "x1": step, "y0": 0, "y1": 1}
-        | {"line": {"color": NOTE, "width": 1, "dash": "dash"}, "layer": "below"}
-    )
+    figure["layout"]["shapes"].append(_step_line(step))
     figure["layout"]["annotations"].append(
         note(f"{translate('best step')} {step:,}", x=step, y=0.5, xref="x", yref="paper")  # within the gap
         | {"xanchor": "left" if left else "right", "xshift": 3 if left else -3, "font": {"color": NOTE, "size": 11}}
     )
     return figure
+
+
+def _step_line(step: int) -> dict[str, Any]:
+    line_through = {"type": "line", "xref": "x", "yref": "paper", "x0": step, "x1": step, "y0": 0, "y1": 1}
+    return line_through | {"line": {"color": NOTE, "width": 1, "dash": "dash"}, "layer": "below"}
 
 
 def norms_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate: Translate = str) -> Figure:
