@@ -187,6 +187,8 @@ def run_keras(files: Files) -> float:
 def run_fastai(files: Files) -> float:
     """fastai: DataLoaders from data sets, a Learner and fit."""
     from fastai import data, learner, losses, metrics, optimizer
+    from fastai.callback import progress  # noqa: F401  gives a Learner no_bar
+    from fastai.data import core  # noqa: F401
 
     sets = Pictures(*files.read("train")), Pictures(*files.read("test"))
     loaders = data.core.DataLoaders.from_dsets(*sets, bs=BATCH, num_workers=WORKERS, device="cpu")
