@@ -13,23 +13,28 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
 
-from mlpcore.messages import Sentence
+from mlpcore.messages import N_, Sentence
 
 BUSY_SECONDS = 2.0  # how long to wait for another process's write: ours take about 0.2 ms, a big import a second
+HASTY_SECONDS = 0.25  # the same, for who tries again later
 
 # by the second word of SQLite's own name for the error: SQLITE_IOERR_WRITE is an IOERR
 _SENTENCES = {
-    "FULL": "The disk is full, so nothing more can be stored: free some space on it.",
-    "BUSY": "Another program keeps the database of the runs locked: close it, or wait until it is done.",
-    "READONLY": "The database of the runs cannot be written to: allow this program to write in the folder of the runs, "
-    "or name another folder in MLPCORE_HOME.",
-    "CANTOPEN": "The database of the runs cannot be opened: allow this program to read and write in the folder of the "
-    "runs, or name another folder in MLPCORE_HOME.",
-    "IOERR": "The disk of the runs could not be read or written: see whether it is full, unplugged or failing.",
-    "CORRUPT": "The database of the runs is damaged: put a copy of it back, or move its file away to start anew.",
-    "NOTADB": "The file of the runs is not a database: put a copy of it back, or move the file away to start anew.",
+    "FULL": N_("The disk is full, so nothing more can be stored: free some space on it."),
+    "BUSY": N_("Another program keeps the database of the runs locked: close it, or wait until it is done."),
+    "READONLY": N_(
+        "The database of the runs cannot be written to: allow this program to write in the folder of the runs, or name "
+        "another folder in MLPCORE_HOME."
+    ),
+    "CANTOPEN": N_(
+        "The database of the runs cannot be opened: allow this program to read and write in the folder of the runs, or "
+        "name another folder in MLPCORE_HOME."
+    ),
+    "IOERR": N_("The disk of the runs could not be read or written: see whether it is full, unplugged or failing."),
+    "CORRUPT": N_("The database of the runs is damaged: put a copy of it back, or move its file away to start anew."),
+    "NOTADB": N_("The file of the runs is not a database: put a copy of it back, or move the file away to start anew."),
 }
-_OTHERWISE = "The database of the runs could not be used ({error}): the server's log has the details."
+_OTHERWISE = N_("The database of the runs could not be used ({error}): the server's log has the details.")
 
 
 class StoreError(RuntimeError):
@@ -97,12 +102,13 @@ def open_engine(url: URL) -> Engine:
     return engine
 
 
-def writing(engine: Engine) -> Engine:
+def writing(engine: Engine, *, patience: float = BUSY_SECONDS) -> Engine:
     """Return an engine on the same connections whose transactions take the write lock at once.
 
     A transaction that reads first and writes later could not wait for another writer: SQLite refuses it at once.
+    patience: for how many seconds it waits for another process's write.
     """
-    return engine.execution_options(begin="BEGIN IMMEDIATE")
+    return engine.execution_options(begin="BEGIN IMMEDIATE", patience=patience)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -128,4 +134,6 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {options.get('patience', BUSY_SECONDS) * 1000:.0f}").close()
+    connection.exec_driver_sql(options.get("begin", "BEGIN"))

@@ -61,7 +61,7 @@ class ImageLibrary:
         try:
             train, test = load_data(dataset, self._home(), download=False, progress=report)
             loading.images.set_result(place_images(train, test, torch.device(device)))
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to those who wait for the images
+        except BaseException as error:  # noqa: BLE001  whatever it is belongs to those who wait for the images
             loading.failed_at = time.monotonic()
             loading.images.set_exception(error)
 

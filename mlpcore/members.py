@@ -1,17 +1,14 @@
-"""Runs on their way: who trains with whom, how far they are, and how one ended, in a sentence."""
+"""Runs on their way: who trains with whom, and how far they are."""
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-import torch
-
-from mlpcore.cohort import Edit, Leave, Offers, Progress
+from mlpcore.cohort import Edit, Leave, Offers
 from mlpcore.library import Loading
-from mlpcore.messages import Sentence, SentenceError
+from mlpcore.messages import Sentence
 from mlpcore.runs import Evaluation, Run, RunStatus
 from mlpcore.sights import Sight
-
-SHUT_DOWN = Sentence("The server was shut down; what was measured is kept.")
 
 
 @dataclass(eq=False)
@@ -27,6 +24,16 @@ class Group:
     ticks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=200))  # when, step
 
     @property
+    def owner(self) -> str:
+        """Who submitted them."""
+        return self.members[0].run.owner
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all its runs are."""
+        return all(member.run.status.is_over for member in self.members)
+
+    @property
     def is_loading(self) -> bool:
         """Whether its images are on their way into memory."""
         return self.loading is not None and not self.loading.images.done()
@@ -35,6 +42,12 @@ class Group:
         """Let a run train with the others."""
         self.members.append(Member(run, self, position=len(self.members)))
         return self.members[-1]
+
+    def show(self, status: RunStatus) -> None:
+        """Give every run that is not over this status, where it has another."""
+        for member in self.members:
+            if not member.run.status.is_over and member.run.status is not status:
+                member.update(status=status)
 
 
 @dataclass(eq=False)
@@ -51,6 +64,8 @@ class Member:
     sight_stored_at: float = 0.0
     stop_requested: bool = False
     requested: dict[str, float] = field(default_factory=dict)  # knobs to change, not yet taken up
+    stop_when_gone: bool = False
+    seen_at: float = 0.0  # when its owner was here last
 
     def update(self, **values: object) -> None:
         """Replace the run by one with other values, to be stored."""
@@ -63,25 +78,32 @@ class Member:
         self.update(evaluations=(*self.run.evaluations, evaluation))
         self.sight = sight.after(self.sight)
 
-
-def explain_end(progress: Progress, position: int) -> Sentence | None:
-    """Say why a run is over; None where it came to its last iteration."""
-    if progress.over[position] is not RunStatus.DIVERGED:
-        return None
-    template = (
-        "The loss left the range of numbers at step {step:,}: the learning rate is probably too high. "
-        "Try a tenth of it."
-    )
-    return Sentence(template, {"step": progress.step})
+    def end(self, status: RunStatus, message: Sentence | None = None) -> None:
+        """Let the run be over, unless it is."""
+        if not self.run.status.is_over:
+            self.update(status=status, message=message)
 
 
-def explain_failure(error: Exception) -> Sentence:
-    """Say why a run failed, without a word that was not written for people."""
-    if isinstance(error, SentenceError):
-        return error.sentence
-    if isinstance(error, torch.OutOfMemoryError):
-        return Sentence("The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time.")
-    if isinstance(error, OSError):
-        reason = error.strerror or type(error).__name__
-        return Sentence("The images could not be read: {reason}.", {"reason": reason})
-    return Sentence("Something went wrong in the program while this run trained; the details are kept with the run.")
+class Roster:
+    """All runs on their way, oldest first, for the threads that ask, train and store.
+
+    Who changes one holds `lock`, and notifies it where another thread has something to do then.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Condition(threading.RLock())
+        self.members: dict[str, Member] = {}  # by id: all that are not over, or over and not stored yet
+        self.is_closing = False
+
+    def active(self) -> list[Member]:
+        """List those that are not over."""
+        return [member for member in self.members.values() if not member.run.status.is_over]
+
+    def groups(self) -> list[Group]:
+        """List the groups that are not over."""
+        return list(dict.fromkeys(member.group for member in self.active()))
+
+    def notify(self) -> None:
+        """Wake the threads that wait."""
+        with self.lock:
+            self.lock.notify_all()

@@ -115,11 +115,16 @@ def _keep_messages_as_template_and_values(connection: Connection) -> None:
         connection.execute(text("UPDATE runs SET message = :message WHERE id = :id"), values)
 
 
+def _keep_what_a_run_continues(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE runs ADD COLUMN continues VARCHAR(64) NOT NULL DEFAULT ''"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
     _find_data_sets_by_an_index,
     _keep_messages_as_template_and_values,
+    _keep_what_a_run_continues,
 )
 
 

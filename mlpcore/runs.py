@@ -71,7 +71,13 @@ class Run:
     traceback: str = field(default="", repr=False)  # of a failed run; for the person who runs the server, never a page
     note: str = ""
     starred: bool = False
+    continues: str = ""  # the id of a run that ended early, where this one trains its recipe to the end
     evaluations: tuple[Evaluation, ...] = ()
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether it could have gone on: somebody, or the server's end, ended it."""
+        return self.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED)
 
     @property
     def latest(self) -> Evaluation | None:

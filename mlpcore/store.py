@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, case, column, delete, func, insert, select, table, update
 from sqlalchemy.exc import IntegrityError
 
-from mlpcore.database import StoreError, address, explained, open_engine, runs_home, writing
+from mlpcore.database import HASTY_SECONDS, StoreError, address, explained, open_engine, runs_home, writing
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.migrations import SCHEMA, migrate
 from mlpcore.presence import Presence
@@ -68,6 +68,7 @@ class RunStore:
         """Open the database, or create it. Without a URL: runs.sqlite3 in `runs_home()`."""
         self._engine = open_engine(address(url))
         self._writing = writing(self._engine)
+        self._writing_hastily = writing(self._engine, patience=HASTY_SECONDS)
         self._one_writer = threading.Lock()  # threads take turns here: SQLite's own waiting sleeps, and may starve one
         self._closed = False
         self._warned: set[str] = set()
@@ -132,9 +133,11 @@ class RunStore:
         traceback: str | None = None,
         recipe: Recipe | None = None,
         evaluations: Sequence[Evaluation] = (),
+        hasty: bool = False,
     ) -> None:
         """Change what is given, all of it or nothing; a status that is over seals the run.
 
+        hasty: wait for a locked database no longer than HASTY_SECONDS, as who tries again later does.
         Raises ValueError if the run is over or unknown, or has another evaluation at the same step.
         """
         values: dict[str, Any] = {"status": status, "step": step, "device": device}
@@ -151,7 +154,7 @@ class RunStore:
             values["best_acc"] = _at_least("best_acc", accuracies["best_acc"])
         if not values:
             return
-        with self._write() as connection:
+        with self._write(self._writing_hastily if hasty else self._writing) as connection:
             # one statement asks whether the run goes on and changes it, so no other writer can come in between
             going_on = (_runs.c.id == run_id) & _runs.c.status.in_(ACTIVE)
             if not connection.execute(update(_runs).where(going_on).values(values)).rowcount:
@@ -288,8 +291,8 @@ class RunStore:
             yield connection
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with self._one_writer, explained(), self._open(self._writing) as connection:
+    def _write(self, engine: Engine | None = None) -> Iterator[Connection]:
+        with self._one_writer, explained(), self._open(engine or self._writing) as connection:
             yield connection
 
     @contextmanager

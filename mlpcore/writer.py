@@ -1,54 +1,77 @@
-"""What is new of the runs on their way, written to the store now and then."""
+"""The thread that writes what is new of the runs on their way to the store, so that training never waits for a disk."""
 
 import logging
 import threading
 import time
-from collections.abc import Sequence
 
-from mlpcore.members import Member
+from mlpcore.members import Member, Roster
 from mlpcore.messages import Sentence
 from mlpcore.runs import Run
 from mlpcore.store import RunStore, StoreError
 
+STORE_SECONDS = 0.5  # what was measured longer ago than this and a write is on disk
+RETRY_SECONDS = 1.0  # between two tries at a store that refused
+LAST_RETRY_SECONDS = 0.1  # the same, while the program ends
 SIGHT_SECONDS = 5.0  # at least, between two sights of a run on disk: 2 ms each
 
 log = logging.getLogger(__name__)
 
 
 class RunWriter:
-    """Writes for one thread; a store that refuses loses nothing, for what is new is kept until it takes it.
+    """Writes every half second, and at once what is over; then it takes those runs off the roster.
 
-    lock: what others hold while they change a member.
+    A store that refuses loses nothing, for what is new is kept until it takes it.
     """
 
-    def __init__(self, store: RunStore, lock: threading.Condition) -> None:
+    def __init__(self, store: RunStore, roster: Roster) -> None:
         self.store = store
         self.trouble: Sentence | None = None  # why nothing can be stored at the moment
-        self._lock = lock
-        self._stored_at = 0.0
+        self._roster = roster
+        self._deadline: float | None = None  # of the last tries, where the program ends
+        self._thread = threading.Thread(target=self._work, name="RunWriter", daemon=True)
+        self._thread.start()
 
-    def write(self, members: Sequence[Member], *, wait: float = 0.0) -> list[Member]:
-        """Write what is new, unless it was done less than `wait` seconds ago; what is over is written at once.
+    def close(self, seconds: float) -> None:
+        """Write what is left, for so long at most, and end the thread."""
+        with self._roster.lock:
+            self._deadline = time.monotonic() + seconds
+            self._roster.lock.notify_all()
+        self._thread.join(seconds)
 
-        Returns the runs that are over and need no writing any more.
-        """
-        now = time.monotonic()
-        due = now - self._stored_at >= wait
-        unstored = [member for member in members if not member.is_stored]
-        if not due and (self.trouble or not any(member.run.status.is_over for member in unstored)):
-            return []
-        self._stored_at = now
-        done = []
+    def _work(self) -> None:
+        while True:
+            with self._roster.lock:
+                self._roster.lock.wait_for(lambda: self._roster.members or self._deadline is not None)
+                self._roster.lock.wait_for(self._is_due, STORE_SECONDS if self.trouble is None else RETRY_SECONDS)
+            self._write_all()
+            with self._roster.lock:
+                if self._deadline is not None:
+                    if not self._unstored() or time.monotonic() >= self._deadline:
+                        return
+                    self._roster.lock.wait(LAST_RETRY_SECONDS)
+
+    def _is_due(self) -> bool:
+        if self._deadline is not None:
+            return True
+        return self.trouble is None and any(member.run.status.is_over for member in self._unstored())
+
+    def _unstored(self) -> list[Member]:
+        return [member for member in self._roster.members.values() if not member.is_stored]
+
+    def _write_all(self) -> None:
+        with self._roster.lock:
+            unstored = self._unstored()
         for member in unstored:
-            if self._write(member):
-                done.append(member)
-            if self.trouble is not None:
-                break  # each try waits for a locked database, 2 s, while nothing trains
-        return done
+            try:
+                self._write(member)
+            except StoreError as error:
+                self.trouble = error.sentence
+                return
+            self.trouble = None
 
-    def _write(self, member: Member) -> bool:
-        """Write a run; whether that was for the last time."""
-        with self._lock:
+    def _write(self, member: Member) -> None:
+        """Write a run; one that was over when it was written leaves the roster. Raises StoreError."""
+        with self._roster.lock:
             run, unstored = member.run, tuple(member.unstored)
             member.is_stored = True
         self._write_sight(member, run)  # before the run is over for others, who may delete it then
@@ -63,17 +86,17 @@ class RunWriter:
                 traceback=run.traceback,
                 recipe=run.recipe,
                 evaluations=unstored,
+                hasty=True,
             )
-            self.trouble = None
-        except StoreError as error:
-            self.trouble = error.sentence
+        except StoreError:
             member.is_stored = False
-            return False
-        except ValueError:  # another process has ended it, or its row is gone: nothing more can be kept
+            raise
+        except Exception:  # another process has ended it, its row is gone, or a value is none that can be kept
             log.exception("Run %s can no longer be stored.", run.id)
-        with self._lock:
+        with self._roster.lock:
             del member.unstored[: len(unstored)]
-            return member.run.status.is_over and member.is_stored
+            if run.status.is_over:
+                del self._roster.members[run.id]
 
     def _write_sight(self, member: Member, run: Run) -> None:
         sight, now = member.sight, time.monotonic()
@@ -83,5 +106,5 @@ class RunWriter:
         member.stored_sight, member.sight_stored_at = sight, now
         try:
             self.store.sights.write(run.id, sight)
-        except OSError as error:
-            log.warning("What run %s sees could not be stored: %s", run.id, error.strerror)
+        except Exception:  # a picture less: no reason to keep a run from being stored
+            log.warning("What run %s sees could not be stored.", run.id, exc_info=True)

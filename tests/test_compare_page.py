@@ -252,7 +252,9 @@ def test_runs_are_stopped_by_the_one_who_started_them_and_by_nobody_else(open_pa
 def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> None:
     recipe = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
     page = open_compare(open_page, **SHORT)
-    manager.shared_manager().submit([recipe] * (MAX_QUEUED - 2), owner="ann", names=["SGD"] * (MAX_QUEUED - 2))
+    for owner in ("ann", "ben"):
+        names = ["SGD"] * (MAX_QUEUED // 2 - 1)
+        manager.shared_manager().submit([recipe] * len(names), owner=owner, names=names)
     shown(page.button(key="compare.start").click().run())
     assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)
     assert "compare.runs" not in page.session_state or page.session_state["compare.runs"] == []

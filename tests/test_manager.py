@@ -1,77 +1,49 @@
 """The manager with its real thread, a real store on disk and a real folder of images."""
+# ruff: noqa: F811  a fixture is an argument of the name that is imported
 
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from managing import (  # noqa: F401  fixtures are used by their names
+    LONG,
+    ME,
+    SHORT,
+    STRANGER,
+    home,
+    images,
+    library,
+    manager,
+    store,
+    submit,
+    timeless,
+    train_alone,
+    vary,
+    wait_for_end,
+    wait_for_evaluations,
+    wait_until,
+)
 from pydantic import ValidationError
 
 from mlpcore import manager as manager_module
-from mlpcore.batches import DeviceImages, place_images
-from mlpcore.cohort import train_cohort
-from mlpcore.data import load_data
+from mlpcore.batches import DeviceImages
+from mlpcore.cohort import Offers
 from mlpcore.device import list_devices
 from mlpcore.library import ImageLibrary
 from mlpcore.manager import MAX_QUEUED, RunManager
 from mlpcore.messages import SentenceError
-from mlpcore.recipe import SGD, Adam, Change, Constant, CosineAnnealingLR, Recipe, RMSprop, StepLR
-from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.recipe import SGD, Adam, Change, CosineAnnealingLR, Recipe, RMSprop, StepLR
+from mlpcore.rounds import train_on
+from mlpcore.runs import Run, RunStatus
 from mlpcore.store import RunStore
-
-CPU = torch.device("cpu")
-ME, STRANGER = "me", "stranger"
-SHORT = Recipe(
-    dataset="stripes",
-    hidden_sizes=(16,),
-    batch_size=16,
-    train_iter=30,
-    eval_every=10,
-    optimizer=SGD(lr=0.01),
-    scheduler=Constant(),
-    device="cpu",
-)
-LONG = Recipe.model_validate(SHORT.model_dump() | {"train_iter": 200_000, "eval_every": 50})
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    """A folder of images: 40 to train on and 12 to test with, in 4 classes of coloured noise."""
-    home = tmp_path_factory.mktemp("data")
-    generator = torch.Generator().manual_seed(0)
-    for split, count in (("train", 10), ("test", 3)):
-        for label in range(4):
-            folder = home / "stripes" / split / f"class {label}"
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = torch.randint(60 * label, 60 * label + 70, (32, 32, 3), generator=generator)
-                Image.fromarray(pixels.to(torch.uint8).numpy()).save(folder / f"{number}.png")
-    return home
-
-
-@pytest.fixture(scope="module")
-def images(home) -> DeviceImages:
-    return place_images(*load_data("stripes", home), CPU)
-
-
-@pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
-    with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
-        yield store
-
-
-@pytest.fixture
-def manager(store, home) -> Iterator[RunManager]:
-    manager = RunManager(store, ImageLibrary(lambda: home))
-    yield manager
-    manager.shutdown()
 
 
 @pytest.fixture
@@ -80,50 +52,6 @@ def lone_manager(store, home) -> Iterator[RunManager]:
     manager = RunManager(store, ImageLibrary(lambda: home), max_active=1)
     yield manager
     manager.shutdown()
-
-
-def wait_until(predicate: Callable[[], object], timeout: float = 30.0) -> None:
-    """Look every 5 ms until it is so."""
-    pace, deadline = threading.Event(), time.monotonic() + timeout
-    while not predicate():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        pace.wait(0.005)
-
-
-def vary(recipe: Recipe, **knobs: object) -> Recipe:
-    return Recipe.model_validate(recipe.model_dump() | knobs)
-
-
-def submit(manager: RunManager, *recipes: Recipe) -> list[str]:
-    return manager.submit(recipes, owner=ME, names=["a run"] * len(recipes))
-
-
-def wait_for_end(manager: RunManager, *run_ids: str) -> list[Run]:
-    """The runs as they are stored once they are over."""
-    wait_until(lambda: all(manager.get(run_id).status.is_over for run_id in run_ids))
-    wait_until(lambda: all(manager.store.get(run_id).status.is_over for run_id in run_ids))
-    return [manager.store.get(run_id) for run_id in run_ids]
-
-
-def wait_for_evaluations(manager: RunManager, run_id: str, count: int) -> Run:
-    """The run once it has this many evaluations more than now."""
-    aim = len(manager.get(run_id).evaluations) + count
-    wait_until(lambda: len(manager.get(run_id).evaluations) >= aim)
-    return manager.get(run_id)
-
-
-def timeless(evaluations: tuple[Evaluation, ...]) -> list[Evaluation]:
-    return [replace(evaluation, seconds=0.0) for evaluation in evaluations]
-
-
-def train_alone(recipe: Recipe, images: DeviceImages, *, until: int = 10**9) -> list[Evaluation]:
-    """The history of a recipe on its own, up to an iteration."""
-    found = []
-    for item in train_cohort([recipe], images, device=CPU):
-        if item.step > until:
-            break
-        found += item.evaluations.values()
-    return timeless(tuple(evaluation for evaluation in found if evaluation.step <= until))
 
 
 class TestLife:
@@ -449,6 +377,205 @@ class TestFailure:
         wait_until(lambda: manager.list_active() == [])
 
 
+def raise_of_memory() -> None:
+    torch.empty(10**15)
+
+
+def raise_memory_error() -> None:
+    bytearray(2**60)
+
+
+def raise_error(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+MEMORY = "The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time."
+DEVICE = (
+    "The device failed while this run trained: start it again, on the CPU if it fails again; "
+    "some devices work again only after the server has been restarted."
+)
+PROGRAM = "Something went wrong in the program while this run trained; the details are kept with the run."
+
+
+class TestSurvival:
+    """Whatever happens to one run, the manager goes on and the next run works."""
+
+    @pytest.mark.parametrize(
+        ("fail", "message"),
+        [
+            (raise_of_memory, MEMORY),
+            (raise_memory_error, MEMORY),
+            (raise_error(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")), MEMORY),
+            (raise_error(torch.AcceleratorError("CUDA error: device-side assert triggered")), DEVICE),
+            (raise_error(RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")), DEVICE),
+            (raise_error(RuntimeError("shape '[3]' is invalid for input of size 4")), PROGRAM),
+            (raise_error(SystemExit(1)), PROGRAM),
+            (raise_error(KeyboardInterrupt()), PROGRAM),
+        ],
+    )
+    def test_a_training_that_raises_fails_its_own_run_alone(self, fail, message, store, library, images):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
+            for progress in train_on(recipes, images, device):
+                if recipes[0].seed == 13 and progress.step >= 10:
+                    fail()
+                yield progress
+
+        manager = RunManager(store, library, train=train)
+        (beside,) = submit(manager, vary(SHORT, train_iter=500))
+        (failed,) = wait_for_end(manager, *submit(manager, vary(SHORT, seed=13, train_iter=2000)))
+        assert (failed.status, str(failed.message)) == (RunStatus.FAILED, message)
+        assert failed.traceback.startswith("Traceback (most recent call last)")
+        assert failed.step < 2000
+        following = wait_for_end(manager, beside, *submit(manager, SHORT))
+        assert [timeless(run.evaluations) for run in following] == [
+            train_alone(run.recipe, images) for run in following
+        ]
+        manager.shutdown()
+
+    def test_a_defect_of_the_thread_itself_fails_what_it_had_in_hand_and_it_goes_on(self, store, library, images):
+        is_broken = threading.Event()
+
+        def read_clock() -> float:
+            if is_broken.is_set() and threading.current_thread() is not threading.main_thread():
+                is_broken.clear()
+                raise ArithmeticError("the clock stands still")
+            return time.monotonic()
+
+        manager = RunManager(store, library, clock=read_clock)
+        ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(6)]
+        wait_for_evaluations(manager, ids[0], 1)
+        is_broken.set()
+        for run in wait_for_end(manager, *ids):
+            assert (run.status, str(run.message)) == (RunStatus.FAILED, PROGRAM)
+            assert "the clock stands still" in run.traceback
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert timeless(following.evaluations) == train_alone(SHORT, images)
+        manager.shutdown()
+
+    def test_a_loading_thread_that_dies_fails_the_runs_that_wait_for_it(self, store, home, images):
+        def find_home() -> Path:
+            if threading.current_thread().name == "load Shapes":
+                raise SystemExit(1)
+            return home
+
+        manager = RunManager(store, ImageLibrary(find_home))
+        (failed,) = wait_for_end(manager, *submit(manager, vary(SHORT, dataset="Shapes")))
+        assert (failed.status, str(failed.message)) == (RunStatus.FAILED, PROGRAM)
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert timeless(following.evaluations) == train_alone(SHORT, images)
+        manager.shutdown()
+
+    def test_images_that_vanish_while_their_run_waits_fail_it_and_no_other(self, store, home, tmp_path, images):
+        data = tmp_path / "data"
+        shutil.copytree(home / "stripes", data / "stripes")
+        shutil.copytree(home / "stripes", data / "gone")
+        manager = RunManager(store, ImageLibrary(lambda: data), max_active=1)
+        (first,) = submit(manager, LONG)
+        (second,) = submit(manager, vary(SHORT, dataset="gone"))
+        shutil.rmtree(data / "gone")
+        manager.stop(first, owner=ME)
+        (failed,) = wait_for_end(manager, second)
+        assert failed.status is RunStatus.FAILED
+        assert str(failed.message).startswith("dataset is gone: it must be one of ")
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert timeless(following.evaluations) == train_alone(SHORT, images)
+        manager.shutdown()
+
+    def test_what_cannot_be_kept_is_left_out_and_the_next_run_is_stored(self, store, library, caplog):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
+            for progress in train_on(recipes, images, device):
+                if recipes[0].seed == 13:
+                    broken = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
+                    progress = replace(progress, evaluations=broken)
+                yield progress
+
+        manager = RunManager(store, library, train=train)
+        (broken,) = submit(manager, vary(LONG, seed=13))
+        wait_for_evaluations(manager, broken, 1)
+        wait_until(lambda: f"Run {broken} can no longer be stored." in caplog.text)
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert len(following.evaluations) == 3
+        manager.shutdown()
+
+
+class TestContinuing:
+    def interrupt(self, url: str, library: ImageLibrary, *recipes: Recipe) -> list[Run]:
+        """The runs of a server that was shut down while they went on."""
+        with closing(RunStore(url)) as store:
+            manager = RunManager(store, library)
+            ids = submit(manager, *recipes)
+            for run_id in ids:
+                wait_for_evaluations(manager, run_id, 2)
+            manager.shutdown()
+            return [store.get(run_id) for run_id in ids]
+
+    def test_an_interrupted_run_comes_to_the_history_of_one_that_never_was(self, library, images, tmp_path):
+        url = f"sqlite:///{tmp_path / 'runs.sqlite3'}"
+        recipes = [vary(LONG, train_iter=2000, seed=seed, changes=(Change(step=70, lr=0.003),)) for seed in (1, 0)]
+        interrupted = self.interrupt(url, library, *recipes)
+        assert [run.status for run in interrupted] == [RunStatus.INTERRUPTED] * 2
+        with closing(RunStore(url)) as store:
+            store.mark_interrupted()
+            manager = RunManager(store, library)
+            ids = manager.continue_runs([run.id for run in interrupted], owner=STRANGER)
+            for before, run in zip(interrupted, wait_for_end(manager, *ids), strict=True):
+                assert run.status is RunStatus.FINISHED
+                assert timeless(run.evaluations) == train_alone(before.recipe, images)
+                kept = timeless(before.evaluations)
+                assert 2 <= len(kept) < 40
+                assert timeless(run.evaluations)[: len(kept)] == kept
+                assert (run.recipe, run.name, run.owner) == (before.recipe, before.name, STRANGER)
+                assert run.continues == before.id
+                assert store.get(before.id) == before
+            manager.shutdown()
+
+    def test_a_stopped_run_goes_on_with_the_changes_that_were_made(self, manager, images):
+        (first,) = submit(manager, vary(LONG, train_iter=2000))
+        wait_for_evaluations(manager, first, 1)
+        manager.change(first, owner=ME, lr=0.003)
+        wait_until(lambda: manager.get(first).recipe.changes)
+        manager.stop(first, owner=ME)
+        (stopped,) = wait_for_end(manager, first)
+        (run,) = wait_for_end(manager, *manager.continue_runs([first], owner=ME))
+        assert run.recipe == stopped.recipe
+        assert timeless(run.evaluations) == train_alone(stopped.recipe, images)
+        assert timeless(run.evaluations)[: len(stopped.evaluations)] == timeless(stopped.evaluations)
+
+    def test_asking_twice_begins_one_run_and_another_persons_asking_another(self, manager, store):
+        (first,) = submit(manager, LONG)
+        wait_for_evaluations(manager, first, 1)
+        manager.stop(first, owner=ME)
+        wait_for_end(manager, first)
+        once, again = (manager.continue_runs([first], owner=ME) for _ in range(2))
+        assert once == again
+        assert manager.continue_runs([first], owner=STRANGER) != once
+        assert store.count() == 3
+
+    def test_a_run_that_goes_on_or_came_to_its_end_is_not_continued(self, manager, store):
+        (going_on,) = submit(manager, LONG)
+        (finished,) = wait_for_end(manager, *submit(manager, SHORT))
+        for run_id in (going_on, finished.id):
+            with pytest.raises(SentenceError, match=r"^Only a run that was stopped or interrupted can be continued\.$"):
+                manager.continue_runs([run_id], owner=ME)
+        assert store.count() == 2
+
+    def test_a_run_of_another_program_on_the_same_runs_is_left_to_it(self, manager, library, tmp_path):
+        (run_id,) = submit(manager, LONG)
+        wait_for_evaluations(manager, run_id, 1)
+        with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as second_store:
+            assert second_store.mark_interrupted() == []
+            second = RunManager(second_store, library)
+            with pytest.raises(SentenceError, match="goes on in another program"):
+                second.stop(run_id, owner=ME)
+            with pytest.raises(SentenceError, match="Only a run that was stopped or interrupted"):
+                second.continue_runs([run_id], owner=ME)
+            second.shutdown()
+        wait_until(lambda: manager.store.get(run_id).status is RunStatus.RUNNING)
+
+
 class TestStoreTrouble:
     def test_training_goes_on_while_the_store_refuses_and_is_stored_afterwards(self, manager, store, tmp_path):
         (run_id,) = submit(manager, LONG)
@@ -467,6 +594,24 @@ class TestStoreTrouble:
         wait_until(lambda: manager.trouble is None)
         assert run.evaluations[: len(measured.evaluations)] == measured.evaluations
         assert [evaluation.step for evaluation in run.evaluations] == list(range(50, run.step + 1, 50))
+
+    def test_training_does_not_wait_for_the_store(self, library, tmp_path):
+        is_open = threading.Event()
+
+        class SlowStore(RunStore):
+            def update(self, *args: object, **values: object) -> None:
+                is_open.wait()
+                super().update(*args, **values)
+
+        with closing(SlowStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
+            manager = RunManager(store, library)
+            (run_id,) = submit(manager, vary(LONG, train_iter=500))
+            wait_until(lambda: manager.get(run_id).status is RunStatus.FINISHED)
+            assert store.get(run_id).evaluations == ()
+            is_open.set()
+            (run,) = wait_for_end(manager, run_id)
+            assert [evaluation.step for evaluation in run.evaluations] == list(range(50, 501, 50))
+            manager.shutdown()
 
     def test_a_run_deleted_under_way_does_no_harm_to_the_next(self, manager, tmp_path):
         (run_id,) = submit(manager, LONG)
@@ -491,6 +636,44 @@ class TestShutdown:
         assert run.evaluations[:2] == measured.evaluations[:2]
         assert timeless(run.evaluations) == train_alone(LONG, images, until=run.step)
         assert queued.evaluations == ()
+
+    def test_four_cohorts_are_marked_though_one_of_them_does_not_come_back(self, store, library):
+        is_stuck, may_go_on = threading.Event(), threading.Event()
+
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
+            for progress in train_on(recipes, images, device):
+                yield progress
+                if recipes[0].seed == 3 and progress.evaluations:
+                    is_stuck.set()
+                    may_go_on.wait()
+
+        manager = RunManager(store, library, train=train)
+        ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(4)]
+        assert is_stuck.wait(30)
+        measured = [manager.get(run_id) for run_id in ids]
+        manager.shutdown()
+        stored = [store.get(run_id) for run_id in ids]
+        assert [run.status for run in stored] == [RunStatus.INTERRUPTED] * 4
+        assert [run.evaluations for run in stored] == [run.evaluations for run in measured]
+        assert measured[3].evaluations
+        may_go_on.set()
+
+    def test_with_the_database_locked_the_next_start_marks_them(self, library, tmp_path):
+        url, file = f"sqlite:///{tmp_path / 'runs.sqlite3'}", tmp_path / "runs.sqlite3"
+        with closing(RunStore(url)) as store:
+            manager = RunManager(store, library)
+            (run_id,) = submit(manager, LONG)
+            measured = wait_for_evaluations(manager, run_id, 1)
+            wait_until(lambda: store.get(run_id).evaluations)
+            with closing(sqlite3.connect(file, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                manager.shutdown()
+                assert manager.trouble is not None
+                assert not store.get(run_id).status.is_over
+        with closing(RunStore(url)) as store:
+            store.mark_interrupted()
+            assert store.get(run_id).status is RunStatus.INTERRUPTED
+            assert store.get(run_id).evaluations[:1] == measured.evaluations[:1]
 
     def test_the_shared_manager_is_one_and_a_new_one_after_its_shutdown(self, tmp_path, monkeypatch):
         monkeypatch.setenv("MLPCORE_HOME", str(tmp_path))

@@ -93,6 +93,7 @@ class TestRunStore:
             versions=MappingProxyType({"torch": "2.13.0"}),
             message=Sentence("{step:,} — {word}.", {"step": 1234, "word": "한국어"}),
             traceback="Traceback\n  …",
+            continues="b",
             evaluations=(evaluation(100), evaluation(200)),
         )
         store.create(everything)
@@ -428,6 +429,8 @@ store.close()
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreError, match="Another program keeps the database of the runs locked"):
                 store.add_evaluations("a", [evaluation(1)])
+            with pytest.raises(StoreError, match="Another program keeps the database of the runs locked"):
+                store.update("a", step=1, hasty=True)
             assert store.get("a").evaluations == ()  # reading goes on
         store.add_evaluations("a", [evaluation(1)])
         assert store.get("a").evaluations == (evaluation(1),)
@@ -571,7 +574,8 @@ class TestMigrations:
             (2, "keep_validation_norms_notes_and_stars"),
             (3, "find_data_sets_by_an_index"),
             (4, "keep_messages_as_template_and_values"),
-            (5, "add_second"),
+            (5, "keep_what_a_run_continues"),
+            (6, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:
