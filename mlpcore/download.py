@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlpcore.archives import Cancelled, raise_if
-from mlpcore.messages import Sentence, SentenceError
+from mlpcore.messages import N_, Sentence, SentenceError
 from mlpcore.placing import Placement
 from mlpcore.sources import ARCHIVES, Archive, ArchiveSet
 from mlpcore.transfer import Patience, Phase, Transfer
@@ -163,11 +163,11 @@ class Download:
 
 
 _ACTIVITIES = {
-    Phase.WAITING: "{dataset} is being fetched by another process on this computer: waiting for it.",
-    Phase.CONNECTING: "Connecting to {host}.",
-    Phase.DOWNLOADING: "Downloading {dataset} from {host}.",
-    Phase.CHECKING: "Checking what there is of {dataset}.",
-    Phase.UNPACKING: "Unpacking {dataset}.",
+    Phase.WAITING: N_("{dataset} is being fetched by another process on this computer: waiting for it."),
+    Phase.CONNECTING: N_("Connecting to {host}."),
+    Phase.DOWNLOADING: N_("Downloading {dataset} from {host}."),
+    Phase.CHECKING: N_("Checking what there is of {dataset}."),
+    Phase.UNPACKING: N_("Unpacking {dataset}."),
 }
 
 

@@ -23,6 +23,11 @@ class Sentence:
         return cls(text.replace("{", "{{").replace("}", "}}")) if text else None
 
 
+def N_(text: str) -> str:
+    """Mark a text that stands apart from where it is shown, and is translated there."""
+    return text
+
+
 class SentenceError(ValueError):
     """Something that cannot be done, in a sentence that a person may read as it is."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from mlpcore.messages import N_
 from mlpcore.recipe import SGD, Adam, AdamW, Constant, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 
 RATES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
@@ -50,8 +51,8 @@ def compare_decays(base: Recipe) -> list[Recipe]:
 
 
 PRESETS: Mapping[str, Callable[[Recipe], list[Recipe]]] = {
-    "SGD, momentum, Nesterov, Adam": compare_optimizers,
-    "Learning rates: SGD and Adam": compare_rates,
-    "Step size and gamma": compare_schedules,
-    "Weight decay": compare_decays,
+    N_("SGD, momentum, Nesterov, Adam"): compare_optimizers,
+    N_("Learning rates: SGD and Adam"): compare_rates,
+    N_("Step size and gamma"): compare_schedules,
+    N_("Weight decay"): compare_decays,
 }

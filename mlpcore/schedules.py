@@ -8,7 +8,7 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from mlpcore.messages import Sentence
+from mlpcore.messages import N_, Sentence
 from mlpcore.optimizers import build_optimizer
 from mlpcore.recipe import Change, Recipe, SchedulerKnobs
 
@@ -103,8 +103,8 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
     if length <= 0:
         return [
             _warn(
-                "The warm-up takes {warmup_iters:,} iterations and the run {train_iter:,}: it never reaches lr.",
-                "Warm up for {value:,}",
+                N_("The warm-up takes {warmup_iters:,} iterations and the run {train_iter:,}: it never reaches lr."),
+                N_("Warm up for {value:,}"),
                 recipe,
                 warmup_iters=recipe.train_iter // 10,
             )
@@ -114,8 +114,8 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
     if knobs.name == "StepLR" and knobs.step_size >= length:
         return [
             _warn(
-                "step_size is {step_size:,} and the run has {length:,} iterations: the rate never drops.",
-                "Set step_size to {value:,}",
+                N_("step_size is {step_size:,} and the run has {length:,} iterations: the rate never drops."),
+                N_("Set step_size to {value:,}"),
                 recipe,
                 step_size=max(length // 3, 1),
             )
@@ -123,11 +123,11 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
     if knobs.name == "MultiStepLR" and knobs.milestones[-1] >= length:
         return [_warn_of_milestones(recipe, length)]
     if knobs.name == "CosineAnnealingLR" and knobs.T_max < length - 1:
-        text = "T_max is {T_max:,}: past it the rate climbs back, for the last {rest:,} of {length:,} iterations."
-        return [_warn(text, "Set T_max to {value:,}", recipe, T_max=length)]
+        text = N_("T_max is {T_max:,}: past it the rate climbs back, for the last {rest:,} of {length:,} iterations.")
+        return [_warn(text, N_("Set T_max to {value:,}"), recipe, T_max=length)]
     if knobs.name == "CosineAnnealingLR" and knobs.T_max > length:
-        text = "T_max is {T_max:,} and the run has {length:,} iterations: it ends before the rate reaches eta_min."
-        return [_warn(text, "Set T_max to {value:,}", recipe, T_max=length)]
+        text = N_("T_max is {T_max:,} and the run has {length:,} iterations: it ends before the rate reaches eta_min.")
+        return [_warn(text, N_("Set T_max to {value:,}"), recipe, T_max=length)]
     return []
 
 
@@ -137,8 +137,8 @@ def _warn_of_milestones(recipe: Recipe, length: int) -> ScheduleWarning:
     mended = inside or tuple(sorted({max(length // 2, 1), max(length * 5 // 6, 1)}))
     late = next(milestone for milestone in milestones if milestone >= length)
     return _warn(
-        "The milestone {late:,} is past the run's {length:,} iterations: the rate never drops there.",
-        "Set milestones to {shown}",
+        N_("The milestone {late:,} is past the run's {length:,} iterations: the rate never drops there."),
+        N_("Set milestones to {shown}"),
         recipe,
         milestones=mended,
         late=late,

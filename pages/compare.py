@@ -44,7 +44,7 @@ def take_address() -> list[str]:
             state["compare.is_run"] = False
         template = "Row {number}: {problem}"
         state["compare.said"] += [
-            Sentence(template, {"number": number, "problem": say(sentence)}) if number else sentence
+            Sentence(template, {"number": number, "problem": sentence}) if number else sentence
             for number, sentence in refused
         ]
     return state.get("compare.runs", [])

@@ -165,7 +165,7 @@ class TestOwn:
         store.create_many([make_run("a"), make_run("b", created=2.0)])
         page = open_history(open_page, "a")
         shown(page.button(key="history.delete").click().run())
-        assert "1 runs and all that was measured of them will be gone for good." in texts(page)
+        assert "1 run and all that was measured of it will be gone for good." in texts(page)
         assert store.count() == 2
         shown(page.button(key="history.confirm").click().run())
         assert names(page) == ["run b"]

@@ -6,13 +6,14 @@ that no page says any more go out.
 
 import ast
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 from babel.messages import Catalog, pofile
 
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "pages" / "locale"
-# calls whose first argument is a text for a person; N_ marks one that is translated later
+# calls whose first argument is a text for a person; N_ marks one that is translated later, _n has two forms of one
 SPEAKING = {"_", "N_", "translate", "Sentence", "SentenceError", "StoreError"}
 
 
@@ -34,25 +35,32 @@ def read_catalogue(language: str) -> Catalog:
 
 
 def update(language: str) -> Catalog:
-    """Bring a catalogue up to date with what the code says."""
+    """Bring a catalogue up to date with what the code says; its header, with the glossary, stays as it is."""
     catalog = read_catalogue(language)
-    header = catalog.header_comment
     catalog.update(find_texts(), no_fuzzy_matching=True)
     catalog.obsolete.clear()
-    catalog.header_comment = header
-    with _path(language).open("wb") as file:
-        pofile.write_po(file, catalog, width=120, sort_output=False, include_lineno=False, omit_header=False)
+    write_catalogue(language, catalog)
     return catalog
+
+
+def write_catalogue(language: str, catalog: Catalog) -> None:
+    """Write a catalogue's texts under the header that its file has."""
+    path, texts = _path(language), BytesIO()
+    header, _blank, _texts = path.read_bytes().partition(b"\n\n")
+    pofile.write_po(texts, catalog, width=120, sort_output=False, include_lineno=False, omit_header=True)
+    path.write_bytes(header + b"\n\n" + texts.getvalue())
 
 
 def _path(language: str) -> Path:
     return LOCALE / language / "LC_MESSAGES" / "messages.po"
 
 
-def _walk(tree: ast.AST) -> Iterator[str]:
+def _walk(tree: ast.AST) -> Iterator[str | tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if name == "_n":
+                yield tuple(ast.literal_eval(form) for form in node.args[:2])
             if name in SPEAKING and node.args:
                 yield from _texts(node.args[0])
             if name == "Field":

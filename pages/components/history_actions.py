@@ -1,6 +1,7 @@
 """What can be done with chosen runs, and bringing runs in from a file."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 
 import pandas as pd
@@ -8,8 +9,8 @@ import streamlit as st
 from components.comparison_view import build_series, show_comparison
 from components.forms import put_recipe
 from components.notices import warn
-from components.state import get_store, read_owner
-from components.words import _, say
+from components.state import get_manager, get_store, read_owner
+from components.words import _, _n, keep_language, say
 
 from mlpcore.compare_charts import compare_chart
 from mlpcore.comparison import find_differences
@@ -47,7 +48,8 @@ def _import(data: bytes) -> tuple[Sentence, bool]:
         get_store().create_many(runs)
     except (SentenceError, StoreError) as error:
         return error.sentence, False
-    return Sentence("{count} runs came in.", {"count": len(runs)}), True
+    template = "One run came in." if len(runs) == 1 else "{count} runs came in."
+    return Sentence(template, {"count": len(runs)}), True
 
 
 def show_actions(run_ids: list[str]) -> None:
@@ -65,6 +67,10 @@ def show_actions(run_ids: list[str]) -> None:
         if st.button(_("Open in Compare"), key="history.compare"):
             st.session_state["compare.handed_over"] = [run.id for run in runs]
             st.switch_page("compare.py")
+        if all(run.ended_early for run in runs):
+            told = _("Trains them to their end, as new runs that come to the same points; these stay as they are.")
+            if st.button(_("Continue"), key="history.continue", help=told):
+                _continue(runs)
         _downloads(runs)
         if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):
             st.dialog(_("Delete runs"))(_confirm_delete)([run.id for run in runs])
@@ -73,6 +79,21 @@ def show_actions(run_ids: list[str]) -> None:
     else:
         _differences(runs)
     show_comparison([run.id for run in runs])
+
+
+def _continue(runs: list[Run]) -> None:
+    """Train runs that ended early to their end, and go to where that can be watched."""
+    try:
+        run_ids = get_manager().continue_runs([run.id for run in runs], owner=read_owner())
+    except (SentenceError, StoreError) as error:
+        st.toast(say(error.sentence))
+        return
+    if len(run_ids) > 1:
+        st.session_state["compare.handed_over"] = run_ids
+        st.switch_page("compare.py")
+    st.session_state["run"] = run_ids[0]
+    put_recipe(current_knobs(runs[0].recipe))
+    st.switch_page("playground.py")
 
 
 def delete_runs(run_ids: list[str]) -> None:
@@ -102,15 +123,23 @@ def _downloads(runs: list[Run]) -> None:
     st.download_button(
         "JSON", lambda: to_json(runs), "runs.json", "application/json", key="history.json", on_click="ignore"
     )
-    st.download_button("HTML", lambda: _as_page(runs), "runs.html", "text/html", key="history.html", on_click="ignore")
+    translate = keep_language()  # the file is made when it is asked for
+    st.download_button(
+        "HTML", lambda: _as_page(runs, translate), "runs.html", "text/html", key="history.html", on_click="ignore"
+    )
 
 
-def _as_page(runs: list[Run]) -> str:
-    return to_html(compare_chart(build_series(runs), translate=_), title="MLP playground")
+def _as_page(runs: list[Run], translate: Callable[[str], str]) -> str:
+    return to_html(compare_chart(build_series(runs), translate=translate), title=translate("MLP playground"))
 
 
 def _confirm_delete(run_ids: list[str]) -> None:
-    st.text(_("{count} runs and all that was measured of them will be gone for good.").format(count=len(run_ids)))
+    template = _n(
+        "{count} run and all that was measured of it will be gone for good.",
+        "{count} runs and all that was measured of them will be gone for good.",
+        len(run_ids),
+    )
+    st.text(template.format(count=len(run_ids)))
     if st.button(_("Delete for good"), type="primary", key="history.confirm", on_click=delete_runs, args=(run_ids,)):
         st.session_state["history.chosen"] = []
         st.rerun()

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from components.state import get_store, read_owner
 from components.summary import describe_training
-from components.words import _, show_duration, status_word
+from components.words import _, _n, show_duration, status_word
 
 from mlpcore.recipe import OPTIMIZERS
 from mlpcore.runs import RunStatus
@@ -83,9 +83,14 @@ def _clear() -> None:
 def _footer(total: int, chosen: Sequence[str]) -> None:
     pages = -(-total // ROWS)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(_("{total:,} runs. Choose rows to look at, compare, pass on or delete.").format(total=total))
+        template = _n(
+            "{total:,} run. Choose it to look at, compare, pass on or delete.",
+            "{total:,} runs. Choose rows to look at, compare, pass on or delete.",
+            total,
+        )
+        st.caption(template.format(total=total))
         if chosen:
-            st.caption(_("{count} are chosen.").format(count=len(chosen)))
+            st.caption(_n("{count} is chosen.", "{count} are chosen.", len(chosen)).format(count=len(chosen)))
             st.button(_("Choose none"), on_click=_clear, key="history.none", type="tertiary")
         if pages > 1:
             title = _("Page of {pages}").format(pages=pages)

@@ -1,5 +1,6 @@
 """Which language a visitor reads: their choice, else the link's, else their browser's."""
 
+from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -58,6 +59,17 @@ def choose_language() -> None:
     chosen = state.get("language.choice") or st.context.cookies.get(COOKIE)
     wanted = [chosen, asked, (st.context.locale or "").partition("-")[0]]
     state["language"] = next((language for language in wanted if language in LANGUAGES), "en")
+
+
+def read_query() -> dict[str, str]:
+    """Read what an address says about the page: all but the language it asks for."""
+    return {name: value for name, value in st.query_params.items() if name != "lang"}
+
+
+def write_query(query: Mapping[str, str]) -> None:
+    """Let an address say this about the page; a language that it asks for stays in it, and none comes in."""
+    asked = st.query_params.get("lang")
+    st.query_params.from_dict(dict(query) if asked is None else {**query, "lang": asked})
 
 
 def show_languages() -> None:

@@ -5,6 +5,7 @@ from time import monotonic
 
 import streamlit as st
 from components.knobs import begin, find_lesson, put_recipe
+from components.language import read_query, write_query
 from components.state import get_manager, manager_is_up
 
 from mlpcore.lessons import lesson_from_query, lesson_to_query
@@ -29,7 +30,7 @@ def adopt_run(owner: str) -> None:
     mine = [run for run in get_manager().list_active() if run.owner == owner]
     if mine:
         state["run"] = mine[-1].id
-        if not dict(st.query_params):
+        if not read_query():
             put_recipe(current_knobs(mine[-1].recipe))
 
 
@@ -61,7 +62,7 @@ def write_link(recipe: Recipe | None, run: Run | None) -> None:
 def take_query(page: str) -> dict[str, str] | None:
     """The address's query, where it says something that the page did not write there itself."""
     state = st.session_state
-    query = dict(st.query_params)
+    query = read_query()
     if query == state.get(f"{page}.address"):
         state.pop(f"{page}.before", None)  # the browser has the newest: from now on an earlier one was gone back to
         return None
@@ -76,10 +77,10 @@ def take_query(page: str) -> dict[str, str] | None:
 def put_query(page: str, query: Mapping[str, str], *, is_ticking: bool) -> None:
     """Write the address of a page, and remember it."""
     state = st.session_state
-    if query != dict(st.query_params):
-        state[f"{page}.before"] = dict(st.query_params)
+    if query != (before := read_query()):
+        state[f"{page}.before"] = before
         state[f"{page}.late_until"] = monotonic() + (TICKING_SECONDS if is_ticking else LATE_SECONDS)
-        st.query_params.from_dict(query)
+        write_query(query)
     state[f"{page}.address"] = dict(query)
 
 

@@ -41,6 +41,10 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
             "source": f"assets/plotly-{version('plotly')}.min.js",
             "words": {
                 "reset": _("Show everything"),
+                "save": _("Save as a picture"),
+                "saving": _("The picture is being made."),
+                "saved": _("Picture saved"),
+                "unsaved": _("The picture could not be saved."),
                 "failed": _("The chart could not be drawn: plotly.js did not arrive. Reload the page to try again."),
             },
         },

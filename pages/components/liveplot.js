@@ -111,7 +111,16 @@ async function draw(state) {
 
 function configure(state) {
   const showAll = { name: "reset", title: state.words.reset, icon: state.plotly.Icons.home, click: () => reset(state) };
+  const { save, saving, saved, unsaved } = state.words;
+  const dictionary = { // Plotly's own words, of its button toImage
+    "Download plot as a PNG": save,
+    "Preparing image - this may take a few seconds": saving,
+    "Image download succeeded": saved,
+    "Sorry, there was a problem downloading your image!": unsaved,
+  };
   return {
+    locale: "page",
+    locales: { page: { dictionary } },
     displaylogo: false,
     displayModeBar: byFinger() || state.figure.layout.meta?.still ? false : "hover",
     doubleClick: false,
@@ -159,6 +168,7 @@ function mount(parent) {
 export default function ({ data, parentElement, setTriggerValue }) {
   const state = states.get(parentElement) ?? mount(parentElement);
   state.figure = data.figure;
+  if (state.words?.reset !== data.words.reset) state.config = undefined; // another language
   state.words = data.words;
   state.pick = (name) => setTriggerValue("picked", name);
   fit(state);

@@ -1,6 +1,6 @@
 """What a recipe says, in a line."""
 
-from components.words import _, show_rate
+from components.words import _, _n, show_rate
 
 from mlpcore.recipe import Recipe
 
@@ -24,7 +24,7 @@ def describe_training(recipe: Recipe) -> str:
 
 def describe_data(recipe: Recipe) -> str:
     """Say what is trained on, and for how long."""
-    size = _("all images") if recipe.train_size is None else _("{n:,} images").format(n=recipe.train_size)
+    size = _("all images") if recipe.train_size is None else _images(recipe.train_size)
     if recipe.validation_size:
         size += _(", {n:,} held out").format(n=recipe.validation_size)
     noise = "" if recipe.label_noise == 0 else _(", {share:.0%} of the labels random").format(share=recipe.label_noise)
@@ -32,3 +32,7 @@ def describe_data(recipe: Recipe) -> str:
     return template.format(
         dataset=recipe.dataset, size=size, noise=noise, train_iter=recipe.train_iter, batch_size=recipe.batch_size
     )
+
+
+def _images(count: int) -> str:
+    return _n("{n:,} image", "{n:,} images", count).format(n=count)

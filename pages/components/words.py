@@ -1,5 +1,8 @@
 """Sentences in the visitor's language, and numbers with as many digits as mean something."""
 
+import re
+from collections.abc import Callable
+
 from components.language import read_catalogue, read_language
 
 from mlpcore.messages import Sentence
@@ -11,9 +14,26 @@ def _(text: str) -> str:
     return read_catalogue(read_language()).gettext(text) if text else ""  # gettext keeps a catalogue's header under ""
 
 
+def _n(singular: str, plural: str, count: int) -> str:
+    """Translate a text that counts something, in the form that the visitor's language has for the count."""
+    return read_catalogue(read_language()).ngettext(singular, plural, count)
+
+
 def say(sentence: Sentence) -> str:
-    """Translate a sentence and put its values in."""
-    return _(sentence.template).format(**sentence.values)
+    """Translate a sentence and put its values in; one that is a sentence itself is translated too."""
+    values = {name: say(value) if isinstance(value, Sentence) else value for name, value in sentence.values.items()}
+    return _(sentence.template).format(**values)
+
+
+def keep_language() -> Callable[[str], str]:
+    """Return the translation into the visitor's language, for work that is done when no page is being drawn."""
+    return read_catalogue(read_language()).gettext
+
+
+def as_markdown(text: str) -> str:
+    """Write a text so that markdown shows it letter by letter: a data set may be called _x_, or www.a.example."""
+    text = re.sub(r"(?i)www(?=\.)", lambda found: f"{found[0]}\u2060", text)  # what joins no words, shown as nothing
+    return re.sub(r"([\\`*_\[\]<>#+|~$:!.\-])", r"\\\1", text)
 
 
 def show_rate(rate: float) -> str:
