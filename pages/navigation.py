@@ -2,6 +2,7 @@
 
 import streamlit as st
 from components.language import choose_language, show_languages
+from components.presence import note_presence
 from components.words import _, say
 
 from mlpcore.store import StoreError
@@ -30,6 +31,7 @@ if st.user.get("is_logged_in") is False:  # signing in is set up in secrets.toml
     st.stop()
 try:
     page.run()
+    note_presence()
 except StoreError as error:
     st.error(say(error.sentence))
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

@@ -13,7 +13,7 @@ from components.live import live_plot
 from components.notices import warn
 from components.state import count_images, count_training_images, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
-from components.words import _, say, show_rate
+from components.words import _, as_markdown, say, show_rate
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import schedule_chart
@@ -50,7 +50,17 @@ def start(recipe: Recipe) -> None:
     """Submit the recipe and show its run."""
     name = f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
     try:
-        (st.session_state["run"],) = get_manager().submit([recipe], owner=owner, names=[name])
+        (st.session_state["run"],) = get_manager().submit(
+            [recipe], owner=owner, names=[name], stop_when_gone=st.session_state.get("stop_when_gone", False)
+        )
+    except (SentenceError, StoreError) as error:
+        st.session_state["trouble"] = error.sentence
+
+
+def go_on(run_id: str) -> None:
+    """Train a run that ended early to its end, and show the run that does."""
+    try:
+        (st.session_state["run"],) = get_manager().continue_runs([run_id], owner=owner)
     except (SentenceError, StoreError) as error:
         st.session_state["trouble"] = error.sentence
 
@@ -92,6 +102,15 @@ def show_knobs() -> tuple[Recipe | None, bool]:
         if forms.is_shown(*GROUPS["run"], "eps"):
             with st.popover(_("Run")):
                 forms.run_form()
+                st.toggle(
+                    _("Stop the run when I am gone"),
+                    key="stop_when_gone",
+                    persist_state="session",
+                    help=_(
+                        "Holds from the next Start on. Gone is who has had no page of this app open for 10 minutes; "
+                        "the run then stops, and keeps what it has measured."
+                    ),
+                )
         st.toggle(_("Log lr"), key="log_lr", persist_state="session", width="content")
     recipe, problems = forms.read_recipe()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
@@ -126,7 +145,7 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
         with st.container(gap=None):
             if shown is not None:
                 st.markdown(f"##### {describe_training(shown)}")
-                st.caption(describe_data(shown))
+                st.caption(as_markdown(describe_data(shown)))
         show_others(run)
         show_buttons(run, recipe, can_start=can_start)
 
@@ -143,6 +162,9 @@ def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> 
             st.button(label, on_click=forms.put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
         if mine and run.status is RunStatus.PAUSED:
             st.button(_("Resume"), on_click=obey, args=(manager.resume, run.id), key="resume")
+        elif run is not None and run.ended_early:
+            told = _("Trains this recipe to its end, as a new run that comes to the same points; this one is kept.")
+            st.button(_("Continue"), on_click=go_on, args=(run.id,), key="continue", help=told)
         else:
             can_pause = mine and run.status is RunStatus.RUNNING
             st.button(

@@ -57,7 +57,8 @@ def _draw(run_ids: list[str], ticks: bool, fingerprints: bool) -> None:
     if ticks and not going_on and not (fingerprints and is_loading(runs[0].recipe)):
         st.rerun()  # the timer and the buttons above belong to runs that go on
     series = build_series(runs)
-    st.text(_progress(runs))
+    trouble = get_manager().trouble if going_on else None
+    st.text(say(trouble) if trouble else _progress(runs))
     for one in series:
         for message in dict.fromkeys(say(run.message) for run in one.runs if run.message):
             st.text(f"{one.label}: {message}")
@@ -117,7 +118,7 @@ def _view_options() -> dict[str, object]:
         log_loss = st.toggle(_("Log loss"), key="compare.log_loss", persist_state="session", width="content")
         log_lr = st.toggle(_("Log lr"), key="compare.log_lr", persist_state="session", width="content")
         log_x = st.toggle(_("Log axis"), key="compare.log_x", persist_state="session", width="content")
-    return {"x": x, "log_loss": log_loss, "log_lr": log_lr, "log_x": log_x}
+    return {"x": x or "step", "log_loss": log_loss, "log_lr": log_lr, "log_x": log_x}
 
 
 def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bool) -> None:

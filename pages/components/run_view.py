@@ -102,7 +102,7 @@ def _curves(run: Run | None, recipe: Recipe) -> None:
         changes=recipe.changes,
         log_loss=st.session_state.get("log_loss", False),
         log_lr=st.session_state.get("log_lr", False),
-        smoothing=st.session_state.get("smoothing", 0.0),
+        smoothing=st.session_state.get("smoothing") or 0.0,
         translate=_,
     )
     alt = _("Train loss, test accuracy and learning rate over the iterations.")
@@ -126,7 +126,12 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
             st.text(_waiting_sentence(recipe))
             return
         st.badge(status_word(run.status), color=COLOURS[run.status])
-        st.text(say(run.message) if run.message else _progress_sentence(run))
+        if run.continues:
+            told = _("It trains a run that ended early to its end, from the start: the same recipe, the same points.")
+            st.badge(_("continued"), color="gray", help=told)
+        trouble = None if run.status.is_over else get_manager().trouble
+        message = run.message or trouble
+        st.text(say(message) if message else _progress_sentence(run))
 
 
 def _waiting_sentence(recipe: Recipe) -> str:
