@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mlpcore.batches import BatchStream, DeviceImages
+from mlpcore.capture import CapturedPass
 from mlpcore.models import build_model
 from mlpcore.network import StackedMLP
 from mlpcore.recipe import Change, Recipe
@@ -129,6 +130,7 @@ class _Cohort:
         self.sent: list[Edit | Leave] = []
         shape = images.train_images.shape[1], len(images.train.classes)
         self.network = StackedMLP([build_model(member.recipe, *shape) for member in self.members], device=device)
+        self.run_pass = CapturedPass(self.network) if device.type == "cuda" else self.network.forward_backward
         for row, member in enumerate(self.members):
             member.attach(self.network.parameters(row))
             member.initial_units = self._draw_units(row)
@@ -143,7 +145,7 @@ class _Cohort:
         inputs = self._pair({seed: images for seed, (_, images) in batches.items()})
         labels = torch.stack([member.labels[batches[member.recipe.seed][0]] for member in self.members])
         uniform = self._draw_uniform(labels.shape[1])
-        losses = self.network.forward_backward(inputs, labels.to(self.images.mean.device), uniform)
+        losses = self.run_pass(inputs, labels.to(self.images.mean.device), uniform)
         for member, loss in zip(self.members, losses.tolist(), strict=True):
             member.losses.append(loss)
             member.update(step)
