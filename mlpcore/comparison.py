@@ -35,7 +35,7 @@ def unflatten(knobs: Mapping[str, Any]) -> Recipe:
     recipe = {name: value for name, value in values.items() if name in Recipe.model_fields}
     for part, kinds in (("optimizer", OPTIMIZERS), ("scheduler", SCHEDULERS)):
         name = values.get(part, Recipe.model_fields[part].default.name)
-        fields = kinds[name].model_fields if name in kinds else {}
+        fields = kinds[name].model_fields if isinstance(name, str) and name in kinds else {}
         recipe[part] = {knob: value for knob, value in values.items() if knob in fields} | {"name": name}
     return Recipe.model_validate(recipe)
 

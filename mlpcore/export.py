@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mlpcore.comparison import flatten
 from mlpcore.messages import Sentence, SentenceError, write_sentence
+from mlpcore.problems import shorten
 from mlpcore.recipe import MAX_EVALUATIONS, Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 
@@ -22,10 +23,15 @@ FORMAT = "mlp-playground-runs"
 VERSION = 2  # 1 had a run's message as finished text
 MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
 MAX_RUNS = 1_000
+MAX_KEYS = 100  # of any object in a file: a million unknown ones would be as many complaints, 2 GB
 NAME = r"^[\w .\-]{1,40}$"
-FORM = re.compile(r"\+?,?(\.\d)?[a-z%]?")  # of a value in a message; a width could make a text of any length
+FORM = re.compile(r"\+?,?(\.\d)?[defgs%]?")  # of a value in a message; a width could make a text of any length
+LARGEST = 2**63  # of a whole number in a message: one of 400 digits is no float
+MAX_MESSAGE = 5_000  # characters, once its values are put in
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(max_length=1000)]
+Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class _Strict(BaseModel):
@@ -41,21 +47,25 @@ class _Point(_Strict):
     test_acc: Share
     lr: float
     seconds: float
-    weight_norms: Annotated[list[float], Field(max_length=10)] = []
+    weight_norms: Annotated[list[float], Field(max_length=10, fail_fast=True)] = []
     val_loss: float | None = None
     val_acc: Share | None = None
 
 
 class _Message(_Strict):
     template: Annotated[str, Field(min_length=1, max_length=1000)]
-    values: Annotated[dict[str, str | int | float], Field(max_length=20)] = {}
+    values: Annotated[dict[str, Text | Whole | float], Field(max_length=20)] = {}
 
     @model_validator(mode="after")
     def _can_be_said(self) -> "_Message":
         for _text, name, form, conversion in Formatter().parse(self.template):
-            if name is not None and (name not in self.values or conversion or not FORM.fullmatch(form)):
-                raise ValueError("its message cannot be put together")
-        self.template.format(**self.values)
+            if name is None:
+                continue
+            # what is no plain name, as 0 or step.real, would reach into a value, or past all of them
+            if not name.isidentifier() or name not in self.values or conversion or not FORM.fullmatch(form):
+                raise ValueError
+        if len(self.template.format(**self.values)) > MAX_MESSAGE:
+            raise ValueError
         return self
 
 
@@ -67,25 +77,25 @@ class _KeptRun(_Strict):
     step: Annotated[int, Field(ge=0, le=10_000_000)]
     seconds: Annotated[float, Field(ge=0, le=1e9)]
     device: Annotated[str, Field(max_length=40)] = ""
-    versions: Annotated[dict[str, str], Field(max_length=20)] = {}
+    versions: Annotated[dict[str, Text], Field(max_length=20)] = {}
     message: _Message | Annotated[str, Field(max_length=500)] | None = None
     note: Annotated[str, Field(max_length=2000)] = ""
-    evaluations: Annotated[list[_Point], Field(max_length=MAX_EVALUATIONS)] = []
+    evaluations: Annotated[list[_Point], Field(max_length=MAX_EVALUATIONS, fail_fast=True)] = []
 
     @model_validator(mode="after")
     def _steps_ascend(self) -> "_KeptRun":
         steps = [point.step for point in self.evaluations]
         if any(later <= earlier for earlier, later in pairwise(steps)):
-            raise ValueError("the steps of its evaluations do not ascend")
+            raise SentenceError("The file is damaged at {where}: the steps of its evaluations do not ascend.", where="")
         if max([self.step, *steps]) > self.recipe.train_iter:
-            raise ValueError("it has more steps than its recipe")
+            raise SentenceError("The file is damaged at {where}: it has more steps than its recipe.", where="")
         return self
 
 
 class _File(_Strict):
     format: Literal["mlp-playground-runs"]
     version: Literal[1, 2]
-    runs: Annotated[list[_KeptRun], Field(max_length=MAX_RUNS)]
+    runs: Annotated[list[_KeptRun], Field(max_length=MAX_RUNS, fail_fast=True)]
 
 
 def to_csv(runs: Sequence[Run]) -> str:
@@ -128,8 +138,9 @@ def from_json(data: bytes, *, owner: str) -> list[Run]:
         template = "The file has {size:.0f} MB: at most {most:.0f} MB are read."
         raise SentenceError(template, size=len(data) / 1e6, most=MAX_BYTES / 1e6)
     try:
+        json.loads(data, object_pairs_hook=_refuse_many)
         read = _File.model_validate_json(data)
-    except ValidationError as error:
+    except (ValueError, RecursionError) as error:
         raise _explain(error, data) from error
     return [
         Run(
@@ -168,15 +179,27 @@ def _as_sentence(kept: _Message | str | None) -> Sentence | None:
     return Sentence(kept.template, kept.values) if isinstance(kept, _Message) else Sentence.of_text(kept or "")
 
 
-def _explain(error: ValidationError, data: bytes) -> SentenceError:
+def _refuse_many(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > MAX_KEYS:
+        raise ValueError(f"an object of {len(pairs):,} names")
+
+
+def _explain(error: Exception, data: bytes) -> SentenceError:
+    if not isinstance(error, ValidationError):  # no JSON, nested without end, or of too many names
+        return SentenceError("This is no file of runs that this program wrote.")
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"][:6]))
+    # of a message pydantic names what it might have been as well
+    places = first["loc"][: first["loc"].index("message") + 1 if "message" in first["loc"] else 6]
+    where = ".".join(shorten(str(part)) for part in places)
     if first["type"] == "json_invalid" or f'"{FORMAT}"'.encode() not in data[:200]:
         return SentenceError("This is no file of runs that this program wrote.")
     if first["loc"] == ("version",):
         template = "This file was written by another version of this program: this one reads version {version}."
         return SentenceError(template, version=VERSION)
-    return SentenceError("The file is damaged at {where}: {reason}.", where=where, reason=first["msg"])
+    reason = first.get("ctx", {}).get("error")
+    if isinstance(reason, SentenceError) and "where" in reason.sentence.values:
+        return SentenceError(reason.sentence.template, where=where)
+    return SentenceError("The file is damaged at {where}: what stands there cannot be read.", where=where)
 
 
 def _as_cell(value: Any) -> Any:

@@ -19,12 +19,13 @@ WHOLE_NUMBERS = ("int_type", "int_parsing", "int_from_float", "int_parsing_size"
 LENGTHS = ("too_short", "too_long", "missing")
 LISTS = ("tuple_type",)
 EDITS = ("missing", "model_type", "tuple_type")
+MAX_PROBLEMS = 50  # that are said of one recipe: a file can hold thousands of unknown names
 
 
 def find_problems(error: ValueError) -> list[tuple[str, Sentence]]:
-    """Name each thing wrong with a recipe: the field (empty for the whole) and a sentence."""
+    """Name each thing wrong with a recipe, at most MAX_PROBLEMS: the field (empty for the whole) and a sentence."""
     if isinstance(error, ValidationError):
-        found = error.errors(include_url=False)
+        found = error.errors(include_url=False)[:MAX_PROBLEMS]
         # an item that is refused is not counted: pydantic then calls the list too short as well
         lists = {details["loc"][:-1] for details in found}
         said = [_explain(each) for each in found if each["type"] != "too_short" or each["loc"] not in lists]
@@ -168,4 +169,6 @@ def shorten(value: Any) -> str:
     except (ValueError, RecursionError):
         text = type(value).__name__
     text = "".join(character if character.isprintable() else "·" for character in text[:60])
+    if not text.strip():
+        return '""'
     return text if len(text) <= 40 else f"{text[:39]}…"

@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from mlpcore.messages import SentenceError
 
@@ -13,6 +13,7 @@ MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients
 MAX_ITERATIONS = 200_000  # a run: its preview steps the scheduler that often, 2.5 µs each
 MAX_REPLAYED = 2_000_000  # iterations, of all edits of lr together: each steps a new scheduler up to where it happens
 MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
+MAX_ITEMS = 10_000  # of a list that is looked at: three million wrong ones would be as many complaints, 3 GB
 
 
 class Knobs(BaseModel):
@@ -21,7 +22,11 @@ class Knobs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def _as_tuple(value: Any) -> Any:
+def _as_tuple(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, list) and len(value) > MAX_ITEMS:
+        raise SentenceError(
+            "{field} has {count:,} values: no knob has so many.", field=info.field_name, count=len(value)
+        )
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -39,7 +39,7 @@ chosen = st.pills(
     key="concept",
     label_visibility="collapsed",
     persist_state="session",
-)
+) or next(iter(CONCEPTS))  # a browser may send none all the same
 st.session_state["concept.address"] = chosen
 if st.query_params.get("concept") != chosen:
     st.query_params["concept"] = chosen

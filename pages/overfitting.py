@@ -5,11 +5,12 @@ from contextlib import suppress
 import streamlit as st
 from components import forms, lab_form
 from components.lab_view import find_run, shape_names, show_lab
+from components.language import read_query, write_query
 from components.notices import warn
 from components.remedies_view import match_remedies, remedy_names, show_remedies
 from components.state import count_images, get_manager, read_owner
 from components.summary import describe_data
-from components.words import _, say
+from components.words import _, as_markdown, say
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
@@ -50,8 +51,8 @@ def write_address(run: Run | None) -> None:
         return
     state["lab.address"] = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])}
     wanted = {name: value for name, value in state["lab.address"].items() if value}
-    if dict(st.query_params) != wanted:
-        st.query_params.from_dict(wanted)
+    if read_query() != wanted:
+        write_query(wanted)
 
 
 def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
@@ -97,9 +98,9 @@ def show_header(run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *
     with words, st.container(gap=None):
         if shown is not None:
             st.markdown(say(tell_what_to_look_for(shown, images=count_images(shown.dataset))))
-            st.caption(describe_data(shown))
+            st.caption(as_markdown(describe_data(shown)))
             if run is not None and recipe is not None and recipe != run.recipe:
-                st.caption(_("Start trains {recipe}.").format(recipe=describe_data(recipe)))
+                st.caption(_("Start trains {recipe}.").format(recipe=as_markdown(describe_data(recipe))))
     with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         st.button(_("Stop"), on_click=stop, args=(mine,), disabled=not mine, key="lab.stop")
         st.button(

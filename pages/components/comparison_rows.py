@@ -7,21 +7,23 @@ import pandas as pd
 import streamlit as st
 from components.notices import warn
 from components.summary import describe_data
-from components.words import _, say
+from components.words import _, as_markdown, say
 from pydantic import ValidationError
 
 from mlpcore.comparison import find_differences, flatten, unflatten
+from mlpcore.links import KNOBS
 from mlpcore.messages import Sentence
 from mlpcore.presets import PRESETS
-from mlpcore.problems import find_problems
+from mlpcore.problems import find_problems, shorten
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 
 MAX_ROWS = 16
 CHOSEN = "✓"
 ALWAYS = ("optimizer", "lr", "scheduler")  # columns that are there even where nothing differs
-KEPT = ("optimizer", "scheduler", "dataset", "activation")  # cells that cannot be emptied
+CHOICES = KEPT = ("optimizer", "scheduler", "dataset", "activation")  # cells that cannot be emptied
 TYPED = ("hidden_sizes", "betas", "milestones")  # written "128, 64"
 HIDDEN = ("changes", "seed", "device")
+LARGEST = 2**53  # from here on a float is no exact whole number, and a table can show none
 
 Rows = list[dict[str, Any]]
 
@@ -73,7 +75,7 @@ def edit_rows(rows: Rows, base: Recipe, datasets: Sequence[str]) -> tuple[list[R
     )
     _row_buttons(rows, base, [name for name in every if name not in ALWAYS])
     if recipes and not {"dataset", "train_size", "label_noise", "train_iter", "batch_size"} & differing.keys():
-        st.caption(_("Every row: {data}.").format(data=describe_data(recipes[0])))
+        st.caption(_("Every row: {data}.").format(data=as_markdown(describe_data(recipes[0]))))
     for sentence in st.session_state.pop("compare.said", []):
         warn(say(sentence))
     for text in refused:
@@ -87,17 +89,18 @@ def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Row
     edits: as st.data_editor reports them. A blank row that was added becomes a copy of the last one.
     """
     edited, said = [dict(row) for row in rows], []
-    ticks = {int(number): cells[CHOSEN] for number, cells in edits["edited_rows"].items() if CHOSEN in cells}
-    for number, cells in edits["edited_rows"].items():
-        row = edited[int(number)]
+    edited_rows = _find_edits(edits, len(rows))
+    ticks = {number: cells[CHOSEN] for number, cells in edited_rows.items() if CHOSEN in cells}
+    for number, cells in edited_rows.items():
+        row = edited[number]
         row |= {name: value for name, value in _read_cells(cells).items() if value is not None or name not in KEPT}
         for name in sorted(_read_cells(cells).keys() - _knobs_of(row)):
-            values = {"number": int(number) + 1, "optimizer": row["optimizer"], "scheduler": row["scheduler"]}
+            values = {"number": number + 1} | {part: shorten(row[part]) for part in ("optimizer", "scheduler")}
             template = "Row {number}: neither {optimizer} nor its schedule, {scheduler}, has {knob}."
             said.append(Sentence(template, values | {"knob": name}))
     kept = [number for number in range(len(edited)) if number not in edits["deleted_rows"]]
     after = [edited[number] for number in kept]
-    for cells in edits["added_rows"]:
+    for cells in (row for row in edits["added_rows"] if isinstance(row, dict)):
         given = {name: value for name, value in _read_cells(cells).items() if value is not None}
         after.append((dict(after[-1]) if after else flatten(base)) | given)
     chosen = {place for place, number in enumerate(kept) if ticks.get(number)}
@@ -175,11 +178,28 @@ def _as_cells(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         row = flatten(unflatten(row))
     except ValidationError:
         row = {name: value for name, value in row.items() if name in _knobs_of(row)}
-    cells = {name: row.get(name) for name in names}
+    cells = {name: row.get(name) if _fits_column(name, row.get(name)) else None for name in names}
     return {
         name: ", ".join(map(str, value)) if name in TYPED and isinstance(value, tuple | list) else value
         for name, value in cells.items()
     }
+
+
+def _find_edits(edits: Mapping[str, Any], count: int) -> dict[int, Mapping[str, Any]]:
+    """The cells that were edited, by the number of their row; a browser may send rows that are none."""
+    numbered = {int(number): cells for number, cells in edits["edited_rows"].items()}
+    return {number: cells for number, cells in numbered.items() if number in range(count) and isinstance(cells, dict)}
+
+
+def _fits_column(name: str, value: Any) -> bool:
+    """Whether a column can show a value: what does not fit is refused beside the table, in a sentence."""
+    if name in TYPED:
+        return True
+    if name in CHOICES:
+        return isinstance(value, str)
+    if name == "nesterov":
+        return isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _knobs_of(row: Mapping[str, Any]) -> set[str]:
@@ -192,7 +212,7 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
     before = st.session_state["compare.chosen_rows"]
     if not edits["deleted_rows"]:  # the marks that stood there before still stand
         marks = {str(number): {CHOSEN: True} for number in before}
-        given = {str(number): cells for number, cells in edits["edited_rows"].items()}
+        given = {str(number): cells for number, cells in _find_edits(edits, len(rows)).items()}
         merged = {number: marks.get(number, {}) | given.get(number, {}) for number in {**marks, **given}}
         edits = {**edits, "edited_rows": merged}
     after, chosen, st.session_state["compare.said"] = apply_edits(rows, edits, base)
@@ -200,17 +220,21 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
 
 
 def _read_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _from_cell(name, value) for name, value in cells.items() if name != CHOSEN}
+    """The knobs that a visitor typed; other names, as a browser may send, are none."""
+    return {name: _from_cell(name, value) for name, value in cells.items() if name in KNOBS and name not in HIDDEN}
 
 
 def _from_cell(name: str, value: Any) -> Any:
+    text = value if isinstance(value, str) else shorten(value)  # lists may be nested deeper than str() goes
     if name in TYPED and value is not None:
         try:
             number = float if name == "betas" else int
-            return tuple(number(part) for part in str(value).split(",") if part.strip())
+            return tuple(number(part) for part in text.split(",") if part.strip())
         except ValueError:
-            return str(value)
-    if isinstance(value, float) and value.is_integer():
+            return text
+    if name in CHOICES and value is not None:
+        return text
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
         return int(value)  # a knob that is a float takes it as well
     return value
 

@@ -59,6 +59,7 @@ def _controls() -> tuple[list[float], int]:
         key="losses.true",
         persist_state="session",
     )
+    true_class = true_class or 0  # a browser may send none all the same
     grid = st.grid(2, min_column_width=120)
     logits = []
     for name, start in zip(CLASSES, LOGITS, strict=True):

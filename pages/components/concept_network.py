@@ -35,7 +35,7 @@ def show_network() -> None:
         lr = _controls()
     state = st.session_state
     unit, feature = state["network.unit"] - 1, state["network.feature"] - 1
-    done = walk(state["network.seed"], y=state["network.target"], lr=lr, updates=state["network.updates"])
+    done = walk(state["network.seed"], y=state["network.target"] or 0, lr=lr, updates=state["network.updates"])
     with right:
         step = STEPS[state["network.step"] - 1]
         values, slopes = st.columns(2, gap="small")

@@ -122,7 +122,7 @@ def _show_rule(rules: dict[str, SGD | Adam]) -> None:
         start = st.number_input(_("Parameter θ₀"), -100.0, 100.0, 1.0, key="updates.theta", **entry)
         first = st.number_input(_("1st gradient"), -100.0, 100.0, 0.5, key="updates.gradient_1", **entry)
         second = st.number_input(_("2nd gradient"), -100.0, 100.0, 0.5, key="updates.gradient_2", **entry)
-    knobs = rules[chosen]
+    knobs = rules[chosen or "momentum"]  # a browser may send no rule all the same
     state, lines = update(knobs, State(start), first)
     _state, more = update(knobs, state, second)
     left, right = st.columns(2, gap="medium")

@@ -39,4 +39,4 @@ def _draw(run_id: str) -> None:
         label_visibility="collapsed",
         persist_state="session",
     )
-    views[chosen][1](run)
+    views[chosen or "readings"][1](run)  # a browser may send none all the same

@@ -125,6 +125,7 @@ def _pick_images(run: Run, sight: Sight) -> np.ndarray:
         )
         template = _("After {step:,} iterations {wrong:,} of {images:,} test images are classified wrongly.")
         st.text(template.format(step=sight.step, wrong=len(mistakes), images=len(sight.labels)))
+    view = view or "mistakes"  # a browser may send none all the same
     explanations = {
         "mistakes": _(
             "The most confident mistakes first: the true class and the three likeliest, ✓ where one is true."
