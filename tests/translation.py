@@ -34,21 +34,19 @@ def read_catalogue(language: str) -> Catalog:
         return pofile.read_po(file, locale=language)
 
 
-def update(language: str) -> Catalog:
-    """Bring a catalogue up to date with what the code says; its header, with the glossary, stays as it is."""
-    catalog = read_catalogue(language)
+def update(catalog: Catalog) -> Catalog:
+    """Bring a catalogue up to date with what the code says."""
     catalog.update(find_texts(), no_fuzzy_matching=True)
     catalog.obsolete.clear()
-    write_catalogue(language, catalog)
     return catalog
 
 
-def write_catalogue(language: str, catalog: Catalog) -> None:
-    """Write a catalogue's texts under the header that its file has."""
-    path, texts = _path(language), BytesIO()
-    header, _blank, _texts = path.read_bytes().partition(b"\n\n")
+def write_catalogue(language: str, catalog: Catalog) -> bytes:
+    """Write a catalogue's texts under the header, with its glossary, that the file has."""
+    texts = BytesIO()
+    header, _blank, _texts = _path(language).read_bytes().partition(b"\n\n")
     pofile.write_po(texts, catalog, width=120, sort_output=False, include_lineno=False, omit_header=True)
-    path.write_bytes(header + b"\n\n" + texts.getvalue())
+    return header + b"\n\n" + texts.getvalue()
 
 
 def _path(language: str) -> Path:
@@ -82,6 +80,7 @@ def _texts(node: ast.expr) -> Iterator[str]:
 
 if __name__ == "__main__":
     for folder in sorted(LOCALE.iterdir()):
-        texts = update(folder.name)
-        missing = sum(not message.string for message in texts if message.id)
+        texts = update(read_catalogue(folder.name))
+        _path(folder.name).write_bytes(write_catalogue(folder.name, texts))
+        missing = sum(not any(message.string) for message in texts if message.id)
         print(f"{folder.name}: {len(texts)} texts, {missing} without a translation")
