@@ -163,7 +163,7 @@ def shorten(value: Any) -> str:
     """Write a value, whatever it is, in at most 40 printable characters."""
     # an integer of millions of digits takes minutes to write out, or is not written at all, and lists nest deeply
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
-        return "a number of more than 30 digits"
+        return "> 10^30" if value > 0 else "< -10^30"
     try:
         text = value if isinstance(value, str) else reprlib.repr(value)
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from string import Template
 from textwrap import wrap
+from unicodedata import east_asian_width
 
 WIDTH = 110  # columns of a comment
 
@@ -25,7 +26,9 @@ def fill(template: str, **values: object) -> str:
 
 def note(sentence: str, indent: int = 0) -> str:
     """Write a sentence as a comment; lines after the first are indented, the first stands where it is put."""
-    return f"\n{' ' * indent}".join(f"# {line}" for line in wrap(sentence, WIDTH - indent, break_long_words=False))
+    wide = sum(east_asian_width(letter) in "FW" for letter in sentence)  # each takes two columns
+    width = (WIDTH - indent) * len(sentence) // (len(sentence) + wide)
+    return f"\n{' ' * indent}".join(f"# {line}" for line in wrap(sentence, width, break_long_words=False))
 
 
 def quote(text: str) -> str:

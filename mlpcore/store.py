@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Select, case, column, delete, func, i
 from sqlalchemy.exc import IntegrityError
 
 from mlpcore.database import HASTY_SECONDS, StoreError, address, explained, open_engine, runs_home, writing
-from mlpcore.messages import Sentence, write_sentence
+from mlpcore.messages import Sentence, SentenceError, write_sentence
 from mlpcore.migrations import SCHEMA, migrate
 from mlpcore.presence import Presence
 from mlpcore.recipe import Recipe
@@ -158,7 +158,7 @@ class RunStore:
             # one statement asks whether the run goes on and changes it, so no other writer can come in between
             going_on = (_runs.c.id == run_id) & _runs.c.status.in_(ACTIVE)
             if not connection.execute(update(_runs).where(going_on).values(values)).rowcount:
-                raise ValueError(_why_not(connection, run_id))
+                raise _why_not(connection, run_id)
             _insert_evaluations(connection, run_id, evaluations)
 
     def get(self, run_id: str) -> Run:
@@ -168,7 +168,7 @@ class RunStore:
             measured = select(*(_evaluations.c[name] for name in MEASURES)).where(_evaluations.c.run_id == run_id)
             evaluations = connection.execute(measured.order_by(_evaluations.c.step)).all()
         if row is None:
-            raise ValueError(_unknown(run_id))
+            raise _unknown(run_id)
         return read_run(row._asdict(), tuple(read_evaluation(values._asdict()) for values in evaluations))
 
     def list_runs(
@@ -247,7 +247,7 @@ class RunStore:
             return
         with self._write() as connection:
             if not connection.execute(update(_runs).where(_runs.c.id == run_id).values(values)).rowcount:
-                raise ValueError(_unknown(run_id))
+                raise _unknown(run_id)
 
     def count(self, *, owner: str | None = None, statuses: Sequence[RunStatus] | None = None) -> int:
         """Count the runs that are stored, those of an unreadable recipe too."""
@@ -259,7 +259,7 @@ class RunStore:
         with self._write() as connection:
             over = (_runs.c.id == run_id) & _runs.c.status.not_in(ACTIVE)
             if not connection.execute(delete(_runs).where(over)).rowcount:
-                raise ValueError(_why_not(connection, run_id))
+                raise _why_not(connection, run_id)
         self.sights.delete(run_id)
 
     def mark_interrupted(self) -> list[str]:
@@ -363,14 +363,14 @@ def _at_least(name: str, value: float) -> Any:
     return case((func.coalesce(_runs.c[name], value) <= value, value), else_=_runs.c[name])
 
 
-def _why_not(connection: Connection, run_id: str) -> str:
+def _why_not(connection: Connection, run_id: str) -> ValueError:
     status = connection.scalar(select(_runs.c.status).where(_runs.c.id == run_id))
     if status is None:
         return _unknown(run_id)
     if status in ACTIVE:
-        return f"Run {run_id} is {status}: it must be stopped before it can be deleted."
-    return f"Run {run_id} is {status}: a run that is over never changes."
+        return ValueError(f"Run {run_id} is {status}: it must be stopped before it can be deleted.")
+    return ValueError(f"Run {run_id} is {status}: a run that is over never changes.")
 
 
-def _unknown(run_id: str) -> str:
-    return f"There is no run {run_id!r}: it may have been deleted."
+def _unknown(run_id: str) -> SentenceError:
+    return SentenceError("There is no run {run_id!r}: it may have been deleted.", run_id=run_id)

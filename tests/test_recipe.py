@@ -189,7 +189,7 @@ def test_a_fraction_is_no_whole_number(value):
         ({"seed": True}, "seed is True: it must be a whole number from 0 to 4,294,967,295."),
         (
             {"seed": 10**4000},
-            "seed is a number of more than 30 digits: it must be a whole number from 0 to 4,294,967,295.",
+            "seed is > 10^30: it must be a whole number from 0 to 4,294,967,295.",
         ),
         ({"optimizer": {"name": "SGD", "lr": 11.0}}, "lr is 11.0: it must be a number from 1e-6 to 10."),
         ({"optimizer": {"name": "SGD", "lr": "3"}}, "lr is 3: it must be a number from 1e-6 to 10."),
