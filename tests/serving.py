@@ -50,6 +50,12 @@ class Server:
                 self.stop()
                 raise RuntimeError(f"the server did not start:\n{self.read_log()}")
 
+    @property
+    def pid(self) -> int:
+        """The number of the server's process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End the process as a power cut would."""
         self._end(signal.SIGKILL)

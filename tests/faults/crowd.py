@@ -1,0 +1,130 @@
+"""Many tabs on one server: `python -m tests.faults.crowd --sessions 50 --seconds 600`.
+
+Four runs train, and every session watches one of them as a browser does: a WebSocket, a live chart that ticks once a
+second. Prints errors, the server's memory when all have come and at the end, how long a tick takes, and how fast the
+four train while nobody, everybody and again nobody watches. The crowd itself runs on the same machine: 50 sessions take
+part of a core from the server.
+"""
+
+import argparse
+import asyncio
+import math
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from tests.faults.guest import Guest
+from tests.faults.process import TINY, make_tiny, read_usage
+from tests.serving import Server, serving
+
+RUNS = 4  # as many as train at a time
+SHAPES = "dataset=Shapes&scheduler=none"
+LONGEST = 200_000  # iterations
+EVAL_EVERY = 200
+SPEED_SECONDS = 20.0  # over which the speed without a crowd is measured, at most
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What came of it. speeds: iterations a second, all runs together."""
+
+    errors: tuple[str, ...]
+    ticks: tuple[tuple[float, ...], ...]  # of each session, in seconds
+    memory: tuple[float, float]  # MB, when all had come and at the end
+    alone: tuple[float, float]  # speed before and after
+    watched: float  # speed meanwhile
+
+
+async def gather(server: Server, *, sessions: int, seconds: float, knobs: str) -> Crowd:
+    """Start the runs, let `sessions` tabs watch them for so many seconds, and measure."""
+    address = f"{server.url}/?{knobs}&train_iter={LONGEST}&eval_every={EVAL_EVERY}"
+    run_ids = [await start_run(f"{address}&seed={seed}") for seed in range(RUNS)]
+    await until_measured(server, run_ids)
+    quiet = min(seconds / 2, SPEED_SECONDS)
+    before = await measure_speed(server, run_ids, quiet)
+    async with AsyncExitStack() as stack:
+        guests = [Guest(f"{server.url}/?run={run_ids[number % RUNS]}") for number in range(sessions)]
+        for guest in guests:
+            await stack.enter_async_context(guest)
+        first, until = read_usage(server.pid), monotonic() + seconds
+        async with asyncio.TaskGroup() as group:
+            speed = group.create_task(measure_speed(server, run_ids, seconds))
+            for guest in guests:
+                group.create_task(guest.watch(until=until))
+        last = read_usage(server.pid)
+    after = await measure_speed(server, run_ids, quiet)
+    errors = [error for guest in guests for error in guest.errors]
+    errors += [line for line in server.read_log().splitlines() if "Traceback" in line]
+    errors += ["a run was over before the crowd left"] * (max(read_steps(server, run_ids)) >= LONGEST)
+    ticks = tuple(tuple(guest.ticks) for guest in guests)
+    return Crowd(tuple(errors), ticks, (first.memory, last.memory), (before, after), speed.result())
+
+
+async def start_run(url: str) -> str:
+    """Press Start at that address, and leave; return the run's id."""
+    async with Guest(url) as guest:
+        await guest.run(click="start")
+        assert guest.errors == []
+        return guest.shown_run
+
+
+async def until_measured(server: Server, run_ids: Sequence[str]) -> None:
+    """Wait until every run has been evaluated, so that nothing is still being loaded."""
+    async with asyncio.timeout(120):
+        while min(read_steps(server, run_ids)) < EVAL_EVERY:
+            await asyncio.sleep(0.1)
+
+
+async def measure_speed(server: Server, run_ids: Sequence[str], seconds: float) -> float:
+    """Iterations a second of all runs together, by what the store has: at most half a second old."""
+    began, first = monotonic(), sum(read_steps(server, run_ids))
+    await asyncio.sleep(seconds)
+    return (sum(read_steps(server, run_ids)) - first) / (monotonic() - began)
+
+
+def read_steps(server: Server, run_ids: Sequence[str]) -> list[int]:
+    """The step of each run, as stored."""
+    with closing(sqlite3.connect(server.home / "runs.sqlite3")) as connection:
+        steps = dict(connection.execute("SELECT id, step FROM runs"))
+    return [steps[run_id] for run_id in run_ids]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of them does not exceed."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def main() -> None:
+    """Let them come, and print what they saw."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.crowd", description=__doc__.splitlines()[0])
+    parser.add_argument("--sessions", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--tiny", action="store_true", help="small images of our own instead of Shapes")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_tiny(folder / "data")
+        with serving(folder / "server", data=folder / "data") as server:
+            knobs = TINY if asked.tiny else SHAPES
+            crowd = asyncio.run(gather(server, sessions=asked.sessions, seconds=asked.seconds, knobs=knobs))
+    ticks = [tick for session in crowd.ticks for tick in session]
+    fewest = min(map(len, crowd.ticks))
+    print(f"{asked.sessions} sessions, {asked.seconds:g} s, {RUNS} runs")
+    for error in crowd.errors[:10]:
+        print(error)
+    print(f"errors            {len(crowd.errors)}")
+    if not ticks:
+        raise SystemExit("no session ever got a tick")
+    print(f"ticks             {len(ticks)}, at least {fewest} a session")
+    print(f"a tick            median {percentile(ticks, 0.5):.3f} s, 95 % within {percentile(ticks, 0.95):.3f} s")
+    print(f"server's memory   {crowd.memory[0]:.0f} MB when all had come, {crowd.memory[1]:.0f} MB at the end")
+    print(f"iterations/s      {crowd.alone[0]:.0f} before, {crowd.watched:.0f} watched, {crowd.alone[1]:.0f} after")
+    raise SystemExit(bool(crowd.errors))
+
+
+if __name__ == "__main__":
+    main()
