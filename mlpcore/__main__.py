@@ -31,7 +31,7 @@ from mlpcore.catalog import (
     missing_files,
 )
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.problems import find_problems
+from mlpcore.problems import find_problems, shorten
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.runs import Run, RunStatus
 from mlpcore.sources import ARCHIVES
@@ -43,6 +43,7 @@ PARTS: dict[str, Mapping[str, type[BaseModel]]] = {"optimizer": OPTIMIZERS, "sch
 NAME = re.compile(r"[\w .\-]{1,40}")
 NO_FLAGS = {*PARTS, "changes", "name"}  # of the fields; a part has a flag and a group of its own
 OWNER = ""  # no browser's token: no page can stop a run of the command line
+MAX_CHARACTERS = 1_000_000  # of a recipe that is read: one with a thousand edits has 100,000
 LOOK_SECONDS = 0.1  # between two looks at the run
 LINE_SECONDS = 1.0  # between two states of the bar where they go into a file
 WRONG, INTERRUPTED = 2, 130  # exit codes; the second is what a shell expects after Ctrl-C
@@ -68,7 +69,7 @@ def _train(given: argparse.Namespace) -> int:
     name = given.name or f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
     if not NAME.fullmatch(name):
         template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
-        raise SentenceError(template, field="name", value=name)
+        raise SentenceError(template, field="name", value=shorten(name))
     home = data_home()
     if recipe.dataset not in all_datasets(home):
         raise SentenceError(
@@ -160,10 +161,16 @@ def _read_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
 
 def _read_json(file: str) -> Any:
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        with contextlib.nullcontext(sys.stdin) if file == "-" else open(file, encoding="utf-8") as source:  # noqa: PTH123
+            text = source.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            template = "{file} is too long: a recipe has at most {most:,} characters."
+            raise SentenceError(template, file=file, most=MAX_CHARACTERS)
         return json.loads(text)
     except OSError as error:
         raise SentenceError("{file} cannot be read: {reason}.", file=file, reason=error.strerror) from None
+    except SentenceError:
+        raise
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
         raise SentenceError("{file} is not JSON: {reason}.", file=file, reason=error) from None
 

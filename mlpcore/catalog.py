@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import platformdirs
@@ -19,6 +20,7 @@ BUILT_IN_CLASSES = 10  # of each
 TRAINING_IMAGES = {CIFAR10: 50_000, FASHION_MNIST: 60_000, MNIST: 60_000, SHAPES: 50_000}
 TEST_IMAGES = 10_000  # of each of these
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MAX_CLASSES = 1_000  # of a folder of images; one with more is refused when it is loaded, and no more are looked at
 
 
 def data_home() -> Path:
@@ -71,6 +73,17 @@ def folder_datasets(home: Path) -> list[str]:
     ]
 
 
+def _may_be_folder(name: str) -> bool:
+    """Whether a name could be that of a folder in the home of the data: a browser may ask for any, as ../.. is one."""
+    return name.isprintable() and name not in ("", ".", "..") and Path(name).name == name
+
+
+def _class_folders(folder: Path) -> list[str]:
+    """Where the images of each class lie, of the first ones where there are too many. Raises OSError."""
+    with os.scandir(folder) as entries:
+        return list(islice((entry.path for entry in entries if entry.is_dir()), MAX_CLASSES + 1))
+
+
 def is_image(name: str) -> bool:
     """Tell by its name whether a file is taken for an image: Thumbs.db and .DS_Store are not."""
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
@@ -85,8 +98,10 @@ def count_training_images(home: Path, dataset: str) -> int:
     """Count the training images of a data set without loading it: 30 ms for a folder of 50,000; at least 1."""
     if dataset in BUILT_IN:
         return TRAINING_IMAGES[dataset]
+    if not _may_be_folder(dataset):
+        return 1
     try:
-        classes = [entry.path for entry in os.scandir(home / dataset / "train") if entry.is_dir()]
+        classes = _class_folders(home / dataset / "train")
         counts = [sum(is_image(entry.name) for entry in os.scandir(folder)) for folder in classes]
     except OSError:
         return 1
@@ -97,7 +112,7 @@ def count_training_images(home: Path, dataset: str) -> int:
 
 def count_classes(home: Path, dataset: str) -> int:
     """Count the classes of a data set without loading it; 10, what all built-in ones have, where there are none."""
-    if dataset in BUILT_IN:
+    if dataset in BUILT_IN or not _may_be_folder(dataset):
         return BUILT_IN_CLASSES
     try:
         classes = sum(entry.is_dir() for entry in os.scandir(home / dataset / "train"))
@@ -112,7 +127,7 @@ def fingerprint(home: Path, dataset: str) -> str:
     Of an image folder these are the class folders, and when something was added to them, removed or renamed. An image
     overwritten in place does not show here; it does when the data set is loaded anew.
     """
-    if dataset == SHAPES:
+    if dataset == SHAPES or not _may_be_folder(dataset):
         return ""
     marks = hashlib.sha256()
     for path in _marked(home, dataset):
@@ -136,6 +151,6 @@ def _marked(home: Path, dataset: str) -> Iterator[str]:
         folder = home / dataset / split
         yield str(folder)
         try:
-            yield from sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())
+            yield from sorted(_class_folders(folder))
         except OSError:
             continue

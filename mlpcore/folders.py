@@ -13,14 +13,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mlpcore.cache import Arrays, cached_arrays
-from mlpcore.catalog import SUFFIXES, cut_size, is_image
+from mlpcore.catalog import MAX_CLASSES, SUFFIXES, cut_size, is_image
 from mlpcore.messages import SentenceError
 
 SIDE = 32
 REPORT_EVERY = 500  # images between two reports of progress, about 60 ms
 DECODING = 1  # part of the fingerprint: counts the ways in which files were turned into pixels
 CUTTING = "test split 1"  # the seed by which images are set aside for testing, where a data set has no folder for that
-MAX_CLASSES = 1_000
 MAX_FILES = 1_000_000  # 3 GB once decoded
 MAX_PIXELS = 89_478_485  # of one image, a quarter of a GB: from here on Pillow too warns of a decompression bomb
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)

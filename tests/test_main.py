@@ -142,7 +142,7 @@ class TestRefusals:
             (["--batch-size", "0.5"], "batch_size is 0.5: it must be a whole number from 1 to 100,000."),
             (["--momentum", "0"], "nesterov is on while momentum is 0: it needs a momentum above 0."),
             (["--dataset", "zoo"], "dataset is zoo: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes."),
-            (["--device", "gpu"], "device is gpu: it must be one of auto, cpu, cuda, mps or xpu."),
+            (["--device", "gpu"], "device is gpu: it must be one of auto, cpu, cuda, mps, xpu."),
             (["--name", "<b>"], "name is <b>: it must be 1 to 40 letters, digits, spaces, dots, hyphens or"),
             (["--recipe", "missing.json"], "missing.json cannot be read: No such file or directory."),
         ],
