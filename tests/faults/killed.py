@@ -38,7 +38,7 @@ class Kill:
     lost: tuple[float, ...]  # the ages in seconds of those that are gone
 
 
-def kill_at_random(folder: Path, count: int, *, seed: int) -> Iterator[Kill]:
+def kill_at_random(folder: Path, count: int, *, seed: int, kept: float = KEPT_SECONDS) -> Iterator[Kill]:
     """Let process after process train on one database and die; check what each leaves. Raises AssertionError."""
     home, data, draw = folder / "home", folder / "data", random.Random(seed)
     make_tiny(data)
@@ -58,7 +58,7 @@ def kill_at_random(folder: Path, count: int, *, seed: int) -> Iterator[Kill]:
                 check_history(run, data)
                 store.sights.read(run.id)  # the newest, or None: never an error
         lost = tuple(killed - said.at for said in find_lost(trainer.said, runs))
-        assert max(lost, default=0.0) <= KEPT_SECONDS, f"lost, by age in seconds: {lost}"
+        assert max(lost, default=0.0) <= kept, f"lost, by age in seconds: {lost}"
         yield Kill(killed - submitted, len(trainer.said), lost)
 
 
