@@ -67,6 +67,7 @@ def edit_rows(rows: Rows, base: Recipe, datasets: Sequence[str]) -> tuple[list[R
         key=f"compare.editor.{st.session_state['compare.version']}",
         num_rows="dynamic",
         hide_index=True,
+        placeholder="—",
         height="content" if len(rows) < 10 else 360,
         column_config={CHOSEN: st.column_config.CheckboxColumn(width=44, help=_("Rows to copy or to remove."))}
         | {name: _column(name, datasets) for name in shown},

@@ -16,6 +16,13 @@ LOCALE = Path(__file__).parent.parent / "locale"
 
 _tell_browser = st.components.v2.component(
     "language",
+    # Korean lines break between words; a browser would break them between any two letters
+    css="""
+        :lang(ko) :is(p, li, [data-testid="stText"]) {
+            word-break: keep-all;
+            overflow-wrap: anywhere;
+        }
+    """,
     js="""
         export default function ({ data }) {
             document.documentElement.lang = data.language;
@@ -23,6 +30,7 @@ _tell_browser = st.components.v2.component(
                 document.cookie = `${data.cookie}=${data.language}; path=/; max-age=31536000; samesite=lax`;
         }
     """,
+    isolate_styles=False,  # the rule is for the whole page
 )
 
 
