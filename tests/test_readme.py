@@ -112,3 +112,36 @@ def test_the_exit_codes_are_as_it_says(capsys):
     assert "2 for an error, said in one sentence" in README
     assert main(["train", "--lr", "99"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+class TestKorean:
+    """README.ko.md says the same: its commands, its code, its pictures and its figures are README.md's."""
+
+    KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
+
+    @staticmethod
+    def code(text: str) -> tuple[list[str], list[str]]:
+        """Indented lines, which are commands, and fenced blocks but for the map, which stands in English only."""
+        fenced = re.findall(r"^```\w+\n.*?^```$", text, re.MULTILINE | re.DOTALL)
+        return re.findall(r"^    .*$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.M), fenced
+
+    @staticmethod
+    def figures(text: str, section: str) -> list[list[str]]:
+        """The numbers of each row of a section's table, sorted: words stand in another order."""
+        (table,) = re.findall(rf"^## {section}\n.*?(^\|.*?)\n\n", text, re.MULTILINE | re.DOTALL)
+        return [sorted(re.findall(r"\d[\d,.]*(?:e-\d+)?", row.replace(", ", " "))) for row in table.split("\n")]
+
+    def test_its_commands_and_code_are_the_same(self):
+        commands, fenced = self.code(README)
+        assert self.code(self.KOREAN) == (commands, fenced)
+        assert (len(commands) > 10, len(fenced)) == (True, 3)
+
+    def test_its_figures_are_the_same(self):
+        figures = self.figures(README, "Measured")
+        assert len(figures) > 10
+        assert self.figures(self.KOREAN, "측정") == figures
+
+    def test_its_pictures_and_links_are_there(self):
+        targets = re.findall(r'(?:src|srcset)="([^"]+)"|\]\(([^)#:]+)', self.KOREAN)
+        assert len(targets) >= 5
+        assert [target for pair in targets for target in pair if target and not (ROOT / target).is_file()] == []
