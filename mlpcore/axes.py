@@ -67,7 +67,9 @@ def snug_range(values: np.ndarray, *, least: float, default: tuple[float, float]
     low, high = float(values.min()), float(values.max())
     step = _round_up(max((high - low) / INTERVALS, least))
     start, stop = math.floor(low / step), math.ceil(high / step)
-    return round(start * step, 9), min(most, round(max(stop, start + 1) * step, 9))
+    if start == stop:  # one round value: the room is above it, or below it where there is none above
+        start, stop = (start, stop + 1) if (stop + 1) * step <= most else (start - 1, stop)
+    return round(start * step, 9), min(most, round(stop * step, 9))
 
 
 def short_number(value: float) -> str:

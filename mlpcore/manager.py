@@ -4,7 +4,8 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
@@ -13,7 +14,7 @@ from mlpcore.cohort import cohort_key
 from mlpcore.device import pick_device
 from mlpcore.endings import SHUT_DOWN
 from mlpcore.library import ImageLibrary
-from mlpcore.members import Group, Member, Roster
+from mlpcore.members import Group, Member, Roster, find_obstacle
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe, with_change
 from mlpcore.rounds import Train, TrainingThread, train_on
@@ -96,30 +97,29 @@ class RunManager:
 
     def stop(self, run_id: str, *, owner: str) -> None:
         """End a run; it keeps what was measured."""
-        with self._roster.lock:
-            self._find(run_id, owner).stop_requested = True
+        with self._find(run_id, owner) as member:
+            member.stop_requested = True
             self._roster.lock.notify_all()
 
     def pause(self, run_id: str, *, owner: str) -> None:
         """Let a run, and with it the runs of its cohort, wait where it is."""
-        with self._roster.lock:
-            group = self._find(run_id, owner).group
+        with self._find(run_id, owner) as member:
+            group = member.group
             group.paused = True
             group.ticks.clear()
             group.show(RunStatus.PAUSED)
 
     def resume(self, run_id: str, *, owner: str) -> None:
         """Let a paused run go on."""
-        with self._roster.lock:
-            group = self._find(run_id, owner).group
+        with self._find(run_id, owner) as member:
+            group = member.group
             group.paused = False
             group.show(RunStatus.QUEUED if group.training is None else RunStatus.RUNNING)
             self._roster.lock.notify_all()
 
     def change(self, run_id: str, *, owner: str, **knobs: float) -> None:
         """Set lr, momentum or weight_decay of a run from its next step on. Raises ValueError out of range."""
-        with self._roster.lock:
-            member = self._find(run_id, owner)
+        with self._find(run_id, owner) as member:
             requested = member.requested | knobs
             with_change(member.run.recipe, member.group.step, requested)
             member.requested = requested
@@ -175,6 +175,12 @@ class RunManager:
             member = self._roster.members.get(run_id)
             return member.group.loading.progress if member and member.group.is_loading else None
 
+    def obstacle(self, run_id: str) -> Sentence | None:
+        """Say what keeps a queued run from beginning, where that is more than its turn."""
+        with self._roster.lock:
+            member = self._roster.members.get(run_id)
+            return find_obstacle(member.group, self._roster.count_begun()) if member else None
+
     def shutdown(self) -> None:
         """Mark what is going on as interrupted, store it and end the threads, in SHUTDOWN_SECONDS at most.
 
@@ -212,21 +218,22 @@ class RunManager:
             template = "{limit} runs at a time are the most for one person: try again when some of yours are over."
             raise SentenceError(template, limit=MAX_OWNED)
 
-    def _find(self, run_id: str, owner: str) -> Member:
-        member = self._roster.members.get(run_id)
-        if member is None and self._goes_on_elsewhere(run_id):
+    @contextmanager
+    def _find(self, run_id: str, owner: str) -> Iterator[Member]:
+        """Hold the roster's lock over a run that goes on and is `owner`'s. Raises SentenceError where it is not."""
+        with self._roster.lock:
+            member = self._roster.members.get(run_id)
+            if member is not None:
+                if member.run.status.is_over:
+                    raise SentenceError("This run is over already.")
+                if not secrets.compare_digest(member.run.owner.encode(), owner.encode()):
+                    raise SentenceError("Only the person who started this run can do that.")
+                yield member
+                return
+        status = self.store.read_status(run_id)  # without the lock, for which training and every page would wait
+        if status is not None and not status.is_over:
             raise SentenceError("This run goes on in another program that shares these runs: only that one can do it.")
-        if member is None or member.run.status.is_over:
-            raise SentenceError("This run is over already.")
-        if not secrets.compare_digest(member.run.owner.encode(), owner.encode()):
-            raise SentenceError("Only the person who started this run can do that.")
-        return member
-
-    def _goes_on_elsewhere(self, run_id: str) -> bool:
-        try:
-            return not self.store.get(run_id).status.is_over
-        except ValueError:  # there is no such run
-            return False
+        raise SentenceError("This run is over already.")
 
 
 def _build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") -> Run:

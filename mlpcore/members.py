@@ -1,7 +1,7 @@
 """Runs on their way: who trains with whom, and how far they are."""
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
 from mlpcore.cohort import Edit, Leave, Offers
@@ -9,6 +9,9 @@ from mlpcore.library import Loading
 from mlpcore.messages import Sentence
 from mlpcore.runs import Evaluation, Run, RunStatus
 from mlpcore.sights import Sight
+
+MAX_BEGUN = 64  # groups whose weights, gradients and moments are in memory at a time, paused ones included
+MAX_BEGUN_OWNED = 8  # of one person
 
 
 @dataclass(eq=False)
@@ -84,6 +87,22 @@ class Member:
             self.update(status=status, message=message)
 
 
+def find_obstacle(group: Group, begun: Counter[str]) -> Sentence | None:
+    """Say why a group may not begin though it had its turn; None where it may, or has begun.
+
+    begun: as `Roster.count_begun` counts them.
+    """
+    if group.training is not None:
+        return None
+    if begun[group.owner] >= MAX_BEGUN_OWNED:
+        template = "Waiting: {limit} of this person's have begun, paused ones included. It begins when one is over."
+        return Sentence(template, {"limit": MAX_BEGUN_OWNED})
+    if begun.total() >= MAX_BEGUN:
+        template = "Waiting: {limit} have begun on this server, paused ones included. It begins when one is over."
+        return Sentence(template, {"limit": MAX_BEGUN})
+    return None
+
+
 class Roster:
     """All runs on their way, oldest first, for the threads that ask, train and store.
 
@@ -97,11 +116,16 @@ class Roster:
 
     def active(self) -> list[Member]:
         """List those that are not over."""
-        return [member for member in self.members.values() if not member.run.status.is_over]
+        with self.lock:
+            return [member for member in self.members.values() if not member.run.status.is_over]
 
     def groups(self) -> list[Group]:
         """List the groups that are not over."""
         return list(dict.fromkeys(member.group for member in self.active()))
+
+    def count_begun(self) -> Counter[str]:
+        """Count the groups that have begun and are not over, by their owner."""
+        return Counter(group.owner for group in self.groups() if group.training is not None)
 
     def notify(self) -> None:
         """Wake the threads that wait."""

@@ -13,7 +13,7 @@ from mlpcore.cohort import Edit, Leave, Offers, Progress, train_cohort
 from mlpcore.device import pick_device
 from mlpcore.endings import explain_absence, explain_end, explain_failure
 from mlpcore.library import ImageLibrary
-from mlpcore.members import Group, Member, Roster
+from mlpcore.members import Group, Member, Roster, find_obstacle
 from mlpcore.messages import Sentence
 from mlpcore.recipe import Recipe, with_change
 from mlpcore.runs import RunStatus
@@ -33,6 +33,8 @@ def train_on(recipes: Sequence[Recipe], images: DeviceImages, device: torch.devi
 
 class TrainingThread:
     """Trains what is on the roster; at most `max_active` cohorts at a time, but everybody's oldest in any case.
+
+    How many may have begun is bounded (`find_obstacle`): a paused one keeps its memory.
 
     No failure ends it: one of training, of whatever kind, ends that cohort's runs as failed; one of its own, all that
     are in its hands. Then it goes on.
@@ -96,7 +98,8 @@ class TrainingThread:
 
     def _find_ready(self) -> list[Group]:
         """Find the groups that can have a turn; those that began and have none for now are shown as queued."""
-        awake = [group for group in self._roster.groups() if not group.paused]
+        begun = self._roster.count_begun()
+        awake = [group for group in self._roster.groups() if not group.paused and not find_obstacle(group, begun)]
         active = choose_active(awake, self._max_active)
         for group in awake:
             if group.training is not None:

@@ -171,6 +171,12 @@ class RunStore:
             raise _unknown(run_id)
         return read_run(row._asdict(), tuple(read_evaluation(values._asdict()) for values in evaluations))
 
+    def read_status(self, run_id: str) -> RunStatus | None:
+        """Read where a run stands, without what it measured; None where there is no such run."""
+        with self._read() as connection:
+            status = connection.scalar(select(_runs.c.status).where(_runs.c.id == run_id))
+        return None if status is None else RunStatus(status)
+
     def list_runs(
         self,
         *,

@@ -14,6 +14,8 @@ RETRY_SECONDS = 1.0  # between two tries at a store that refused
 LAST_RETRY_SECONDS = 0.1  # the same, while the program ends
 SIGHT_SECONDS = 5.0  # at least, between two sights of a run on disk: 2 ms each
 
+NOT_STORED = Sentence("What this run measured last could not be stored; what was stored before is kept.")
+
 log = logging.getLogger(__name__)
 
 
@@ -93,10 +95,22 @@ class RunWriter:
             raise
         except Exception:  # another process has ended it, its row is gone, or a value is none that can be kept
             log.exception("Run %s can no longer be stored.", run.id)
+            if run.status.is_over:
+                self._write_end(member, run)
         with self._roster.lock:
             del member.unstored[: len(unstored)]
             if run.status.is_over:
                 del self._roster.members[run.id]
+
+    def _write_end(self, member: Member, run: Run) -> None:
+        """Write how a run ended and nothing else: its row must not go on for ever. Raises StoreError."""
+        try:
+            self.store.update(run.id, status=run.status, message=NOT_STORED, hasty=True)
+        except StoreError:
+            member.is_stored = False
+            raise
+        except Exception:
+            log.warning("The end of run %s cannot be stored either.", run.id, exc_info=True)
 
     def _write_sight(self, member: Member, run: Run) -> None:
         sight, now = member.sight, time.monotonic()
@@ -106,5 +120,7 @@ class RunWriter:
         member.stored_sight, member.sight_stored_at = sight, now
         try:
             self.store.sights.write(run.id, sight)
+        except OSError as error:  # as long as a disk is full, one of each sight
+            log.warning("What run %s sees could not be stored: %s", run.id, error.strerror or type(error).__name__)
         except Exception:  # a picture less: no reason to keep a run from being stored
             log.warning("What run %s sees could not be stored.", run.id, exc_info=True)

@@ -213,6 +213,16 @@ def test_the_path_runs_from_pale_to_deep_and_ends_in_one_large_point():
     assert figure["layout"]["yaxis"]["range"] == [0.2, 0.3]
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [([1.0, 1.0], [0.9, 1.0]), ([0.9, 0.9], [0.9, 1.0]), ([0.0], [0.0, 0.1]), ([0.97, 1.0], [0.9, 1.0])],
+)
+def test_no_path_leads_past_100_percent(accuracies, expected):
+    steps = enumerate(accuracies, 1)
+    figure = path_chart([evaluation(step, test_acc=accuracy) for step, accuracy in steps], train_iter=3000)
+    assert figure["layout"]["yaxis"]["range"] == expected
+
+
 def test_every_word_shown_is_translated():
     words = []
 

@@ -24,10 +24,12 @@ from managing import (  # noqa: F401  fixtures are used by their names
     wait_until,
 )
 
+from mlpcore import members
 from mlpcore.batches import DeviceImages
 from mlpcore.cohort import Offers, Progress
 from mlpcore.library import ImageLibrary
 from mlpcore.manager import MAX_OWNED, MAX_QUEUED, RunManager
+from mlpcore.members import MAX_BEGUN_OWNED
 from mlpcore.messages import SentenceError
 from mlpcore.recipe import Recipe
 from mlpcore.runs import RunStatus
@@ -191,6 +193,42 @@ class TestBounds:
         with pytest.raises(SentenceError, match=r"^200 runs are waiting already: try again when some are over\.$"):
             submit(manager, LONG, owner="cleo")
         assert store.count() == MAX_QUEUED
+
+
+class TestMemory:
+    """What has begun keeps its weights in memory, paused or not: so only so many may have."""
+
+    PERSONS = (
+        "Waiting: 8 of this person's have begun, paused ones included. It begins when one is over.",
+        MAX_BEGUN_OWNED,
+    )
+    SERVERS = ("Waiting: 2 have begun on this server, paused ones included. It begins when one is over.", 2)
+
+    @pytest.mark.parametrize(("sentence", "count"), [PERSONS, SERVERS])
+    def test_past_the_bound_a_run_waits_until_one_that_was_begun_and_paused_is_over(
+        self, manager: RunManager, monkeypatch: pytest.MonkeyPatch, sentence: str, count: int
+    ) -> None:
+        own = count == MAX_BEGUN_OWNED
+        paused = []
+        for number in range(count):
+            paused += submit(manager, vary(LONG, seed=number), owner=ANN)
+            wait_for_evaluations(manager, paused[-1], 1)
+            assert manager.obstacle(paused[-1]) is None
+            manager.pause(paused[-1], owner=ANN)
+        (bens,) = submit(manager, vary(LONG, seed=100), owner=BEN) if own else (paused[0],)
+        if not own:
+            monkeypatch.setattr(members, "MAX_BEGUN", count)
+            manager.resume(bens, owner=ANN)
+        waiter = ANN if own else BEN
+        (waits,) = submit(manager, vary(LONG, seed=101), owner=waiter)
+        manager.pause(waits, owner=waiter)
+        manager.resume(waits, owner=waiter)
+        wait_for_evaluations(manager, bens, 3)  # with fair turns, the one that waits would have had some too
+        assert (manager.get(waits).status, manager.get(waits).step) == (RunStatus.QUEUED, 0)
+        assert str(manager.obstacle(waits)) == sentence
+        manager.stop(paused[-1], owner=ANN)
+        wait_for_evaluations(manager, waits, 1)
+        assert manager.obstacle(waits) is None
 
 
 class TestAbsence:

@@ -1,6 +1,7 @@
 """The manager with its real thread, a real store on disk and a real folder of images."""
 # ruff: noqa: F811  a fixture is an argument of the name that is imported
 
+import errno
 import secrets
 import shutil
 import sqlite3
@@ -39,6 +40,7 @@ from mlpcore.cohort import Offers
 from mlpcore.device import list_devices
 from mlpcore.library import ImageLibrary
 from mlpcore.manager import MAX_QUEUED, RunManager
+from mlpcore.members import Group, Member, Roster
 from mlpcore.messages import SentenceError
 from mlpcore.recipe import SGD, Adam, Change, CosineAnnealingLR, Recipe, RMSprop, StepLR
 from mlpcore.rounds import train_on
@@ -500,6 +502,58 @@ class TestSurvival:
         assert len(following.evaluations) == 3
         manager.shutdown()
 
+    def test_a_run_whose_last_measures_cannot_be_kept_ends_in_the_store_all_the_same(self, store, library):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
+            for progress in train_on(recipes, images, device):
+                last = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
+                yield replace(progress, evaluations=last) if progress.over else progress
+
+        manager = RunManager(store, library, train=train)
+        (run,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert (run.status, str(run.message)) == (
+            RunStatus.FINISHED,
+            "What this run measured last could not be stored; what was stored before is kept.",
+        )
+        wait_until(lambda: manager._roster.members == {})
+        manager.shutdown()
+
+    def test_a_run_that_is_submitted_while_groups_are_counted_breaks_no_count(self):
+        """As a thread that counts them comes to a run, another one adds a run, if it may."""
+        roster = Roster()
+        runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
+
+        def add(member: Member) -> None:
+            if roster.lock.acquire(blocking=False):
+                roster.members[member.run.id] = member
+                roster.lock.release()
+
+        class Watched(Member):
+            def __getattribute__(self, name: str) -> object:
+                if name == "run":
+                    adding = threading.Thread(target=add, args=(late,))
+                    adding.start()
+                    adding.join()
+                return super().__getattribute__(name)
+
+        group = Group()
+        late = Member(runs[2], group, position=2)
+        group.members = [Watched(run, group, position) for position, run in enumerate(runs[:2])]
+        roster.members = {run.id: member for run, member in zip(runs, group.members, strict=False)}
+        assert roster.groups() == [group]
+        assert list(roster.members) == ["0", "1"]
+
+    def test_a_full_disk_takes_one_line_of_the_log_for_a_picture(self, store, library, caplog):
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", "/srv/runs/sights")
+
+        store.sights.write = refuse
+        manager = RunManager(store, library)
+        (run,) = wait_for_end(manager, *submit(manager, SHORT))
+        manager.shutdown()
+        (record,) = [record for record in caplog.records if "sees" in record.message]
+        assert record.message == f"What run {run.id} sees could not be stored: No space left on device"
+        assert record.exc_info is None
+
 
 class TestContinuing:
     def interrupt(self, url: str, library: ImageLibrary, *recipes: Recipe) -> list[Run]:
@@ -574,6 +628,28 @@ class TestContinuing:
                 second.continue_runs([run_id], owner=ME)
             second.shutdown()
         wait_until(lambda: manager.store.get(run_id).status is RunStatus.RUNNING)
+
+    @pytest.mark.parametrize("ask", ["stop", "pause", "resume", "change"])
+    def test_asking_for_a_run_that_is_not_here_keeps_nobody_waiting_for_the_store(self, ask, library, tmp_path):
+        looked: list[bool] = []
+
+        class WatchedStore(RunStore):
+            def read_status(self, run_id: str) -> RunStatus | None:
+                reader = threading.Thread(target=manager.list_active, daemon=True)  # needs the roster's lock
+                reader.start()
+                reader.join(10)
+                looked.append(not reader.is_alive())
+                return super().read_status(run_id)
+
+            def get(self, run_id: str) -> Run:
+                raise AssertionError(f"all evaluations of run {run_id} are read")
+
+        with closing(WatchedStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
+            manager = RunManager(store, library)
+            with pytest.raises(SentenceError, match=r"^This run is over already\.$"):
+                getattr(manager, ask)("none", owner=ME)
+            manager.shutdown()
+        assert looked == [True]
 
 
 class TestStoreTrouble:

@@ -135,6 +135,10 @@ class TestRunStore:
             with pytest.raises(ValueError, match="There is no run 'b'"):
                 call()
 
+    def test_status_is_read_alone(self, store: RunStore) -> None:
+        store.create(run(status=RunStatus.PAUSED))
+        assert (store.read_status("a"), store.read_status("b")) == (RunStatus.PAUSED, None)
+
     def test_update_changes_what_it_names_and_nothing_else(self, store: RunStore) -> None:
         store.create(run(status=RunStatus.QUEUED))
         edited = RECIPE.model_copy(update={"changes": (Change(step=7, lr=0.5),)})
