@@ -110,6 +110,21 @@ def count_training_images(home: Path, dataset: str) -> int:
     return max(sum(counts), 1)
 
 
+def count_test_images(home: Path, dataset: str) -> int:
+    """Count the test images of a data set without loading it, as `count_training_images` does; at least 1."""
+    if dataset in BUILT_IN:
+        return TEST_IMAGES
+    if not _may_be_folder(dataset):
+        return 1
+    cut = not os.path.isdir(home / dataset / "test")  # noqa: PTH112
+    try:
+        classes = _class_folders(home / dataset / ("train" if cut else "test"))
+        counts = [sum(is_image(entry.name) for entry in os.scandir(folder)) for folder in classes]
+    except OSError:
+        return 1
+    return max(sum(map(cut_size, counts)) if cut else sum(counts), 1)
+
+
 def count_classes(home: Path, dataset: str) -> int:
     """Count the classes of a data set without loading it; 10, what all built-in ones have, where there are none."""
     if dataset in BUILT_IN or not _may_be_folder(dataset):

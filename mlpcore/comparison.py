@@ -131,6 +131,26 @@ def average(runs: Sequence[Run], measure: str) -> Band:
     return Band(steps, means, deviations)
 
 
+@dataclass(frozen=True)
+class Lead:
+    """Differences of pairs that share a seed: their mean, one standard deviation, and the p of a paired t-test."""
+
+    mean: float
+    deviation: float
+    p: float
+
+
+def measure_lead(differences: Sequence[float]) -> Lead:
+    """Measure differences, in whatever unit, one a seed. Takes two at least."""
+    mean = math.fsum(differences) / len(differences)
+    deviation = math.hypot(*(value - mean for value in differences)) / math.sqrt(len(differences) - 1)
+    if deviation < ROUNDING:
+        return Lead(mean, deviation, 0.0 if abs(mean) > ROUNDING else 1.0)
+    from scipy import stats  # 0.5 s to import: not before there is something to test
+
+    return Lead(mean, deviation, float(stats.ttest_1samp(differences, 0.0).pvalue))
+
+
 def judge(first: Mapping[int, float], second: Mapping[int, float], *, names: tuple[str, str]) -> Sentence:
     """Say whether the second recipe beats the first, by a paired t-test over the seeds that both have.
 
@@ -142,18 +162,13 @@ def judge(first: Mapping[int, float], second: Mapping[int, float], *, names: tup
     differences = [100 * (second[seed] - first[seed]) for seed in seeds]
     if not seeds:
         return Sentence("{second} over {first}: no seed is finished in both.", values)
-    mean = math.fsum(differences) / len(differences)
-    values |= {"mean": mean}
     if len(seeds) == 1:
-        return Sentence("{second} over {first}: {mean:+.1f} points, one seed.", values)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in differences) / (len(differences) - 1))
-    values |= {"deviation": deviation}
-    if deviation < ROUNDING:
+        return Sentence("{second} over {first}: {mean:+.1f} points, one seed.", values | {"mean": differences[0]})
+    lead = measure_lead(differences)
+    values |= {"mean": lead.mean, "deviation": lead.deviation, "p": lead.p}
+    if lead.deviation < ROUNDING:
         return Sentence("{second} over {first}: {mean:+.1f} points in each of {seeds} seeds.", values)
-    from scipy import stats  # 0.5 s to import: not before there is something to test
-
-    values |= {"p": float(stats.ttest_rel([second[s] for s in seeds], [first[s] for s in seeds]).pvalue)}
-    if values["p"] < SIGNIFICANCE:
+    if lead.p < SIGNIFICANCE:
         template = (
             "{second} over {first}: {mean:+.1f} ± {deviation:.1f} points, {seeds} seeds: a difference (p = {p:.2g})."
         )

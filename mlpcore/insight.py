@@ -6,8 +6,10 @@ from enum import StrEnum
 
 from mlpcore import trends
 from mlpcore.axes import short_number
-from mlpcore.mends import with_milestone, with_rate
+from mlpcore.catalog import TEST_IMAGES
+from mlpcore.mends import find_planned_drops, with_milestone, with_rate
 from mlpcore.messages import Sentence
+from mlpcore.precision import telling_difference
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 from mlpcore.trends import LateFall, Losses, measure_gap
@@ -20,7 +22,6 @@ STUCK_FROM = 0.25  # of the run; before, a network of sigmoids may just not have
 STEEP = 0.15  # of the whole fall, in the last quarter: a straight line has 0.25
 SETTLED = 0.08  # of the whole fall, at most, in the last quarter of a run that has little left to gain from time
 MAX_DROPS = 5  # told of; each gains less than the one before
-FELT = 0.5  # points of test accuracy; fewer are noise of 10,000 images
 LARGE_GAP = 10.0  # points between train and test accuracy; above it a larger network is no advice
 
 
@@ -51,10 +52,11 @@ class Reading:
     suggested: Recipe | None = None
 
 
-def read_history(run: Run, *, classes: int = CLASSES) -> tuple[Reading, ...]:
+def read_history(run: Run, *, classes: int = CLASSES, test_images: int = TEST_IMAGES) -> tuple[Reading, ...]:
     """Read what the history of a run says so far: one reading at least.
 
     classes: how many the images have, which no recipe says; guessing among them costs a loss of ln(classes).
+    test_images: how many accuracy was measured on; with few of them small differences say nothing.
     """
     if run.status is RunStatus.DIVERGED:
         return (_read_divergence(run),)
@@ -62,12 +64,12 @@ def read_history(run: Run, *, classes: int = CLASSES) -> tuple[Reading, ...]:
         return (_count_evaluations(run),)
     losses, chance = Losses(run.evaluations), math.log(max(classes, 2))
     late = trends.measure_late_fall(losses, start=chance)
-    overfitting = _read_turn(run, losses)
+    overfitting = _read_turn(run, losses, test_images)
     rate = _read_stuck(run, losses, chance) or _read_jumps(run, losses)
     rate = rate or (None if overfitting else _read_slowness(run, losses, late, chance))
     plateau = None if rate else _read_plateau(run, losses)
     found = [reading for reading in (rate, overfitting, plateau) if reading]
-    return (*(found or [_praise(run, late)]), *_read_drops(losses))
+    return (*(found or [_praise(run, late)]), *_read_drops(run, losses))
 
 
 def _read_divergence(run: Run) -> Reading:
@@ -173,7 +175,7 @@ def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> R
     return Reading(ReadingKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 3.0))
 
 
-def _read_turn(run: Run, losses: Losses) -> Reading | None:
+def _read_turn(run: Run, losses: Losses, test_images: int) -> Reading | None:
     """Find overfitting: a test loss that rises while the train loss falls."""
     turn = trends.find_turn(losses)
     if turn is None:
@@ -182,18 +184,19 @@ def _read_turn(run: Run, losses: Losses) -> Reading | None:
     values = {"step": int(losses.steps[turn]), "risen": trends.RISEN, "fell": trends.FELL}
     values |= {"low": short_number(float(losses.test[turn])), "high": short_number(float(losses.test[-1]))}
     values |= {"train": short_number(float(losses.train[turn])), "train_end": short_number(float(losses.train[-1]))}
-    values |= {"kept": gap.kept, "best": gap.best_step}
-    if gap.kept >= FELT:
+    values |= {"kept": gap.kept, "best": gap.best_step, "images": test_images}
+    if gap.kept >= 100 * telling_difference(test_images):
         template = (
             "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss "
             "fell from {train} to {train_end}. Stopping at the best step, {best:,}, would have kept {kept:.1f} points "
-            "of test accuracy; more images, dropout or weight decay help too."
+            "of test accuracy; that is optimistic, for the step is read off the test images. More images, dropout or "
+            "weight decay help too."
         )
     else:
         template = (
             "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss "
-            "fell from {train} to {train_end}. The test accuracy has held: the network errs as often as before, but "
-            "surer of itself. More images, dropout or weight decay help."
+            "fell from {train} to {train_end}. The test accuracy has held, as far as {images:,} test images tell: the "
+            "network errs as often as before, but surer of itself. More images, dropout or weight decay help."
         )
     rule = Sentence(
         "The test loss is {risen:.0%} or more above its lowest value, and since then the train loss has fallen by "
@@ -226,24 +229,30 @@ def _read_plateau(run: Run, losses: Losses) -> Reading | None:
     return Reading(ReadingKind.PLATEAU, what, rule, step, mend, suggested)
 
 
-def _read_drops(losses: Losses) -> list[Reading]:
+def _read_drops(run: Run, losses: Losses) -> list[Reading]:
     """Say what each of the first drops of the rate gained."""
     readings = []
     for drop in trends.find_drops(losses)[:MAX_DROPS]:
-        values = {"step": drop.step, "lr": short_number(drop.rate), "around": drop.around}
+        planned = find_planned_drops(run.recipe, drop.step, drop.until)
+        step = planned[0] if len(planned) == 1 else drop.step
+        values = {"step": step, "until": drop.until, "lr": short_number(drop.rate), "around": drop.around}
         values |= {"before": short_number(drop.loss_before), "after": short_number(drop.loss_after)}
         values |= {"gain": 100 * (drop.accuracy_after - drop.accuracy_before)}
-        what = Sentence(
+        template = (
             "Drop of the rate to {lr} at step {step:,}: train loss from {before} to {after}, test accuracy {gain:+.1f} "
-            "points.",
-            values,
+            "points."
         )
+        if len(planned) != 1:
+            template = (
+                "Drop of the rate to {lr} between steps {step:,} and {until:,}: train loss from {before} to {after}, "
+                "test accuracy {gain:+.1f} points."
+            )
         rule = Sentence(
             "Means of up to {around} evaluations before the drop and after it; part of the gain would have come "
             "without it.",
             values,
         )
-        readings.append(Reading(ReadingKind.DROP, what, rule, drop.step))
+        readings.append(Reading(ReadingKind.DROP, Sentence(template, values), rule, step))
     return readings
 
 

@@ -1,4 +1,7 @@
-"""The recipe to try next after what a history said: one thing changed; None where that makes no recipe."""
+"""The recipe to try next after what a history said: one thing changed; None where that makes no recipe.
+
+And what that takes: where a recipe lowers the rate at once.
+"""
 
 from typing import Any
 
@@ -27,6 +30,17 @@ def with_milestone(recipe: Recipe, step: int) -> Recipe | None:
     warmup = {"warmup_iters": schedule.warmup_iters, "start_factor": schedule.start_factor}
     knobs = {"name": "MultiStepLR", "milestones": [*earlier, place], "gamma": gamma}
     return _validate(recipe, scheduler=warmup | knobs)
+
+
+def find_planned_drops(recipe: Recipe, begin: int, end: int) -> list[int]:
+    """List after how many iterations, from `begin` to below `end`, a StepLR, a MultiStepLR or an edit sets the rate."""
+    schedule, places = recipe.scheduler, {change.step for change in recipe.changes if change.lr is not None}
+    if isinstance(schedule, MultiStepLR):
+        places |= {schedule.warmup_iters + milestone for milestone in schedule.milestones}
+    if isinstance(schedule, StepLR):
+        first = max(-(-(begin - schedule.warmup_iters) // schedule.step_size), 1)
+        places |= set(range(schedule.warmup_iters + first * schedule.step_size, end, schedule.step_size))
+    return sorted(place for place in places if begin <= place < end)
 
 
 def _drops_before(schedule: Schedule, place: int) -> tuple[Any, float]:

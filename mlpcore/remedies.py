@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mlpcore.catalog import TEST_IMAGES
 from mlpcore.messages import Sentence
+from mlpcore.precision import telling_difference
 from mlpcore.recipe import SGD, Constant, Recipe
-from mlpcore.runs import Evaluation, Run
+from mlpcore.runs import Evaluation, Run, RunStatus
 
 EVALUATIONS = 30  # of a run of the lab: enough to see its best step; each costs as much as some 30 iterations
 BATCH_SIZE = 64
@@ -13,7 +15,6 @@ MORE_DATA = 10  # times as many images
 DROPOUT = 0.5
 WEIGHT_DECAY = 0.05  # of SGD at lr 0.01: ten times less changed nothing on 1,000 photographs, twice as much underfitted
 SMALLER = 4  # times fewer units in each hidden layer
-WORTH = 1.0  # points of test accuracy from which on a remedy is said to help: two standard errors of 10,000 images
 
 
 def build_lab_recipe(
@@ -146,26 +147,37 @@ def stop_early(run: Run) -> Evaluation | None:
     return run.chosen or run.best
 
 
-def judge_remedies(base: float, others: Mapping[str, float]) -> Sentence:
-    """Say which remedies helped, by at least WORTH points of test accuracy.
+def judge_remedies(
+    base: Run, tried: Mapping[str, Run], *, early_stop: str, test_images: int = TEST_IMAGES
+) -> Sentence | None:
+    """Say which remedies helped, by more test accuracy than the noise of so many test images; None before that.
 
-    base, others: test accuracies between 0 and 1, the others' by their names as they are to be read.
+    Judged are a base that finished and the remedies that did, by their names as they are to be read; and the early
+    stop, under that name, where images held out for validation chose its step. One chosen by the test images comes out
+    ahead of the base whether it helps or not.
     """
-    points = {name: 100 * (accuracy - base) for name, accuracy in others.items()}
-    # of 1,000 images an accuracy is a whole number of thousandths, and 100 · (0.37 − 0.36) a little less than 1
-    helped = {name: value for name, value in points.items() if round(value, 6) >= WORTH}
+    finished = {name: run.latest for name, run in tried.items() if run.status is RunStatus.FINISHED}
+    if base.status is not RunStatus.FINISHED or not finished:
+        return None
+    if base.chosen is not None:
+        finished[early_stop] = base.chosen
+    worth, before = 100 * telling_difference(test_images), base.latest.test_acc
+    points = {name: 100 * (latest.test_acc - before) for name, latest in finished.items()}
+    helped = {name: value for name, value in points.items() if value >= worth}
     rest = {name: value for name, value in points.items() if name not in helped}
-    values = {"helped": _list_points(helped), "rest": _list_points(rest), "worth": WORTH, "base": base}
+    values = {"helped": _list_points(helped), "rest": _list_points(rest), "base": before}
+    values |= {"worth": worth, "images": test_images}
     if not rest:
         return Sentence("Test accuracy over the base's {base:.1%}, in points: {helped}. All of them helped.", values)
     if not helped:
         return Sentence(
-            "Test accuracy over the base's {base:.1%}, in points: {rest}. None helped by {worth:g} point or more.",
+            "Test accuracy over the base's {base:.1%}, in points: {rest}. None helped by {worth:.1f} points or more: "
+            "less may be the noise of {images:,} test images.",
             values,
         )
     return Sentence(
-        "Test accuracy over the base's {base:.1%}, in points: {helped} helped; {rest} did not, by {worth:g} point "
-        "or more.",
+        "Test accuracy over the base's {base:.1%}, in points: {helped} helped; {rest} did not, by {worth:.1f} points "
+        "or more: less may be the noise of {images:,} test images.",
         values,
     )
 

@@ -159,9 +159,10 @@ def find_plateau(losses: Losses) -> int | None:
 
 @dataclass(frozen=True)
 class Drop:
-    """A drop of the rate after `step`: means of up to `around` evaluations before it and after it."""
+    """A drop of the rate after `step` and before `until`, two evaluations: means of up to `around` on each side."""
 
     step: int
+    until: int
     rate: float
     loss_before: float
     loss_after: float
@@ -182,6 +183,7 @@ def find_drops(losses: Losses) -> list[Drop]:
         drops.append(
             Drop(
                 int(losses.steps[place - 1]),
+                int(losses.steps[place]),
                 float(losses.rates[place]),
                 float(np.mean(losses.raw[before])),
                 float(np.mean(losses.raw[after])),

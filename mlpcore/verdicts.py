@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from mlpcore.comparison import size_of_weights
+from mlpcore.comparison import SIGNIFICANCE, measure_lead, size_of_weights
 from mlpcore.messages import Sentence
+from mlpcore.precision import telling_difference
 from mlpcore.recipe import SGD, Adam
-from mlpcore.runs import Run, RunStatus
+from mlpcore.runs import Evaluation, Run, RunStatus
 
 NEAR = 0.05  # of test accuracy: a rate that comes as close to its optimizer's best counts as a good one
 ALIKE = 0.1  # of test accuracy: optimizers whose bests differ by more did not both learn the task
-APART = 0.02  # of test accuracy: four times the standard error of one measured on 10,000 images
+APART = telling_difference(5_000)  # of test accuracy, 2 points: no noise of as many test images, or of more
+LEAD = 1.0  # points of test accuracy; a smaller lead is of no account, however sure it is
 SMALLER = 0.99  # of the weights' size: less of a difference is none
-NOISY = 0.1  # the share of steps at which a noisy loss rises
-ROUNDING = 1e-6  # of a loss: a smaller rise is one of float32
-FLAT = 0.05  # the share of its train loss that a run on a plateau may still lose in a third of its iterations
+EXACT = 1e-4  # of a loss; being off by less is rounding: float32 is off by some 1e-6
+NOISY = 0.01  # of a loss: a batch whose loss is off by as much is noisy
+AT_ZERO = 0.01  # nats; shares of a smaller loss mean nothing
+FLAT = 0.05  # the share of its train loss that a run on a plateau may still lose in a third of its iterations,
+# and the least by which a lower rate has helped
 
 
 class Verdict(StrEnum):
@@ -37,20 +41,19 @@ class Outcome:
 
 
 def judge_full_batch(runs: Sequence[Run]) -> Outcome:
-    """Count the steps at which train loss rose."""
+    """Compare, at the same weights, the loss of a batch with that of all images: whether it falls plays no part."""
     full, mini = runs
-    rises = [_count_rises([evaluation.train_loss for evaluation in run.evaluations]) for run in runs]
-    steps = full.recipe.train_iter - 1
-    values = {"full": rises[0], "mini": rises[1], "steps": steps}
+    noises = [_measure_noise(run.evaluations) for run in runs]
+    values = {"full": noises[0], "mini": noises[1], "steps": full.recipe.train_iter - 1}
     values |= {"images": full.recipe.batch_size, "batch": mini.recipe.batch_size}
     sentence = Sentence(
-        "Train loss rose at {full} of {steps} steps with all {images} images in each batch, and at {mini} of {steps} "
-        "with {batch} drawn at random.",
+        "With all {images} images in each batch, its loss is {full:.4%} off that of all of them at the same weights; "
+        "with {batch} drawn at random, {mini:.1%}. Root mean squares over {steps} steps.",
         values,
     )
-    if rises[0]:
+    if noises[0] > EXACT:
         return Outcome(Verdict.REFUTED, (sentence,))
-    return Outcome(Verdict.HELD if rises[1] >= NOISY * steps else Verdict.UNTOLD, (sentence,))
+    return Outcome(Verdict.HELD if noises[1] >= NOISY else Verdict.UNTOLD, (sentence,))
 
 
 def judge_weight_decay(runs: Sequence[Run]) -> Outcome:
@@ -93,23 +96,28 @@ def judge_rates(runs: Sequence[Run]) -> Outcome:
 
 
 def judge_adam_not_always(runs: Sequence[Run]) -> Outcome:
-    """On each data set, see who ends with the higher test accuracy, seed by seed."""
+    """On each data set, test whether one of them ends with the higher test accuracy, by more than its seeds vary.
+
+    SIGNIFICANCE is shared by the data sets: each is one more chance of an accident.
+    """
     sentences, sgd_led, adam_led = [], [], []
-    for dataset in dict.fromkeys(run.recipe.dataset for run in runs):
+    datasets = dict.fromkeys(run.recipe.dataset for run in runs)
+    for dataset in datasets:
         here = [run for run in runs if run.recipe.dataset == dataset]
         sgd, adam = (
             {run.recipe.seed: _final(run) for run in here if isinstance(run.recipe.optimizer, kind)}
             for kind in (SGD, Adam)
         )
-        ahead = sum(sgd[seed] > adam[seed] for seed in sgd)
-        sgd_led.append(ahead == len(sgd))
-        adam_led.append(all(adam[seed] > sgd[seed] for seed in sgd))
-        values = {"dataset": dataset, "sgd": _mean(sgd.values()), "adam": _mean(adam.values())}
+        lead = measure_lead([100 * (sgd[seed] - adam[seed]) for seed in sgd])
+        is_sure = lead.p < SIGNIFICANCE / len(datasets)
+        sgd_led.append(is_sure and lead.mean >= LEAD)
+        adam_led.append(is_sure and lead.mean <= -LEAD)
+        values = {"dataset": dataset, "sgd": _mean(sgd.values()), "adam": _mean(adam.values()), "seeds": len(sgd)}
         sentences.append(
             Sentence(
-                "{dataset}: SGD ends at {sgd:.1%} and Adam at {adam:.1%}, the mean of {seeds} seeds; SGD is ahead in "
-                "{ahead} of them.",
-                values | {"seeds": len(sgd), "ahead": ahead},
+                "{dataset}: SGD ends at {sgd:.1%} and Adam at {adam:.1%}, the mean of {seeds} seeds. SGD over Adam: "
+                "{mean:+.1f} ± {deviation:.1f} points (p = {p:.2g}).",
+                values | {"mean": lead.mean, "deviation": lead.deviation, "p": lead.p},
             )
         )
     if any(sgd_led):
@@ -123,7 +131,7 @@ def judge_adam_not_always(runs: Sequence[Run]) -> Outcome:
 
 
 def judge_plateau(runs: Sequence[Run]) -> Outcome:
-    """See whether the loss had stopped falling, and what the lower rate made of it, seed by seed."""
+    """See whether the loss had stopped falling, and test what the lower rate made of it, in pairs of one seed."""
     kept, lowered = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     at, end = lowered[0].recipe.scheduler.milestones[0], lowered[0].recipe.train_iter
     before = _mean(_mean_loss(run, 2 * at - end, at) for run in kept)
@@ -131,7 +139,8 @@ def judge_plateau(runs: Sequence[Run]) -> Outcome:
     ends = [
         (one.latest.train_eval_loss, other.latest.train_eval_loss) for one, other in zip(kept, lowered, strict=True)
     ]
-    values = {"at": at, "length": end - at, "before": before, "after": after, "seeds": len(kept)}
+    lead = measure_lead([kept_loss - lower for kept_loss, lower in ends])
+    values = {"at": at, "length": end - at, "before": before, "after": after, "seeds": len(kept), "p": lead.p}
     values |= {"kept": _mean(end[0] for end in ends), "lowered": _mean(end[1] for end in ends)}
     values |= {"kept_acc": _mean(map(_final, kept)), "lowered_acc": _mean(map(_final, lowered))}
     sentences = (
@@ -142,16 +151,14 @@ def judge_plateau(runs: Sequence[Run]) -> Outcome:
         ),
         Sentence(
             "At the end it is {kept:.3f} with the rate kept and {lowered:.3f} with the rate lowered; test accuracy is "
-            "{kept_acc:.1%} and {lowered_acc:.1%}. Means of {seeds} seeds.",
+            "{kept_acc:.1%} and {lowered_acc:.1%}. Means of {seeds} seeds; of the losses p = {p:.2g}.",
             values,
         ),
     )
-    if after < (1 - FLAT) * before:
+    is_telling = lead.p < SIGNIFICANCE and abs(lead.mean) >= FLAT * values["kept"]
+    if after < (1 - FLAT) * before or not is_telling:
         return Outcome(Verdict.UNTOLD, sentences)
-    if all(lower < kept_loss for kept_loss, lower in ends):
-        return Outcome(Verdict.HELD, sentences)
-    worse = all(lower > kept_loss for kept_loss, lower in ends)
-    return Outcome(Verdict.REFUTED if worse else Verdict.UNTOLD, sentences)
+    return Outcome(Verdict.HELD if lead.mean > 0 else Verdict.REFUTED, sentences)
 
 
 def judge_memorising(runs: Sequence[Run]) -> Outcome:
@@ -171,8 +178,16 @@ def judge_memorising(runs: Sequence[Run]) -> Outcome:
     return Outcome(Verdict.UNTOLD, (sentence,))
 
 
-def _count_rises(losses: Sequence[float]) -> int:
-    return sum(later > earlier * (1 + ROUNDING) for earlier, later in pairwise(losses))
+def _measure_noise(evaluations: Sequence[Evaluation]) -> float:
+    """How far the loss of a batch is off that of all images at the same weights: root mean square, as a share.
+
+    Evaluated at every step: the next batch is the first to see the weights that this evaluation measured.
+    """
+    shares = [
+        (batch.train_loss - whole.train_eval_loss) / max(whole.train_eval_loss, AT_ZERO)
+        for whole, batch in pairwise(evaluations)
+    ]
+    return math.hypot(*shares) / math.sqrt(max(len(shares), 1))
 
 
 def _final(run: Run) -> float:

@@ -8,6 +8,7 @@ from published import cifar_batches, fashion_files
 from mlpcore.catalog import (
     all_datasets,
     count_classes,
+    count_test_images,
     count_training_images,
     fingerprint,
     known_datasets,
@@ -88,6 +89,12 @@ class TestCounts:
     def test_what_is_set_aside_for_testing_is_not(self, tmp_path):
         write_folder(tmp_path / "zoo", train=13, test=0)
         assert count_training_images(tmp_path, "zoo") == 22
+
+    def test_test_images_are_those_there_are_or_will_be_set_aside(self, tmp_path):
+        write_folder(tmp_path / "zoo", train=13, test=3)
+        write_folder(tmp_path / "cut", train=13, test=0)
+        names = ("zoo", "cut", "CIFAR10", "gone", "../zoo")
+        assert [count_test_images(tmp_path, name) for name in names] == [6, 4, 10_000, 1, 1]
 
     def test_classes_are_the_folders_of_a_data_set_and_ten_where_there_are_none(self, tmp_path):
         write_folder(tmp_path / "zoo")

@@ -1,16 +1,22 @@
 """The notes' claims: which runs test them, and that their rules decide either way, on made-up runs."""
+# ruff: noqa: F811  a fixture is an argument of the name that is imported
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
+from managing import home, images, train_alone  # noqa: F401  fixtures are used by their names
+from scipy import stats
 
+from mlpcore.batches import DeviceImages
 from mlpcore.claim_charts import rates_chart, steps_chart
 from mlpcore.claims import CLAIMS, RATES, Claim, decide
 from mlpcore.compare_charts import Series
-from mlpcore.recipe import Recipe
+from mlpcore.recipe import SGD, Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 from mlpcore.verdicts import Outcome, Verdict
 
@@ -18,8 +24,12 @@ CLAIM = {claim.key: claim for claim in CLAIMS}
 HELD, REFUTED, UNTOLD = Verdict.HELD, Verdict.REFUTED, Verdict.UNTOLD
 
 
-def evaluation(step: int, *, loss: float = 1.0, test_acc: float = 0.5, weights: float = 10.0) -> Evaluation:
-    return Evaluation(step, loss, loss, 0.5, 1.0, test_acc, 0.01, 1.0, weight_norms=(weights,))
+def evaluation(
+    step: int, *, loss: float = 1.0, whole: float | None = None, test_acc: float = 0.5, weights: float = 10.0
+) -> Evaluation:
+    """One with this loss in training, and that of all images, which is the same unless it is given."""
+    whole = loss if whole is None else whole
+    return Evaluation(step, loss, whole, 0.5, 1.0, test_acc, 0.01, 1.0, weight_norms=(weights,))
 
 
 def run(recipe: Recipe, *evaluations: Evaluation, status: RunStatus = RunStatus.FINISHED) -> Run:
@@ -76,27 +86,57 @@ class TestEvery:
             assert str(sentence).endswith(".")
 
 
+FALLING, OVERSHOOTING = [3.0, 2.0, 1.0, 0.5], [3.0, 9.0, 2.0, 12.0]
+
+
+def off(wholes: Sequence[float], share: float) -> list[float]:
+    """Losses of batches: each is off that of all images, at the weights of the evaluation before, by a share."""
+    return [3.3, *(whole * (1 + share * sign) for whole, sign in zip(wholes, (1, -1, 1), strict=False))]
+
+
+@pytest.mark.parametrize("wholes", [FALLING, OVERSHOOTING], ids=["falling", "overshooting"])
 @pytest.mark.parametrize(
     ("full", "mini", "verdict"),
     [
-        ([3.0, 2.0, 1.0], [3.0, 2.0, 2.5], HELD),
-        ([3.0, 2.0, 2.1], [3.0, 2.0, 2.5], REFUTED),
-        ([3.0, 2.0, 2.0 + 1e-7], [3.0, 2.0, 2.5], HELD),  # float32 rounds
-        ([3.0, 2.0, 1.0], [3.0, 2.0, 1.0], UNTOLD),  # no noise to be without
+        (0.0, 0.05, HELD),
+        (1e-6, 0.05, HELD),  # float32 rounds
+        (0.02, 0.05, REFUTED),
+        (0.0, 0.005, UNTOLD),  # no noise to be without
     ],
 )
-def test_full_batch_is_without_noise_if_its_loss_never_rises(full: list, mini: list, verdict: Verdict) -> None:
-    recipes = [recipe.model_copy(update={"train_iter": 3}) for recipe in plan("full_batch")]
+def test_full_batch_is_without_noise_if_its_loss_is_that_of_all_images_whether_it_falls_or_not(
+    wholes: list[float], full: float, mini: float, verdict: Verdict
+) -> None:
+    recipes = [recipe.model_copy(update={"train_iter": 4}) for recipe in plan("full_batch")]
     runs = [
-        run(recipe, *(evaluation(step, loss=loss) for step, loss in enumerate(losses, 1)))
-        for recipe, losses in zip(recipes, (full, mini), strict=True)
+        run(
+            recipe,
+            *(
+                evaluation(step, loss=loss, whole=whole)
+                for step, (loss, whole) in enumerate(zip(off(wholes, share), wholes, strict=True), 1)
+            ),
+        )
+        for recipe, share in zip(recipes, (full, mini), strict=True)
     ]
     outcome = decide(CLAIM["full_batch"], runs)
     assert outcome.verdict is verdict
     if verdict is REFUTED:
         assert str(outcome.sentences[0]) == (
-            "Train loss rose at 1 of 2 steps with all 500 images in each batch, and at 1 of 2 with 50 drawn at random."
+            "With all 500 images in each batch, its loss is 2.0000% off that of all of them at the same weights; with "
+            "50 drawn at random, 5.0%. Root mean squares over 3 steps."
         )
+
+
+@pytest.mark.parametrize("lr", [1e-3, 3.0], ids=["falling", "overshooting"])
+def test_real_full_batch_is_without_noise_and_a_real_mini_batch_is_not(lr: float, images: DeviceImages) -> None:
+    optimizer = SGD(lr=lr, momentum=0.0, weight_decay=0.0, nesterov=False)
+    knobs = {"train_size": 40, "train_iter": 12, "hidden_sizes": (16,), "optimizer": optimizer, "dataset": "stripes"}
+    full = plan("full_batch")[0].model_copy(update=knobs | {"batch_size": 40})
+    runs = [run(recipe, *train_alone(recipe, images)) for recipe in (full, full.model_copy(update={"batch_size": 4}))]
+    losses = [one.train_loss for one in runs[0].evaluations]
+    assert any(later > earlier for earlier, later in pairwise(losses)) == (lr == 3.0)
+    assert decide(CLAIM["full_batch"], runs).verdict is HELD
+    assert decide(CLAIM["full_batch"], runs[::-1]).verdict is REFUTED
 
 
 @pytest.mark.parametrize(
@@ -149,40 +189,72 @@ def test_rate_at_which_a_run_diverged_is_not_a_good_one() -> None:
     assert outcome.sentences[0].values["adam_best"] == 0.1
 
 
+AHEAD = [0.52, 0.53, 0.515, 0.525, 0.53, 0.52]  # of EVEN, by 2.3 ± 0.6 points
+EVEN = [0.5] * 6
+BARELY = [0.504, 0.505, 0.503, 0.505, 0.504, 0.505]  # of EVEN, surely, and by half a point
+ALL_BY_LUCK = [0.51, 0.502, 0.58, 0.501, 0.505, 0.503]  # of EVEN in each seed, and one of them is most of it
+WEAKLY = [0.53, 0.49, 0.53, 0.53, 0.50, 0.51]  # of EVEN, by 1.5 ± 1.8 points: p = 0.09
+
+
 @pytest.mark.parametrize(
     ("here", "there", "verdict"),
     [
-        ([0.5, 0.5, 0.5, 0.4, 0.4, 0.4], None, HELD),
-        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], None, UNTOLD),  # one data set cannot refute it
-        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.4, 0.4, 0.4], HELD),
-        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], [0.4, 0.4, 0.4, 0.5, 0.5, 0.5], REFUTED),
-        ([0.4, 0.4, 0.4, 0.5, 0.5, 0.5], [0.4, 0.4, 0.6, 0.5, 0.5, 0.5], UNTOLD),
+        (AHEAD + EVEN, None, HELD),
+        (EVEN + AHEAD, None, UNTOLD),  # one data set cannot refute it
+        (EVEN + AHEAD, AHEAD + EVEN, HELD),
+        (EVEN + AHEAD, EVEN + AHEAD, REFUTED),
+        (EVEN + AHEAD, EVEN + WEAKLY, UNTOLD),
+        (BARELY + EVEN, BARELY + EVEN, UNTOLD),
+        (ALL_BY_LUCK + EVEN, ALL_BY_LUCK + EVEN, UNTOLD),
+        (EVEN + EVEN, EVEN + EVEN, UNTOLD),
     ],
 )
-def test_adam_is_not_always_better_if_sgd_leads_in_every_seed_somewhere(here, there, verdict) -> None:
+def test_adam_is_not_always_better_if_sgd_is_ahead_somewhere_by_more_than_its_seeds_vary(here, there, verdict) -> None:
     datasets = ("Shapes",) if there is None else ("Shapes", "Tiny")
     outcome = ended("adam_not_always", accuracies(*here, *(there or ())), *datasets)
     assert outcome.verdict is verdict
     needs_another = any("Images page" in str(sentence) for sentence in outcome.sentences)
     assert needs_another == (there is None and verdict is UNTOLD)
     if verdict is HELD and there is None:
+        p = stats.ttest_rel(AHEAD, EVEN).pvalue
         assert [str(sentence) for sentence in outcome.sentences] == [
-            "Shapes: SGD ends at 50.0% and Adam at 40.0%, the mean of 3 seeds; SGD is ahead in 3 of them."
+            "Shapes: SGD ends at 52.3% and Adam at 50.0%, the mean of 6 seeds. SGD over Adam: +2.3 ± 0.6 points "
+            f"(p = {p:.2g})."
         ]
+
+
+def test_two_data_sets_share_the_chance_of_an_accident() -> None:
+    close = [0.524, 0.516, 0.499, 0.530, 0.506, 0.512]
+    p = stats.ttest_rel(close, EVEN).pvalue
+    assert 0.025 < p < 0.05
+    assert ended("adam_not_always", accuracies(*close, *EVEN), "Shapes").verdict is HELD
+    assert ended("adam_not_always", accuracies(*close, *EVEN, *EVEN, *EVEN), "Shapes", "Tiny").verdict is UNTOLD
+
+
+def test_of_equal_optimizers_hardly_any_pair_of_data_sets_is_said_to_tell_them_apart() -> None:
+    rng = np.random.default_rng(0)
+    draws = (accuracies(*rng.normal(0.5, 0.02, 24)) for _ in range(400))
+    outcomes = [ended("adam_not_always", draw, "Shapes", "Tiny").verdict for draw in draws]
+    assert outcomes.count(HELD) < 0.05 * len(outcomes)  # SGD ahead in every one of three seeds: 23 %
+    assert outcomes.count(REFUTED) < 0.05 * len(outcomes)
 
 
 @pytest.mark.parametrize(
     ("after", "lowered", "verdict"),
     [
-        (2.0, [1.5, 1.5, 1.5], HELD),
-        (2.0, [2.5, 2.5, 2.5], REFUTED),
-        (2.0, [1.5, 1.5, 2.5], UNTOLD),
-        (1.5, [1.0, 1.0, 1.0], UNTOLD),  # the loss was falling still: no plateau
+        (2.0, [1.5, 1.4, 1.5, 1.6, 1.5, 1.4], HELD),
+        (2.0, [2.5, 2.4, 2.5, 2.6, 2.5, 2.4], REFUTED),
+        (2.0, [1.5, 1.5, 2.5, 1.5, 2.5, 1.9], UNTOLD),
+        (2.0, [1.99, 1.98, 1.99, 1.97, 1.99, 1.99], UNTOLD),  # surely lower, and by next to nothing
+        (2.0, [1.99, 1.99, 0.5, 1.98, 1.99, 1.99], UNTOLD),  # lower in each seed, and one of them is nearly all of it
+        (1.5, [1.0, 1.1, 1.0, 1.2, 1.0, 1.1], UNTOLD),  # the loss was falling still: no plateau
     ],
 )
-def test_lower_rate_helps_at_a_plateau_if_every_seed_ends_lower(after, lowered, verdict) -> None:
+def test_lower_rate_helps_at_a_plateau_if_the_loss_ends_lower_by_more_than_its_seeds_vary(
+    after, lowered, verdict
+) -> None:
     recipes = plan("plateau")
-    ends = [after] * 3 + lowered
+    ends = [after] * 6 + lowered
     runs = [
         run(recipe, evaluation(400, loss=9.0), evaluation(800, loss=2.0), evaluation(1200, loss=end))
         for recipe, end in zip(recipes, ends, strict=True)
@@ -192,6 +264,8 @@ def test_lower_rate_helps_at_a_plateau_if_every_seed_ends_lower(after, lowered, 
     assert str(outcome.sentences[0]) == (
         f"With the rate kept, train loss was 2.000 in the 400 steps before step 800 and {after:.3f} in those after it."
     )
+    p = stats.ttest_rel([after] * 6, lowered).pvalue
+    assert str(outcome.sentences[1]).endswith(f"Means of 6 seeds; of the losses p = {p:.2g}.")
 
 
 @pytest.mark.parametrize(
@@ -217,16 +291,16 @@ class TestCharts:
     def test_each_measure_has_a_panel_and_each_seed_a_line(self) -> None:
         recipes = plan("plateau")
         runs = [run(recipe, evaluation(100, loss=2.0), evaluation(200, loss=1.0)) for recipe in recipes]
-        series = [Series("kept", 0, runs[:3]), Series("lowered", 1, runs[3:])]
+        series = [Series("kept", 0, runs[:6]), Series("lowered", 1, runs[6:])]
         chart = steps_chart({"Shapes": series}, ("train_loss", "weights"), translate=str.upper)
-        assert [(trace["name"], trace["yaxis"], trace["showlegend"]) for trace in chart["data"][:7:3]] == [
+        assert [(trace["name"], trace["yaxis"], trace["showlegend"]) for trace in chart["data"][:13:6]] == [
             ("kept", "y", True),
             ("lowered", "y", True),
             ("kept", "y2", False),
         ]
-        assert len(chart["data"]) == 12
+        assert len(chart["data"]) == 24
         assert (chart["data"][0]["x"], chart["data"][0]["y"]) == ([100, 200], [2.0, 1.0])
-        assert chart["data"][6]["y"] == [10.0, 10.0]
+        assert chart["data"][12]["y"] == [10.0, 10.0]
         assert chart["layout"]["xaxis"]["range"] == [0, 1200]
         assert [entry["text"] for entry in chart["layout"]["annotations"]] == ["TRAIN LOSS", "SIZE OF THE WEIGHTS"]
 
@@ -234,8 +308,8 @@ class TestCharts:
         recipes = plan("adam_not_always", "Shapes", "Tiny")
         runs = [run(recipe, evaluation(200)) for recipe in recipes]
         groups = {
-            "Shapes": [Series("SGD", 0, runs[:3]), Series("Adam", 1, runs[3:6])],
-            "<b>": [Series("SGD", 0, runs[6:9]), Series("Adam", 1, runs[9:])],
+            "Shapes": [Series("SGD", 0, runs[:6]), Series("Adam", 1, runs[6:12])],
+            "<b>": [Series("SGD", 0, runs[12:18]), Series("Adam", 1, runs[18:])],
         }
         chart = steps_chart(groups, ("test_acc",))
         assert [entry["text"] for entry in chart["layout"]["annotations"]] == [
@@ -244,7 +318,7 @@ class TestCharts:
             "test accuracy",
             "&lt;b&gt;",
         ]
-        assert [(trace["line"]["color"], trace["yaxis"]) for trace in chart["data"][::3]] == [
+        assert [(trace["line"]["color"], trace["yaxis"]) for trace in chart["data"][::6]] == [
             ("#0072B2", "y"),
             ("#D55E00", "y"),
             ("#0072B2", "y2"),

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from recipes import recipes
 
 from mlpcore.insight import Reading, ReadingKind, read_history
+from mlpcore.mends import find_planned_drops
 from mlpcore.recipe import SGD, Adam, Change, Constant, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.schedules import find_drops, preview_rates
 from mlpcore.trends import Gap, measure_gap
 
 KINDS = ReadingKind
@@ -174,6 +176,20 @@ def test_overfitting_says_what_it_cost(test_acc: float, expected: str) -> None:
     assert expected in str(only(run([*before, replace(last, test_acc=test_acc)])).what)
 
 
+@pytest.mark.parametrize(
+    ("test_images", "lost", "is_told"),
+    [(10_000, 0.013, False), (10_000, 0.015, True), (200, 0.09, False), (200, 0.11, True)],
+)
+def test_loss_of_accuracy_that_so_many_test_images_cannot_tell_is_none(
+    test_images: int, lost: float, is_told: bool
+) -> None:
+    *before, last = history(falling, rising_from(1200))
+    overfitted = run([*before, replace(last, test_acc=0.5 - lost)])
+    (reading,) = read_history(overfitted, test_images=test_images)
+    assert ("optimistic, for the step is read off the test images" in str(reading.what)) == is_told
+    assert (f"as far as {test_images:,} test images tell" in str(reading.what)) == (not is_told)
+
+
 def test_diverged_run_says_where_and_offers_a_tenth_of_its_rate() -> None:
     reading = only(run(history(healthy)[:3], status=RunStatus.DIVERGED, step=345))
     assert (reading.kind, reading.step) == (KINDS.DIVERGED, 345)
@@ -271,8 +287,43 @@ class TestDrops:
         ]
         (drop,) = [reading for reading in read_history(run(evaluations)) if reading.kind is KINDS.DROP]
         assert str(drop.what) == (
-            "Drop of the rate to 0.01 at step 400: train loss from 0.9 to 0.4, test accuracy +10.0 points."
+            "Drop of the rate to 0.01 between steps 400 and 500: train loss from 0.9 to 0.4, test accuracy +10.0 "
+            "points."
         )
+
+    @pytest.mark.parametrize(
+        ("knobs", "place", "said"),
+        [
+            ({"scheduler": MultiStepLR(milestones=(1000,))}, 1000, "at step 1,000:"),
+            ({"scheduler": StepLR(step_size=800, warmup_iters=200)}, 1000, "at step 1,000:"),
+            ({"scheduler": Constant(), "changes": (Change(step=1000, lr=0.01),)}, 1000, "at step 1,000:"),
+            ({"scheduler": Constant()}, 900, "between steps 900 and 1,200:"),  # from elsewhere: who knows
+            ({"scheduler": MultiStepLR(milestones=(1000, 1100))}, 900, "between steps 900 and 1,200:"),
+        ],
+    )
+    def test_it_is_where_the_recipe_lowers_the_rate_or_between_two_evaluations(
+        self, knobs: dict[str, object], place: int, said: str
+    ) -> None:
+        evaluations = history(healthy, points=10, rate=lambda step: 0.1 if step <= 1000 else 0.01)
+        readings = read_history(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)))
+        (drop,) = [reading for reading in readings if reading.kind is KINDS.DROP]
+        assert f"Drop of the rate to 0.01 {said}" in str(drop.what)
+        assert drop.step == place
+
+    @pytest.mark.parametrize(
+        "scheduler",
+        [
+            StepLR(step_size=70, gamma=0.5),
+            StepLR(step_size=70, gamma=0.5, warmup_iters=33),
+            MultiStepLR(milestones=(50, 120, 299), gamma=0.5),
+            MultiStepLR(milestones=(50, 120), gamma=0.5, warmup_iters=33),
+        ],
+    )
+    def test_planned_drops_are_those_of_torchs_scheduler(self, scheduler: StepLR | MultiStepLR) -> None:
+        recipe = Recipe(train_iter=300, scheduler=scheduler, changes=(Change(step=100, lr=1e-3),))
+        drops = [step - 1 for step in find_drops(preview_rates(recipe))]
+        assert find_planned_drops(recipe, 0, 300) == drops
+        assert find_planned_drops(recipe, drops[1], drops[-1]) == drops[1:-1]
 
     def test_five_are_told(self) -> None:
         many = history(healthy, points=100, rate=lambda step: 0.1 * 0.5 ** (step // 301))

@@ -2,6 +2,7 @@
 
 import streamlit as st
 from components.knobs import put_recipe
+from components.state import count_test_images
 from components.words import _, say
 
 from mlpcore.catalog import count_classes, data_home
@@ -26,7 +27,8 @@ def show_readings(run: Run) -> None:
     """Show what can be read off a run so far, a line each."""
     if st.session_state.pop("reading.taken", False):
         st.toast(_("The knobs are set. Press Start to try it."))
-    for place, reading in enumerate(read_history(run, classes=count_classes(data_home(), run.recipe.dataset))):
+    classes, test_images = count_classes(data_home(), run.recipe.dataset), count_test_images(run.recipe.dataset)
+    for place, reading in enumerate(read_history(run, classes=classes, test_images=test_images)):
         _line(reading, place)
 
 

@@ -6,14 +6,14 @@ import pandas as pd
 import streamlit as st
 from components.lab_view import find_run
 from components.live import live_plot
-from components.state import count_images
+from components.state import count_images, count_test_images
 from components.words import _, say
 
 from mlpcore.compare_charts import COLOURS
 from mlpcore.lab_charts import RemedyCurve, remedies_chart
 from mlpcore.recipe import Recipe
 from mlpcore.remedies import REMEDIES, build_remedies, judge_remedies, stop_early
-from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.runs import Evaluation, Run
 
 CHART_HEIGHT = 300  # pixels
 BASE_COLOUR = COLOURS[0]  # the colour of accuracy: its curve is the one above
@@ -69,10 +69,10 @@ def _draw(base_id: str, run_ids: list[str], ticks: bool) -> None:
 
 def _verdict(base: Run, tried: dict[str, Run]) -> None:
     names = remedy_names()
-    finished = {names[name]: run.latest.test_acc for name, run in tried.items() if run.status is RunStatus.FINISHED}
-    if base.latest is not None and finished:
-        finished[_("Early stop")] = stop_early(base).test_acc
-        st.text(say(judge_remedies(base.latest.test_acc, finished)))
+    runs = {names[name]: run for name, run in tried.items()}
+    images = count_test_images(base.recipe.dataset)
+    if said := judge_remedies(base, runs, early_stop=_("Early stop"), test_images=images):
+        st.text(say(said))
 
 
 def _table(base: Run, tried: dict[str, Run]) -> None:
@@ -102,7 +102,10 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
         | {_("over base"): points, _("gap"): points},
     )
     st.caption(
-        _("Accuracies; differences and gaps in points. One seed each: a difference below a point may well be noise.")
+        _(
+            "Accuracies; differences and gaps in points. One seed each, so a small difference may well be noise; an "
+            "early stop chosen on the test images is optimistic."
+        )
     )
 
 

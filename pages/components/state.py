@@ -80,6 +80,16 @@ def _count(dataset: str, mark: str) -> int:  # noqa: ARG001  part of the key
     return catalog.count_training_images(catalog.data_home(), dataset)
 
 
+def count_test_images(dataset: str) -> int:
+    """How many test images a data set has, at least 1."""
+    return _count_test(dataset, _fingerprint(dataset))
+
+
+@st.cache_data(show_spinner=False, max_entries=50)
+def _count_test(dataset: str, mark: str) -> int:  # noqa: ARG001  part of the key
+    return catalog.count_test_images(catalog.data_home(), dataset)
+
+
 def count_training_images(recipe: Recipe) -> int:
     """How many images a recipe trains on, at least 1."""
     return recipe.train_size or max(count_images(recipe.dataset) - recipe.validation_size, 1)
