@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -152,6 +153,17 @@ def fingerprint(home: Path, dataset: str) -> str:
             continue
         marks.update(f"{path}\0{about.st_size}\0{about.st_mtime_ns}\n".encode(errors="replace"))
     return marks.hexdigest()[:16]
+
+
+def find_change(home: Path, dataset: str) -> float:
+    """When what `fingerprint` looks at was last changed, in seconds since the epoch; 0 where there is nothing."""
+    if dataset == SHAPES or not _may_be_folder(dataset):
+        return 0.0
+    times = [0.0]
+    for path in _marked(home, dataset):
+        with suppress(OSError):
+            times.append(os.stat(path).st_mtime)  # noqa: PTH116
+    return max(times)
 
 
 def _marked(home: Path, dataset: str) -> Iterator[str]:

@@ -39,13 +39,16 @@ class ImageLibrary:
         self._kept: dict[tuple[str, str], Loading] = {}  # least recently requested first
         self._lock = threading.Lock()
 
-    def request(self, dataset: str, device: torch.device) -> Loading:
-        """Start loading, unless that is going on, or done and the data set on the disk is still the same."""
+    def request(self, dataset: str, device: torch.device, *, retry: bool = True) -> Loading:
+        """Start loading, unless that is going on, or done and the data set on the disk is still the same.
+
+        retry: whether what failed is loaded anew though the data set has not changed, once RETRY_SECONDS are over.
+        """
         key = (dataset, str(device))
         fingerprint = catalog.fingerprint(self._home(), dataset)
         with self._lock:
             loading = self._loadings.get(key)
-            if loading is None or _is_stale(loading, fingerprint):
+            if loading is None or _is_stale(loading, fingerprint, retry=retry):
                 loading = self._loadings[key] = Loading(fingerprint)
                 threading.Thread(target=self._load, args=(*key, loading), name=f"load {dataset}", daemon=True).start()
             self._kept.pop(key, None)
@@ -66,9 +69,9 @@ class ImageLibrary:
             loading.images.set_exception(error)
 
 
-def _is_stale(loading: Loading, fingerprint: str) -> bool:
+def _is_stale(loading: Loading, fingerprint: str, *, retry: bool) -> bool:
     """Whether a data set has to be loaded anew; while it is loading, one that still changes is left alone."""
     if not loading.images.done():
         return False
-    late = loading.failed_at is not None and time.monotonic() - loading.failed_at > RETRY_SECONDS
+    late = retry and loading.failed_at is not None and time.monotonic() - loading.failed_at > RETRY_SECONDS
     return late or loading.fingerprint != fingerprint

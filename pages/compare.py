@@ -17,6 +17,7 @@ from mlpcore.comparison import count_changed, name_differences
 from mlpcore.links import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
+from mlpcore.store import StoreError
 
 MAX_RUNS = 80  # that an address may name: 16 recipes with 5 seeds each
 HELD_OUT = 5_000  # images, a tenth of CIFAR-10's; of a smaller data set a tenth as well
@@ -104,10 +105,13 @@ def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
 
 def stop(run_ids: list[str]) -> None:
     """Stop all runs of the comparison that are the visitor's and go on."""
-    for run in read_runs(run_ids):
-        if not run.status.is_over and run.owner == owner:
-            with suppress(SentenceError):  # over by now
-                get_manager().stop(run.id, owner=owner)
+    try:
+        for run in read_runs(run_ids):
+            if not run.status.is_over and run.owner == owner:
+                with suppress(SentenceError):  # over by now
+                    get_manager().stop(run.id, owner=owner)
+    except StoreError as error:
+        st.session_state["compare.said"] = [error.sentence]
 
 
 def show_start(recipes: list[Recipe], run_ids: list[str], *, ready: bool) -> None:

@@ -31,9 +31,9 @@ if st.user.get("is_logged_in") is False:  # signing in is set up in secrets.toml
     st.stop()
 try:
     page.run()
-    note_presence()
 except StoreError as error:
     st.error(say(error.sentence))
+note_presence()
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     show_languages()
     if st.user.get("is_logged_in"):

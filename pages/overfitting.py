@@ -5,7 +5,7 @@ from contextlib import suppress
 import streamlit as st
 from components import forms, lab_form
 from components.lab_view import find_run, shape_names, show_lab
-from components.language import read_query, write_query
+from components.links import put_query, take_query
 from components.notices import warn
 from components.remedies_view import match_remedies, remedy_names, show_remedies
 from components.state import count_images, get_manager, read_owner
@@ -18,10 +18,11 @@ from mlpcore.predictions import Shape
 from mlpcore.problems import find_misfit
 from mlpcore.recipe import Recipe, current_knobs
 from mlpcore.remedies import Remedy, build_remedies, tell_what_to_look_for
-from mlpcore.runs import Run
+from mlpcore.runs import Run, RunStatus
 from mlpcore.store import StoreError
 
 MAX_REMEDIES = 20  # that an address may name: those of one run and of some before it
+CUT_OFF = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)  # a remedy that ended so was not tried yet
 
 owner = read_owner()
 datasets = known_datasets(data_home())
@@ -32,27 +33,27 @@ state.setdefault("lab.remedies", [])
 
 def take_address() -> None:
     """Show the run and the remedies that the address names, where it says something new."""
-    asked = {name: st.query_params.get(name, "") for name in ("lab", "remedies")}
-    if not asked["lab"] or asked == state.get("lab.address"):
+    asked = take_query("lab")
+    if asked is None or "lab" not in asked:
         return
-    state["lab.address"] = asked
     run = find_run(asked["lab"])
     if run is None:
         state["lab.said"] = Sentence("The run that this address names is not kept here.")
         return
+    if run.id != state.get("lab.run"):
+        forget_prediction()
     state["lab.run"] = run.id
-    state["lab.remedies"] = [part for part in asked["remedies"].split(",") if part][:MAX_REMEDIES]
+    state["lab.remedies"] = [part for part in asked.get("remedies", "").split(",") if part][:MAX_REMEDIES]
     lab_form.put_recipe(run.recipe)
 
 
-def write_address(run: Run | None) -> None:
+def write_address(run: Run | None, tried: dict[str, Run]) -> None:
     """Let the address name what is shown, so that a reload keeps it."""
     if run is None:
         return
-    state["lab.address"] = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])}
-    wanted = {name: value for name, value in state["lab.address"].items() if value}
-    if read_query() != wanted:
-        write_query(wanted)
+    wanted = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])}
+    is_ticking = any(not one.status.is_over for one in (run, *tried.values()))
+    put_query("lab", {name: value for name, value in wanted.items() if value}, is_ticking=is_ticking)
 
 
 def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
@@ -68,25 +69,37 @@ def start(recipe: Recipe) -> None:
     """Train the knobs' recipe; a prediction belongs to one run."""
     if submitted := submit([recipe], ["lab"]):
         if state.get("lab.run"):
-            state["lab.predicted"] = state["lab.prediction"] = None
+            forget_prediction()
         state["lab.run"], state["lab.remedies"] = submitted[0], []
 
 
+def forget_prediction() -> None:
+    """Let the next run be predicted anew."""
+    state["lab.predicted"] = state["lab.prediction"] = None
+
+
 def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
-    """Train remedies, and their base with them where there is no run of it yet."""
-    run = find_run(state.get("lab.run"))
+    """Train remedies, and their base with them where there is no run of it yet; one that ended early anew."""
+    try:
+        run = find_run(state.get("lab.run"))
+        earlier = [one for run_id in state["lab.remedies"] if (one := find_run(run_id)) is not None]
+    except StoreError as error:
+        state["lab.said"] = error.sentence
+        return
+    again = [remedy.recipe for remedy in remedies]
     bases = [] if run else [base]
     names = [f"lab {remedy.name.replace('_', ' ')}" for remedy in remedies]
     submitted = submit([*bases, *(remedy.recipe for remedy in remedies)], ["lab"] * len(bases) + names)
     if submitted and not run:
         state["lab.run"] = submitted.pop(0)
-    state["lab.remedies"] = [*state["lab.remedies"], *submitted]
+    if submitted:
+        state["lab.remedies"] = [*(one.id for one in earlier if one.recipe not in again), *submitted]
 
 
 def stop(runs: list[Run]) -> None:
     """Stop these runs."""
     for run in runs:
-        with suppress(SentenceError):  # over by now
+        with suppress(SentenceError, StoreError):  # over by now; a store in trouble is said as the page is drawn
             get_manager().stop(run.id, owner=owner)
 
 
@@ -148,7 +161,7 @@ def take_prediction() -> None:
 def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *, ready: bool) -> None:
     """Offer all remedies, and each of them."""
     remedies = build_remedies(base, images=count_images(base.dataset))
-    left = [remedy for remedy in remedies if remedy.name not in tried]
+    left = [remedy for remedy in remedies if remedy.name not in tried or tried[remedy.name].status in CUT_OFF]
     names = remedy_names()
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         can_try = ready or run is not None
@@ -205,4 +218,4 @@ if base is not None:
     show_remedy_buttons(run, base, tried, ready=ready)
     if run is not None and not hidden:
         show_remedies(run, state["lab.remedies"])
-write_address(run)
+write_address(run, tried)

@@ -1,6 +1,7 @@
 """One run: the knobs, the schedule they make, Start, and the live curves."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import streamlit as st
 from components import forms, run_view
@@ -11,6 +12,7 @@ from components.lesson_builder import build_lesson, is_building, offer_lesson, s
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
 from components.notices import warn
+from components.sameness import tell_sameness
 from components.state import count_images, count_training_images, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
 from components.words import _, as_markdown, say, show_rate
@@ -44,6 +46,8 @@ def send_to_run(knob: str) -> None:
         get_manager().change(run_id, owner=owner, **{knob: getattr(recipe.optimizer, knob)})
     except ValueError as error:  # no toast: it would lie on Start and Stop
         st.session_state["trouble"] = find_problems(error)[0][1]
+    except StoreError as error:
+        st.session_state["trouble"] = error.sentence
 
 
 def start(recipe: Recipe) -> None:
@@ -134,8 +138,9 @@ def show_others(run: Run | None) -> None:
 def watch(run_id: str) -> None:
     """Show another run, and its knobs."""
     st.session_state["run"] = run_id
-    if run := run_view.find_run():
-        forms.put_recipe(current_knobs(run.recipe))
+    with suppress(StoreError):  # the page says it as it is drawn
+        if run := run_view.find_run():
+            forms.put_recipe(current_knobs(run.recipe))
 
 
 def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
@@ -154,7 +159,8 @@ def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> 
     """Start, and what can be done to a run that goes on: by the one who started it."""
     manager = get_manager()
     mine = run is not None and not run.status.is_over and run.owner == owner
-    with st.container(horizontal=True, width="content", gap="small"):
+    with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+        offer_lesson()
         diverged = run is not None and run.status is RunStatus.DIVERGED
         if diverged and recipe is not None and not find_lesson().holds("lr"):
             lower = max(float(f"{run.recipe.optimizer.lr / 10:.6g}"), 1e-6)  # 0.007, not 0.007000000000000001
@@ -163,7 +169,7 @@ def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> 
         if mine and run.status is RunStatus.PAUSED:
             st.button(_("Resume"), on_click=obey, args=(manager.resume, run.id), key="resume")
         elif run is not None and run.ended_early:
-            told = _("Trains this recipe to its end, as a new run that comes to the same points; this one is kept.")
+            told = f"{_('Trains this recipe to its end, as a new run; this one is kept.')} {tell_sameness([run])}"
             st.button(_("Continue"), on_click=go_on, args=(run.id,), key="continue", help=told)
         else:
             can_pause = mine and run.status is RunStatus.RUNNING
@@ -186,7 +192,7 @@ def obey(ask: Callable[..., None], run_id: str) -> None:
     """Ask the manager for something; a refusal is said in a sentence."""
     try:
         ask(run_id, owner=owner)
-    except SentenceError as error:
+    except (SentenceError, StoreError) as error:
         st.toast(say(error.sentence))
 
 
@@ -198,7 +204,6 @@ with left:
     recipe, can_start = show_knobs()
     if recipe is not None:
         show_preview(recipe)
-    offer_lesson()
 run = run_view.find_run()
 with right:
     if is_building():

@@ -1,6 +1,9 @@
 """The claims as a visitor finds them: a button, its runs, the outcome, and the way to Compare; and the update rules."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import streamlit as st
@@ -11,6 +14,7 @@ from mlpcore import manager
 from mlpcore.claims import CLAIMS
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
+from mlpcore.sources import ARCHIVES
 
 FAST = "memorising"  # one image, 400 iterations, then 80
 
@@ -29,7 +33,14 @@ def open_claims(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
 def try_it(page: AppTest, key: str = FAST) -> list[str]:
     shown(page.button(key=f"claims.try.{key}").click().run())
-    return page.session_state["claims.runs"]["Tiny"][key]
+    return known(page)[-1]
+
+
+def known(page: AppTest) -> list[list[str]]:
+    """The runs of every experiment that this session knows some of, the newest last."""
+    return sorted(
+        (ids for ids in page.session_state["claims.runs"].values() if ids), key=lambda ids: get_runs(ids)[0].created
+    )
 
 
 def get_runs(ids: list[str]) -> list[Run]:
@@ -80,10 +91,10 @@ def test_click_trains_the_experiment_and_states_what_was_measured(open_claims) -
 def test_outcome_is_found_again_after_a_reload_by_the_one_who_ran_it_only(open_claims) -> None:
     runs = finish(open_claims())
     again = open_claims()
-    assert again.session_state["claims.runs"]["Tiny"] == {FAST: [run.id for run in runs]}
+    assert known(again) == [[run.id for run in runs]]
     assert any("Trained on 1 images" in text for text in texts(again))
     assert buttons(again).count(f"claims.compare.{FAST}") == 1
-    assert open_claims("ben").session_state["claims.runs"]["Tiny"] == {}
+    assert known(open_claims("ben")) == []
 
 
 def test_data_set_has_outcomes_of_its_own(open_claims) -> None:
@@ -95,10 +106,45 @@ def test_data_set_has_outcomes_of_its_own(open_claims) -> None:
     assert any("Trained on" in text for text in texts(page))
 
 
+@pytest.mark.parametrize("reloads", [False, True])
+def test_outcome_on_a_folder_that_has_changed_since_is_not_shown_under_the_new_one(
+    open_claims, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reloads: bool
+) -> None:
+    changing = tmp_path / "data"
+    shutil.copytree(data, changing)
+    monkeypatch.setenv("MLPCORE_DATA", str(changing))
+    page = open_claims()
+    finish(page)
+    folder = changing / "Tiny" / "train" / "dark"
+    (folder / "0.png").rename(folder / "other.png")  # as many images as before: the recipes are the same
+    page = open_claims() if reloads else shown(page.run())
+    assert not any("Trained on" in text for text in texts(page))
+    finish(page)
+    assert any("Trained on 1 images" in text for text in texts(page))
+
+
+def test_second_data_set_makes_another_experiment_of_the_claim_that_takes_two(
+    open_claims, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, archives in ARCHIVES.items():
+        monkeypatch.setitem(ARCHIVES, name, replace(archives, installed=()))
+    page = open_claims()
+    assert says(page, "runs on `Tiny`, `Shapes`, about")
+    ids = try_it(page, "adam_not_always")
+    both = tmp_path / "data"
+    shutil.copytree(data, both)
+    shutil.copytree(data / "Tiny", both / "Aaa")  # stands before Shapes
+    monkeypatch.setenv("MLPCORE_DATA", str(both))
+    shown(page.run())
+    assert says(page, "runs on `Tiny`, `Aaa`, about")
+    assert "claims.stop.adam_not_always" not in buttons(page)
+    for run_id in ids:
+        manager.shared_manager().stop(run_id, owner="ann")
+
+
 def test_while_it_goes_on_there_is_a_stop_and_then_nothing_is_decided(open_claims) -> None:
     page = open_claims()
-    shown(page.button(key="claims.try.rates").click().run())
-    ids = page.session_state["claims.runs"]["Tiny"]["rates"]
+    ids = try_it(page, "rates")
     assert "claims.try.rates" not in buttons(page)
     shown(page.button(key="claims.stop.rates").click().run())
     wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
@@ -132,7 +178,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_claims) -> None:
         manager.shared_manager().submit([waiting] * len(names), owner=owner, names=names)
     shown(page.button(key=f"claims.try.{FAST}").click().run())
     assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)
-    assert page.session_state["claims.runs"]["Tiny"] == {}
+    assert known(page) == []
 
 
 class TestUpdateRules:

@@ -81,6 +81,7 @@ IMPORTS = {
     "losses": "",
     "loss_parts": "losses",
     "device": "messages",
+    "repeats": "device runs",
     "torchvision_ops": "",
     "data": "archives cache catalog download folders messages placing seeds shapes sources torchvision_ops",
     "sampler": "messages seeds",

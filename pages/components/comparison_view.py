@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 from components.live import live_plot
-from components.run_view import is_loading
 from components.state import count_training_images, get_manager, hash_recipe
+from components.ticking import end_wait, is_loading, send_for_images, show_part
 from components.words import _, say, show_duration, status_word
 
 from mlpcore.compare_charts import Series, compare_chart
@@ -44,8 +44,8 @@ def show_comparison(run_ids: list[str], *, fingerprints: bool = False) -> None:
     """
     runs = read_runs(run_ids)
     active = any(not run.status.is_over for run in runs)
-    ticks = active or (fingerprints and any(is_loading(run.recipe) for run in runs[:1]))
-    st.fragment(_draw, run_every=1.0 if ticks else None)(run_ids, ticks, fingerprints)
+    loads = send_for_images(runs[0].recipe if runs and fingerprints else None)
+    show_part(_draw, run_ids, active or loads, fingerprints, every=1.0 if active or loads else None)
 
 
 def _draw(run_ids: list[str], ticks: bool, fingerprints: bool) -> None:
@@ -55,7 +55,7 @@ def _draw(run_ids: list[str], ticks: bool, fingerprints: bool) -> None:
         return
     going_on = any(not run.status.is_over for run in runs)
     if ticks and not going_on and not (fingerprints and is_loading(runs[0].recipe)):
-        st.rerun()  # the timer and the buttons above belong to runs that go on
+        end_wait()  # the timer and the buttons above belong to runs that go on
     series = build_series(runs)
     trouble = get_manager().trouble if going_on else None
     st.text(say(trouble) if trouble else _progress(runs))

@@ -1,5 +1,6 @@
 """The notes' claims, each with the experiment that tests it and what came out."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,16 +10,18 @@ from components.comparison_view import build_series, read_runs
 from components.live import live_plot
 from components.notices import warn
 from components.state import count_images, get_manager, get_store, read_owner
+from components.ticking import show_part
 from components.words import _, say, show_duration
 from pydantic import ValidationError
 
-from mlpcore.catalog import SHAPES, data_home, known_datasets
+from mlpcore.catalog import SHAPES, data_home, find_change, fingerprint, known_datasets
 from mlpcore.claim_charts import rates_chart, steps_chart
 from mlpcore.claims import CLAIMS, Claim, decide
 from mlpcore.comparison import name_differences
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
+from mlpcore.store import StoreError
 from mlpcore.verdicts import Verdict
 
 CHART_HEIGHT = 290  # pixels
@@ -46,10 +49,11 @@ def show_claims() -> None:
         )
     datasets = [dataset, *(name for name in datasets if name != dataset)]
     plans = {claim.key: claim.plan(datasets, count_images(dataset)) for claim in CLAIMS}
-    known = _known_runs(dataset, plans)
+    places = {key: _place(recipes) for key, recipes in plans.items()}
+    known = _known_runs(plans, places)
     for claim in CLAIMS:
         with st.container(border=True, gap="small"):
-            _card(claim, plans[claim.key], known, dataset)
+            _card(claim, plans[claim.key], known, places[claim.key], dataset)
 
 
 def _is_usable(dataset: str) -> bool:
@@ -61,24 +65,34 @@ def _is_usable(dataset: str) -> bool:
     return True
 
 
-def _known_runs(dataset: str, plans: dict[str, list[Recipe]]) -> dict[str, list[str]]:
-    """The runs of each claim on a data set: this session's, or those of the same recipes that the visitor has kept."""
-    of_datasets = st.session_state.setdefault("claims.runs", {})
-    if dataset not in of_datasets:
-        newest: dict[str, str] = {}
-        for run in get_store().list_runs(limit=LOOKED_THROUGH, owner=read_owner()):
-            if run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED):
-                newest.setdefault(run.recipe.model_dump_json(), run.id)
-        of_datasets[dataset] = {}
-        for key, recipes in plans.items():
-            found = [newest.get(recipe.model_dump_json()) for recipe in recipes]
-            if None not in found:
-                of_datasets[dataset][key] = found
-    return of_datasets[dataset]
+def _place(recipes: Sequence[Recipe]) -> str:
+    """What tells an experiment from what it was before its data sets changed, or before there was a second one."""
+    parts = [recipe.model_dump_json() for recipe in recipes]
+    parts += [fingerprint(data_home(), name) for name in dict.fromkeys(recipe.dataset for recipe in recipes)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], dataset: str) -> None:
-    run_ids = known.get(claim.key, [])
+def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[str, list[str]]:
+    """The runs of each experiment: this session's, or those of its recipes that the visitor has kept; none are [].
+
+    Runs from before their images changed are another experiment's.
+    """
+    known: dict[str, list[str]] = st.session_state.setdefault("claims.runs", {})
+    if known.keys() >= set(places.values()):
+        return known
+    newest: dict[str, str] = {}
+    for run in get_store().list_runs(limit=LOOKED_THROUGH, owner=read_owner()):
+        is_whole = run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED)
+        if is_whole and run.created > find_change(data_home(), run.recipe.dataset):
+            newest.setdefault(run.recipe.model_dump_json(), run.id)
+    for key, recipes in plans.items():
+        found = [newest.get(recipe.model_dump_json()) for recipe in recipes]
+        known.setdefault(places[key], [] if None in found else found)
+    return known
+
+
+def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str, dataset: str) -> None:
+    run_ids = known[place]
     runs = read_runs(run_ids) if run_ids else []
     going_on = any(not run.status.is_over for run in runs)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -87,7 +101,7 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], data
             st.button(_("Stop"), on_click=_stop, args=(run_ids,), key=f"claims.stop.{claim.key}")
         else:
             label = _("Try it again") if runs else _("Try it")
-            st.button(label, on_click=_start, args=(claim, recipes, known), key=f"claims.try.{claim.key}")
+            st.button(label, on_click=_start, args=(claim, recipes, known, place), key=f"claims.try.{claim.key}")
     names = ", ".join(f"`{name}`" for name in dict.fromkeys(recipe.dataset for recipe in recipes))
     cost = _("{count} runs on {datasets}, about {duration} of computing.")
     cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
@@ -95,14 +109,14 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], data
     if refused := st.session_state.pop(f"claims.refused.{claim.key}", None):
         warn(say(refused))
     if run_ids:
-        st.fragment(_show_runs, run_every=1.0 if going_on else None)(claim, run_ids, going_on, dataset)
+        show_part(_show_runs, claim, run_ids, going_on, dataset, every=1.0 if going_on else None)
 
 
-def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]]) -> None:
+def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str) -> None:
     labels = [re.sub(r"[^\w .\-]+", " ", label) for label in name_differences(recipes)]
     names = [label if len(label) <= 40 else _short_name(one) for label, one in zip(labels, recipes, strict=True)]
     try:
-        known[claim.key] = get_manager().submit(recipes, owner=read_owner(), names=names)
+        known[place] = get_manager().submit(recipes, owner=read_owner(), names=names)
     except (SentenceError, RuntimeError) as error:  # too many are waiting, the disk is full
         st.session_state[f"claims.refused.{claim.key}"] = getattr(error, "sentence", None) or Sentence.of_text(
             str(error)
@@ -115,7 +129,7 @@ def _short_name(recipe: Recipe) -> str:
 
 def _stop(run_ids: list[str]) -> None:
     for run_id in run_ids:
-        with suppress(SentenceError):  # over by now
+        with suppress(SentenceError, StoreError):  # over by now; a store in trouble is said as the page is drawn
             get_manager().stop(run_id, owner=read_owner())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import streamlit as st
 from components.state import get_downloads, read_owner
+from components.ticking import show_part
 from components.words import _, say, show_duration
 
 from mlpcore.catalog import data_home, known_datasets
@@ -23,7 +24,7 @@ def show_downloads(names: Collection[str] = ARCHIVES, *, place: str) -> None:
         return
     downloads = get_downloads()
     going_on = [name for name in missing if (one := downloads.find(name)) and not one.progress.phase.is_over]
-    st.fragment(_draw, run_every=1.0 if going_on else None)(missing, going_on, place)
+    show_part(_draw, missing, going_on, place, every=1.0 if going_on else None)
 
 
 def _draw(missing: list[str], were_going_on: list[str], place: str) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from components.comparison_view import build_series, show_comparison
 from components.forms import put_recipe
 from components.notices import warn
+from components.sameness import tell_sameness
 from components.state import get_manager, get_store, read_owner
 from components.words import _, _n, keep_language, say
 
@@ -57,6 +58,8 @@ def show_actions(run_ids: list[str]) -> None:
     runs = [run for run_id in run_ids if (run := _find(run_id)) is not None]  # another page may have deleted one
     if not runs:
         return
+    if refused := st.session_state.pop("history.refused", None):
+        warn(say(refused))
     mine = all(run.owner == read_owner() for run in runs)
     over = all(run.status.is_over for run in runs)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -68,8 +71,8 @@ def show_actions(run_ids: list[str]) -> None:
             st.session_state["compare.handed_over"] = [run.id for run in runs]
             st.switch_page("compare.py")
         if all(run.ended_early for run in runs):
-            told = _("Trains them to their end, as new runs that come to the same points; these stay as they are.")
-            if st.button(_("Continue"), key="history.continue", help=told):
+            told = _("Trains them to their end, as new runs; these stay as they are.")
+            if st.button(_("Continue"), key="history.continue", help=f"{told} {tell_sameness(runs)}"):
                 _continue(runs)
         _downloads(runs)
         if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):
@@ -98,11 +101,17 @@ def _continue(runs: list[Run]) -> None:
 
 def delete_runs(run_ids: list[str]) -> None:
     """Delete those of these runs that are the visitor's own and over."""
-    for run_id in run_ids:
-        run = _find(run_id)
-        if run is not None and run.owner == read_owner() and run.status.is_over:
-            with suppress(ValueError):  # gone meanwhile
-                get_store().delete(run_id)
+    state = st.session_state
+    try:
+        for run_id in run_ids:
+            run = _find(run_id)
+            if run is not None and run.owner == read_owner() and run.status.is_over:
+                with suppress(ValueError):  # gone meanwhile
+                    get_store().delete(run_id)
+    except StoreError as error:  # what is not deleted stays chosen
+        state["history.refused"] = error.sentence
+    else:
+        state["history.chosen"] = []
 
 
 def _find(run_id: str) -> Run | None:
@@ -141,7 +150,6 @@ def _confirm_delete(run_ids: list[str]) -> None:
     )
     st.text(template.format(count=len(run_ids)))
     if st.button(_("Delete for good"), type="primary", key="history.confirm", on_click=delete_runs, args=(run_ids,)):
-        st.session_state["history.chosen"] = []
         st.rerun()
 
 

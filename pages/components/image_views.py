@@ -7,6 +7,7 @@ import streamlit as st
 from components.layout import table_height
 from components.notices import warn
 from components.state import build_exhibit, draw_class_sheet, request_images
+from components.ticking import end_wait, send_for_images, show_part
 from components.words import _, say
 
 from mlpcore.messages import SentenceError
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
 def show_images(recipe: Recipe) -> None:
     """Show a data set, and how far it is while it is being loaded."""
-    loading = request_images(recipe)
-    ticks = loading is not None and not loading.images.done()
-    st.fragment(_draw, run_every=1.0 if ticks else None)(recipe, ticks)
+    ticks = send_for_images(recipe)
+    show_part(_draw, recipe, ticks, every=1.0 if ticks else None)
 
 
 def _draw(recipe: Recipe, was_loading: bool) -> None:
@@ -33,7 +33,7 @@ def _draw(recipe: Recipe, was_loading: bool) -> None:
         st.progress(loading.progress, _("The images are being prepared: {share:.0%}.").format(share=loading.progress))
         return
     if was_loading:
-        st.rerun()
+        end_wait()
     if error := loading.images.exception():
         warn(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
         return

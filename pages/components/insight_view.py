@@ -3,8 +3,9 @@
 import streamlit as st
 from components.readings_view import show_readings
 from components.script_view import show_script
-from components.sight_view import show_filters, show_images_seen, show_per_class
+from components.sight_view import has_sight, show_filters, show_images_seen, show_per_class
 from components.state import get_manager
+from components.ticking import end_wait, is_loading, send_for_images, show_part
 from components.words import _
 
 from mlpcore.runs import Run
@@ -13,16 +14,18 @@ SECONDS = 2.0  # between two looks while a run goes on: an evaluation seldom com
 
 
 def show_insight(run: Run) -> None:
-    """Show one view of a run at a time, the one that was chosen; anew while the run goes on."""
-    st.fragment(_draw, run_every=None if run.status.is_over else SECONDS)(run.id)
+    """Show one view of a run at a time, the one that was chosen; anew while the run goes on, or its images load."""
+    wants_images = st.session_state.get("insight") == "images" and has_sight(run)
+    waits = send_for_images(run.recipe if wants_images else None)
+    show_part(_draw, run.id, waits, every=SECONDS if waits or not run.status.is_over else None)
 
 
-def _draw(run_id: str) -> None:
+def _draw(run_id: str, waited: bool) -> None:
     views = {
         "readings": (_("Readings"), show_readings),
-        "images": (_("What it sees"), show_images_seen),
-        "classes": (_("Per class"), show_per_class),
-        "weights": (_("First layer"), show_filters),
+        "images": (_("Images"), show_images_seen),
+        "classes": (_("Classes"), show_per_class),
+        "weights": (_("Weights"), show_filters),
         "script": (_("Script"), show_script),
     }
     try:
@@ -39,4 +42,9 @@ def _draw(run_id: str) -> None:
         label_visibility="collapsed",
         persist_state="session",
     )
+    waits = chosen == "images" and has_sight(run) and is_loading(run.recipe)
+    if waited and not waits:
+        end_wait()
+    if waits and run.status.is_over and not waited:
+        st.rerun()  # with a timer
     views[chosen or "readings"][1](run)  # a browser may send none all the same

@@ -2,8 +2,9 @@
 
 import streamlit as st
 from components.live import live_plot
-from components.run_view import COLOURS, is_loading
+from components.run_view import COLOURS
 from components.state import get_manager, request_images
+from components.ticking import end_wait, is_loading, send_for_images, show_part
 from components.words import _, say, show_duration, status_word
 
 from mlpcore.insight import measure_gap
@@ -45,11 +46,12 @@ def show_lab(run: Run | None, recipe: Recipe | None, *, prediction: Shape | None
     shown = run.recipe if run else recipe
     if shown is None:
         return
-    ticks = (run is not None and not run.status.is_over) or is_loading(shown)
+    loads = send_for_images(shown)
+    ticks = loads or (run is not None and not run.status.is_over)
     often = run is not None and not run.evaluations
     every = (FIRST_POINT_SECONDS if often else 1.0) if ticks else None
     drawn = (run.id, run.status.is_over, bool(run.evaluations)) if run else None
-    st.fragment(_draw, run_every=every)(drawn, shown, ticks, prediction, hidden)
+    show_part(_draw, drawn, shown, ticks, prediction, hidden, every=every)
 
 
 def _draw(
@@ -59,7 +61,7 @@ def _draw(
     if drawn is not None and (run is None or drawn[1:] != (run.status.is_over, bool(run.evaluations))):
         st.rerun()  # deleted meanwhile, or the timer and the buttons above belong to another state
     if ticks and (run is None or run.status.is_over) and not is_loading(recipe):
-        st.rerun()
+        end_wait()
     _status_line(run, recipe)
     _curves(run, recipe, hidden=hidden)
     _tiles(run, hidden=hidden)
@@ -80,8 +82,9 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
                 st.text(_("Press Start: both curves are measured with dropout off."))
             return
         st.badge(status_word(run.status), color=COLOURS[run.status])
-        if run.message:
-            st.text(run.message)
+        message = run.message or (None if run.status.is_over else get_manager().trouble)
+        if message:
+            st.text(say(message))
         elif run.status is RunStatus.QUEUED:
             share = get_manager().preparation(run.id)
             waiting = _("Waiting for its turn.")

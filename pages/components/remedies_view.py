@@ -7,6 +7,7 @@ import streamlit as st
 from components.lab_view import find_run
 from components.live import live_plot
 from components.state import count_images, count_test_images
+from components.ticking import show_part
 from components.words import _, say
 
 from mlpcore.compare_charts import COLOURS
@@ -42,7 +43,7 @@ def show_remedies(base: Run, run_ids: list[str]) -> None:
     """Show the remedies of a run that were tried, every second anew while one of them goes on."""
     tried = match_remedies(base.recipe, run_ids)
     active = any(not run.status.is_over for run in (base, *tried.values()))
-    st.fragment(_draw, run_every=1.0 if active else None)(base.id, run_ids, active)
+    show_part(_draw, base.id, run_ids, active, every=1.0 if active else None)
 
 
 def _draw(base_id: str, run_ids: list[str], ticks: bool) -> None:

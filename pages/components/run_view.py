@@ -3,7 +3,9 @@
 import streamlit as st
 from components.download_panel import show_downloads
 from components.live import live_plot
+from components.sameness import tell_sameness
 from components.state import count_training_images, draw_class_sheet, get_manager, preview, request_images
+from components.ticking import end_wait, is_loading, send_for_images, show_part
 from components.words import _, say, show_duration, status_word
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
@@ -41,20 +43,14 @@ def find_run() -> Run | None:
 
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
     """Show a run, every second anew while it goes on; without one, what it will train on and the empty curves."""
-    ticks = is_loading(recipe) if run is None else not run.status.is_over
+    ticks = send_for_images(recipe) if run is None else not run.status.is_over
     often = run is not None and not run.evaluations  # until there is a first point
     every = (FIRST_POINT_SECONDS if often else 1.0) if ticks else None
     shown = (run.id, run.status, bool(run.evaluations)) if run else None
-    st.fragment(_draw, run_every=every)(shown, recipe)
+    show_part(_draw, shown, recipe, ticks, every=every)
 
 
-def is_loading(recipe: Recipe | None) -> bool:
-    """Whether the recipe's images are on their way into memory; asking sends for them."""
-    loading = recipe and request_images(recipe)
-    return loading is not None and not loading.images.done()
-
-
-def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None) -> None:
+def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None, ticks: bool) -> None:
     run_id = drawn[0] if drawn else None
     try:
         run = get_manager().get(run_id) if run_id else None
@@ -65,6 +61,8 @@ def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None) -> N
     shown = run.recipe if run else recipe
     if shown is None:
         return
+    if ticks and run is None and not is_loading(shown):
+        end_wait()
     _status_line(run, shown)
     curves, path = st.columns([7, 3], gap="small")
     with curves:
@@ -115,7 +113,9 @@ def _class_sheet(recipe: Recipe) -> bool:
     if loading is None or not loading.images.done() or loading.images.exception() is not None:
         return False
     with st.container(gap="small"):
-        st.image(draw_class_sheet(recipe), width=SHEET_WIDTH, alt=_("A few images of each class."))
+        # in a box of its width: an image with a width is decoded, resized and encoded anew at every rerun, 38 ms
+        with st.container(width=SHEET_WIDTH):
+            st.image(draw_class_sheet(recipe), width="stretch", alt=_("A few images of each class."))
         show_downloads([CIFAR10], place="sheet")
     return True
 
@@ -127,11 +127,19 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
             return
         st.badge(status_word(run.status), color=COLOURS[run.status])
         if run.continues:
-            told = _("It trains a run that ended early to its end, from the start: the same recipe, the same points.")
-            st.badge(_("continued"), color="gray", help=told)
+            told = _("It trains a run that ended early to its end, from the start, by the same recipe.")
+            st.badge(_("continued"), color="gray", help=f"{told} {tell_sameness([_find_first(run)])}")
         trouble = None if run.status.is_over else get_manager().trouble
         message = run.message or trouble
         st.text(say(message) if message else _progress_sentence(run))
+
+
+def _find_first(run: Run) -> Run:
+    """The run that another continues; that one itself where the first is deleted."""
+    try:
+        return get_manager().get(run.continues)
+    except ValueError:
+        return run
 
 
 def _waiting_sentence(recipe: Recipe) -> str:

@@ -3,33 +3,31 @@
 import streamlit as st
 from components.forms import put_recipe
 from components.notices import warn
+from components.sameness import tell_sameness
+from components.state import write_script
 from components.words import _, say
 
 from mlpcore.messages import SentenceError
 from mlpcore.runs import Run
-from mlpcore.script import MAX_BYTES, read_recipe, to_notebook, to_script
+from mlpcore.script import MAX_BYTES, read_recipe
 
 HEIGHT = 420  # pixels: the code scrolls, the page does not
 
 
 def show_script(run: Run) -> None:
     """Show a run as a script, and offer it and its recipe as files."""
-    st.caption(
-        _(
-            "This is the run in plain PyTorch, without the playground: on the same machine's CPU it prints this run's "
-            "own numbers."
-        )
-    )
+    told = _("This is the run in plain PyTorch, without the playground.")
+    st.caption(f"{told} {tell_sameness([run])}")
+    script, notebook = write_script(run.recipe)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        _downloads(run)
+        _downloads(run, script, notebook)
         with st.popover(_("Load recipe")):
             _upload()
-    st.code(to_script(run.recipe, translate=_), language="python", height=HEIGHT)
+    st.code(script, language="python", height=HEIGHT)
 
 
-def _downloads(run: Run) -> None:
+def _downloads(run: Run, script: str, notebook: str) -> None:
     recipe, name = run.recipe, f"{run.recipe.optimizer.name}-{run.id}"
-    script, notebook = to_script(recipe, translate=_), to_notebook(recipe, translate=_)
     st.download_button(_("Save .py"), script, f"{name}.py", "text/x-python", key="script.py", on_click="ignore")
     st.download_button(
         _("Save .ipynb"), notebook, f"{name}.ipynb", "application/x-ipynb+json", key="script.ipynb", on_click="ignore"

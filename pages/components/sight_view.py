@@ -38,6 +38,11 @@ def show_images_seen(run: Run) -> None:
                 st.text(_describe(sight, index))
 
 
+def has_sight(run: Run) -> bool:
+    """Whether what the run's network saw is kept: without it no images are asked for."""
+    return read_sight(run.id) is not None
+
+
 def show_per_class(run: Run) -> None:
     """Show the confusion matrix, and the accuracy of each class."""
     sight = _find_sight(run)

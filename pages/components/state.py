@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from components.language import read_catalogue, read_language
 
 from mlpcore import catalog
 from mlpcore.download import Downloads
 from mlpcore.recipe import Recipe
+from mlpcore.script import to_notebook, to_script
 from mlpcore.sheets import draw_grid, draw_sheet
 from mlpcore.sights import Sight
 from mlpcore.store import RunStore
@@ -95,15 +97,18 @@ def count_training_images(recipe: Recipe) -> int:
     return recipe.train_size or max(count_images(recipe.dataset) - recipe.validation_size, 1)
 
 
-def request_images(recipe: Recipe) -> "Loading | None":
-    """Send for a recipe's images, so that they are there when Start is pressed; None where its device is not."""
+def request_images(recipe: Recipe, *, retry: bool = False) -> "Loading | None":
+    """Send for a recipe's images, so that they are there when Start is pressed; None where its device is not.
+
+    retry: whether what failed is tried anew. Not where a timer asks: it would never end.
+    """
     from mlpcore.device import pick_device  # torch: not before it is needed
 
     try:
         device = pick_device(recipe.device)
     except ValueError:
         return None
-    return get_manager().library.request(recipe.dataset, device)
+    return get_manager().library.request(recipe.dataset, device, retry=retry)
 
 
 def draw_class_sheet(recipe: Recipe, *, columns: int = 2, each: int = 2) -> bytes:
@@ -176,6 +181,17 @@ def _hash(recipe_json: str, in_features: int, num_classes: int, images: int) -> 
     except ValueError:  # larger batches than there are images, say: its run has failed with a sentence
         return None
     return hash_weights(recipe, in_features=in_features, num_classes=num_classes), batches
+
+
+def write_script(recipe: Recipe) -> tuple[str, str]:
+    """A recipe as a script and as a notebook, with comments in the visitor's language."""
+    return _write_script(recipe.model_dump_json(), read_language())
+
+
+@st.cache_data(show_spinner=False, max_entries=50)  # 30 kB each
+def _write_script(recipe_json: str, language: str) -> tuple[str, str]:
+    recipe, translate = Recipe.model_validate_json(recipe_json), read_catalogue(language).gettext
+    return to_script(recipe, translate=translate), to_notebook(recipe, translate=translate)
 
 
 @st.cache_resource(show_spinner=False)

@@ -71,7 +71,7 @@ def test_names_of_classes_and_data_sets_are_text(visitor: Visitor, server: Serve
     check_plain(page)
     page.locator(".st-key-start button").click()
     page.get_by_text("finished").first.wait_for()
-    for view in ("What it sees", "Per class"):
+    for view in ("Images", "Classes"):
         page.get_by_text(view, exact=True).click()
         check_plain(page)
     page.locator("svg text").filter(has_text="<img src").first.wait_for()

@@ -1,0 +1,212 @@
+"""Timers of pages: they run while there is something to wait for, end with it, and a store in trouble ends none."""
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import pytest
+import streamlit as st
+from components.lab_form import START
+from components.presence import SEEN_SECONDS
+from paging import SECONDS, Open, is_over, shown, wait_for
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.testing.v1 import AppTest, local_script_runner
+
+from mlpcore import library, manager
+from mlpcore.recipe import Recipe
+from mlpcore.runs import RunStatus
+from mlpcore.store import RunStore, StoreError
+
+TINY = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=4, hidden_sizes=(8,))
+LONG = TINY.model_copy(update={"train_iter": 200_000, "eval_every": 200})
+PREPARING = "The images are being prepared: "
+
+
+class Gate:
+    """What loading waits for; it counts what came."""
+
+    def __init__(self) -> None:
+        self.opened, self.came = Event(), 0
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Let images be loaded as always, but not before the gate is opened."""
+    gate, load_data = Gate(), library.load_data
+
+    def wait_and_load(*args: object, **options: object) -> object:
+        gate.came += 1
+        assert gate.opened.wait(SECONDS)
+        return load_data(*args, **options)
+
+    monkeypatch.setattr(library, "load_data", wait_and_load)
+    return gate
+
+
+class Browser:
+    """What a browser does of itself: it knows what the page it shows asks for, and when a timer is due."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._sent: list[ForwardMsg] = []
+        read = local_script_runner.LocalScriptRunner.forward_msgs
+
+        def receive(runner: local_script_runner.LocalScriptRunner) -> list[ForwardMsg]:
+            self._sent = read(runner)
+            return self._sent
+
+        monkeypatch.setattr(local_script_runner.LocalScriptRunner, "forward_msgs", receive)
+
+    @property
+    def timers(self) -> dict[str, float]:
+        """The parts of the page that a timer draws anew, by how often."""
+        sent = [message.auto_rerun for message in self._sent if message.HasField("auto_rerun")]
+        return {one.fragment_id: one.interval for one in sent}
+
+    @property
+    def waiting(self) -> list[str]:
+        """Those of them that wait for something: all but the one that tells who is here."""
+        return [part for part, seconds in self.timers.items() if seconds != SEEN_SECONDS]
+
+    def tick(self, page: AppTest) -> AppTest:
+        """Let the timers draw their parts once."""
+        ask = partial(local_script_runner.RerunData, fragment_id_queue=list(self.timers), is_auto_rerun=True)
+        with self._monkeypatch.context() as patch:
+            patch.setattr(local_script_runner, "RerunData", ask)
+            return shown(page.run())
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    return Browser(monkeypatch)
+
+
+@pytest.fixture
+def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let a method of the store fail from now on, as on a full disk."""
+
+    def raise_error(*_args: object) -> None:
+        raise StoreError("The disk is full.")
+
+    return lambda method: monkeypatch.setattr(RunStore, method, raise_error)
+
+
+def show(page: AppTest, view: str) -> AppTest:
+    (control,) = (group for group in page.get("button_group") if group.key == "insight")
+    return shown(control.set_value(view).run())
+
+
+def open_sheet(open_page: Open, browser: Browser, gate: Gate) -> AppTest:
+    """Ask what a finished run sees, after the server was started again: its images are not in memory."""
+    gate.opened.set()
+    page = open_page()
+    (run_id,) = manager.shared_manager().submit([TINY], owner="somebody", names=["a run"])
+    wait_for(page, is_over(run_id))
+    manager.shutdown()
+    st.cache_resource.clear()
+    gate.opened.clear()
+    page.session_state["run"] = run_id
+    shown(page.run())
+    assert browser.waiting == []
+    return show(page, "images")
+
+
+def is_loaded() -> bool:
+    return all(one.images.done() for one in manager.shared_manager().library._kept.values())
+
+
+def texts(page: AppTest) -> list[str]:
+    return [element.value for element in page.text] + [element.proto.text for element in page.get("progress")]
+
+
+class TestImages:
+    def test_those_of_a_finished_run_are_waited_for_and_then_shown(
+        self, open_page: Open, browser: Browser, gate: Gate
+    ) -> None:
+        page = open_sheet(open_page, browser, gate)
+        assert any(text.startswith(PREPARING) for text in texts(page))
+        assert len(browser.waiting) == 1
+        gate.opened.set()
+        wait_for(page, is_loaded)
+        assert browser.waiting == []
+        assert not any(text.startswith(PREPARING) for text in texts(page))
+        assert any("test images are classified wrongly." in text for text in texts(page))
+
+    @pytest.mark.parametrize("path", ["playground.py", "overfitting.py", "images.py"])
+    def test_a_timer_that_waited_for_them_ends_and_loads_nothing_again_though_they_are_broken(
+        self,
+        open_page: Open,
+        browser: Browser,
+        gate: Gate,
+        data: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        path: str,
+    ) -> None:
+        shutil.copytree(data, tmp_path / "data")
+        (tmp_path / "data" / "Tiny" / "train" / "dark" / "0.png").write_bytes(b"no image")
+        page = open_page()
+        gate.opened.set()
+        wait_for(page, is_loaded)
+        gate.opened.clear()
+        monkeypatch.setenv("MLPCORE_DATA", str(tmp_path / "data"))
+        monkeypatch.setattr(library, "RETRY_SECONDS", -1.0)  # whoever may try again does at once
+        if path == "playground.py":
+            page.run()
+        else:
+            page.query_params.clear()
+            for name, value in (START | {"dataset": "Tiny", "train_size": 40}).items():
+                page.session_state[f"lab.{name}"] = value
+            page.switch_page(path).run()
+        came = gate.came
+        shown(page)
+        assert len(browser.waiting) == 1
+        gate.opened.set()
+        loading = next(reversed(manager.shared_manager().library._kept.values()))
+        assert loading.images.exception(SECONDS) is not None
+        browser.tick(page)
+        assert (browser.waiting, gate.came) == ([], came)
+        shown(page.run())  # the visitor does something
+        assert gate.came == came + 1
+
+
+class TestPresence:
+    def test_page_that_was_opened_before_the_run_counts(self, open_page: Open, browser: Browser) -> None:
+        page = open_page("history.py")
+        assert list(browser.timers.values()) == [SEEN_SECONDS]
+        page.session_state["owner"] = "ann"
+        shared = manager.shared_manager()
+        (run_id,) = shared.submit([LONG], owner="ann", names=["a run"], stop_when_gone=True)
+        begun = shared._roster.members[run_id].seen_at
+        browser.tick(page)
+        assert shared._roster.members[run_id].seen_at > begun
+        shared.stop(run_id, owner="ann")
+
+
+class TestTrouble:
+    def test_is_said_by_what_a_timer_draws(
+        self, open_page: Open, browser: Browser, gate: Gate, fail: Callable[[str], None]
+    ) -> None:
+        page = open_sheet(open_page, browser, gate)
+        fail("get")
+        browser.tick(page)
+        assert "The disk is full." in [element.value for element in page.error]
+        gate.opened.set()
+
+    def test_is_said_where_a_run_cannot_be_deleted_and_it_stays_chosen(
+        self, open_page: Open, fail: Callable[[str], None]
+    ) -> None:
+        page = open_page("history.py")
+        page.session_state["owner"] = "ann"
+        (run_id,) = manager.shared_manager().submit([TINY], owner="ann", names=["a run"])
+        wait_for(page, lambda: manager.shared_manager().store.get(run_id).status is RunStatus.FINISHED)
+        page.session_state["history.chosen"] = [run_id]
+        shown(page.run())
+        shown(page.button(key="history.delete").click().run())
+
+        fail("delete")
+        shown(page.button(key="history.confirm").click().run())
+        assert "⚠ The disk is full." in texts(page)
+        assert page.session_state["history.chosen"] == [run_id]
