@@ -2,6 +2,7 @@
 
 import pytest
 from components.lab_form import START
+from components.language import read_catalogue
 from paging import SECONDS, Open, figure, says, shown, wait_for
 from streamlit.testing.v1 import AppTest
 
@@ -9,10 +10,12 @@ from mlpcore import manager
 from mlpcore.manager import MAX_QUEUED
 from mlpcore.predictions import Shape
 from mlpcore.recipe import Recipe
-from mlpcore.remedies import REMEDIES
+from mlpcore.remedies import REMEDIES, build_lab_recipe
 from mlpcore.runs import Run, RunStatus
+from mlpcore.store import INTERRUPTED
 
 SMALL = {"dataset": "Tiny", "train_size": 40, "width": 8, "depth": 1, "train_iter": 30}
+LONG = build_lab_recipe(dataset="Tiny", images=80, train_iter=200_000)
 
 
 def open_lab(open_page: Open, **knobs: object) -> AppTest:
@@ -221,3 +224,66 @@ def test_a_run_is_opened_in_the_playground_with_its_knobs(open_page: Open) -> No
     shown(page)
     assert page.session_state["run"] == page.session_state["lab.run"]
     assert (page.session_state["knob.train_size"], page.session_state["knob.hidden_sizes"]) == (40, "8")
+
+
+def test_remedy_that_was_stopped_can_be_tried_again_in_its_own_place(open_page: Open) -> None:
+    page = train(open_lab(open_page, train_iter=10_000))
+    shown(page.button(key="lab.try.dropout").click().run())
+    (first,) = page.session_state["lab.remedies"]
+    assert page.button(key="lab.try.dropout").disabled
+    shown(page.button(key="lab.stop").click().run())
+    finish(page)
+    assert manager.shared_manager().get(first).status is RunStatus.STOPPED
+    assert not page.button(key="lab.try.dropout").disabled
+    shown(page.button(key="lab.try.dropout").click().run())
+    (second,) = page.session_state["lab.remedies"]
+    assert second != first
+    shown(page.button(key="lab.stop").click().run())
+    finish(page)
+
+
+def test_prediction_of_one_run_is_not_that_of_another_that_an_address_shows(open_page: Open) -> None:
+    page = train(open_lab(open_page))
+    first = page.session_state["lab.run"]
+    train(page)
+    second = page.session_state["lab.run"]
+    page.session_state["lab.predicted"] = Shape.FALLS
+    shown(page.run())
+    assert page.session_state["lab.predicted"] is Shape.FALLS
+    page.session_state["lab.late_until"] = 0.0  # the visitor goes back, long after
+    page.query_params["lab"] = first
+    shown(page.run())
+    assert (page.session_state["lab.run"], page.session_state["lab.predicted"]) == (first, None)
+    assert second != first
+
+
+def test_address_from_before_a_click_does_not_undo_it(open_page: Open) -> None:
+    page = train(open_lab(open_page))
+    before = page.query_params["lab"]
+    shown(page.button(key="lab.start").click().run())
+    after = page.session_state["lab.run"]
+    page.query_params["lab"] = before  # a browser that has not taken in the newest address yet
+    shown(page.run())
+    assert page.session_state["lab.run"] == after != before
+    finish(page)
+
+
+def test_how_a_run_ended_and_why_nothing_can_be_stored_are_said_in_the_visitors_language(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page("overfitting.py", lang="ko")
+    shared = manager.shared_manager()
+    ended = {"status": RunStatus.INTERRUPTED, "message": INTERRUPTED}
+    shared.store.create(
+        Run(id="a", name="lab", recipe=build_lab_recipe(dataset="Tiny", images=80), created=1.0, **ended)
+    )
+    page.query_params["lab"] = "a"
+    shown(page.run())
+    assert read_catalogue("ko").gettext(str(INTERRUPTED)) in texts(page)
+    assert str(INTERRUPTED) not in texts(page)
+    (run_id,) = shared.submit([LONG], owner="ann", names=["lab"])
+    page.query_params["lab"] = run_id
+    monkeypatch.setattr(type(shared), "trouble", INTERRUPTED)
+    shown(page.run())
+    assert read_catalogue("ko").gettext(str(INTERRUPTED)) in texts(page)
+    shared.stop(run_id, owner="ann")
