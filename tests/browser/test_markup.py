@@ -72,6 +72,6 @@ def test_names_of_classes_and_data_sets_are_text(visitor: Visitor, server: Serve
     page.locator(".st-key-start button").click()
     page.get_by_text("finished").first.wait_for()
     for view in ("Images", "Classes"):
-        page.get_by_text(view, exact=True).click()
+        page.get_by_role("radio", name=view, exact=True).click()
         check_plain(page)
     page.locator("svg text").filter(has_text="<img src").first.wait_for()
