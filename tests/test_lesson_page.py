@@ -88,7 +88,7 @@ def test_locked_rate_is_not_changed_in_a_run_that_goes_on(open_page: Open) -> No
 
 def test_run_taken_over_from_another_keeps_the_lessons_values(open_page: Open) -> None:
     wanted = Recipe.model_validate({"dataset": "Tiny", "train_iter": 200_000, "eval_every": 200, "batch_size": 4})
-    wanted = wanted.model_copy(update={"optimizer": SGD(lr=0.5, momentum=0.1)})
+    wanted = wanted.model_copy(update={"optimizer": SGD(lr=0.001, momentum=0.1)})
     (run_id,) = manager.shared_manager().submit([wanted], owner="ann", names=["SGD"])
     page = open_page(lr="0.05", lock="lr")
     shown(page.button(key=f"watch.{run_id}").click().run())
