@@ -82,5 +82,5 @@ if __name__ == "__main__":
     for folder in sorted(LOCALE.iterdir()):
         texts = update(read_catalogue(folder.name))
         _path(folder.name).write_bytes(write_catalogue(folder.name, texts))
-        missing = sum(not any(message.string) for message in texts if message.id)
+        missing = sum(not any(message.string or ()) for message in texts if message.id)
         print(f"{folder.name}: {len(texts)} texts, {missing} without a translation")

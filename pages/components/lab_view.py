@@ -2,7 +2,7 @@
 
 import streamlit as st
 from components.live import live_plot
-from components.run_view import COLOURS
+from components.run_view import COLOURS, say_what_it_waits_for
 from components.state import get_manager, request_images
 from components.ticking import end_wait, is_loading, send_for_images, show_part
 from components.words import _, say, show_duration, status_word
@@ -86,10 +86,7 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
         if message:
             st.text(say(message))
         elif run.status is RunStatus.QUEUED:
-            share = get_manager().preparation(run.id)
-            waiting = _("Waiting for its turn.")
-            preparing = _("The images are being prepared: {share:.0%}.")
-            st.text(waiting if share is None else preparing.format(share=share))
+            st.text(say_what_it_waits_for(run))
         else:
             template = _("{step:,} of {train_iter:,} iterations · {duration} of computing")
             spent = show_duration(run.seconds)

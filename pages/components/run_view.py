@@ -157,12 +157,18 @@ def _waiting_sentence(recipe: Recipe) -> str:
     return _("The images are ready. Turn the knobs, look at the schedule, and press Start.")
 
 
+def say_what_it_waits_for(run: Run) -> str:
+    """Say why a queued run has not begun."""
+    share = get_manager().preparation(run.id)
+    if share is not None:
+        return _("The images are being prepared: {share:.0%}.").format(share=share)
+    obstacle = get_manager().obstacle(run.id)
+    return say(obstacle) if obstacle else _("Waiting for its turn.")
+
+
 def _progress_sentence(run: Run) -> str:
     if run.status is RunStatus.QUEUED:
-        share = get_manager().preparation(run.id)
-        if share is not None:
-            return _("The images are being prepared: {share:.0%}.").format(share=share)
-        return _("Waiting for its turn.")
+        return say_what_it_waits_for(run)
     done = _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter)
     spent = _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device)
     return f"{done} · {spent}"
