@@ -1,9 +1,14 @@
 """The overfitting lab as a page: its start, its prediction, its remedies and its address."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
+import streamlit as st
+from components import layout
 from components.lab_form import START
 from components.language import read_catalogue
-from paging import SECONDS, Open, figure, says, shown, wait_for
+from paging import ROOT, SECONDS, Open, figure, says, shown, wait_for
 from streamlit.testing.v1 import AppTest
 
 from mlpcore import manager
@@ -172,6 +177,20 @@ class TestRemedies:
         shown(page.button(key="lab.try.dropout").click().run())
         train(finish(page))
         assert page.session_state["lab.remedies"] == []
+
+
+@pytest.mark.parametrize(("theme", "first"), [("light", "#0072B2"), ("dark", "#56B4E9"), (None, "#0072B2")])
+def test_rows_have_the_colours_that_the_chart_has_on_a_page_so_light_or_dark(
+    monkeypatch: pytest.MonkeyPatch, theme: str | None, first: str
+) -> None:
+    monkeypatch.setattr(type(st.context), "theme", SimpleNamespace(type=theme))
+    assert [layout.row_colour(colour) for colour in ("#0072B2", "#CC79A7")] == [first, "#CC79A7"]
+
+
+def test_lifted_colours_are_those_of_the_charts() -> None:
+    script = (ROOT / "pages/components/liveplot.js").read_text(encoding="utf-8")
+    lifted = dict(re.findall(r'"(#\w{6})": "(#\w{6})"', script))
+    assert {light.lower(): dark.lower() for light, dark in layout.DARK.items()}.items() <= lifted.items()
 
 
 def test_a_reload_keeps_the_run_and_its_remedies(open_page: Open) -> None:

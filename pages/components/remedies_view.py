@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 from components.lab_view import find_run
+from components.layout import row_colour
 from components.live import live_plot
 from components.state import count_images, count_test_images
 from components.ticking import show_part
@@ -91,7 +92,7 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
     stop = stop_early(base)
     at = _("at step {step:,}").format(step=stop.step) if stop else ""
     rows.append(_row(_("Early stop"), at, stop, stop, base.latest))
-    colours = [BASE_COLOUR, *(REMEDY_COLOURS[name] for name in REMEDIES), BASE_COLOUR]
+    colours = [row_colour(colour) for colour in (BASE_COLOUR, *REMEDY_COLOURS.values(), BASE_COLOUR)]
     percent, points = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%+.1f")
     st.dataframe(
         pd.DataFrame(rows).style.apply(lambda _cells: [f"color: {colour}" for colour in colours], subset=[_("run")]),
