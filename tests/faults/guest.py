@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 SECONDS = 60  # for one run of a page, on a busy machine
+PRESENCE_SECONDS = 30  # a timer as slow as this says that somebody is there: it goes on for as long as the page
 OVER = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
@@ -60,6 +61,11 @@ class Guest:
         assert found, f"no run in the address: {self.query!r}"
         return found[1]
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether some part of the page is drawn again and again."""
+        return any(interval < PRESENCE_SECONDS for interval in self.timers.values())
+
     async def run(self, *, fragment: str = "", click: str = "") -> float:
         """Let the page, or one fragment of it, be drawn, after a click on the button of that key; return seconds."""
         asked = BackMsg()
@@ -79,10 +85,10 @@ class Guest:
         return monotonic() - began
 
     async def watch(self, *, until: float) -> None:
-        """Ask for each fragment as often as it wants, to that moment of the monotonic clock or until none wants to."""
+        """Ask for each fragment as often as it wants, to that moment of the monotonic clock or until nothing moves."""
         asked: dict[str, float] = {}
         try:
-            while self.timers:
+            while self.is_moving:
                 now = monotonic()
                 dues = [(asked.setdefault(name, now) + interval, name) for name, interval in self.timers.items()]
                 due, fragment = min(dues)

@@ -54,7 +54,7 @@ async def watch(server: Server, *, seconds: float, every: float) -> Watch:
         while monotonic() < began + seconds and not guest.errors:
             await guest.run(click="start")
             await guest.watch(until=began + seconds)
-            runs += not guest.timers
+            runs += not guest.is_moving
     errors = [*guest.errors, *(line for line in server.read_log().splitlines() if "Traceback" in line)]
     return Watch(tuple(samples), runs, tuple(errors))
 
