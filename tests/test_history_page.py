@@ -132,6 +132,18 @@ class TestList:
         assert any(f"name is {IMAGE}: it must be 1 to 40 letters" in text for text in texts(page))
 
 
+def test_rows_that_differ_in_weight_decay_or_dropout_read_differently(open_page: Open, store: RunStore) -> None:
+    recipes = Recipe(), Recipe(optimizer=SGD(weight_decay=0.003)), Recipe(dropout=0.4)
+    for number, recipe in enumerate(recipes):
+        store.create(make_run(f"{number}", created=-number, recipe=recipe))
+    (frame,) = (element.value for element in open_history(open_page).dataframe)
+    plain = frame["recipe"][0]
+    assert "weight_decay" not in plain
+    assert "dropout" not in plain
+    assert "weight_decay 0.003" in frame["recipe"][1]
+    assert frame["recipe"][2] == f"{plain} · dropout 0.4"
+
+
 class TestOwn:
     def test_name_note_and_star_of_ones_own_run_are_kept(self, open_page: Open, store: RunStore) -> None:
         store.create(make_run("a"))
@@ -142,6 +154,14 @@ class TestOwn:
         kept = store.get("a")
         assert (kept.name, kept.note, kept.starred) == ("best so far", IMAGE, True)
         assert names(page) == ["best so far"]
+
+    def test_note_is_kept_while_the_name_is_refused(self, open_page: Open, store: RunStore) -> None:
+        store.create(make_run("a"))
+        page = open_history(open_page, "a")
+        shown(page.text_input(key="name.a").set_value("my <b>run</b>").run())
+        shown(page.text_input(key="note.a").set_value("too slow").run())
+        assert (store.get("a").name, store.get("a").note) == ("run a", "too slow")
+        assert any("name is my <b>run</b>: it must be" in text for text in texts(page))
 
     @pytest.mark.parametrize("name", ["", "<b>", "a/b", IMAGE])
     def test_name_that_is_none_is_refused(self, open_page: Open, store: RunStore, name: str) -> None:

@@ -158,18 +158,20 @@ def _annotations(run: Run, mine: bool) -> None:
         name = st.text_input(_("Name"), run.name, max_chars=40, disabled=not mine, key=f"name.{run.id}", width=240)
         note = st.text_input(_("Note"), run.note, max_chars=500, disabled=not mine, key=f"note.{run.id}")
         starred = st.toggle("★", run.starred, disabled=not mine, key=f"star.{run.id}", width="content")
-    if not mine or (name, note, starred) == (run.name, run.note, run.starred):
+    if not mine:
         return
-    if not re.fullmatch(NAME, name):
+    is_refused = name != run.name and not re.fullmatch(NAME, name)
+    kept_name = run.name if is_refused else name
+    if (kept_name, note, starred) != (run.name, run.note, run.starred):
+        with suppress(ValueError):  # gone meanwhile
+            get_store().annotate(run.id, name=kept_name, note=note, starred=starred)
+        st.rerun()
+    if is_refused:
         warn(
             _("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.").format(
                 name=name
             )
         )
-        return
-    with suppress(ValueError):  # gone meanwhile
-        get_store().annotate(run.id, name=name, note=note, starred=starred)
-    st.rerun()
 
 
 def _differences(runs: list[Run]) -> None:

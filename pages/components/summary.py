@@ -11,6 +11,8 @@ def describe_training(recipe: Recipe) -> str:
     parts = [knobs.name, f"lr {show_rate(knobs.lr)}"]
     if getattr(knobs, "momentum", 0):
         parts.append(f"{'Nesterov' if getattr(knobs, 'nesterov', False) else 'momentum'} {knobs.momentum:g}")
+    if knobs.weight_decay != type(knobs).model_fields["weight_decay"].default:
+        parts.append(f"weight_decay {show_rate(knobs.weight_decay)}")
     if schedule.name == "StepLR":
         parts.append(f"StepLR {schedule.step_size:,} × {schedule.gamma:g}")
     elif schedule.name == "MultiStepLR":
@@ -19,6 +21,8 @@ def describe_training(recipe: Recipe) -> str:
         parts.append(f"CosineAnnealingLR {schedule.T_max:,}")
     elif schedule.name != "none":
         parts.append(schedule.name)
+    if recipe.dropout != Recipe.model_fields["dropout"].default:
+        parts.append(f"dropout {recipe.dropout:g}")
     return " · ".join(parts)
 
 
