@@ -88,12 +88,14 @@ def run_chart(
     log_loss: bool = False,
     log_lr: bool = False,
     smoothing: float = 0.0,
+    is_over: bool = False,
     translate: Translate = str,
 ) -> Figure:
     """Draw train loss against test accuracy over the steps, and below them the rate as planned and as followed.
 
     planned_rates: one rate a step, of the recipe with its changes so far. smoothing: 0 for none, up to below 1, the
-    share of the last smoothed value carried into the next; the raw trace stays, paler, beneath.
+    share of the last smoothed value carried into the next; the raw trace stays, paler, beneath. is_over: whether no
+    further point will come.
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
@@ -126,7 +128,7 @@ def run_chart(
         note(translate("lr (dotted: as planned)"), x=0, y=0.2, xref="paper", yref="paper", xanchor="left")
         | {"yanchor": "bottom", "font": {"color": RATE, "size": 11}}
     )
-    if not evaluations:
+    if not evaluations and not is_over:
         layout["annotations"].append(
             note(translate("The curves appear here as the run goes on."), x=0.5, y=0.66, xref="paper", yref="paper")
             | {"xanchor": "center", "yanchor": "middle", "font": {"color": NOTE, "size": 13}}

@@ -185,6 +185,11 @@ def test_the_planned_rate_reaches_the_end_before_the_run_does():
     assert "The curves appear here as the run goes on." in [note["text"] for note in figure["layout"]["annotations"]]
 
 
+def test_no_curves_are_promised_of_a_run_that_is_over():
+    notes = [note["text"] for note in draw([], is_over=True)["layout"]["annotations"]]
+    assert notes == ["lr (dotted: as planned)"]
+
+
 def test_a_long_run_keeps_its_spike_its_best_and_its_last_point():
     evaluations = [evaluation(step) for step in range(1, 5001)]
     evaluations[1234] = evaluation(1235, train_loss=9.0, test_acc=0.4)

@@ -222,6 +222,7 @@ def test_run_that_goes_on_can_be_paused_resumed_changed_and_stopped(open_page: O
     wait_for(page, lambda: len(run().evaluations) >= 2)
     assert page.button(key="start").disabled
     wait_for(shown(page.button(key="pause").click().run()), lambda: run().status is RunStatus.PAUSED)
+    assert [metric.value for metric in page.metric if metric.label == "Time left"] == ["—"]
     wait_for(shown(page.button(key="resume").click().run()), lambda: run().status is RunStatus.RUNNING)
     shown(page.select_slider(key="knob.SGD.lr.slider").set_value(0.003).run())
     wait_for(page, lambda: run().recipe.changes != () and run().latest.lr == 0.003)

@@ -101,6 +101,7 @@ def _curves(run: Run | None, recipe: Recipe) -> None:
         log_loss=st.session_state.get("log_loss", False),
         log_lr=st.session_state.get("log_lr", False),
         smoothing=st.session_state.get("smoothing") or 0.0,
+        is_over=run is not None and run.status.is_over,
         translate=_,
     )
     alt = _("Train loss, test accuracy and learning rate over the iterations.")
@@ -186,7 +187,8 @@ def _tiles(run: Run | None) -> None:
         gap = f"{100 * (latest.train_acc - latest.test_acc):+.1f}" if latest else None
         st.metric(_("Gap, points"), gap)
         st.metric(_("Iterations / s"), f"{pace:,.0f}" if pace else None)
-        left = (run.recipe.train_iter - run.step) / pace if run and pace and not run.status.is_over else None
+        counts_down = run and pace and not run.status.is_over and run.status is not RunStatus.PAUSED
+        left = (run.recipe.train_iter - run.step) / pace if counts_down else None
         st.metric(_("Time left"), show_duration(left) if left is not None else None)
 
 
