@@ -62,9 +62,16 @@ PRESETS: Mapping[str, Mapping[str, float | int | None]] = {
 }
 
 
-def tell_what_to_look_for(recipe: Recipe, *, images: int) -> Sentence:
-    """Say what a run of the lab is about to show. images: how many training images its data set has."""
+def tell_what_to_look_for(recipe: Recipe, *, images: int, predicting: bool = False) -> Sentence:
+    """Say what a run of the lab is about to show.
+
+    images: how many training images its data set has. predicting: whether what random labels do to test accuracy is
+    still to be predicted, and so not to be said.
+    """
     used = recipe.train_size or images
+    if recipe.label_noise > 0 and predicting:
+        template = "{noise:.0%} of the labels are random: watch what train and test accuracy make of them."
+        return Sentence(template, {"noise": recipe.label_noise})
     if recipe.label_noise == 1:
         return Sentence(
             "Every label is drawn at random, so there is nothing to learn: watch train accuracy rise all the same "
@@ -147,6 +154,11 @@ def stop_early(run: Run) -> Evaluation | None:
     return run.chosen or run.best
 
 
+def count_points(accuracy: float, other: float = 0.0) -> float:
+    """Count the percentage points from one accuracy to another, as read off the two rounded to a tenth of a point."""
+    return round(round(100 * accuracy, 1) - round(100 * other, 1), 1)
+
+
 def judge_remedies(
     base: Run, tried: Mapping[str, Run], *, early_stop: str, test_images: int = TEST_IMAGES
 ) -> Sentence | None:
@@ -162,8 +174,8 @@ def judge_remedies(
     if base.chosen is not None:
         finished[early_stop] = base.chosen
     worth, before = 100 * telling_difference(test_images), base.latest.test_acc
-    points = {name: 100 * (latest.test_acc - before) for name, latest in finished.items()}
-    helped = {name: value for name, value in points.items() if value >= worth}
+    points = {name: count_points(latest.test_acc, before) for name, latest in finished.items()}
+    helped = {name: points[name] for name, latest in finished.items() if 100 * (latest.test_acc - before) >= worth}
     rest = {name: value for name, value in points.items() if name not in helped}
     values = {"helped": _list_points(helped), "rest": _list_points(rest), "base": before}
     values |= {"worth": worth, "images": test_images}

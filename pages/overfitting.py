@@ -21,6 +21,7 @@ from mlpcore.remedies import Remedy, build_remedies, tell_what_to_look_for
 from mlpcore.runs import Run, RunStatus
 from mlpcore.store import StoreError
 
+SHOWN, NEXT = "lab.predicted", "lab.predicted_next"  # what was predicted of the run shown, and of what Start trains
 MAX_REMEDIES = 20  # that an address may name: those of one run and of some before it
 CUT_OFF = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)  # a remedy that ended so was not tried yet
 
@@ -41,7 +42,7 @@ def take_address() -> None:
         state["lab.said"] = Sentence("The run that this address names is not kept here.")
         return
     if run.id != state.get("lab.run"):
-        forget_prediction()
+        forget_predictions()
     state["lab.run"] = run.id
     state["lab.remedies"] = [part for part in asked.get("remedies", "").split(",") if part][:MAX_REMEDIES]
     lab_form.put_recipe(run.recipe)
@@ -66,16 +67,21 @@ def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
 
 
 def start(recipe: Recipe) -> None:
-    """Train the knobs' recipe; a prediction belongs to one run."""
+    """Train the knobs' recipe."""
     if submitted := submit([recipe], ["lab"]):
-        if state.get("lab.run"):
-            forget_prediction()
-        state["lab.run"], state["lab.remedies"] = submitted[0], []
+        show_new(submitted[0])
+        state["lab.remedies"] = []
 
 
-def forget_prediction() -> None:
-    """Let the next run be predicted anew."""
-    state["lab.predicted"] = state["lab.prediction"] = None
+def show_new(run_id: str) -> None:
+    """Show a run that was just submitted; a prediction made before it is its own, and no other's."""
+    state["lab.run"] = run_id
+    state[SHOWN], state[NEXT] = state.get(NEXT), None
+
+
+def forget_predictions() -> None:
+    """Let whatever is shown, or is trained next, be predicted anew."""
+    state[SHOWN] = state[NEXT] = None
 
 
 def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
@@ -91,7 +97,7 @@ def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
     names = [f"lab {remedy.name.replace('_', ' ')}" for remedy in remedies]
     submitted = submit([*bases, *(remedy.recipe for remedy in remedies)], ["lab"] * len(bases) + names)
     if submitted and not run:
-        state["lab.run"] = submitted.pop(0)
+        show_new(submitted.pop(0))
     if submitted:
         state["lab.remedies"] = [*(one.id for one in earlier if one.recipe not in again), *submitted]
 
@@ -103,14 +109,17 @@ def stop(runs: list[Run]) -> None:
             get_manager().stop(run.id, owner=owner)
 
 
-def show_header(run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *, ready: bool) -> None:
-    """Say what to look for, beside the buttons."""
+def show_header(
+    run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *, ready: bool, predicting: bool
+) -> None:
+    """Say what to look for, beside the buttons; not what is still to be predicted."""
     mine = [one for one in (run, *tried.values()) if one and not one.status.is_over and one.owner == owner]
     shown = run.recipe if run else recipe
     words, buttons = st.columns([3, 1], gap="small", vertical_alignment="center")
     with words, st.container(gap=None):
         if shown is not None:
-            st.markdown(say(tell_what_to_look_for(shown, images=count_images(shown.dataset))))
+            images = count_images(shown.dataset)
+            st.markdown(say(tell_what_to_look_for(shown, images=images, predicting=predicting)))
             st.caption(as_markdown(describe_data(shown)))
             if run is not None and recipe is not None and recipe != run.recipe:
                 st.caption(_("Start trains {recipe}.").format(recipe=as_markdown(describe_data(recipe))))
@@ -127,35 +136,34 @@ def show_header(run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *
         )
 
 
-def ask_prediction(run: Run | None) -> tuple[Shape | None, bool]:
-    """Let the visitor predict the test curve; return what they said, and whether it is still to be said."""
+def ask_prediction(about: str) -> None:
+    """Let the visitor predict the test curve. about: SHOWN or NEXT."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         help_text = _("Hides what the test images say until you have said what test accuracy will do.")
         asks = st.toggle(
             _("Predict first"), key="lab.predict", help=help_text, persist_state="session", width="content"
         )
         if not asks:
-            return None, False
-        names, predicted = shape_names(), state.get("lab.predicted")
-        if run is not None and predicted is not None:  # the curve is shown: too late for another
+            return
+        names, predicted = shape_names(), state.get(about)
+        if about == SHOWN and predicted is not None:  # the curve is shown: too late for another
             st.text(_("Test accuracy {prediction}: that is your prediction.").format(prediction=names[predicted]))
         else:
+            state["lab.prediction"] = predicted
             st.segmented_control(
-                _("Test accuracy …"),
+                _("What will test accuracy do?"),
                 list(names),
                 format_func=names.get,
                 key="lab.prediction",
                 on_change=take_prediction,
-                label_visibility="collapsed",
+                args=(about,),
                 width="content",
-                persist_state="session",
             )
-    return predicted, predicted is None
 
 
-def take_prediction() -> None:
+def take_prediction(about: str) -> None:
     """Keep what was predicted, longer than its widget is shown."""
-    state["lab.predicted"] = state["lab.prediction"]
+    state[about] = state["lab.prediction"]
 
 
 def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *, ready: bool) -> None:
@@ -202,11 +210,15 @@ ready = recipe is not None and misfit is None
 run = find_run(state.get("lab.run"))
 base = run.recipe if run else recipe
 tried = match_remedies(base, state["lab.remedies"]) if run else {}
+about = NEXT if run is None or recipe not in (None, run.recipe) else SHOWN
+asks = state.get("lab.predict", False)
+prediction: Shape | None = state.get(NEXT if run is None else SHOWN) if asks else None
+hidden = asks and prediction is None
 with right:
-    show_header(run, recipe, tried, ready=ready)
+    show_header(run, recipe, tried, ready=ready, predicting=hidden or (asks and state.get(about) is None))
     if said := state.pop("lab.said", None):
         st.error(say(said))
-    prediction, hidden = ask_prediction(run)
+    ask_prediction(about)
     show_lab(run, recipe, prediction=prediction, hidden=hidden)
 if base is not None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -216,6 +228,6 @@ if base is not None:
         if run is not None:
             open_in_playground(run)
     show_remedy_buttons(run, base, tried, ready=ready)
-    if run is not None and not hidden:
-        show_remedies(run, state["lab.remedies"])
+    if run is not None:
+        show_remedies(run, state["lab.remedies"], hidden=hidden)
 write_address(run, tried)

@@ -143,6 +143,36 @@ class TestPrediction:
         assert page.segmented_control(key="lab.prediction").value is None
         assert test_curves_of(page) == [[None], [None]]
 
+    def test_made_for_changed_knobs_it_is_of_the_run_that_start_trains(self, open_page: Open) -> None:
+        page = train(open_lab(open_page))
+        shown(page.toggle(key="lab.predict").set_value(True).run())
+        page.session_state["lab.label_noise"] = 1.0
+        shown(page.run())
+        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
+        assert test_curves_of(page) == [[None], [None]]
+        assert page.segmented_control(key="lab.prediction").value == Shape.CHANCE
+        train(page)
+        assert "Test accuracy stays at chance: that is your prediction." in texts(page)
+        assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
+
+    def test_of_the_run_shown_it_stays_while_another_is_predicted(self, open_page: Open) -> None:
+        page = train(open_lab(open_page))
+        shown(page.toggle(key="lab.predict").set_value(True).run())
+        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
+        page.session_state["lab.label_noise"] = 1.0
+        shown(page.run())
+        assert page.segmented_control(key="lab.prediction").value is None
+        shown(page.segmented_control(key="lab.prediction").set_value(Shape.RISES).run())
+        assert "You predicted that test accuracy “stays at chance”" in texts(page)
+
+    def test_note_does_not_answer_it(self, open_page: Open) -> None:
+        page = open_lab(open_page, label_noise=1.0)
+        assert "test accuracy stays at chance" in texts(page)
+        shown(page.toggle(key="lab.predict").set_value(True).run())
+        assert "chance" not in texts(page)
+        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
+        assert "test accuracy stays at chance" in texts(page)
+
 
 class TestRemedies:
     def test_all_are_one_click_beside_their_base_and_are_compared(self, open_page: Open) -> None:
@@ -156,8 +186,8 @@ class TestRemedies:
         names = ["Base", "More data", "Dropout", "Weight decay", "Smaller network", "Early stop"]
         assert list(table["run"]) == names
         tests = [base.latest, *(run.latest for run in others), base.best]
-        assert list(table["test"]) == pytest.approx([100 * one.test_acc for one in tests])
-        differences = [100 * (one.test_acc - base.latest.test_acc) for one in tests[1:]]
+        assert list(table["test"]) == [round(100 * one.test_acc, 1) for one in tests]
+        differences = [accuracy - table["test"][0] for accuracy in table["test"][1:]]
         assert list(table["over base"])[1:] == pytest.approx(differences)
         assert [curve["name"] for curve in figure(page, "lab-remedies")["data"]] == names[:-1]
         assert "Test accuracy over the base's" in texts(page)

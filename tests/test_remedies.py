@@ -14,6 +14,7 @@ from mlpcore.remedies import (
     REMEDIES,
     build_lab_recipe,
     build_remedies,
+    count_points,
     judge_remedies,
     stop_early,
     tell_what_to_look_for,
@@ -147,6 +148,12 @@ class TestRemedies:
         said = judged(run(evaluations([0.36])), {"Dropout": run(evaluations([accuracy]))}, test_images=images)
         assert said.endswith("All of them helped." if helped else f"less may be the noise of {images:,} test images.")
         assert ("None helped" in said) == (not helped)
+
+    def test_differences_are_those_of_the_accuracies_as_they_are_read(self) -> None:
+        assert f"{0.1044:.1%} {0.1036:.1%}" == "10.4% 10.4%"
+        assert (count_points(0.1036), count_points(0.1036, 0.1044)) == (10.4, 0.0)
+        assert (count_points(0.1034, 0.1036), count_points(0.9, 0.3)) == (-0.1, 60.0)
+        assert "Dropout +0.0" in judged(run(evaluations([0.1044])), {"Dropout": run(evaluations([0.1036]))})
 
     @pytest.mark.parametrize("status", [status for status in RunStatus if status is not RunStatus.FINISHED])
     def test_nothing_is_judged_before_the_base_and_a_remedy_have_finished(self, status: RunStatus) -> None:

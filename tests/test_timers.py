@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 
 from mlpcore import library, manager
 from mlpcore.recipe import Recipe
+from mlpcore.remedies import build_lab_recipe
 from mlpcore.runs import RunStatus
 from mlpcore.store import RunStore, StoreError
 
@@ -170,6 +171,34 @@ class TestImages:
         assert (browser.waiting, gate.came) == ([], came)
         shown(page.run())  # the visitor does something
         assert gate.came == came + 1
+
+
+def test_remedies_whose_test_figures_are_hidden_show_how_far_they_are_and_free_the_buttons_when_over(
+    open_page: Open, browser: Browser
+) -> None:
+    page = open_page("overfitting.py")
+    page.session_state["owner"] = "ann"
+    shared = manager.shared_manager()
+    base = build_lab_recipe(dataset="Tiny", images=80, train_size=40, width=8, depth=1, train_iter=200_000)
+    (run_id,) = shared.submit([base], owner="ann", names=["lab"])
+    shared.stop(run_id, owner="ann")
+    page.query_params["lab"] = run_id
+    wait_for(page, is_over(run_id))
+    shown(page.toggle(key="lab.predict").set_value(True).run())
+    assert browser.waiting == []
+    shown(page.button(key="lab.try.dropout").click().run())
+    assert len(browser.waiting) == 1
+    assert page.button(key="lab.start").disabled
+    assert "Dropout" in texts(page)
+    assert sum("of 200,000 iterations" in text for text in texts(page)) == 2  # the base's and its own
+    (remedy,) = page.session_state["lab.remedies"]
+    shared.stop(remedy, owner="ann")
+    pause, ended = Event(), is_over(remedy)
+    while not ended():
+        pause.wait(0.02)
+    browser.tick(page)
+    assert browser.waiting == []
+    assert not page.button(key="lab.start").disabled
 
 
 class TestPresence:

@@ -11,7 +11,7 @@ from mlpcore.insight import measure_gap
 from mlpcore.lab_charts import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.predictions import Shape, find_shape
 from mlpcore.recipe import Recipe
-from mlpcore.remedies import stop_early
+from mlpcore.remedies import count_points, stop_early
 from mlpcore.runs import Run, RunStatus
 
 CHART_HEIGHT, NORMS_HEIGHT = 280, 190  # pixels; with the header and the tiles the charts fit a window 800 high
@@ -131,9 +131,13 @@ def _tiles(run: Run | None, *, hidden: bool) -> None:
     with st.grid(5, min_column_width=104, gap="small"):
         st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
         st.metric(_("Test accuracy"), f"{seen.test_acc:.1%}" if seen else None)
-        st.metric(_("Gap, points"), f"{measure_gap(run.evaluations).acc_gap:+.1f}" if seen else None)
-        st.metric(_("Best step"), f"{stop.step:,}" if stop else None)
-        kept = f"{100 * (stop.test_acc - latest.test_acc):+.1f}" if stop else None
+        st.metric(_("Gap, points"), f"{count_points(seen.train_acc, seen.test_acc):+.1f}" if seen else None)
+        help_best = _(
+            "The first step with the highest test accuracy, or with the highest accuracy on images held out where "
+            "there are some. The loss may be smallest at another step."
+        )
+        st.metric(_("Best step"), f"{stop.step:,}" if stop else None, help=help_best)
+        kept = f"{count_points(stop.test_acc, latest.test_acc):+.1f}" if stop else None
         help_kept = _("The points of test accuracy that stopping at the best step would have kept.")
         st.metric(_("Early stop, points"), kept, help=help_kept)
 

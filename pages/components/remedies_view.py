@@ -7,14 +7,15 @@ import streamlit as st
 from components.lab_view import find_run
 from components.layout import row_colour
 from components.live import live_plot
+from components.run_view import COLOURS as STATUS_COLOURS
 from components.state import count_images, count_test_images
 from components.ticking import show_part
-from components.words import _, say
+from components.words import _, say, show_duration, status_word
 
 from mlpcore.compare_charts import COLOURS
 from mlpcore.lab_charts import RemedyCurve, remedies_chart
 from mlpcore.recipe import Recipe
-from mlpcore.remedies import REMEDIES, build_remedies, judge_remedies, stop_early
+from mlpcore.remedies import REMEDIES, build_remedies, count_points, judge_remedies, stop_early
 from mlpcore.runs import Evaluation, Run
 
 CHART_HEIGHT = 300  # pixels
@@ -40,14 +41,17 @@ def match_remedies(base: Recipe, run_ids: Sequence[str]) -> dict[str, Run]:
     return {name: found[name] for name in REMEDIES if name in found}
 
 
-def show_remedies(base: Run, run_ids: list[str]) -> None:
-    """Show the remedies of a run that were tried, every second anew while one of them goes on."""
+def show_remedies(base: Run, run_ids: list[str], *, hidden: bool) -> None:
+    """Show the remedies of a run that were tried, every second anew while one of them goes on.
+
+    hidden: whether what the test images say is still to be predicted; until then only how far each has come is shown.
+    """
     tried = match_remedies(base.recipe, run_ids)
     active = any(not run.status.is_over for run in (base, *tried.values()))
-    show_part(_draw, base.id, run_ids, active, every=1.0 if active else None)
+    show_part(_draw, base.id, run_ids, active, hidden, every=1.0 if active else None)
 
 
-def _draw(base_id: str, run_ids: list[str], ticks: bool) -> None:
+def _draw(base_id: str, run_ids: list[str], ticks: bool, hidden: bool) -> None:
     base = find_run(base_id)
     if base is None:
         st.rerun()
@@ -55,6 +59,9 @@ def _draw(base_id: str, run_ids: list[str], ticks: bool) -> None:
     going_on = any(not run.status.is_over for run in (base, *tried.values()))
     if ticks and not going_on:
         st.rerun()  # the timer and the buttons above belong to runs that go on
+    if hidden:
+        _progress(tried)
+        return
     names = remedy_names()
     curves = [RemedyCurve(_("Base"), BASE_COLOUR, base.evaluations)]
     curves += [RemedyCurve(names[name], REMEDY_COLOURS[name], run.evaluations) for name, run in tried.items()]
@@ -67,6 +74,17 @@ def _draw(base_id: str, run_ids: list[str], ticks: bool) -> None:
         live_plot(figure, key="lab-remedies", height=CHART_HEIGHT, alt=alt, revision=base_id)
     with table:
         _table(base, tried)
+
+
+def _progress(tried: dict[str, Run]) -> None:
+    names = remedy_names()
+    for name, run in tried.items():
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.text(names[name])
+            st.badge(status_word(run.status), color=STATUS_COLOURS[run.status])
+            template = _("{step:,} of {train_iter:,} iterations · {duration} of computing")
+            spent = show_duration(run.seconds)
+            st.text(template.format(step=run.step, train_iter=run.recipe.train_iter, duration=spent))
 
 
 def _verdict(base: Run, tried: dict[str, Run]) -> None:
@@ -117,9 +135,9 @@ def _row(
     return {
         _("run"): name,
         _("what is changed"): change,
-        _("train"): 100 * latest.train_acc if latest else None,
-        _("test"): 100 * latest.test_acc if latest else None,
-        _("over base"): 100 * (latest.test_acc - base.test_acc) if latest and base else None,
-        _("gap"): 100 * (latest.train_acc - latest.test_acc) if latest else None,
-        _("best test"): 100 * best.test_acc if best else None,
+        _("train"): count_points(latest.train_acc) if latest else None,
+        _("test"): count_points(latest.test_acc) if latest else None,
+        _("over base"): count_points(latest.test_acc, base.test_acc) if latest and base else None,
+        _("gap"): count_points(latest.train_acc, latest.test_acc) if latest else None,
+        _("best test"): count_points(best.test_acc) if best else None,
     }
