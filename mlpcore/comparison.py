@@ -74,10 +74,18 @@ def count_changed(recipes: Sequence[Recipe]) -> Sentence:
         if following:
             return Sentence("One thing differs: {names}, and with it the default of {following}.", values)
         return Sentence("One thing differs: {names}.", values)
-    steps = [_find_changed(pair)[0] for pair in pairwise(recipes)]
-    if all(len(step) == 1 for step in steps):
-        names = ", ".join(dict.fromkeys(step[0] for step in steps))
-        return Sentence("Each row differs from the one before in one thing: {names}.", values | {"names": names})
+    steps = [_find_changed(pair) for pair in pairwise(recipes)]
+    if all(len(step) == 1 for step, _followers in steps):
+        values["names"] = ", ".join(dict.fromkeys(step[0] for step, _followers in steps))
+        values["following"] = ", ".join(dict.fromkeys(name for _step, followers in steps for name in followers))
+        values["kinds"] = ", ".join(dict.fromkeys(step[0] for step, followers in steps if followers))
+        if values["following"]:
+            template = (
+                "Each row differs from the one before in one thing: {names}; "
+                "the default of {following} changes with {kinds}."
+            )
+            return Sentence(template, values)
+        return Sentence("Each row differs from the one before in one thing: {names}.", values)
     return Sentence(
         "{count} things differ: {names}. Only two rows that differ in one of them make a fair pair.", values
     )

@@ -117,7 +117,7 @@ def stop(run_ids: list[str]) -> None:
 def show_start(recipes: list[Recipe], run_ids: list[str], *, ready: bool) -> None:
     """Seeds, the validation split, Start and Stop; and whether the comparison is a fair one."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        help_seeds = _("How often each recipe is trained: with 2 or more, noise can be told from a difference.")
+        help_seeds = _("How often each recipe is trained: with 3 or more, noise can be told from a difference.")
         seeds = st.number_input(
             _("Seeds"), 1, 5, key="compare.seeds", width=110, persist_state="session", help=help_seeds
         )

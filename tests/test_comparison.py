@@ -167,7 +167,10 @@ class TestCounting:
         assert str(count_changed(compared)) == sentence
 
     def test_lectures_preset_changes_one_thing_a_row(self) -> None:
-        sentence = "Each row differs from the one before in one thing: momentum, nesterov, optimizer."
+        sentence = (
+            "Each row differs from the one before in one thing: momentum, nesterov, optimizer; "
+            "the default of lr changes with optimizer."
+        )
         assert str(count_changed(PRESETS[LECTURE](Recipe()))) == sentence
 
 

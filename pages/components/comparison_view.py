@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
+from components.layout import row_colour
 from components.live import live_plot
 from components.state import count_training_images, get_manager, hash_recipe
 from components.ticking import end_wait, is_loading, send_for_images, show_part
@@ -14,6 +15,7 @@ from mlpcore.comparison import find_steps_to, group_by_seed, judge, name_differe
 from mlpcore.runs import Run, RunStatus
 
 CHART_HEIGHT = 500  # pixels
+LABEL_WIDTH = 270  # pixels: the lecture's longest, SGD lr=0.01 momentum=0.9 nesterov=on
 
 
 def read_runs(run_ids: Sequence[str]) -> list[Run]:
@@ -128,10 +130,11 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
         _("Steps to a test accuracy of, %"), 1, 100, key="compare.target", width=220, persist_state="session"
     )
     frame = pd.DataFrame([_row(one, target / 100, fingerprints=fingerprints) for one in series])
-    frame = frame.loc[:, [name == _("best") or not frame[name].isna().all() for name in frame]]
-    colours = [f"color: {one.colour}" for one in series]
+    always = (_("best"), _("steps to target"))
+    frame = frame.loc[:, [name in always or not frame[name].isna().all() for name in frame]]
+    colours = [f"color: {row_colour(one.colour)}" for one in series]
     percent = st.column_config.NumberColumn(format="%.1f %%")
-    names = [_("best"), _("final"), _("chosen by validation")]
+    of_seeds = _("With several seeds, the mean of each one's own best: not a point of the mean curve.")
     key = f"compare.table.{st.session_state.get('compare.clicks', 0)}"
     st.dataframe(
         frame.style.apply(lambda _cells: colours, subset=[_("recipe")]),
@@ -141,8 +144,13 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [n for n, one in enumerate(series) if one.label in picked]}},
         height="content" if len(series) < 9 else 340,
-        column_config=dict.fromkeys(names, percent)
-        | {
+        placeholder="—",
+        column_config={
+            _("recipe"): st.column_config.TextColumn(width=LABEL_WIDTH),
+            _("best"): st.column_config.NumberColumn(format="%.1f %%", help=of_seeds),
+            _("final"): percent,
+            _("chosen by validation"): percent,
+            _("best step"): st.column_config.NumberColumn(format="%d", help=of_seeds),
             _("steps to target"): st.column_config.NumberColumn(format="%d"),
             _("weights' size"): st.column_config.NumberColumn(
                 format="%.1f", help=_("The Euclidean norm of all weight matrices together, at the end.")
