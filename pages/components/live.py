@@ -8,6 +8,9 @@ from typing import Any
 import streamlit as st
 from components.words import _
 
+# Read once: importlib.metadata, asked by several threads at a time, now and then does not find what is installed.
+SOURCE = f"assets/plotly-{version('plotly')}.min.js"
+
 _mount = st.components.v2.component(
     "liveplot",
     html='<div class="liveplot" role="img"><div class="liveplot-note"></div><div class="liveplot-figure"></div></div>',
@@ -38,7 +41,7 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
         data={
             "figure": {"data": figure["data"], "layout": layout},
             "alt": alt,
-            "source": f"assets/plotly-{version('plotly')}.min.js",
+            "source": SOURCE,
             "words": {
                 "reset": _("Show everything"),
                 "save": _("Save as a picture"),
