@@ -81,21 +81,20 @@ def load_data(
 def channel_statistics(split: ImageSplit) -> tuple[Tensor, Tensor]:
     """Measure mean and standard deviation of each channel over all pixels, scaled to 0 … 1; float32 (C,) each.
 
-    Exact: pixels are counted by value, so the sums are integers. A channel of one single value has deviation 0.
+    Exact: a row's sums are integers below 2^24, which float32 holds, and theirs are below 2^53. A channel of one single
+    value has deviation 0.
     """
     channels = split.data.shape[1]
-    counts = torch.zeros(channels, 256, dtype=torch.int64)
-    # 0.2 s for 50,000 images. 30 at a time stay under torch's threshold for a second thread, whose waiting costs ten
-    # times as much on a busy machine.
-    for images in split.data.split(30):
-        for channel in range(channels):
-            counts[channel] += torch.bincount(images[:, channel].flatten(), minlength=256)
-    value = torch.arange(256)
+    totals, squares = torch.zeros(2, channels, dtype=torch.float64)
+    for images in split.data.split(100):  # as float32 1.2 MB, which stay in the cache: 0.08 s for 50,000 images
+        pixels = images.to(torch.float32)
+        totals += pixels.sum(dim=3).sum(dim=(0, 2), dtype=torch.float64)
+        squares += pixels.square_().sum(dim=3).sum(dim=(0, 2), dtype=torch.float64)
     number = split.data.numel() // channels
-    totals, squares = (counts * value).sum(dim=1).tolist(), (counts * value * value).sum(dim=1).tolist()
-    mean = [total / number / 255 for total in totals]
+    mean = [total / number / 255 for total in totals.tolist()]
     std = [
-        math.sqrt(number * square - total * total) / number / 255 for total, square in zip(totals, squares, strict=True)
+        math.sqrt(number * int(square) - int(total) ** 2) / number / 255
+        for total, square in zip(totals.tolist(), squares.tolist(), strict=True)
     ]
     return torch.tensor(mean), torch.tensor(std)
 
