@@ -59,7 +59,9 @@ def five_steps(values: np.ndarray, *, default: float, may_rise: bool = False) ->
         step = _round_up(step * 1.5)
 
 
-def snug_range(values: np.ndarray, *, least: float, default: tuple[float, float], most: float = math.inf):
+def snug_range(
+    values: np.ndarray, *, least: float, default: tuple[float, float], most: float = math.inf
+) -> tuple[float, float]:
     """Choose the narrowest range of round steps around the values, so that a path fills its plane."""
     values = values[np.isfinite(values)]
     if not len(values):

@@ -21,6 +21,7 @@ Translate = Callable[[str], str]
 
 LOSS, ACCURACY, RATE = "#D55E00", "#0072B2", "#009E73"
 NOTE, PALE = "#8A94A0", "#CFDBE6"  # marks and notes; the early end of a progress scale
+NOTHING = {"x": [None], "y": [None]}  # a trace without any point leaves its axes without a place: Plotly draws NaN
 
 
 def schedule_chart(
@@ -113,8 +114,7 @@ def run_chart(
         "meta": {"narrow": {"margin": {"l": 34, "r": 38}} | {key: {"title": None} for key in ("yaxis", "yaxis2")}},
         "hovermode": "x unified",
         "hoversubplots": "axis",
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "itemwidth": 30}
-        | {"bgcolor": "rgba(0,0,0,0)", "itemdoubleclick": False},
+        "legend": legend(xanchor="left", itemdoubleclick=False),
         "xaxis": axis(translate("iteration"), range=[0, train_iter], nticks=7, tickformat=",d", anchor="y3")
         | {"spikethickness": 1, "spikedash": "solid", "spikecolor": NOTE}
         | {"unifiedhovertitle": {"text": f"{translate('step')} %{{x:,d}}"}},
@@ -129,10 +129,7 @@ def run_chart(
         | {"yanchor": "bottom", "font": {"color": RATE, "size": 11}}
     )
     if not evaluations and not is_over:
-        layout["annotations"].append(
-            note(translate("The curves appear here as the run goes on."), x=0.5, y=0.66, xref="paper", yref="paper")
-            | {"xanchor": "center", "yanchor": "middle", "font": {"color": NOTE, "size": 13}}
-        )
+        layout["annotations"].append(waiting(translate, y=0.66))
     data = []
     for uid, name, values, colour, panel, form in (
         ("loss", translate("train loss"), losses, LOSS, "y", ".3f"),
@@ -142,9 +139,7 @@ def run_chart(
         raw = line(uid, name, steps[shown], rounded(values[shown]), colour, yaxis=panel)
         raw |= {"hovertemplate": f"%{{y:{form}}}", "legendgroup": uid}
         if not len(shown):
-            raw |= {"x": [None], "y": [None]}  # without a point there would be no legend, and its place would move
-        if len(shown) == 1:
-            raw["mode"] = "lines+markers"  # a line through one point is invisible
+            raw |= NOTHING  # without a point there would be no legend either, and its place would move
         if uid == "loss":
             raw["customdata"] = rounded(steps[shown] / steps_per_epoch)
             raw["hovertemplate"] += f"  ·  {translate('epoch')} %{{customdata:.2f}}"
@@ -238,12 +233,13 @@ def line(
     uid: str, name: str, x: Any, y: Any, colour: str, *, width: float = 1.8, dash: str = "solid", **rest: Any
 ) -> dict[str, Any]:
     """Build a line trace; `uid` keeps its identity while its data move."""
+    x = np.asarray(x).tolist()
     return {
         "uid": uid,
         "type": "scatter",
-        "mode": "lines",
+        "mode": "lines+markers" if len(x) == 1 else "lines",  # a line through one point is invisible
         "name": name,
-        "x": np.asarray(x).tolist(),
+        "x": x,
         "y": y,
         "line": {"color": colour, "width": width, "dash": dash},
         **rest,
@@ -260,10 +256,7 @@ def _marks(changes: Sequence[Change], train_iter: int) -> dict[str, Any]:
         side, start = ("left", place) if place + width < 1 else ("right", place - width)
         row = next((row for row, taken in enumerate(rows) if taken <= start), 0)
         rows[row] = start + width
-        shapes.append(
-            {"type": "line", "xref": "x", "yref": "paper", "x0": change.step, "x1": change.step, "y0": 0, "y1": 1}
-            | {"line": {"color": NOTE, "width": 1, "dash": "dash"}, "layer": "below"}
-        )
+        shapes.append(step_line(change.step))
         notes.append(
             note(label, x=change.step, y=1, xref="x", yref="paper", xanchor=side)
             | {"yanchor": "top", "yshift": -14 * row, "xshift": 3 if side == "left" else -3}
@@ -271,6 +264,31 @@ def _marks(changes: Sequence[Change], train_iter: int) -> dict[str, Any]:
     return {"shapes": shapes, "annotations": notes}
 
 
+def step_line(step: int) -> dict[str, Any]:
+    """Build the dashed line that marks a step in every panel."""
+    line_through = {"type": "line", "xref": "x", "yref": "paper", "x0": step, "x1": step, "y0": 0, "y1": 1}
+    return line_through | {"line": {"color": NOTE, "width": 1, "dash": "dash"}, "layer": "below"}
+
+
 def note(text: str, **place: Any) -> dict[str, Any]:
     """Build a small text without an arrow."""
     return {"text": text, "showarrow": False, "font": {"size": 11}, **place}
+
+
+def waiting(translate: Translate, *, y: float = 0.5) -> dict[str, Any]:
+    """Build the note that stands where the curves of a run will be."""
+    text = translate("The curves appear here as the run goes on.")
+    place = {"x": 0.5, "y": y, "xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "middle"}
+    return note(text, **place) | {"font": {"color": NOTE, "size": 13}}
+
+
+def legend(**rest: Any) -> dict[str, Any]:
+    """Build a legend in a row above the figure, without a ground of its own."""
+    row = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)"}
+    return row | rest
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Turn a colour, #RRGGBB, into the same with an opacity."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return f"rgba({red},{green},{blue},{opacity})"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mlpcore.axes import axis, five_steps, snug_range
-from mlpcore.charts import Figure, Translate, line, note
-from mlpcore.compare_charts import COLOURS, NOTHING, SPIKE, Series
+from mlpcore.charts import NOTHING, Figure, Translate, legend, line, note
+from mlpcore.compare_charts import COLOURS, SPIKE, Series
 from mlpcore.comparison import size_of_weights
 from mlpcore.points import finite, peaks, rounded
 from mlpcore.runs import Evaluation, Run, RunStatus
@@ -44,7 +44,6 @@ def steps_chart(
                 trace = line(uid, one.label, steps, rounded(values[shown]), one.colour, dash=one.dash)
                 trace |= {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "legendgroup": one.label}
                 trace |= {"showlegend": place == seed == 0, "hovertemplate": _hover(measure, translate)}
-                trace["mode"] = "lines+markers" if len(shown) == 1 else "lines"
                 data.append(trace | ({} if len(shown) else NOTHING))
         left = place * (1 - width)
         across = {"domain": [left, left + width], "anchor": f"y{suffix}", "range": [0, longest], "nticks": 5}
@@ -94,11 +93,10 @@ def _heading(text: str, left: float) -> dict[str, Any]:
 
 
 def _layout() -> dict[str, Any]:
-    legend = {"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom", "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)"}
     return {
         "margin": {"l": 38, "r": 14, "t": 56, "b": 40},
         "hovermode": "closest",
-        "legend": legend,
+        "legend": legend(y=1.1),
         "annotations": [],
     }
 

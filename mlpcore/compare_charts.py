@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlpcore.axes import axis, five_steps, loss_axis, rate_axis, snug_range
-from mlpcore.charts import Figure, Translate, line
+from mlpcore.charts import NOTHING, Figure, Translate, faded, legend, line
 from mlpcore.comparison import average
 from mlpcore.points import finite, peaks, rounded
 from mlpcore.runs import Run
@@ -17,7 +17,6 @@ from mlpcore.runs import Run
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
 DASHES = ("solid", "dash", "dot")
 SPIKE = 3.0  # times the median: a loss beyond leaves the frame, for one run that flies off would flatten all others
-NOTHING = {"x": [None], "y": [None]}  # a trace without any point leaves its axes without a place: Plotly draws NaN
 STACKED = ("", "2", "4", "3")  # the panels' axes from top to bottom on a phone: loss, accuracy, path, rate
 PALE = 0.25  # opacity of what is not picked
 
@@ -56,7 +55,7 @@ def compare_chart(
     """
     titles = {"step": translate("iteration"), "epoch": translate("epoch"), "seconds": translate("seconds of computing")}
     data: list[dict[str, Any]] = []
-    losses, accuracies, rates, ends = [np.array([])], [np.array([])], [np.array([])], [0.0]
+    losses, accuracies, rates = [np.array([])], [np.array([])], [np.array([])]
     for one in series:
         curves = {name: average(one.runs, name) for name in ("train_loss", "test_acc", "lr", "seconds")}
         steps = np.array(curves["train_loss"].steps, float)
@@ -65,7 +64,6 @@ def compare_chart(
         losses.append(loss)
         accuracies.append(accuracy)
         rates.append(rate)
-        ends.append(float(along[-1]) if len(along) else 0.0)
         opacity = PALE if picked and one.label not in picked else 1.0
         look = {"legendgroup": one.label, "dash": one.dash, "opacity": opacity}
         if len(one.runs) > 1:
@@ -82,14 +80,13 @@ def compare_chart(
             )
             trace |= {"xaxis": f"x{panel}", "yaxis": f"y{panel}", "showlegend": name == "loss", "meta": one.label}
             trace |= {"hovertemplate": f"%{{y:{form}}} · {titles[x]} %{{x:,.3~f}}<extra>%{{fullData.name}}</extra>"}
-            trace["mode"] = "lines+markers" if len(shown) == 1 else "lines"
-            data.append(trace | (NOTHING if not len(shown) else {}))
+            data.append(trace | ({} if len(shown) else NOTHING))
         shown = peaks(accuracy)
         path = line(f"path-{one.place}", one.label, rounded(loss[shown]), rounded(accuracy[shown]), one.colour, **look)
         hover = f"{translate('train loss')} %{{x:.3f}} · {translate('test accuracy')} %{{y:.1%}}"
         path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
         path |= {"marker": {"size": 4}, "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>"}
-        data.append(path | (NOTHING if not len(shown) else {}))
+        data.append(path | ({} if len(shown) else NOTHING))
     loss, accuracy = np.concatenate(losses), np.concatenate(accuracies)
     if len(usual := loss[np.isfinite(loss)]):
         loss = loss[loss <= max(2.5, SPIKE * float(np.median(usual)))]
@@ -104,14 +101,7 @@ def compare_chart(
     layout = {
         "margin": {"l": 54, "r": 14, "t": 10, "b": 40},
         "hovermode": "closest",
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "y": -0.1,
-            "yanchor": "top",
-            "itemwidth": 30,
-            "bgcolor": "rgba(0,0,0,0)",
-        },
+        "legend": legend(y=-0.1, yanchor="top"),
         "xaxis": axis(domain=[0, 0.47], anchor="y", **across),
         "yaxis": axis(translate("train loss"), domain=[0.56, 1]) | loss_axis(loss, log=log_loss),
         "xaxis2": axis(domain=[0.55, 1], anchor="y2", **across),
@@ -131,9 +121,9 @@ def compare_chart(
 
 def _stack(entries: int) -> dict[str, Any]:
     """Lay the panels out for a phone: under each other, the legend's entries under all of them."""
-    panel, gap, legend = 190, 48, 40 + 20 * entries  # pixels
+    panel, gap, below = 190, 48, 40 + 20 * entries  # pixels
     inner = len(STACKED) * panel + (len(STACKED) - 1) * gap
-    patch: dict[str, Any] = {"height": inner + legend, "margin": {"l": 50, "r": 10, "t": 8, "b": legend - 8}}
+    patch: dict[str, Any] = {"height": inner + below, "margin": {"l": 50, "r": 10, "t": 8, "b": below - 8}}
     patch["legend"] = {"y": -40 / inner, "orientation": "v"}
     for place, number in enumerate(STACKED):
         top = 1 - place * (panel + gap) / inner
@@ -148,7 +138,6 @@ def _band(one: Series, along: np.ndarray, curve: Any, panel: str, look: dict[str
     shown = peaks(mean)
     x, mean, deviation = along[shown], mean[shown], deviation[shown]
     outline = np.concatenate([mean + deviation, (mean - deviation)[::-1]])
-    red, green, blue = (int(one.colour[place : place + 2], 16) for place in (1, 3, 5))
     return {
         "uid": f"band-{panel}-{one.place}",
         "type": "scatter",
@@ -156,7 +145,7 @@ def _band(one: Series, along: np.ndarray, curve: Any, panel: str, look: dict[str
         "x": rounded(np.concatenate([x, x[::-1]])),
         "y": rounded(outline),
         "fill": "toself",
-        "fillcolor": f"rgba({red},{green},{blue},0.15)",
+        "fillcolor": faded(one.colour, 0.15),
         "line": {"width": 0},
         "opacity": look["opacity"],
         "legendgroup": one.label,

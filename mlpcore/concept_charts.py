@@ -8,7 +8,7 @@ import numpy as np
 
 from mlpcore.activations import ACTIVATIONS
 from mlpcore.axes import axis, rate_axis, short_number
-from mlpcore.charts import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Translate, line, note
+from mlpcore.charts import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Translate, legend, line, note
 from mlpcore.points import corners, rounded
 
 CURVES = {"sigmoid": ("sigmoid", ACCURACY, "solid"), "tanh": ("tanh", LOSS, "dash"), "relu": ("ReLU", RATE, "dot")}
@@ -45,8 +45,7 @@ def probabilities_chart(
             "margin": {"l": 34, "r": 8, "t": 30, "b": 26},
             "barmode": "overlay",
             "hovermode": False,
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemwidth": 30, "itemclick": False}
-            | {"itemdoubleclick": False, "bgcolor": "rgba(0,0,0,0)"},
+            "legend": legend(y=1.02, itemclick=False, itemdoubleclick=False),
             "xaxis": axis(domain=[0, 0.46], fixedrange=True, showgrid=False),
             "yaxis": axis(range=[0, 1.12], tickvals=[0, 0.5, 1], fixedrange=True),
             "xaxis2": axis(domain=[0.56, 1], anchor="y2", fixedrange=True, showgrid=False),
@@ -79,8 +78,7 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
         "layout": {
             "margin": {"l": 30, "r": 8, "t": 52, "b": 26},
             "hovermode": False,
-            "legend": {"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom", "itemclick": False}
-            | {"itemdoubleclick": False, "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)"},
+            "legend": legend(y=1.1, itemclick=False, itemdoubleclick=False),
             "xaxis": axis(domain=[0, 0.47], **across),
             "yaxis": axis(range=[-1.1, 2.1], tickvals=[-1, -0.5, 0, 0.5, 1, 1.5, 2], fixedrange=True),
             "xaxis2": axis(domain=[0.54, 1], anchor="y2", **across),

@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 
 from mlpcore.axes import INTERVALS, axis, five_steps
-from mlpcore.charts import ACCURACY, LOSS, NOTE, Figure, Translate, line, note
+from mlpcore.charts import (
+    ACCURACY,
+    LOSS,
+    NOTE,
+    NOTHING,
+    Figure,
+    Translate,
+    faded,
+    legend,
+    line,
+    note,
+    step_line,
+    waiting,
+)
 from mlpcore.compare_charts import COLOURS
 from mlpcore.points import evenly, finite, rounded
 from mlpcore.runs import Evaluation
@@ -28,8 +41,7 @@ def loss_gap_chart(
 
     best_step: None for no mark. `show_test=False` draws nothing of the test images.
     """
-    losses = [[evaluation.train_eval_loss for evaluation in evaluations]]
-    losses += [[evaluation.test_loss for evaluation in evaluations]]
+    losses = [each.train_eval_loss for each in evaluations], [each.test_loss for each in evaluations]
     figure = _gap_chart(
         evaluations, *losses, colour=LOSS, form=".3f", train_iter=train_iter, translate=translate, **view
     )
@@ -37,7 +49,7 @@ def loss_gap_chart(
     top = five_steps(finite([value for curve in shown for value in curve]), default=2.5)
     figure["layout"]["yaxis"] = axis(translate("loss"), range=top, nticks=INTERVALS + 1)
     if best_step is not None:
-        figure["layout"]["shapes"].append(_step_line(best_step))  # named in the accuracy's chart, where there is room
+        figure["layout"]["shapes"].append(step_line(best_step))  # named in the accuracy's chart, where there is room
     return figure
 
 
@@ -51,8 +63,7 @@ def accuracy_gap_chart(
     **view: Any,
 ) -> Figure:
     """Draw train and test accuracy likewise; chance, where it is known, is a dotted line."""
-    accuracies = [[evaluation.train_acc for evaluation in evaluations]]
-    accuracies += [[evaluation.test_acc for evaluation in evaluations]]
+    accuracies = [each.train_acc for each in evaluations], [each.test_acc for each in evaluations]
     figure = _gap_chart(
         evaluations, *accuracies, colour=ACCURACY, form=".1%", train_iter=train_iter, translate=translate, **view
     )
@@ -83,20 +94,17 @@ def _gap_chart(
 ) -> Figure:
     kept = evenly(len(evaluations))
     steps = [evaluations[i].step for i in kept]
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     data = []
     for uid, name, values, dash in (
         ("train", translate("train"), train, "dot"),
         ("test", translate("test"), test, "solid"),
     ):
-        if uid == "test" and not show_test:
-            values = []
-        y = rounded(finite(values)[kept]) if len(values) else [None]
-        trace = line(uid, name, steps if len(values) else [None], y, colour, width=2, dash=dash)
+        trace = line(uid, name, steps, rounded(finite(values)[kept]), colour, width=2, dash=dash)
         trace |= {"hovertemplate": f"%{{y:{form}}}", "showlegend": True}
-        trace["mode"] = "lines+markers" if len(y) == 1 else "lines"
-        if uid == "test" and len(values):
-            trace |= {"fill": "tonexty", "fillcolor": f"rgba({red},{green},{blue},{SHADE})"}
+        if not steps or (uid == "test" and not show_test):
+            trace |= NOTHING
+        elif uid == "test":
+            trace |= {"fill": "tonexty", "fillcolor": faded(colour, SHADE)}
         data.append(trace)
     return {
         "data": data,
@@ -104,11 +112,10 @@ def _gap_chart(
             "margin": {"l": 54, "r": 14, "t": 26, "b": 38},
             "meta": {"narrow_margin": {"l": 38, "r": 10}},
             "hovermode": "x unified",
-            "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 30}
-            | {"bgcolor": "rgba(0,0,0,0)", "itemdoubleclick": False, "traceorder": "normal"},
+            "legend": legend(itemdoubleclick=False, traceorder="normal"),
             "xaxis": _step_axis(train_iter, translate),
             "shapes": [],
-            "annotations": [] if evaluations else [_waiting(translate)],
+            "annotations": [] if evaluations else [waiting(translate)],
         },
     }
 
@@ -117,17 +124,12 @@ def _mark_best(figure: Figure, step: int | None, train_iter: int, translate: Tra
     if step is None:
         return figure
     left = step < train_iter / 2
-    figure["layout"]["shapes"].append(_step_line(step))
+    figure["layout"]["shapes"].append(step_line(step))
     figure["layout"]["annotations"].append(
         note(f"{translate('best step')} {step:,}", x=step, y=0.5, xref="x", yref="paper")  # within the gap
         | {"xanchor": "left" if left else "right", "xshift": 3 if left else -3, "font": {"color": NOTE, "size": 11}}
     )
     return figure
-
-
-def _step_line(step: int) -> dict[str, Any]:
-    line_through = {"type": "line", "xref": "x", "yref": "paper", "x0": step, "x1": step, "y0": 0, "y1": 1}
-    return line_through | {"line": {"color": NOTE, "width": 1, "dash": "dash"}, "layer": "below"}
 
 
 def norms_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate: Translate = str) -> Figure:
@@ -141,21 +143,19 @@ def norms_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate
         steps = [evaluation.step for evaluation in kept]
         colour = COLOURS[(layer + 2) % len(COLOURS)]  # the first two stand for loss and accuracy here
         trace = line(f"norm-{layer}", name, steps, rounded(norms), colour, hovertemplate="%{y:.2f}")
-        trace["mode"] = "lines+markers" if len(steps) == 1 else "lines"
         data.append(trace)
     every = np.array([norm for evaluation in kept for norm in evaluation.weight_norms])
     return {
-        "data": data or [line("norm-0", "", [None], [None], NOTE)],
+        "data": data or [line("norm-0", "", [], [], NOTE) | NOTHING],
         "layout": {
             "margin": {"l": 54, "r": 14, "t": 30, "b": 38},
             "meta": {"narrow_margin": {"l": 38, "r": 10}},
             "hovermode": "x unified",
             "showlegend": bool(data),
-            "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 30}
-            | {"bgcolor": "rgba(0,0,0,0)", "itemdoubleclick": False},
+            "legend": legend(itemdoubleclick=False),
             "xaxis": _step_axis(train_iter, translate),
             "yaxis": axis(translate("norm"), range=five_steps(finite(every), default=5.0), nticks=4),
-            "annotations": [] if data else [_waiting(translate)],
+            "annotations": [] if data else [waiting(translate)],
         },
     }
 
@@ -177,12 +177,9 @@ def remedies_chart(curves: Sequence[RemedyCurve], *, train_iter: int, translate:
         accuracies = finite([evaluation.test_acc for evaluation in kept])
         every += accuracies.tolist()
         steps = [evaluation.step for evaluation in kept]
-        trace = line(
-            f"remedy-{number}", curve.label, steps or [None], rounded(accuracies) or [None], curve.colour, width=2
-        )
+        trace = line(f"remedy-{number}", curve.label, steps, rounded(accuracies), curve.colour, width=2)
         trace |= {"hovertemplate": f"%{{y:.1%}} · {translate('step')} %{{x:,d}}<extra>%{{fullData.name}}</extra>"}
-        trace["mode"] = "lines+markers" if len(steps) == 1 else "lines"
-        data.append(trace)
+        data.append(trace | ({} if steps else NOTHING))
     bounds = five_steps(finite(every), default=0.5)
     return {
         "data": data,
@@ -190,8 +187,7 @@ def remedies_chart(curves: Sequence[RemedyCurve], *, train_iter: int, translate:
             "margin": {"l": 54, "r": 14, "t": 10, "b": 84},
             "meta": {"narrow_margin": {"l": 38, "r": 10}},
             "hovermode": "closest",
-            "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "itemwidth": 30}
-            | {"bgcolor": "rgba(0,0,0,0)"},
+            "legend": legend(y=-0.2, yanchor="top"),
             "xaxis": _step_axis(train_iter, translate),
             "yaxis": axis(translate("test accuracy"), range=bounds, tickformat=".0%", nticks=INTERVALS + 1),
             "annotations": [],
@@ -203,8 +199,3 @@ def _step_axis(train_iter: int, translate: Translate) -> dict[str, Any]:
     return axis(translate("iteration"), range=[0, train_iter], nticks=6, tickformat=",d") | {
         "unifiedhovertitle": {"text": f"{translate('step')} %{{x:,d}}"}
     }
-
-
-def _waiting(translate: Translate) -> dict[str, Any]:
-    text = translate("The curves appear here as the run goes on.")
-    return note(text, x=0.5, y=0.5, xref="paper", yref="paper") | {"font": {"color": NOTE, "size": 13}}

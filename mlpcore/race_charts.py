@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mlpcore.axes import axis
-from mlpcore.charts import NOTE, Figure, Translate, line
+from mlpcore.charts import NOTE, Figure, Translate, legend, line
 from mlpcore.compare_charts import COLOURS
 from mlpcore.points import evenly, rounded
 
@@ -74,14 +74,13 @@ def race_chart(
         | {"marker": {"symbol": "star", "size": 12, "color": NOTE}}
         | {"hovertemplate": f"{translate('minimum')} · x %{{x}} · y %{{y}}<extra></extra>"}
     )
-    legend = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemwidth": 30, "bgcolor": "rgba(0,0,0,0)"}
     return {
         "data": data,
         "layout": {
             "margin": {"l": 48, "r": 14, "t": 52, "b": 40},
             "meta": {"narrow_margin": {"l": 30, "r": 8}},
             "hovermode": "closest",
-            "legend": legend,
+            "legend": legend(),
             "xaxis": axis("x", range=[xs[0], xs[-1]], nticks=8),
             "yaxis": axis("y", range=[ys[0], ys[-1]], nticks=7),
             "annotations": [],
