@@ -14,9 +14,6 @@ from mlpcore.sources import ARCHIVES, ArchiveSet
 CIFAR10, FASHION_MNIST, MNIST = PUBLISHED = ("CIFAR10", "FashionMNIST", "MNIST")
 SHAPES = "Shapes"
 BUILT_IN = (*PUBLISHED, SHAPES)
-# torchvision's folder and the files in it: there or not there; whether they are whole is checked on loading.
-CIFAR10_FOLDER = ARCHIVES[CIFAR10].unpacked
-CIFAR10_FILES = tuple(sorted(ARCHIVES[CIFAR10].archives[0].files))
 BUILT_IN_CLASSES = 10  # of each
 TRAINING_IMAGES = {CIFAR10: 50_000, FASHION_MNIST: 60_000, MNIST: 60_000, SHAPES: 50_000}
 TEST_IMAGES = 10_000  # of each of these
@@ -47,13 +44,13 @@ def missing_files(home: Path, archive_set: ArchiveSet) -> list[str]:
     """Name the files of a published data set that are not where torchvision expects them."""
     folder = home / archive_set.unpacked
     names = sorted(name for archive in archive_set.archives for name in archive.files)
-    return [name for name in names if not os.path.isfile(folder / name)]  # noqa: PTH113
+    return [name for name in names if not _is_file(folder / name)]
 
 
 def find_installed(archive_set: ArchiveSet) -> Path | None:
     """Find the folder in which a system's package has put all archives of a published data set."""
     for folder in archive_set.installed:
-        if all(os.path.isfile(Path(folder, archive.name)) for archive in archive_set.archives):  # noqa: PTH113
+        if all(_is_file(Path(folder, archive.name)) for archive in archive_set.archives):
             return Path(folder)
     return None
 
@@ -70,8 +67,21 @@ def folder_datasets(home: Path) -> list[str]:
         if name not in BUILT_IN
         and not name.startswith(".")
         and name.isprintable()  # what is not even text cannot be shown
-        and os.path.isdir(home / name / "train")  # noqa: PTH112
+        and _is_folder(home / name / "train")
     ]
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether a file is there. Before Python 3.14 pathlib raises for a closed folder or a long name."""
+    with suppress(OSError):
+        return path.is_file()
+    return False
+
+
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):
+        return path.is_dir()
+    return False
 
 
 def _may_be_folder(name: str) -> bool:
@@ -99,14 +109,8 @@ def count_training_images(home: Path, dataset: str) -> int:
     """Count the training images of a data set without loading it: 30 ms for a folder of 50,000; at least 1."""
     if dataset in BUILT_IN:
         return TRAINING_IMAGES[dataset]
-    if not _may_be_folder(dataset):
-        return 1
-    try:
-        classes = _class_folders(home / dataset / "train")
-        counts = [sum(is_image(entry.name) for entry in os.scandir(folder)) for folder in classes]
-    except OSError:
-        return 1
-    if not os.path.isdir(home / dataset / "test"):  # noqa: PTH112
+    counts = _count_images(home, dataset, "train")
+    if counts and not _is_folder(home / dataset / "test"):
         counts = [count - cut_size(count) for count in counts]
     return max(sum(counts), 1)
 
@@ -115,15 +119,20 @@ def count_test_images(home: Path, dataset: str) -> int:
     """Count the test images of a data set without loading it, as `count_training_images` does; at least 1."""
     if dataset in BUILT_IN:
         return TEST_IMAGES
+    if _may_be_folder(dataset) and not _is_folder(home / dataset / "test"):
+        return max(sum(map(cut_size, _count_images(home, dataset, "train"))), 1)
+    return max(sum(_count_images(home, dataset, "test")), 1)
+
+
+def _count_images(home: Path, dataset: str, split: str) -> list[int]:
+    """Count the images of each class in a folder of images; nothing where it is none, or cannot be read."""
     if not _may_be_folder(dataset):
-        return 1
-    cut = not os.path.isdir(home / dataset / "test")  # noqa: PTH112
+        return []
     try:
-        classes = _class_folders(home / dataset / ("train" if cut else "test"))
-        counts = [sum(is_image(entry.name) for entry in os.scandir(folder)) for folder in classes]
+        classes = _class_folders(home / dataset / split)
+        return [sum(is_image(entry.name) for entry in os.scandir(folder)) for folder in classes]
     except OSError:
-        return 1
-    return max(sum(map(cut_size, counts)) if cut else sum(counts), 1)
+        return []
 
 
 def count_classes(home: Path, dataset: str) -> int:
@@ -146,11 +155,7 @@ def fingerprint(home: Path, dataset: str) -> str:
     if dataset == SHAPES or not _may_be_folder(dataset):
         return ""
     marks = hashlib.sha256()
-    for path in _marked(home, dataset):
-        try:
-            about = os.stat(path)  # noqa: PTH116
-        except OSError:
-            continue
+    for path, about in _look(home, dataset):
         marks.update(f"{path}\0{about.st_size}\0{about.st_mtime_ns}\n".encode(errors="replace"))
     return marks.hexdigest()[:16]
 
@@ -159,11 +164,14 @@ def find_change(home: Path, dataset: str) -> float:
     """When what `fingerprint` looks at was last changed, in seconds since the epoch; 0 where there is nothing."""
     if dataset == SHAPES or not _may_be_folder(dataset):
         return 0.0
-    times = [0.0]
+    return max([0.0, *(about.st_mtime for _path, about in _look(home, dataset))])
+
+
+def _look(home: Path, dataset: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Look at what `_marked` names, as far as it is there and may be looked at."""
     for path in _marked(home, dataset):
         with suppress(OSError):
-            times.append(os.stat(path).st_mtime)  # noqa: PTH116
-    return max(times)
+            yield path, Path(path).stat()
 
 
 def _marked(home: Path, dataset: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,14 +45,13 @@ class Download:
         archive_set: ArchiveSet,
         home: Path,
         *,
-        places: Sequence[Path] = (),
         patience: Patience | None = None,
         owner: str = "",
     ) -> None:
-        """Prepare to bring the set to `home`, looking first there, in `places` and where a package installs it."""
+        """Prepare to bring the set to `home`, looking first there and where a package installs it."""
         self.owner = owner  # a secret of the browser that asked first: the one that may cancel it
         self._set = archive_set
-        self._places = [*places, *map(Path, archive_set.installed)]
+        self._installed = [Path(folder) for folder in archive_set.installed]
         self._patience = patience or Patience()
         self._cancelled, self._over = threading.Event(), threading.Event()
         self._placement = Placement(archive_set, home, cancelled=self._cancelled)
@@ -108,7 +107,7 @@ class Download:
             for index, archive in enumerate(missing):
                 raise_if(self._cancelled)
                 self._progress = self._picture(Phase.CHECKING)
-                if not self._placement.find(archive, self._places):
+                if not self._placement.find(archive, self._installed):
                     self._fetch(archive, room=sum(each.size + each.unpacked_size for each in missing[index:]))
                 self._finished_bytes += archive.size
 
@@ -185,13 +184,13 @@ class Downloads:
         self._downloads: dict[str, Download] = {}
         self._lock = threading.Lock()
 
-    def request(self, dataset: str, *, places: Sequence[Path] = (), owner: str = "") -> Download:
+    def request(self, dataset: str, *, owner: str = "") -> Download:
         """Start a download, unless it is going on already; one that is over starts again, from what has arrived."""
         archive_set = _find_set(self._sets, dataset)
         with self._lock:
             current = self._downloads.get(dataset)
             if current is None or current.progress.phase.is_over:
-                current = Download(archive_set, self._home(), places=places, patience=self._patience, owner=owner)
+                current = Download(archive_set, self._home(), patience=self._patience, owner=owner)
                 self._downloads[dataset] = current
                 current.start()
             return current
@@ -205,21 +204,17 @@ def download(
     dataset: str,
     home: str | Path,
     *,
-    places: Sequence[str | Path] = (),
     archive_sets: Mapping[str, ArchiveSet] = ARCHIVES,
     patience: Patience | None = None,
 ) -> None:
     """Bring a data set to `home` and return when it is there, with a bar of the bytes meanwhile.
 
-    `places` are folders that may hold it already. Raises SentenceError, which says what to do; Ctrl-C keeps what has
-    arrived.
+    Raises SentenceError, which says what to do; Ctrl-C keeps what has arrived.
     """
     from tqdm.auto import tqdm
 
     archive_set = _find_set(archive_sets, dataset)
-    work = Download(
-        archive_set, Path(home).expanduser(), places=[Path(place).expanduser() for place in places], patience=patience
-    )
+    work = Download(archive_set, Path(home).expanduser(), patience=patience)
     work.start()
     try:
         with tqdm(desc=dataset, total=work.progress.bytes_total, unit="B", unit_scale=True) as bar:

@@ -9,6 +9,8 @@ from mlpcore.batches import BatchStream, DeviceImages
 from mlpcore.data import ImageSplit, draw_training_set
 from mlpcore.recipe import Recipe
 
+SHOWN_CHANGED = 36  # images with a wrong label
+SHOWN_BATCH = 72  # of a mini-batch
 SHOWN_DEVIATIONS = 2.0  # a normalised pixel is shown from black, this far below the mean, to white, as far above it
 
 
@@ -28,7 +30,7 @@ class Exhibit:
     batch_captions: list[str]
 
 
-def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 36) -> Exhibit:
+def build_exhibit(images: DeviceImages, recipe: Recipe) -> Exhibit:
     """Collect what the pages show. Raises ValueError where the recipe does not fit the images."""
     train = images.train
     classes = train.classes
@@ -41,9 +43,9 @@ def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 36) -> E
     )
     true = train.targets[drawn.indices]
     changed = torch.nonzero(drawn.labels != true).flatten()
-    first = changed[:shown]
+    first = changed[:SHOWN_CHANGED]
     picked, batch = next(BatchStream(images, drawn.indices, recipe))
-    names = [classes[label] for label in drawn.labels[picked][: 2 * shown].tolist()]
+    names = [classes[label] for label in drawn.labels[picked][:SHOWN_BATCH].tolist()]
     return Exhibit(
         classes=classes,
         train_counts=_count(train.targets, classes),
@@ -56,7 +58,7 @@ def build_exhibit(images: DeviceImages, recipe: Recipe, *, shown: int = 36) -> E
             f"{classes[old]}\n{classes[new]}"
             for old, new in zip(true[first].tolist(), drawn.labels[first].tolist(), strict=True)
         ],
-        batch_images=_as_pixels(batch[: 2 * shown].view(-1, *train.data.shape[1:])),
+        batch_images=_as_pixels(batch[:SHOWN_BATCH].view(-1, *train.data.shape[1:])),
         batch_captions=names,
     )
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from mlpcore import trends
 from mlpcore.axes import short_number
-from mlpcore.catalog import TEST_IMAGES
+from mlpcore.catalog import BUILT_IN_CLASSES, TEST_IMAGES
 from mlpcore.mends import find_planned_drops, with_milestone, with_rate
 from mlpcore.messages import Sentence
 from mlpcore.precision import telling_difference
@@ -15,7 +15,6 @@ from mlpcore.runs import Run, RunStatus
 from mlpcore.trends import LateFall, Losses, measure_gap
 
 ENOUGH = 5  # evaluations; fewer show no trend
-CLASSES = 10  # of the published data sets and of Shapes
 LITTLE = 0.9  # of the loss of guessing; above it hardly anything was learned
 RANDOM_LABELS = 0.8  # with a larger share of them the lowest loss there is comes close to that of guessing
 STUCK_FROM = 0.25  # of the run; before, a network of sigmoids may just not have left the start
@@ -52,7 +51,7 @@ class Reading:
     suggested: Recipe | None = None
 
 
-def read_history(run: Run, *, classes: int = CLASSES, test_images: int = TEST_IMAGES) -> tuple[Reading, ...]:
+def read_history(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int = TEST_IMAGES) -> tuple[Reading, ...]:
     """Read what the history of a run says so far: one reading at least.
 
     classes: how many the images have, which no recipe says; guessing among them costs a loss of ln(classes).

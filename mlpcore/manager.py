@@ -26,7 +26,6 @@ from mlpcore.writer import RunWriter
 MAX_ACTIVE = 4  # cohorts that train at a time, and everybody's oldest in any case; what comes later is queued
 MAX_QUEUED = 200  # runs that may wait or go on, in all
 MAX_OWNED = 100  # of one person: the largest comparison has 80
-GRACE_SECONDS = 600.0  # for which somebody may be away whose run is to stop when they are gone
 SHUTDOWN_SECONDS = 2.5
 LAST_WRITES_SECONDS = 2.0  # of these
 
@@ -45,21 +44,17 @@ class RunManager:
         library: ImageLibrary,
         *,
         max_active: int = MAX_ACTIVE,
-        grace: float = GRACE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         train: Train = train_on,
     ) -> None:
         """Start the threads; the parameters are those of TrainingThread."""
         self.store = store
         self.library = library
-        self.grace = grace
         self._clock = clock
         self._roster = Roster()
         self._submitting = threading.Lock()
         self._writer = RunWriter(store, self._roster)
-        self._thread = TrainingThread(
-            self._roster, library, max_active=max_active, grace=grace, clock=clock, train=train
-        )
+        self._thread = TrainingThread(self._roster, library, max_active=max_active, clock=clock, train=train)
 
     # what people ask for
 
@@ -68,7 +63,7 @@ class RunManager:
     ) -> list[str]:
         """Queue runs, those that can train together as one cohort; return their ids. All are stored, or none is.
 
-        stop_when_gone: stop them when `note_seen` has not been told of their owner for as long as the grace is.
+        stop_when_gone: stop them when `note_seen` has not been told of their owner for GRACE_SECONDS.
         """
         runs = [_build_run(recipe, name, owner) for recipe, name in zip(recipes, names, strict=True)]
         return self._submit(runs, owner, stop_when_gone=stop_when_gone)

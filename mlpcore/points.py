@@ -9,16 +9,16 @@ import numpy as np
 MAX_POINTS = 500  # a trace: what a browser redraws every second without effort
 
 
-def corners(values: Sequence[float], limit: int = MAX_POINTS) -> np.ndarray:
-    """Choose at most `limit` indices of a curve: its ends, its sharpest corners and an even grid between them."""
+def corners(values: Sequence[float]) -> np.ndarray:
+    """Choose at most MAX_POINTS indices of a curve: its ends, its sharpest corners and an even grid between them."""
     values = np.asarray(values, float)
-    if len(values) <= limit:
+    if len(values) <= MAX_POINTS:
         return np.arange(len(values))
     bend = np.abs(np.diff(values, 2))
     bend[bend <= 1e-9 * np.ptp(values)] = 0  # rounding, not a corner
     bent = np.flatnonzero(bend)
-    sharpest = bent[np.argsort(bend[bent], kind="stable")[-(limit // 2) :]]
-    grid = np.linspace(0, len(values) - 1, limit - limit // 2).astype(int)
+    sharpest = bent[np.argsort(bend[bent], kind="stable")[-(MAX_POINTS // 2) :]]
+    grid = np.linspace(0, len(values) - 1, MAX_POINTS - MAX_POINTS // 2).astype(int)
     return np.union1d(sharpest + 1, grid)
 
 

@@ -47,9 +47,8 @@ class Presence:
         if self._held is not None:
             token, descriptor = self._held
             self._held = None
-            os.close(
-                descriptor
-            )  # and no explicit unlock: it would also unlock for a parent this process was forked from
+            # no explicit unlock: it would also unlock for a parent this process was forked from
+            os.close(descriptor)
             self._path(token).unlink(missing_ok=True)
 
     def _path(self, token: str) -> Path:

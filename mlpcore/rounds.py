@@ -19,6 +19,7 @@ from mlpcore.recipe import Recipe, with_change
 from mlpcore.runs import RunStatus
 from mlpcore.turns import Turns, choose_active
 
+GRACE_SECONDS = 600.0  # for which somebody may be away whose run is to stop when they are gone
 LOOK_SECONDS = 1.0  # between two looks at whether an owner is gone, while nothing trains
 PACE_SECONDS = 3.0  # over which the pace of a run is measured
 
@@ -38,8 +39,7 @@ class TrainingThread:
 
     No failure ends it: one of training, of whatever kind, ends that cohort's runs as failed; one of its own, all that
     are in its hands. Then it goes on.
-    clock: seconds, by which turns are shared and absences measured. grace: seconds of absence after which runs stop
-    that were to stop then. train: what makes the generator of a cohort.
+    clock: seconds, by which turns are shared and absences measured. train: what makes the generator of a cohort.
     """
 
     def __init__(
@@ -48,14 +48,12 @@ class TrainingThread:
         library: ImageLibrary,
         *,
         max_active: int,
-        grace: float,
         clock: Callable[[], float],
         train: Train,
     ) -> None:
         self._roster = roster
         self._library = library
         self._max_active = max_active
-        self._grace = grace
         self._clock = clock
         self._train = train
         self._turns: Turns[Group] = Turns()
@@ -113,9 +111,9 @@ class TrainingThread:
         knobs, member.requested = member.requested, {}
         if knobs and group.step < member.run.recipe.train_iter:  # past the last iteration there is none left to change
             self._change(member, knobs)
-        is_gone = member.stop_when_gone and self._clock() - member.seen_at > self._grace
+        is_gone = member.stop_when_gone and self._clock() - member.seen_at > GRACE_SECONDS
         if member.stop_requested or is_gone:
-            self._end(member, RunStatus.STOPPED, None if member.stop_requested else explain_absence(self._grace))
+            self._end(member, RunStatus.STOPPED, None if member.stop_requested else explain_absence(GRACE_SECONDS))
             if group.training is not None:
                 group.outbox.append(Leave(member.position))
 
