@@ -4,19 +4,20 @@ import re
 from contextlib import suppress
 
 import streamlit as st
-from components import forms
 from components.comparison_rows import edit_rows, get_rows, put_rows
 from components.comparison_view import build_series, read_runs, show_comparison
+from components.knobs import begin, first_recipe, read_recipe
 from components.links import find_repeated, put_query, take_query
 from components.notices import warn
 from components.state import count_images, get_manager, read_owner
 from components.words import _, say
 
-from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
+from mlpcore.catalog import data_home, known_datasets
 from mlpcore.comparison import count_changed, name_differences
 from mlpcore.links import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe
+from mlpcore.runs import Run
 from mlpcore.store import StoreError
 
 MAX_RUNS = 80  # that an address may name: 16 recipes with 5 seeds each
@@ -24,7 +25,8 @@ HELD_OUT = 5_000  # images, a tenth of CIFAR-10's; of a smaller data set a tenth
 
 owner = read_owner()
 datasets = known_datasets(data_home())
-forms.begin(Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES))
+first = first_recipe(datasets)
+begin(first)
 
 
 def take_address() -> list[str]:
@@ -37,7 +39,7 @@ def take_address() -> list[str]:
         state["compare.said"] = find_repeated()
         take_runs(query.get("runs", ""))
         known, missing = drop_unknown_datasets(query, datasets)
-        plan, refused = plan_from_query(known, Recipe(dataset=datasets[0]))
+        plan, refused = plan_from_query(known, first)
         refused = [(find_row(name), sentence) for name, sentence in missing] + refused
         if plan:
             put_rows(plan.recipes)
@@ -59,7 +61,7 @@ def take_runs(asked: str) -> None:
         template = "{missing} of the {count} runs that this address names are not kept here."
         values = {"missing": len(named) - len(runs), "count": len(named)}
         st.session_state["compare.said"].append(Sentence(template, values))
-    show_rows_of([run.id for run in runs])
+    show_rows_of(runs)
 
 
 def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
@@ -72,10 +74,10 @@ def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
     put_query("compare", ({"runs": ",".join(run_ids)} if run_ids else {}) | own, is_ticking=bool(run_ids))
 
 
-def show_rows_of(run_ids: list[str]) -> None:
+def show_rows_of(runs: list[Run]) -> None:
     """Show these runs, and let the rows be their recipes."""
-    series = build_series(read_runs(run_ids))
-    st.session_state["compare.runs"] = run_ids
+    series = build_series(runs)
+    st.session_state["compare.runs"] = [run.id for run in runs]
     if series:
         put_rows([one.runs[0].recipe for one in series])
         st.session_state["compare.seeds"] = min(max(len(one.runs) for one in series), 5)
@@ -99,41 +101,40 @@ def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
     try:
         st.session_state["compare.runs"] = get_manager().submit(every, owner=owner, names=names)
         st.session_state["compare.is_run"] = True
-    except (SentenceError, RuntimeError) as error:  # too many are waiting, no such device, the disk is full
-        st.session_state["compare.said"] = [getattr(error, "sentence", Sentence(str(error)))]
+    except (SentenceError, StoreError) as error:  # too many are waiting, no such device, the disk is full
+        st.session_state["compare.said"] = [error.sentence]
 
 
-def stop(run_ids: list[str]) -> None:
-    """Stop all runs of the comparison that are the visitor's and go on."""
+def stop(runs: list[Run]) -> None:
+    """Stop these runs."""
     try:
-        for run in read_runs(run_ids):
-            if not run.status.is_over and run.owner == owner:
-                with suppress(SentenceError):  # over by now
-                    get_manager().stop(run.id, owner=owner)
+        for run in runs:
+            with suppress(SentenceError):  # over by now
+                get_manager().stop(run.id, owner=owner)
     except StoreError as error:
         st.session_state["compare.said"] = [error.sentence]
 
 
-def show_start(recipes: list[Recipe], run_ids: list[str], *, ready: bool) -> None:
+def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
     """Seeds, the validation split, Start and Stop; and whether the comparison is a fair one."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         help_seeds = _("How often each recipe is trained: with 3 or more, noise can be told from a difference.")
         seeds = st.number_input(
             _("Seeds"), 1, 5, key="compare.seeds", width=110, persist_state="session", help=help_seeds
         )
-        going_on = any(not run.status.is_over and run.owner == owner for run in read_runs(run_ids))
-        st.button(_("Stop"), on_click=stop, args=(run_ids,), disabled=not going_on, key="compare.stop")
+        going_on = [run for run in runs if not run.status.is_over and run.owner == owner]
+        st.button(_("Stop"), on_click=stop, args=(going_on,), disabled=not going_on, key="compare.stop")
         hold_out = st.session_state.get("compare.hold_out", False)
         st.button(
             _("Start"),
             type="primary",
             on_click=start,
             args=(recipes, seeds, hold_out),
-            disabled=going_on or not ready,
+            disabled=bool(going_on) or not ready,
             key="compare.start",
             shortcut="Ctrl+Enter",
         )
-        held = held_out(recipes[0].dataset if recipes else SHAPES)
+        held = held_out((recipes[0] if recipes else first).dataset)
         st.toggle(
             _("Choose the best step by {held:,} held-out images").format(held=held),
             key="compare.hold_out",
@@ -145,16 +146,17 @@ def show_start(recipes: list[Recipe], run_ids: list[str], *, ready: bool) -> Non
             st.text(say(count_changed(recipes)))
 
 
-base, problems = forms.read_recipe()
+base, problems = read_recipe()
 for sentence in problems:
     warn(_("On the playground: {problem}").format(problem=say(sentence)))
-base = base or Recipe(dataset=datasets[0])
+base = base or first
 st.session_state.setdefault("compare.seeds", 1)
 if handed_over := st.session_state.pop("compare.handed_over", None):
-    show_rows_of(handed_over)
+    show_rows_of(read_runs(handed_over))
 run_ids = take_address()
+runs = read_runs(run_ids)
 recipes, refused = edit_rows(get_rows(base), base, datasets)
-show_start(recipes, run_ids, ready=bool(recipes) and not refused)
-show_comparison(run_ids, fingerprints=True)
+show_start(recipes, runs, ready=bool(recipes) and not refused)
+show_comparison(runs, fingerprints=True)
 if recipes and not refused:
     write_address(recipes, run_ids)

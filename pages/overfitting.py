@@ -3,16 +3,17 @@
 from contextlib import suppress
 
 import streamlit as st
-from components import forms, lab_form
-from components.lab_view import find_run, shape_names, show_lab
+from components import lab_form
+from components.knobs import first_recipe, put_recipe
+from components.lab_view import shape_names, show_lab
 from components.links import put_query, take_query
 from components.notices import warn
 from components.remedies_view import match_remedies, remedy_names, show_remedies
-from components.state import count_images, get_manager, read_owner
+from components.state import count_images, find_run, get_manager, read_owner
 from components.summary import describe_data
 from components.words import _, as_markdown, say
 
-from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
+from mlpcore.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.predictions import Shape
 from mlpcore.problems import find_misfit
@@ -27,7 +28,7 @@ CUT_OFF = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)  # a reme
 
 owner = read_owner()
 datasets = known_datasets(data_home())
-lab_form.begin(CIFAR10 if CIFAR10 in datasets else SHAPES)
+lab_form.begin(first_recipe(datasets).dataset)
 state = st.session_state
 state.setdefault("lab.remedies", [])
 
@@ -194,7 +195,7 @@ def open_in_playground(run: Run) -> None:
     """Take a run and its knobs to the playground."""
     if st.button(_("Open in the playground"), key="lab.open"):
         state["run"] = run.id
-        forms.put_recipe(current_knobs(run.recipe))
+        put_recipe(current_knobs(run.recipe))
         st.switch_page("playground.py")
 
 
@@ -229,5 +230,5 @@ if base is not None:
             open_in_playground(run)
     show_remedy_buttons(run, base, tried, ready=ready)
     if run is not None:
-        show_remedies(run, state["lab.remedies"], hidden=hidden)
+        show_remedies(run, tried, hidden=hidden)
 write_address(run, tried)

@@ -7,17 +7,18 @@ import streamlit as st
 from components import forms, run_view
 from components.download_panel import show_downloads
 from components.insight_view import show_insight
-from components.knobs import find_lesson
+from components.knob_widgets import is_shown
+from components.knobs import find_lesson, first_recipe, put_knob, put_recipe, read_recipe
 from components.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
 from components.notices import warn
 from components.sameness import tell_sameness
-from components.state import count_images, count_training_images, get_manager, preview, read_owner
+from components.state import count_images, count_training_images, find_run, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
 from components.words import _, as_markdown, say, show_rate
 
-from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
+from mlpcore.catalog import data_home, known_datasets
 from mlpcore.charts import schedule_chart
 from mlpcore.comparison import find_differences
 from mlpcore.lessons import GROUPS
@@ -30,13 +31,13 @@ from mlpcore.store import StoreError
 owner = read_owner()
 datasets = known_datasets(data_home())
 adopt_run(owner)
-refused = take_link(default=Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES), datasets=datasets)
+refused = take_link(default=first_recipe(datasets), datasets=datasets)
 
 
 def send_to_run(knob: str) -> None:
     """Let the run that is shown go on with a knob's new value, if it is the visitor's and takes it."""
     run_id = st.session_state.get("run")
-    recipe, _refused = forms.read_recipe()
+    recipe, _refused = read_recipe()
     if run_id is None or recipe is None or knob not in forms.LIVE_KNOBS or find_lesson().holds(knob):
         return
     try:
@@ -87,7 +88,7 @@ def show_preview(recipe: Recipe) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f":orange[⚠] {say(warning.sentence)}")
             if not any(find_lesson().holds(name) for name in find_differences([recipe, warning.mended])):
-                st.button(say(warning.mend), on_click=forms.put_recipe, args=(warning.mended,), key="mend")
+                st.button(say(warning.mend), on_click=put_recipe, args=(warning.mended,), key="mend")
 
 
 def show_knobs() -> tuple[Recipe | None, bool]:
@@ -96,14 +97,14 @@ def show_knobs() -> tuple[Recipe | None, bool]:
     forms.scheduler_form()
     forms.changes_form()
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        if forms.is_shown(*GROUPS["images"]):
+        if is_shown(*GROUPS["images"]):
             with st.popover(_("Images")):
                 forms.data_form(datasets)
                 show_downloads(place="popover")
-        if forms.is_shown(*GROUPS["network"]):
+        if is_shown(*GROUPS["network"]):
             with st.popover(_("Network")):
                 forms.network_form()
-        if forms.is_shown(*GROUPS["run"], "eps"):
+        if is_shown(*GROUPS["run"], "eps"):
             with st.popover(_("Run")):
                 forms.run_form()
                 st.toggle(
@@ -116,7 +117,7 @@ def show_knobs() -> tuple[Recipe | None, bool]:
                     ),
                 )
         st.toggle(_("Log lr"), key="log_lr", persist_state="session", width="content")
-    recipe, problems = forms.read_recipe()
+    recipe, problems = read_recipe()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
     for sentence in [*problems, misfit] if misfit else problems:
         warn(say(sentence))
@@ -139,8 +140,8 @@ def watch(run_id: str) -> None:
     """Show another run, and its knobs."""
     st.session_state["run"] = run_id
     with suppress(StoreError):  # the page says it as it is drawn
-        if run := run_view.find_run():
-            forms.put_recipe(current_knobs(run.recipe))
+        if run := find_run(run_id):
+            put_recipe(current_knobs(run.recipe))
 
 
 def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
@@ -165,7 +166,7 @@ def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> 
         if diverged and recipe is not None and not find_lesson().holds("lr"):
             lower = max(float(f"{run.recipe.optimizer.lr / 10:.6g}"), 1e-6)  # 0.007, not 0.007000000000000001
             label = _("Set lr to {lr}").format(lr=show_rate(lower))
-            st.button(label, on_click=forms.put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
+            st.button(label, on_click=put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
         if mine and run.status is RunStatus.PAUSED:
             st.button(_("Resume"), on_click=obey, args=(manager.resume, run.id), key="resume")
         elif run is not None and run.ended_early:
@@ -204,7 +205,7 @@ with left:
     recipe, can_start = show_knobs()
     if recipe is not None:
         show_preview(recipe)
-run = run_view.find_run()
+run = run_view.find_shown_run()
 with right:
     if is_building():
         build_lesson(recipe)

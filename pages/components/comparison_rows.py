@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from components.knobs import list_options
 from components.notices import warn
 from components.summary import describe_data
 from components.words import _, as_markdown, say
@@ -20,7 +21,7 @@ from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 MAX_ROWS = 16
 CHOSEN = "✓"
 ALWAYS = ("optimizer", "lr", "scheduler")  # columns that are there even where nothing differs
-CHOICES = KEPT = ("optimizer", "scheduler", "dataset", "activation")  # cells that cannot be emptied
+CHOICES = ("optimizer", "scheduler", "dataset", "activation")  # cells that cannot be emptied
 TYPED = ("hidden_sizes", "betas", "milestones")  # written "128, 64"
 HIDDEN = ("changes", "seed", "device")
 LARGEST = 2**53  # from here on a float is no exact whole number, and a table can show none
@@ -93,9 +94,9 @@ def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Row
     edited_rows = _find_edits(edits, len(rows))
     ticks = {number: cells[CHOSEN] for number, cells in edited_rows.items() if CHOSEN in cells}
     for number, cells in edited_rows.items():
-        row = edited[number]
-        row |= {name: value for name, value in _read_cells(cells).items() if value is not None or name not in KEPT}
-        for name in sorted(_read_cells(cells).keys() - _knobs_of(row)):
+        row, typed = edited[number], _read_cells(cells)
+        row |= {name: value for name, value in typed.items() if value is not None or name not in CHOICES}
+        for name in sorted(typed.keys() - _knobs_of(row)):
             values = {"number": number + 1} | {part: shorten(row[part]) for part in ("optimizer", "scheduler")}
             template = "Row {number}: neither {optimizer} nor its schedule, {scheduler}, has {knob}."
             said.append(Sentence(template, values | {"knob": name}))
@@ -155,7 +156,7 @@ def _column(name: str, datasets: Sequence[str]) -> Any:
         "optimizer": list(OPTIMIZERS),
         "scheduler": list(SCHEDULERS),
         "dataset": list(datasets),
-        "activation": ["relu", "tanh", "sigmoid"],
+        "activation": list_options("activation"),
     }
     if name in options:
         return st.column_config.SelectboxColumn(options=options[name], help=_help(name))

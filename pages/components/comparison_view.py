@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
+from components.choices import choose
 from components.layout import row_colour
 from components.live import live_plot
-from components.state import count_training_images, get_manager, hash_recipe
+from components.state import count_training_images, find_run, get_manager, hash_recipe
 from components.ticking import end_wait, is_loading, send_for_images, show_part
 from components.words import _, say, show_duration, status_word
 
@@ -20,13 +21,7 @@ LABEL_WIDTH = 270  # pixels: the lecture's longest, SGD lr=0.01 momentum=0.9 nes
 
 def read_runs(run_ids: Sequence[str]) -> list[Run]:
     """The runs of a comparison that are still kept."""
-    runs = []
-    for run_id in run_ids:
-        try:
-            runs.append(get_manager().get(run_id))
-        except ValueError:
-            continue
-    return runs
+    return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
 
 
 def build_series(runs: Sequence[Run]) -> list[Series]:
@@ -39,14 +34,14 @@ def build_series(runs: Sequence[Run]) -> list[Series]:
     ]
 
 
-def show_comparison(run_ids: list[str], *, fingerprints: bool = False) -> None:
+def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False) -> None:
     """Show runs side by side, every second anew while one of them goes on.
 
     fingerprints: whether to show what the runs share, for which their images are loaded.
     """
-    runs = read_runs(run_ids)
     active = any(not run.status.is_over for run in runs)
     loads = send_for_images(runs[0].recipe if runs and fingerprints else None)
+    run_ids = [run.id for run in runs]
     show_part(_draw, run_ids, active or loads, fingerprints, every=1.0 if active or loads else None)
 
 
@@ -106,21 +101,11 @@ def _take_click(series: Sequence[Series]) -> frozenset[str]:
 def _view_options() -> dict[str, object]:
     titles = {"step": _("by iteration"), "epoch": _("by epoch"), "seconds": _("by seconds")}
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        x = st.segmented_control(
-            _("Horizontal axis"),
-            list(titles),
-            default="step",
-            required=True,
-            format_func=titles.get,
-            key="compare.x",
-            label_visibility="collapsed",
-            width="content",
-            persist_state="session",
-        )
+        x = choose(_("Horizontal axis"), titles, key="compare.x", default="step")
         log_loss = st.toggle(_("Log loss"), key="compare.log_loss", persist_state="session", width="content")
         log_lr = st.toggle(_("Log lr"), key="compare.log_lr", persist_state="session", width="content")
         log_x = st.toggle(_("Log axis"), key="compare.log_x", persist_state="session", width="content")
-    return {"x": x or "step", "log_loss": log_loss, "log_lr": log_lr, "log_x": log_x}
+    return {"x": x, "log_loss": log_loss, "log_lr": log_lr, "log_x": log_x}
 
 
 def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bool) -> None:

@@ -18,7 +18,7 @@ from mlpcore.catalog import SHAPES, data_home, find_change, fingerprint, known_d
 from mlpcore.claim_charts import rates_chart, steps_chart
 from mlpcore.claims import CLAIMS, Claim, decide
 from mlpcore.comparison import name_differences
-from mlpcore.messages import Sentence, SentenceError
+from mlpcore.messages import SentenceError
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 from mlpcore.store import StoreError
@@ -81,9 +81,11 @@ def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[
     if known.keys() >= set(places.values()):
         return known
     newest: dict[str, str] = {}
-    for run in get_store().list_runs(limit=LOOKED_THROUGH, owner=read_owner()):
+    runs = get_store().list_runs(limit=LOOKED_THROUGH, owner=read_owner())
+    changed = {name: find_change(data_home(), name) for name in {run.recipe.dataset for run in runs}}
+    for run in runs:
         is_whole = run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED)
-        if is_whole and run.created > find_change(data_home(), run.recipe.dataset):
+        if is_whole and run.created > changed[run.recipe.dataset]:
             newest.setdefault(run.recipe.model_dump_json(), run.id)
     for key, recipes in plans.items():
         found = [newest.get(recipe.model_dump_json()) for recipe in recipes]
@@ -117,10 +119,8 @@ def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], pla
     names = [label if len(label) <= 40 else _short_name(one) for label, one in zip(labels, recipes, strict=True)]
     try:
         known[place] = get_manager().submit(recipes, owner=read_owner(), names=names)
-    except (SentenceError, RuntimeError) as error:  # too many are waiting, the disk is full
-        st.session_state[f"claims.refused.{claim.key}"] = getattr(error, "sentence", None) or Sentence.of_text(
-            str(error)
-        )
+    except (SentenceError, StoreError) as error:  # too many are waiting, the disk is full
+        st.session_state[f"claims.refused.{claim.key}"] = error.sentence
 
 
 def _short_name(recipe: Recipe) -> str:

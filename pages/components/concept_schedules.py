@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import streamlit as st
-from components.forms import begin, put_recipe, read_recipe
+from components.knobs import begin, first_recipe, put_recipe, read_recipe
 from components.live import live_plot
 from components.state import preview
 from components.words import _, say, show_rate
 
-from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
+from mlpcore.catalog import data_home, known_datasets
 from mlpcore.concept_charts import rates_chart
 from mlpcore.recipe import SGD, CosineAnnealingLR, MultiStepLR, Recipe, SchedulerKnobs, StepLR
 
@@ -81,8 +81,9 @@ def _cosine() -> CosineAnnealingLR:
 
 def _open(scheduler: SchedulerKnobs, lr: float, train_iter: int) -> None:
     """Go to the playground with this schedule, the rest as its knobs stand there, and no run in front of them."""
-    begin(Recipe(dataset=CIFAR10 if CIFAR10 in known_datasets(data_home()) else SHAPES))
-    recipe = read_recipe()[0] or Recipe()
+    first = first_recipe(known_datasets(data_home()))
+    begin(first)
+    recipe = read_recipe()[0] or first
     values = recipe.model_dump() | {"scheduler": scheduler.model_dump(), "train_iter": train_iter, "changes": []}
     values["optimizer"] |= {"lr": lr}
     values["eval_every"] = max(train_iter // POINTS, 1)

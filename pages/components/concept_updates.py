@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
+from components.knob_widgets import build_ladder, describe_field
 from components.live import live_plot
 from components.words import _, show_rate
 from pydantic import BaseModel
@@ -20,7 +21,6 @@ RULES = ("SGD", "momentum", "Nesterov", "Adam")
 STEPS = 300  # of the longest race
 GRID = 61  # points a side that the contours are drawn from
 CHART_HEIGHT = 440  # pixels
-LADDER = [digit * 10.0**power for power in range(-12, 1) for digit in (1, 2, 3, 5, 7)] + [10.0]
 
 
 def show_updates() -> None:
@@ -45,9 +45,8 @@ def _knobs() -> dict[str, SGD | Adam]:
     momentum = _slider("momentum", _("Momentum"), SGD, "momentum", 0.9, top=0.99, step=0.01)
     adam_lr = _ladder("adam_lr", _("Learning rate of Adam"), Adam, "lr", 0.1)
     low, high = find_limits(Adam, "betas")
-    help_betas = f"`betas` · {_(Adam.model_fields['betas'].description)}"
     with st.container(horizontal=True, wrap=False, gap="small"):
-        common = {"help": help_betas, "persist_state": "session"}
+        common = {"help": describe_field(Adam, "betas"), "persist_state": "session"}
         beta_1 = st.slider(_("Beta 1"), low, 0.99, 0.9, 0.01, key="updates.beta_1", **common)
         beta_2 = st.slider(_("Beta 2"), low, min(high, 0.999), 0.999, 0.001, "%g", key="updates.beta_2", **common)
     with st.container(horizontal=True, wrap=False, gap="small"):
@@ -62,26 +61,16 @@ def _knobs() -> dict[str, SGD | Adam]:
     }
 
 
-def _help(kind: type[BaseModel], name: str) -> str:
-    return f"`{name}` · {_(kind.model_fields[name].description)}"
-
-
 def _ladder(
     key: str, label: str, kind: type[BaseModel], name: str, start: float, *, digits: tuple[int, ...] = (1, 2, 3, 5, 7)
 ) -> float:
-    low, high = find_limits(kind, name)
-    rungs = sorted(
-        {float(f"{rung:.0e}") for rung in LADDER if low <= rung <= high and f"{rung:e}"[0] in map(str, digits)}
-    )
-    if low == 0:
-        rungs = [0.0, *(rung for rung in rungs if rung >= 1e-6)]
     return st.select_slider(
         label,
-        rungs,
+        build_ladder(*find_limits(kind, name), digits),
         start,
         format_func=show_rate,
         key=f"updates.{key}",
-        help=_help(kind, name),
+        help=describe_field(kind, name),
         persist_state="session",
     )
 
@@ -95,7 +84,7 @@ def _slider(key: str, label: str, kind: type[BaseModel], name: str, start: float
         start,
         step,
         key=f"updates.{key}",
-        help=_help(kind, name),
+        help=describe_field(kind, name),
         persist_state="session",
     )
 

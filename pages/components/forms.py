@@ -12,14 +12,11 @@ from components.knob_widgets import (
     draw_row,
     draw_slider,
     draw_toggle,
-    is_shown,
 )
-from components.knobs import begin, get_knob, put_knob, put_recipe, read_recipe
+from components.knobs import get_knob, list_options
 from components.words import _
 
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS
-
-__all__ = ["begin", "is_shown", "put_knob", "put_recipe", "read_recipe"]
 
 LIVE_KNOBS = ("lr", "momentum", "weight_decay")  # an edit of these reaches a run that goes on
 
@@ -89,8 +86,9 @@ def scheduler_form() -> None:
         ],
     }[name]
     if get_knob(f"{name}.warmup_iters"):
-        draw = lambda: draw_number(f"{name}.start_factor", _("Warm-up from"), step=0.01, format="%g")  # noqa: E731
-        cells = [*cells, ("start_factor", draw)]
+        cells.append(
+            ("start_factor", lambda: draw_number(f"{name}.start_factor", _("Warm-up from"), step=0.01, format="%g"))
+        )
     draw_row(*cells)
 
 
@@ -126,7 +124,7 @@ def draw_form() -> None:
 def network_form() -> None:
     """Draw the network's knobs."""
     draw_list("hidden_sizes", _("Hidden sizes"))
-    draw_choice("activation", _("Activation"), ["relu", "tanh", "sigmoid"])
+    draw_choice("activation", _("Activation"), list_options("activation"))
     draw_slider("dropout", _("Dropout"), step=0.05)
 
 
@@ -135,7 +133,7 @@ def run_form() -> None:
     draw_number("train_iter", _("Iterations"), step=500)
     draw_number("eval_every", _("Evaluate every"), step=10)
     draw_number("seed", _("Seed"))
-    draw_choice("device", _("Device"), ["auto", "cpu", "cuda", "mps", "xpu"])
+    draw_choice("device", _("Device"), list_options("device"))
     name = get_knob("optimizer")
     if name != "SGD":
         draw_number(f"{name}.eps", f"{name} eps", step=1e-8, format="%g")

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pandas as pd
 import streamlit as st
 from components.comparison_view import build_series, show_comparison
-from components.forms import put_recipe
+from components.knobs import put_recipe
 from components.notices import warn
 from components.sameness import tell_sameness
 from components.state import get_manager, get_store, read_owner
@@ -81,7 +81,7 @@ def show_actions(run_ids: list[str]) -> None:
         _annotations(runs[0], mine)
     else:
         _differences(runs)
-    show_comparison([run.id for run in runs])
+    show_comparison(runs)
 
 
 def _continue(runs: list[Run]) -> None:

@@ -29,19 +29,20 @@ def show_list() -> list[str]:
         else:
             st.text(_("No run is kept yet: start one on the playground, and it will stand here."))
         return []
-    ids = [one.run.id for one in listed]
+    ids, owner = [one.run.id for one in listed], read_owner()
     chosen = state.setdefault("history.chosen", [])
     # Rows are chosen by their number: where other rows stand, as when somebody's new run has come on top, it is a
     # new table, which begins with the same runs chosen.
     key = f"history.table.{hashlib.sha256(','.join(ids).encode()).hexdigest()[:12]}.{state.get('history.cleared', 0)}"
     st.dataframe(
-        pd.DataFrame([_row(one) for one in listed]),
+        pd.DataFrame([_row(one, owner) for one in listed]),
         hide_index=True,
         on_select=lambda: _take_rows(key, ids),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [n for n, run_id in enumerate(ids) if run_id in chosen]}},
         key=key,
         height="content" if len(listed) <= 12 else 430,
+        placeholder="—",
         column_config={
             _("best"): st.column_config.NumberColumn(format="%.1f %%"),
             _("final"): st.column_config.NumberColumn(format="%.1f %%"),
@@ -145,7 +146,7 @@ def _first_page() -> None:
     st.session_state["history.page"] = 1
 
 
-def _row(one: ListedRun) -> dict[str, object]:
+def _row(one: ListedRun, owner: str) -> dict[str, object]:
     run = one.run
     return {
         "★": "★" if run.starred else "",
@@ -158,6 +159,6 @@ def _row(one: ListedRun) -> dict[str, object]:
         _("final"): None if one.last_acc is None else 100 * one.last_acc,
         _("computing"): show_duration(run.seconds),
         _("started"): datetime.fromtimestamp(run.created, tz=UTC),
-        _("mine"): run.owner == read_owner(),
+        _("mine"): run.owner == owner,
         _("note"): run.note,
     }

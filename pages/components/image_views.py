@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 from components.layout import table_height
 from components.notices import warn
-from components.state import build_exhibit, draw_class_sheet, request_images
-from components.ticking import end_wait, send_for_images, show_part
+from components.state import build_exhibit, draw_class_sheet
+from components.ticking import end_wait, is_loading, send_for_images, show_loading, show_part
 from components.words import _, say
 
 from mlpcore.messages import SentenceError
@@ -25,17 +25,10 @@ def show_images(recipe: Recipe) -> None:
 
 
 def _draw(recipe: Recipe, was_loading: bool) -> None:
-    loading = request_images(recipe)
-    if loading is None:
-        warn(_("This machine has no such device: choose another one on the playground."))
-        return
-    if not loading.images.done():
-        st.progress(loading.progress, _("The images are being prepared: {share:.0%}.").format(share=loading.progress))
-        return
-    if was_loading:
+    if was_loading and not is_loading(recipe):
         end_wait()
-    if error := loading.images.exception():
-        warn(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
+    no_device = _("This machine has no such device: choose another one on the playground.")
+    if show_loading(recipe, no_device=no_device) is None:
         return
     try:
         exhibit = build_exhibit(recipe)
@@ -55,7 +48,7 @@ def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
     st.text(f"{recipe.dataset} · {facts.format(width=width, height=height, kind=kind, **values)}")
     sheet, counts = st.columns([3, 2], gap="medium")
     with sheet:
-        st.image(draw_class_sheet(recipe, columns=2, each=5), width="stretch", alt=_("Images of each class."))
+        st.image(draw_class_sheet(recipe, each=5), width="stretch", alt=_("Images of each class."))
     with counts:
         st.dataframe(
             _table(exhibit),

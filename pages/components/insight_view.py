@@ -1,10 +1,11 @@
 """What there is to learn from a run: its readings, what its network sees, and a script that reproduces it."""
 
 import streamlit as st
+from components.choices import choose
 from components.readings_view import show_readings
 from components.script_view import show_script
 from components.sight_view import has_sight, show_filters, show_images_seen, show_per_class
-from components.state import get_manager
+from components.state import find_run
 from components.ticking import end_wait, is_loading, send_for_images, show_part
 from components.words import _
 
@@ -28,23 +29,15 @@ def _draw(run_id: str, waited: bool) -> None:
         "weights": (_("Weights"), show_filters),
         "script": (_("Script"), show_script),
     }
-    try:
-        run = get_manager().get(run_id)
-    except ValueError:  # deleted meanwhile, on another page
+    run = find_run(run_id)
+    if run is None:  # deleted meanwhile, on another page
         return
-    chosen = st.segmented_control(
-        _("About this run"),
-        list(views),
-        default="readings",
-        required=True,
-        format_func=lambda name: views[name][0],
-        key="insight",
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+    titles = {name: title for name, (title, _show) in views.items()}
+    chosen = choose(_("About this run"), titles, key="insight", default="readings")
     waits = chosen == "images" and has_sight(run) and is_loading(run.recipe)
     if waited and not waits:
         end_wait()
     if waits and run.status.is_over and not waited:
         st.rerun()  # with a timer
-    views[chosen or "readings"][1](run)  # a browser may send none all the same
+    _title, show = views[chosen]
+    show(run)

@@ -4,15 +4,15 @@ What a lesson hides is not drawn, what it locks is drawn and cannot be moved.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 from components.knobs import KINDS, find_lesson, get_knob, put_knob
 from components.notices import warn
 from components.words import _, say, show_rate
+from pydantic import BaseModel
 
-from mlpcore.lessons import Lesson
 from mlpcore.messages import Sentence
 from mlpcore.problems import find_limits
 from mlpcore.recipe import Recipe
@@ -104,11 +104,8 @@ def draw_log_slider(path: str, label: str, edited: Edited) -> None:
     """Draw a slider over 1-2-3-5-7 × 10^k, with a field beside it for exact values."""
     if not (common := _prepare(path)):
         return
-    low, high = _limits(path)
     value = st.session_state[f"knob.{path}"]
-    grid = [0.0] if low == 0 else []
-    grid += [digit * 10.0**power for power in range(-6, 1) for digit in (1, 2, 3, 5, 7)] + [10.0]
-    options = sorted({float(f"{rate:.0e}") for rate in grid if low <= rate <= high} | {value})
+    options = sorted({*build_ladder(*_limits(path)), value})
     st.session_state[f"knob.{path}.slider"] = value
     with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="bottom"):
         st.select_slider(
@@ -132,22 +129,33 @@ def draw_log_slider(path: str, label: str, edited: Edited) -> None:
         warn(say(refused))
 
 
+def build_ladder(low: float, high: float, digits: Sequence[int] = (1, 2, 3, 5, 7)) -> list[float]:
+    """The numbers digit × 10^k from low to high, from 1e-6 on and 0 below it where low is 0."""
+    rungs = [float(f"{digit}e{power}") for power in range(-12, 2) for digit in digits]
+    return ([0.0] if low == 0 else []) + [rung for rung in rungs if (low or 1e-6) <= rung <= high]
+
+
+def describe_field(kind: type[BaseModel], name: str) -> str:
+    """The help of a knob: its name as torch spells it, and its own line."""
+    return f"`{name}` · {_(kind.model_fields[name].description or '')}"
+
+
 def _prepare(path: str) -> dict[str, Any]:
     """Give a knob that was never shown its default; what every widget of it is called with, nothing where it is hidden.
 
     A knob that a lesson holds gets the lesson's value back, whatever a browser made of it.
     """
     prefix, _dot, name = path.rpartition(".")
-    lesson: Lesson = find_lesson()
+    lesson = find_lesson()
     if name in lesson.hidden:
         return {}
-    field = KINDS.get(prefix, Recipe).model_fields[name]
-    if lesson.holds(name) or (get_knob(path) is None and field.default is not None):
-        put_knob(path, field.default)
-    described = f"`{name}` · {_(field.description or '')}"
+    kind = KINDS.get(prefix, Recipe)
+    default = kind.model_fields[name].default
+    if lesson.holds(name) or (get_knob(path) is None and default is not None):
+        put_knob(path, default)
     return {
         "key": f"knob.{path}",
-        "help": described,
+        "help": describe_field(kind, name),
         "disabled": lesson.holds(name),
         "persist_state": "session",
     }

@@ -3,11 +3,13 @@
 A knob's path is "lr" for the recipe's own, "SGD.lr" for an optimizer's or a schedule's.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 import streamlit as st
 from components.words import show_rate
 
+from mlpcore.catalog import CIFAR10, SHAPES
 from mlpcore.lessons import Lesson
 from mlpcore.links import PARTS
 from mlpcore.messages import Sentence
@@ -74,6 +76,16 @@ def get_knob(path: str) -> Any:
     if name in LISTS and value is not None:
         return [_as_int(part) for part in value.split(",") if part.strip()]
     return value
+
+
+def first_recipe(datasets: Sequence[str]) -> Recipe:
+    """What a visitor begins with, of the data sets that are here."""
+    return Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES)
+
+
+def list_options(name: str) -> list[str]:
+    """The values that a knob of few values may have."""
+    return list(get_args(Recipe.model_fields[name].annotation))
 
 
 def begin(recipe: Recipe) -> None:

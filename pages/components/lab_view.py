@@ -2,29 +2,20 @@
 
 import streamlit as st
 from components.live import live_plot
-from components.run_view import COLOURS, say_what_it_waits_for
-from components.state import get_manager, request_images
-from components.ticking import end_wait, is_loading, send_for_images, show_part
-from components.words import _, say, show_duration, status_word
+from components.run_view import say_what_it_waits_for, show_badge
+from components.state import find_images, find_run, get_manager, request_images
+from components.ticking import choose_pace, end_wait, is_loading, send_for_images, show_part, tell_loading
+from components.words import _, say, show_duration
 
 from mlpcore.insight import measure_gap
 from mlpcore.lab_charts import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.predictions import Shape, find_shape
 from mlpcore.recipe import Recipe
 from mlpcore.remedies import count_points, stop_early
-from mlpcore.runs import Run, RunStatus
+from mlpcore.runs import Evaluation, Run, RunStatus
 
 CHART_HEIGHT, NORMS_HEIGHT = 280, 190  # pixels; with the header and the tiles the charts fit a window 800 high
-FIRST_POINT_SECONDS = 0.3  # between two looks, while a run has nothing to show yet
 OVERFITTED = 10.0  # points between train and test accuracy from which on the page says so
-
-
-def find_run(run_id: str | None) -> Run | None:
-    """A run that is kept, None where it is not."""
-    try:
-        return get_manager().get(run_id) if run_id else None
-    except ValueError:
-        return None
 
 
 def shape_names() -> dict[Shape, str]:
@@ -48,8 +39,7 @@ def show_lab(run: Run | None, recipe: Recipe | None, *, prediction: Shape | None
         return
     loads = send_for_images(shown)
     ticks = loads or (run is not None and not run.status.is_over)
-    often = run is not None and not run.evaluations
-    every = (FIRST_POINT_SECONDS if often else 1.0) if ticks else None
+    every = choose_pace(run) if ticks else None
     drawn = (run.id, run.status.is_over, bool(run.evaluations)) if run else None
     show_part(_draw, drawn, shown, ticks, prediction, hidden, every=every)
 
@@ -63,8 +53,9 @@ def _draw(
     if ticks and (run is None or run.status.is_over) and not is_loading(recipe):
         end_wait()
     _status_line(run, recipe)
-    _curves(run, recipe, hidden=hidden)
-    _tiles(run, hidden=hidden)
+    stop = stop_early(run) if run and not hidden else None
+    _curves(run, recipe, stop, hidden=hidden)
+    _tiles(run, stop, hidden=hidden)
     norms, words = st.columns(2, gap="medium")
     with norms:
         _norms(run, recipe)
@@ -77,25 +68,28 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
         if run is None:
             loading = request_images(recipe)
             if loading is not None and not loading.images.done():
-                st.text(_("The images are being prepared: {share:.0%}.").format(share=loading.progress))
+                st.text(tell_loading(loading.progress))
             else:
                 st.text(_("Press Start: both curves are measured with dropout off."))
             return
-        st.badge(status_word(run.status), color=COLOURS[run.status])
+        show_badge(run)
         message = run.message or (None if run.status.is_over else get_manager().trouble)
         if message:
             st.text(say(message))
         elif run.status is RunStatus.QUEUED:
             st.text(say_what_it_waits_for(run))
         else:
-            template = _("{step:,} of {train_iter:,} iterations · {duration} of computing")
-            spent = show_duration(run.seconds)
-            st.text(template.format(step=run.step, train_iter=run.recipe.train_iter, duration=spent))
+            st.text(tell_progress(run))
 
 
-def _curves(run: Run | None, recipe: Recipe, *, hidden: bool) -> None:
+def tell_progress(run: Run) -> str:
+    """Say how far a run is, and what it took."""
+    template = _("{step:,} of {train_iter:,} iterations · {duration} of computing")
+    return template.format(step=run.step, train_iter=run.recipe.train_iter, duration=show_duration(run.seconds))
+
+
+def _curves(run: Run | None, recipe: Recipe, stop: Evaluation | None, *, hidden: bool) -> None:
     evaluations = run.evaluations if run else ()
-    stop = stop_early(run) if run and not hidden else None
     common = {
         "train_iter": recipe.train_iter,
         "best_step": stop and stop.step,
@@ -118,15 +112,12 @@ def _curves(run: Run | None, recipe: Recipe, *, hidden: bool) -> None:
 
 def _count_classes(recipe: Recipe) -> int | None:
     """How many classes a recipe's images have, None until they are loaded."""
-    loading = request_images(recipe)
-    if loading is None or not loading.images.done() or loading.images.exception() is not None:
-        return None
-    return len(loading.images.result().train.classes)
+    images = find_images(recipe)
+    return images and len(images.train.classes)
 
 
-def _tiles(run: Run | None, *, hidden: bool) -> None:
+def _tiles(run: Run | None, stop: Evaluation | None, *, hidden: bool) -> None:
     latest = run.latest if run else None
-    stop = stop_early(run) if run and not hidden else None
     seen = latest if not hidden else None
     with st.grid(5, min_column_width=104, gap="small"):
         st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)

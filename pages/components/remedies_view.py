@@ -1,16 +1,16 @@
 """Remedies against overfitting side by side: their test curves, a table against the base, and which ones helped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
-from components.lab_view import find_run
+from components.lab_view import tell_progress
 from components.layout import row_colour
 from components.live import live_plot
-from components.run_view import COLOURS as STATUS_COLOURS
-from components.state import count_images, count_test_images
+from components.run_view import show_badge
+from components.state import count_images, count_test_images, find_run
 from components.ticking import show_part
-from components.words import _, say, show_duration, status_word
+from components.words import _, say
 
 from mlpcore.compare_charts import COLOURS
 from mlpcore.lab_charts import RemedyCurve, remedies_chart
@@ -41,12 +41,12 @@ def match_remedies(base: Recipe, run_ids: Sequence[str]) -> dict[str, Run]:
     return {name: found[name] for name in REMEDIES if name in found}
 
 
-def show_remedies(base: Run, run_ids: list[str], *, hidden: bool) -> None:
+def show_remedies(base: Run, tried: Mapping[str, Run], *, hidden: bool) -> None:
     """Show the remedies of a run that were tried, every second anew while one of them goes on.
 
     hidden: whether what the test images say is still to be predicted; until then only how far each has come is shown.
     """
-    tried = match_remedies(base.recipe, run_ids)
+    run_ids = [run.id for run in tried.values()]
     active = any(not run.status.is_over for run in (base, *tried.values()))
     show_part(_draw, base.id, run_ids, active, hidden, every=1.0 if active else None)
 
@@ -81,10 +81,8 @@ def _progress(tried: dict[str, Run]) -> None:
     for name, run in tried.items():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.text(names[name])
-            st.badge(status_word(run.status), color=STATUS_COLOURS[run.status])
-            template = _("{step:,} of {train_iter:,} iterations · {duration} of computing")
-            spent = show_duration(run.seconds)
-            st.text(template.format(step=run.step, train_iter=run.recipe.train_iter, duration=spent))
+            show_badge(run)
+            st.text(tell_progress(run))
 
 
 def _verdict(base: Run, tried: dict[str, Run]) -> None:

@@ -1,21 +1,37 @@
 """A run as it goes: its state in a sentence, its curves, its path and its figures."""
 
 import streamlit as st
+from components.choices import choose
 from components.download_panel import show_downloads
 from components.live import live_plot
 from components.sameness import tell_sameness
-from components.state import count_training_images, draw_class_sheet, get_manager, preview, request_images
-from components.ticking import end_wait, is_loading, send_for_images, show_part
+from components.state import (
+    count_training_images,
+    draw_class_sheet,
+    find_images,
+    find_run,
+    get_manager,
+    preview,
+    request_images,
+)
+from components.ticking import (
+    choose_pace,
+    end_wait,
+    is_loading,
+    send_for_images,
+    show_part,
+    tell_failure,
+    tell_loading,
+)
 from components.words import _, say, show_duration, status_word
 
 from mlpcore.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.charts import path_chart, run_chart
-from mlpcore.messages import Sentence, SentenceError
+from mlpcore.messages import Sentence
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Run, RunStatus
 
 SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
-FIRST_POINT_SECONDS = 0.3  # between two looks, while a run has nothing to show yet
 CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
 SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
 COLOURS = {
@@ -30,33 +46,32 @@ COLOURS = {
 }
 
 
-def find_run() -> Run | None:
+def find_shown_run() -> Run | None:
     """The run to show, if there is one."""
-    if run_id := st.session_state.get("run"):
-        try:
-            return get_manager().get(run_id)
-        except ValueError:
-            st.session_state["trouble"] = Sentence("The run that this address names is not kept here.")
-            del st.session_state["run"]
-    return None
+    run_id = st.session_state.get("run")
+    run = find_run(run_id)
+    if run_id and run is None:
+        st.session_state["trouble"] = Sentence("The run that this address names is not kept here.")
+        del st.session_state["run"]
+    return run
+
+
+def show_badge(run: Run) -> None:
+    """Show the state of a run."""
+    st.badge(status_word(run.status), color=COLOURS[run.status])
 
 
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
     """Show a run, every second anew while it goes on; without one, what it will train on and the empty curves."""
     ticks = send_for_images(recipe) if run is None else not run.status.is_over
-    often = run is not None and not run.evaluations  # until there is a first point
-    every = (FIRST_POINT_SECONDS if often else 1.0) if ticks else None
     shown = (run.id, run.status, bool(run.evaluations)) if run else None
-    show_part(_draw, shown, recipe, ticks, every=every)
+    show_part(_draw, shown, recipe, ticks, every=choose_pace(run) if ticks else None)
 
 
 def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None, ticks: bool) -> None:
     run_id = drawn[0] if drawn else None
-    try:
-        run = get_manager().get(run_id) if run_id else None
-    except ValueError:  # deleted meanwhile, on another page
-        st.rerun()
-    if run is not None and _is_outdated(run, drawn):
+    run = find_run(run_id)
+    if drawn is not None and (run is None or _is_outdated(run, drawn)):  # None: deleted meanwhile, on another page
         st.rerun()
     shown = run.recipe if run else recipe
     if shown is None:
@@ -110,13 +125,12 @@ def _curves(run: Run | None, recipe: Recipe) -> None:
 
 def _class_sheet(recipe: Recipe) -> bool:
     """Show what the run will train on; whether that could be done."""
-    loading = request_images(recipe)
-    if loading is None or not loading.images.done() or loading.images.exception() is not None:
+    if find_images(recipe) is None:
         return False
     with st.container(gap="small"):
         # in a box of its width: an image with a width is decoded, resized and encoded anew at every rerun, 38 ms
         with st.container(width=SHEET_WIDTH):
-            st.image(draw_class_sheet(recipe), width="stretch", alt=_("A few images of each class."))
+            st.image(draw_class_sheet(recipe, each=2), width="stretch", alt=_("A few images of each class."))
         show_downloads([CIFAR10], place="sheet")
     return True
 
@@ -126,21 +140,14 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
         if run is None:
             st.text(_waiting_sentence(recipe))
             return
-        st.badge(status_word(run.status), color=COLOURS[run.status])
+        show_badge(run)
         if run.continues:
             told = _("It trains a run that ended early to its end, from the start, by the same recipe.")
-            st.badge(_("continued"), color="gray", help=f"{told} {tell_sameness([_find_first(run)])}")
+            first = find_run(run.continues) or run  # itself where the first is deleted
+            st.badge(_("continued"), color="gray", help=f"{told} {tell_sameness([first])}")
         trouble = None if run.status.is_over else get_manager().trouble
         message = run.message or trouble
         st.text(say(message) if message else _progress_sentence(run))
-
-
-def _find_first(run: Run) -> Run:
-    """The run that another continues; that one itself where the first is deleted."""
-    try:
-        return get_manager().get(run.continues)
-    except ValueError:
-        return run
 
 
 def _waiting_sentence(recipe: Recipe) -> str:
@@ -148,9 +155,9 @@ def _waiting_sentence(recipe: Recipe) -> str:
     if loading is None:
         return _("Turn the knobs, look at the schedule, and press Start.")
     if not loading.images.done():
-        return _("The images are being prepared: {share:.0%}.").format(share=loading.progress)
+        return tell_loading(loading.progress)
     if error := loading.images.exception():
-        return say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded.")
+        return tell_failure(error)
     if recipe.dataset == SHAPES and CIFAR10 not in known_datasets(data_home()):
         return _(
             "CIFAR-10 is not on this machine, so these are Shapes, drawn by the program. Turn the knobs, press Start."
@@ -162,7 +169,7 @@ def say_what_it_waits_for(run: Run) -> str:
     """Say why a queued run has not begun."""
     share = get_manager().preparation(run.id)
     if share is not None:
-        return _("The images are being prepared: {share:.0%}.").format(share=share)
+        return tell_loading(share)
     obstacle = get_manager().obstacle(run.id)
     return say(obstacle) if obstacle else _("Waiting for its turn.")
 
@@ -195,14 +202,5 @@ def _tiles(run: Run | None) -> None:
 def _view_options() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.toggle(_("Log loss"), key="log_loss", persist_state="session", width="content")
-        st.segmented_control(
-            _("Smoothing"),
-            SMOOTHINGS,
-            default=0.0,
-            required=True,
-            format_func=lambda share: _("no smoothing") if share == 0 else f"{share:g}",
-            key="smoothing",
-            label_visibility="collapsed",
-            width="content",
-            persist_state="session",
-        )
+        titles = {share: f"{share:g}" if share else _("no smoothing") for share in SMOOTHINGS}
+        choose(_("Smoothing"), titles, key="smoothing", default=0.0)

@@ -1,7 +1,7 @@
 """A run as a script of its own: shown, copied, downloaded; and its recipe as JSON, out and in."""
 
 import streamlit as st
-from components.forms import put_recipe
+from components.knobs import put_recipe
 from components.notices import warn
 from components.sameness import tell_sameness
 from components.state import write_script

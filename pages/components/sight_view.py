@@ -2,12 +2,13 @@
 
 import numpy as np
 import streamlit as st
+from components.choices import choose
 from components.live import live_plot
 from components.notices import warn
-from components.state import draw_test_image, draw_units, read_sight, request_images
-from components.words import _, say
+from components.state import draw_test_image, draw_units, read_sight
+from components.ticking import show_loading
+from components.words import _
 
-from mlpcore.messages import SentenceError
 from mlpcore.runs import Run
 from mlpcore.sight_charts import confusion_chart, confusion_height
 from mlpcore.sights import Sight, count_confusion, rank_class, rank_mistakes
@@ -78,7 +79,7 @@ def show_filters(run: Run) -> None:
     )
     st.caption(template.format(units=units, width=width, height=height))
     st.image(
-        draw_units(run.id, frame.step, frame.units),
+        draw_units(frame.units),
         width=UNITS_WIDTH,
         alt=_("The first layer's weights after {step:,} iterations").format(step=frame.step),
     )
@@ -107,17 +108,7 @@ def _pick_images(run: Run, sight: Sight) -> np.ndarray:
     views = {"mistakes": _("Mistakes"), "all": _("All images"), "class": _("One class")}
     mistakes = rank_mistakes(sight)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        view = st.segmented_control(
-            _("Which images"),
-            list(views),
-            default="mistakes",
-            required=True,
-            format_func=lambda name: views[name],
-            key="sight.view",
-            label_visibility="collapsed",
-            width="content",
-            persist_state="session",
-        )
+        view = choose(_("Which images"), views, key="sight.view", default="mistakes")
         label = st.selectbox(
             _("Class"),
             range(len(sight.classes)),
@@ -130,7 +121,6 @@ def _pick_images(run: Run, sight: Sight) -> np.ndarray:
         )
         template = _("After {step:,} iterations {wrong:,} of {images:,} test images are classified wrongly.")
         st.text(template.format(step=sight.step, wrong=len(mistakes), images=len(sight.labels)))
-    view = view or "mistakes"  # a browser may send none all the same
     explanations = {
         "mistakes": _(
             "The most confident mistakes first: the true class and the three likeliest, ✓ where one is true."
@@ -148,17 +138,12 @@ def _pick_images(run: Run, sight: Sight) -> np.ndarray:
 
 def _images_are_there(run: Run, sight: Sight) -> bool:
     """Whether the run's test images are in memory, and still those it was tested with; where not, say so."""
-    loading = request_images(run.recipe)
-    if loading is None:
-        warn(_("The run's device is not here any more, so its images cannot be shown."))
+    images = show_loading(
+        run.recipe, no_device=_("The run's device is not here any more, so its images cannot be shown.")
+    )
+    if images is None:
         return False
-    if not loading.images.done():
-        st.progress(loading.progress, _("The images are being prepared: {share:.0%}.").format(share=loading.progress))
-        return False
-    if error := loading.images.exception():
-        warn(say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded."))
-        return False
-    test = loading.images.result().test
+    test = images.test
     if test.classes != sight.classes or not np.array_equal(test.targets.numpy(), sight.labels):
         warn(_("The data set has changed since this run, so its images cannot be shown."))
         return False

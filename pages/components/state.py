@@ -5,7 +5,7 @@ import secrets
 import sys
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -14,12 +14,14 @@ from components.language import read_catalogue, read_language
 from mlpcore import catalog
 from mlpcore.download import Downloads
 from mlpcore.recipe import Recipe
+from mlpcore.runs import Run
 from mlpcore.script import to_notebook, to_script
 from mlpcore.sheets import draw_grid, draw_sheet
 from mlpcore.sights import Sight
 from mlpcore.store import RunStore
 
 if TYPE_CHECKING:
+    from mlpcore.batches import DeviceImages
     from mlpcore.exhibits import Exhibit
     from mlpcore.library import Loading
     from mlpcore.manager import RunManager
@@ -48,6 +50,14 @@ def manager_is_up() -> bool:
     return is_up is not None and is_up()
 
 
+def find_run(run_id: str | None) -> Run | None:
+    """A run as it stands, None where it is not kept: an address may name any, another page may have deleted it."""
+    try:
+        return get_manager().get(run_id) if run_id else None
+    except ValueError:
+        return None
+
+
 def read_owner() -> str:
     """Who the visitor is: the person who signed in, else their browser's token, else one for this session."""
     if st.user.get("is_logged_in"):
@@ -67,29 +77,35 @@ def preview(recipe_json: str) -> Sequence[float]:
     return array("d", preview_rates(Recipe.model_validate_json(recipe_json)))
 
 
-def _fingerprint(dataset: str) -> str:
-    """What tells a data set from itself before a change: part of the key of all that is made of its images."""
-    return catalog.fingerprint(catalog.data_home(), dataset)
+class _Made(NamedTuple):
+    """The key of something that is made of a data set's images, by which it is made anew when they have changed."""
+
+    of: str  # the data set, or a recipe as JSON
+    fingerprint: str
+
+
+def _made_of(dataset: str, of: str = "") -> _Made:
+    return _Made(of or dataset, catalog.fingerprint(catalog.data_home(), dataset))
 
 
 def count_images(dataset: str) -> int:
     """How many training images a data set has, at least 1."""
-    return _count(dataset, _fingerprint(dataset))
+    return _count(_made_of(dataset))
 
 
 @st.cache_data(show_spinner=False, max_entries=50)
-def _count(dataset: str, mark: str) -> int:  # noqa: ARG001  part of the key
-    return catalog.count_training_images(catalog.data_home(), dataset)
+def _count(key: _Made) -> int:
+    return catalog.count_training_images(catalog.data_home(), key.of)
 
 
 def count_test_images(dataset: str) -> int:
     """How many test images a data set has, at least 1."""
-    return _count_test(dataset, _fingerprint(dataset))
+    return _count_test(_made_of(dataset))
 
 
 @st.cache_data(show_spinner=False, max_entries=50)
-def _count_test(dataset: str, mark: str) -> int:  # noqa: ARG001  part of the key
-    return catalog.count_test_images(catalog.data_home(), dataset)
+def _count_test(key: _Made) -> int:
+    return catalog.count_test_images(catalog.data_home(), key.of)
 
 
 def count_training_images(recipe: Recipe) -> int:
@@ -111,27 +127,35 @@ def request_images(recipe: Recipe, *, retry: bool = False) -> "Loading | None":
     return get_manager().library.request(recipe.dataset, device, retry=retry)
 
 
-def draw_class_sheet(recipe: Recipe, *, columns: int = 2, each: int = 2) -> bytes:
-    """A sheet of the training images of a recipe's data set, which must be loaded, as PNG."""
-    return _draw_sheet(recipe.dataset, recipe.device, _fingerprint(recipe.dataset), columns, each)
+def find_images(recipe: Recipe) -> "DeviceImages | None":
+    """A recipe's images where they are loaded; None while they are not, and where they cannot be."""
+    loading = request_images(recipe)
+    if loading is None or not loading.images.done() or loading.images.exception() is not None:
+        return None
+    return loading.images.result()
+
+
+def draw_class_sheet(recipe: Recipe, *, each: int) -> bytes:
+    """A sheet of `each` training images a class of a recipe's data set, which must be loaded, as PNG."""
+    return _draw_sheet(_made_of(recipe.dataset), recipe.device, each)
 
 
 @st.cache_data(show_spinner=False, max_entries=20)
-def _draw_sheet(dataset: str, device: str, mark: str, columns: int, each: int) -> bytes:  # noqa: ARG001  part of the key
-    train = request_images(Recipe(dataset=dataset, device=device)).images.result().train
-    return draw_sheet(train.data.numpy(), train.targets.numpy(), train.classes, columns=columns, each=each)
+def _draw_sheet(key: _Made, device: str, each: int) -> bytes:
+    train = request_images(Recipe(dataset=key.of, device=device)).images.result().train
+    return draw_sheet(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, each=each)
 
 
 def build_exhibit(recipe: Recipe) -> "Exhibit":
     """What there is to see of a recipe's images, which must be loaded. Raises ValueError where they do not fit it."""
-    return _build_exhibit(recipe.model_dump_json(), _fingerprint(recipe.dataset))
+    return _build_exhibit(_made_of(recipe.dataset, recipe.model_dump_json()))
 
 
 @st.cache_resource(show_spinner=False, max_entries=10)
-def _build_exhibit(recipe_json: str, mark: str) -> "Exhibit":  # noqa: ARG001  part of the key
+def _build_exhibit(key: _Made) -> "Exhibit":
     from mlpcore import exhibits  # torch: not before it is needed
 
-    recipe = Recipe.model_validate_json(recipe_json)
+    recipe = Recipe.model_validate_json(key.of)
     return exhibits.build_exhibit(request_images(recipe).images.result(), recipe)
 
 
@@ -146,28 +170,28 @@ def _read_sight(run_id: str, mark: int | None) -> Sight | None:
 
 
 @st.cache_data(show_spinner=False, max_entries=30)
-def draw_units(run_id: str, step: int, _units: np.ndarray) -> bytes:  # noqa: ARG001  the first two are the key
-    """The first layer of a run after `step` iterations, uint8 (units, C, H, W), as PNG."""
-    return draw_grid(_units, columns=8, scale=3)
+def draw_units(units: np.ndarray) -> bytes:
+    """The first layer of a run, uint8 (units, C, H, W), as PNG."""
+    return draw_grid(units, columns=8, scale=3)
 
 
 def draw_test_image(recipe: Recipe, index: int) -> bytes:
     """A test image of a recipe's data set, which must be loaded, as PNG."""
-    return _draw_test_image(recipe.dataset, recipe.device, _fingerprint(recipe.dataset), index)
+    return _draw_test_image(_made_of(recipe.dataset), recipe.device, index)
 
 
 @st.cache_data(show_spinner=False, max_entries=1000)  # 5 kB each
-def _draw_test_image(dataset: str, device: str, mark: str, index: int) -> bytes:  # noqa: ARG001  part of the key
-    test = request_images(Recipe(dataset=dataset, device=device)).images.result().test
+def _draw_test_image(key: _Made, device: str, index: int) -> bytes:
+    test = request_images(Recipe(dataset=key.of, device=device)).images.result().test
     return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
 
 
 def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:
     """Short hashes of a recipe's initial weights and of its mini-batches; None while its images are not there."""
-    loading = request_images(recipe)
-    if loading is None or not loading.images.done() or loading.images.exception() is not None:
+    images = find_images(recipe)
+    if images is None:
         return None
-    train = loading.images.result().train
+    train = images.train
     return _hash(recipe.model_dump_json(), train.data[0].numel(), len(train.classes), len(train))
 
 

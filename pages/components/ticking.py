@@ -2,16 +2,23 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import NoReturn, ParamSpec
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import streamlit as st
+from components.notices import warn
 from components.state import request_images
-from components.words import say
+from components.words import _, say
 
+from mlpcore.messages import SentenceError
 from mlpcore.recipe import Recipe
+from mlpcore.runs import Run
 from mlpcore.store import StoreError
 
+if TYPE_CHECKING:
+    from mlpcore.batches import DeviceImages
+
 P = ParamSpec("P")
+FIRST_POINT_SECONDS = 0.3  # between two looks, while a run has nothing to show yet
 
 
 def show_part(draw: Callable[P, None], *args: P.args, every: float | None) -> None:
@@ -31,6 +38,11 @@ def show_part(draw: Callable[P, None], *args: P.args, every: float | None) -> No
     st.fragment(draw_or_say, run_every=every)(*args)
 
 
+def choose_pace(run: Run | None) -> float:
+    """Between how many seconds a part that shows a run is drawn anew: more often until there is a first point."""
+    return FIRST_POINT_SECONDS if run is not None and not run.evaluations else 1.0
+
+
 def send_for_images(recipe: Recipe | None) -> bool:
     """Send for a recipe's images while a page is drawn; return whether they are on their way into memory.
 
@@ -44,6 +56,33 @@ def send_for_images(recipe: Recipe | None) -> bool:
 def is_loading(recipe: Recipe) -> bool:
     """Whether a recipe's images are on their way into memory; what failed is left alone."""
     return _is_on_its_way(recipe, retry=False)
+
+
+def show_loading(recipe: Recipe, *, no_device: str) -> "DeviceImages | None":
+    """Return a recipe's images; until they are there, and where they cannot be, say so.
+
+    no_device: the sentence where the recipe's device is not there.
+    """
+    loading = request_images(recipe)
+    if loading is None:
+        warn(no_device)
+    elif not loading.images.done():
+        st.progress(loading.progress, tell_loading(loading.progress))
+    elif error := loading.images.exception():
+        warn(tell_failure(error))
+    else:
+        return loading.images.result()
+    return None
+
+
+def tell_loading(share: float) -> str:
+    """Say how far images are on their way into memory."""
+    return _("The images are being prepared: {share:.0%}.").format(share=share)
+
+
+def tell_failure(error: BaseException) -> str:
+    """Say why images could not be loaded."""
+    return say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded.")
 
 
 def end_wait() -> NoReturn:
