@@ -50,7 +50,7 @@ def _run_mlpcore(files: Files, *, eval_every: int) -> float:
     splits = []
     for split in ("train", "test"):
         images, labels = files.read(split)
-        data = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        data = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
         splits.append(ImageSplit(data, torch.from_numpy(labels), names))
     recipe = Recipe(optimizer=Adam(lr=LR), scheduler=Constant(), batch_size=BATCH, train_iter=782)
     recipe = recipe.model_copy(update={"eval_every": eval_every})
