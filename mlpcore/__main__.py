@@ -32,14 +32,13 @@ from mlpcore.catalog import (
 )
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.problems import find_problems, shorten
-from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
+from mlpcore.recipe import PARTS, Recipe
 from mlpcore.runs import Run, RunStatus
 from mlpcore.sources import ARCHIVES
 
 if TYPE_CHECKING:
     from mlpcore.manager import RunManager
 
-PARTS: dict[str, Mapping[str, type[BaseModel]]] = {"optimizer": OPTIMIZERS, "scheduler": SCHEDULERS}
 NAME = re.compile(r"[\w .\-]{1,40}")
 NO_FLAGS = {*PARTS, "changes", "name"}  # of the fields; a part has a flag and a group of its own
 OWNER = ""  # no browser's token: no page can stop a run of the command line

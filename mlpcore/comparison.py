@@ -8,11 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from mlpcore.messages import Sentence
-from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
+from mlpcore.recipe import PARTS, Recipe
 from mlpcore.runs import Evaluation, Run
 
 MAX_PARTS = 5  # of a label
-PARTS = ("optimizer", "scheduler")
 ALWAYS_NAMED = ("lr", "weight_decay")  # where they differ, be it only by the defaults of two optimizers
 ROUNDING = 1e-9  # points; accuracies that differ by less are the same
 SIGNIFICANCE = 0.05  # the p below which two recipes are called distinguishable
@@ -33,7 +32,7 @@ def unflatten(knobs: Mapping[str, Any]) -> Recipe:
     """
     values = {name: value for name, value in knobs.items() if value is not None}
     recipe = {name: value for name, value in values.items() if name in Recipe.model_fields}
-    for part, kinds in (("optimizer", OPTIMIZERS), ("scheduler", SCHEDULERS)):
+    for part, kinds in PARTS.items():
         name = values.get(part, Recipe.model_fields[part].default.name)
         fields = kinds[name].model_fields if isinstance(name, str) and name in kinds else {}
         recipe[part] = {knob: value for knob, value in values.items() if knob in fields} | {"name": name}

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mlpcore.comparison import flatten
-from mlpcore.links import KNOBS, PARTS, from_query, read_text, to_query, write_value
+from mlpcore.links import KNOBS, from_query, read_text, to_query, write_value
 from mlpcore.messages import Sentence
 from mlpcore.problems import shorten
-from mlpcore.recipe import SCHEDULERS, Change, Recipe
+from mlpcore.recipe import PARTS, SCHEDULERS, Change, Recipe
 
 MAX_TITLE = 60  # characters
 GROUPS = {

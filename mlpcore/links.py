@@ -10,11 +10,10 @@ from pydantic import ValidationError
 
 from mlpcore.messages import Sentence
 from mlpcore.problems import find_problems, shorten
-from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Recipe
+from mlpcore.recipe import OPTIMIZERS, PARTS, SCHEDULERS, Recipe
 
 TEXTS = ("dataset", "activation", "device")
 LISTS = ("hidden_sizes", "betas", "milestones")
-PARTS = {"optimizer": OPTIMIZERS, "scheduler": SCHEDULERS}
 KNOBS = {
     name: kind
     for kind in (*SCHEDULERS.values(), *OPTIMIZERS.values(), Recipe)

@@ -5,9 +5,8 @@ And what that takes: where a recipe lowers the rate at once.
 
 from typing import Any
 
-from mlpcore.recipe import MultiStepLR, Recipe, Schedule, StepLR
+from mlpcore.recipe import MAX_MILESTONES, MultiStepLR, Recipe, Schedule, StepLR
 
-MAX_MILESTONES = 20  # that a MultiStepLR takes
 GAMMA = 0.1  # of MultiStepLR in the lecture's notes
 NO_DROP = 0.9  # a gamma above it lowers the rate by less than one would see
 

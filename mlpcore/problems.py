@@ -11,9 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from mlpcore.messages import Sentence
-from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
+from mlpcore.recipe import PARTS, Change, Recipe
 
-PARTS = {"optimizer": OPTIMIZERS, "scheduler": SCHEDULERS}
 NUMBERS = ("float_type", "float_parsing", "finite_number", "greater_than_equal", "less_than_equal")
 WHOLE_NUMBERS = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")
 LENGTHS = ("too_short", "too_long", "missing")
@@ -147,8 +146,8 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
     kind: type[BaseModel] = Recipe
     name = ""
     for part in loc:
-        if name in ("optimizer", "scheduler") and (part in OPTIMIZERS or part in SCHEDULERS):
-            kind = (OPTIMIZERS | SCHEDULERS)[part]
+        if part in PARTS.get(name, ()):
+            kind = PARTS[name][part]
         elif isinstance(part, str):
             kind = Change if name == "changes" else kind
             name = part

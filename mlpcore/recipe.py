@@ -1,188 +1,72 @@
-"""Every knob of a run: its type, bounds, default and one line of help. A recipe is valid once constructed."""
+"""A run's recipe: every knob, its own and those of its optimizer and its schedule. It is valid once constructed."""
 
 import math
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
+from mlpcore.knobs import (
+    AS_TUPLE,
+    MAX_MILESTONES,
+    OPTIMIZERS,
+    PARTS,
+    SCHEDULERS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Constant,
+    CosineAnnealingLR,
+    ExponentialLR,
+    Iterations,
+    Knobs,
+    Lr,
+    Momentum,
+    MultiStepLR,
+    OneCycleLR,
+    OptimizerKnobs,
+    RMSprop,
+    Schedule,
+    SchedulerKnobs,
+    StepLR,
+    WeightDecay,
+)
 from mlpcore.messages import SentenceError
+
+# A recipe and what it is made of are imported from one place.
+__all__ = [
+    "MAX_EVALUATIONS",
+    "MAX_ITERATIONS",
+    "MAX_MILESTONES",
+    "OPTIMIZERS",
+    "PARTS",
+    "SCHEDULERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Change",
+    "Constant",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "OptimizerKnobs",
+    "RMSprop",
+    "Recipe",
+    "Schedule",
+    "SchedulerKnobs",
+    "StepLR",
+    "current_knobs",
+    "with_change",
+]
 
 LARGEST_IMAGE = 3 * 32 * 32  # numbers of an image
 MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients and for each moment of the optimizer
 MAX_ITERATIONS = 200_000  # a run: its preview steps the scheduler that often, 2.5 µs each
 MAX_REPLAYED = 2_000_000  # iterations, of all edits of lr together: each steps a new scheduler up to where it happens
 MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
-MAX_ITEMS = 10_000  # of a list that is looked at: three million wrong ones would be as many complaints, 3 GB
-
-
-class Knobs(BaseModel):
-    """Frozen, strict (a "3" is no 3), closed to unknown keys, without NaN and infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def _as_tuple(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, list) and len(value) > MAX_ITEMS:
-        raise SentenceError(
-            "{field} has {count:,} values: no knob has so many.", field=info.field_name, count=len(value)
-        )
-    return tuple(value) if isinstance(value, list) else value
-
-
-Lr = Annotated[float, Field(ge=1e-6, le=10.0, description="How far each update goes against the gradient.")]
-WeightDecay = Annotated[
-    float, Field(ge=0.0, le=1.0, description="Pulls every parameter towards 0, so that weights stay small.")
-]
-Momentum = Annotated[
-    float, Field(ge=0.0, le=0.999, description="The share of the last update carried into the next: 0 is plain SGD.")
-]
-Eps = Annotated[
-    float, Field(ge=1e-12, le=0.1, description="Added to the denominator, so that tiny gradients divide by no zero.")
-]
-Iterations = Annotated[int, Field(ge=1, le=1_000_000)]
-Beta = Annotated[float, Field(ge=0.0, le=0.9999)]
-Betas = Annotated[
-    tuple[Beta, Beta],
-    BeforeValidator(_as_tuple),
-    Field(description="How long Adam remembers: the gradient's mean (first) and its square (second)."),
-]
-
-
-class SGD(Knobs):
-    """Stochastic gradient descent: torch.optim.SGD."""
-
-    name: Literal["SGD"] = "SGD"
-    lr: Lr = 0.01
-    momentum: Momentum = 0.9
-    weight_decay: WeightDecay = 5e-4
-    nesterov: bool = Field(
-        default=True, description="Takes the gradient where momentum is about to carry the weights; needs momentum."
-    )
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> "SGD":
-        if self.nesterov and self.momentum == 0:
-            raise SentenceError("{field} is on while momentum is 0: it needs a momentum above 0.", field="nesterov")
-        return self
-
-
-class Adam(Knobs):
-    """Adaptive moment estimation: torch.optim.Adam."""
-
-    name: Literal["Adam"] = "Adam"
-    lr: Lr = 1e-3
-    betas: Betas = (0.9, 0.999)
-    eps: Eps = 1e-8
-    weight_decay: WeightDecay = 0.0
-
-
-class AdamW(Knobs):
-    """Adam with the decay applied to the weights themselves: torch.optim.AdamW."""
-
-    name: Literal["AdamW"] = "AdamW"
-    lr: Lr = 1e-3
-    betas: Betas = (0.9, 0.999)
-    eps: Eps = 1e-8
-    weight_decay: WeightDecay = 0.01
-
-
-class RMSprop(Knobs):
-    """Divides by a running root mean square of the gradient: torch.optim.RMSprop."""
-
-    name: Literal["RMSprop"] = "RMSprop"
-    lr: Lr = 1e-3
-    alpha: float = Field(default=0.99, ge=0.0, le=0.9999, description="How long the squared gradient is remembered.")
-    eps: Eps = 1e-8
-    momentum: Momentum = 0.0
-    weight_decay: WeightDecay = 0.0
-
-
-class Adagrad(Knobs):
-    """Divides by the root of all squared gradients so far: torch.optim.Adagrad."""
-
-    name: Literal["Adagrad"] = "Adagrad"
-    lr: Lr = 0.01
-    lr_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="Divides the rate by 1 + lr_decay · iterations.")
-    eps: Eps = 1e-10
-    weight_decay: WeightDecay = 0.0
-
-
-class Schedule(Knobs):
-    """What every schedule can begin with: a linear warm-up (torch's LinearLR)."""
-
-    warmup_iters: int = Field(
-        default=0, ge=0, le=100_000, description="Iterations in which the rate climbs to lr before the schedule begins."
-    )
-    start_factor: float = Field(
-        default=0.01, ge=1e-4, le=1.0, description="The share of lr that the warm-up starts from."
-    )
-
-
-class Constant(Schedule):
-    """No scheduler: the rate stays at lr."""
-
-    name: Literal["none"] = "none"
-
-
-class StepLR(Schedule):
-    """Multiplies the rate by gamma every step_size iterations."""
-
-    name: Literal["StepLR"] = "StepLR"
-    step_size: Iterations = Field(default=1000, description="Iterations between two drops of the rate.")
-    gamma: float = Field(default=0.5, ge=1e-4, le=1.0, description="What the rate is multiplied by at each drop.")
-
-
-class MultiStepLR(Schedule):
-    """Multiplies the rate by gamma at each milestone."""
-
-    name: Literal["MultiStepLR"] = "MultiStepLR"
-    milestones: Annotated[tuple[Iterations, ...], BeforeValidator(_as_tuple)] = Field(
-        default=(1500, 2500), min_length=1, max_length=20, description="The iterations at which the rate drops."
-    )
-    gamma: float = Field(default=0.1, ge=1e-4, le=1.0, description="What the rate is multiplied by at each drop.")
-
-    @model_validator(mode="after")
-    def _milestones_ascend(self) -> "MultiStepLR":
-        if any(later <= earlier for earlier, later in zip(self.milestones, self.milestones[1:], strict=False)):
-            template = "{field} is {value}: each milestone must be larger than the one before it."
-            raise SentenceError(template, field="milestones", value=list(self.milestones))
-        return self
-
-
-class CosineAnnealingLR(Schedule):
-    """Lets the rate follow half a cosine from lr down to eta_min in T_max iterations."""
-
-    name: Literal["CosineAnnealingLR"] = "CosineAnnealingLR"
-    T_max: Iterations = Field(default=3000, description="Half the period of the cosine: the rate is lowest there.")
-    eta_min: float = Field(default=0.0, ge=0.0, le=1.0, description="The lowest rate, reached after T_max iterations.")
-
-
-class ExponentialLR(Schedule):
-    """Multiplies the rate by gamma at every iteration."""
-
-    name: Literal["ExponentialLR"] = "ExponentialLR"
-    gamma: float = Field(default=0.999, ge=0.9, le=1.0, description="What the rate is multiplied by, each iteration.")
-
-
-class OneCycleLR(Schedule):
-    """Climbs to lr and comes down again within the run; moves the rate only, not momentum."""
-
-    name: Literal["OneCycleLR"] = "OneCycleLR"
-    pct_start: float = Field(default=0.3, ge=0.01, le=0.99, description="The share of the run spent climbing to lr.")
-    div_factor: float = Field(default=25.0, ge=1.0, le=1e4, description="The rate starts at lr divided by this.")
-    final_div_factor: float = Field(
-        default=1e4, ge=1.0, le=1e6, description="The rate ends at its starting value divided by this."
-    )
-
-
-OPTIMIZERS = {kind.model_fields["name"].default: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad)}
-SCHEDULERS = {
-    kind.model_fields["name"].default: kind
-    for kind in (Constant, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, OneCycleLR)
-}
-OptimizerKnobs = SGD | Adam | AdamW | RMSprop | Adagrad
-SchedulerKnobs = Constant | StepLR | MultiStepLR | CosineAnnealingLR | ExponentialLR | OneCycleLR
 
 
 class Change(Knobs):
@@ -220,7 +104,7 @@ class Recipe(Knobs):
     label_noise: float = Field(
         default=0.0, ge=0.0, le=1.0, description="The share of training images whose label is drawn at random."
     )
-    hidden_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], BeforeValidator(_as_tuple)] = Field(
+    hidden_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], AS_TUPLE] = Field(
         default=(128, 64), min_length=1, max_length=6, description="Units of each hidden layer, first to last."
     )
     activation: Literal["sigmoid", "tanh", "relu"] = Field(
@@ -246,7 +130,7 @@ class Recipe(Knobs):
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = Field(
         default="auto", description="What computes: auto takes the accelerator where there is one."
     )
-    changes: Annotated[tuple[Change, ...], BeforeValidator(_as_tuple)] = Field(
+    changes: Annotated[tuple[Change, ...], AS_TUPLE] = Field(
         default=(), max_length=1000, description="Edits of knobs made while the run went on."
     )
 

@@ -21,7 +21,8 @@ FOLDERS = ("mlpcore", "pages", "tests", ".ci", ".streamlit")
 IMPORTS = {
     "": "",  # mlpcore/__init__.py loads the lecture's names when they are asked for
     "messages": "",
-    "recipe": "messages",
+    "knobs": "messages",
+    "recipe": "knobs messages",
     "problems": "messages recipe",
     "links": "messages problems recipe",
     "runs": "messages recipe",

@@ -11,10 +11,9 @@ from components.words import show_rate
 
 from mlpcore.catalog import CIFAR10, SHAPES
 from mlpcore.lessons import Lesson
-from mlpcore.links import PARTS
 from mlpcore.messages import Sentence
 from mlpcore.problems import find_problems
-from mlpcore.recipe import Change, Recipe
+from mlpcore.recipe import PARTS, Change, Recipe
 
 LOG_KNOBS = ("lr", "weight_decay", "lr_decay")
 LISTS = ("hidden_sizes", "milestones")
