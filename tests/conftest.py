@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from paging import data, open_page  # noqa: F401
 
 from mlpcore import catalog
 from mlpcore.sources import ARCHIVES, ArchiveSet
 
 if TYPE_CHECKING:
     from mlpcore.data import ImageSplit
+
+pytest_plugins = ["fileserver", "managing", "paging", "storing"]  # their fixtures
 
 
 @pytest.fixture(autouse=True)

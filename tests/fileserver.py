@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 
 
 @dataclass
@@ -62,14 +63,18 @@ class FileServer:
         self._server.server_close()
 
 
-@contextmanager
-def file_server() -> Iterator[FileServer]:
-    """Run a file server until the block ends."""
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask every host itself, whatever the environment says."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    monkeypatch.setenv("NO_PROXY", "*")
     server = FileServer()
-    try:
-        yield server
-    finally:
-        server.close()
+    yield server
+    server.close()
 
 
 def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:

@@ -6,21 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from PIL import Image
 
-from mlpcore.batches import DeviceImages, place_images
-from mlpcore.cohort import train_cohort
-from mlpcore.data import load_data
-from mlpcore.library import ImageLibrary
-from mlpcore.manager import RunManager
 from mlpcore.recipe import SGD, Constant, Recipe
 from mlpcore.runs import Evaluation, Run
 from mlpcore.store import RunStore
+from tests.image_folders import write_images
 
-CPU = torch.device("cpu")
+if TYPE_CHECKING:
+    from mlpcore.batches import DeviceImages
+    from mlpcore.library import ImageLibrary
+    from mlpcore.manager import RunManager
+
 ME, STRANGER = "me", "stranger"
 SHORT = Recipe(
     dataset="stripes",
@@ -39,20 +38,18 @@ LONG = Recipe.model_validate(SHORT.model_dump() | {"train_iter": 200_000, "eval_
 def home(tmp_path_factory) -> Path:
     """A folder of images: 40 to train on and 12 to test with, in 4 classes of coloured noise."""
     home = tmp_path_factory.mktemp("data")
-    generator = torch.Generator().manual_seed(0)
-    for split, count in (("train", 10), ("test", 3)):
-        for label in range(4):
-            folder = home / "stripes" / split / f"class {label}"
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = torch.randint(60 * label, 60 * label + 70, (32, 32, 3), generator=generator)
-                Image.fromarray(pixels.to(torch.uint8).numpy()).save(folder / f"{number}.png")
+    write_images(home / "stripes", {f"class {n}": (60 * n, 60 * n + 70) for n in range(4)}, train=10, test=3)
     return home
 
 
 @pytest.fixture(scope="module")
-def images(home) -> DeviceImages:
-    return place_images(*load_data("stripes", home), CPU)
+def images(home) -> "DeviceImages":
+    import torch
+
+    from mlpcore.batches import place_images
+    from mlpcore.data import load_data
+
+    return place_images(*load_data("stripes", home), torch.device("cpu"))
 
 
 @pytest.fixture
@@ -62,13 +59,27 @@ def store(tmp_path) -> Iterator[RunStore]:
 
 
 @pytest.fixture
-def library(home) -> ImageLibrary:
+def library(home) -> "ImageLibrary":
+    from mlpcore.library import ImageLibrary
+
     return ImageLibrary(lambda: home)
 
 
 @pytest.fixture
-def manager(store, library) -> Iterator[RunManager]:
+def manager(store, library) -> Iterator["RunManager"]:
+    from mlpcore.manager import RunManager
+
     manager = RunManager(store, library)
+    yield manager
+    manager.shutdown()
+
+
+@pytest.fixture
+def lone_manager(store, library) -> Iterator["RunManager"]:
+    """One that trains a single cohort at a time."""
+    from mlpcore.manager import RunManager
+
+    manager = RunManager(store, library, max_active=1)
     yield manager
     manager.shutdown()
 
@@ -85,18 +96,18 @@ def vary(recipe: Recipe, **knobs: object) -> Recipe:
     return Recipe.model_validate(recipe.model_dump() | knobs)
 
 
-def submit(manager: RunManager, *recipes: Recipe, owner: str = ME, **options: bool) -> list[str]:
+def submit(manager: "RunManager", *recipes: Recipe, owner: str = ME, **options: bool) -> list[str]:
     return manager.submit(recipes, owner=owner, names=["a run"] * len(recipes), **options)
 
 
-def wait_for_end(manager: RunManager, *run_ids: str) -> list[Run]:
+def wait_for_end(manager: "RunManager", *run_ids: str) -> list[Run]:
     """The runs as they are stored once they are over."""
     wait_until(lambda: all(manager.get(run_id).status.is_over for run_id in run_ids))
     wait_until(lambda: all(manager.store.get(run_id).status.is_over for run_id in run_ids))
     return [manager.store.get(run_id) for run_id in run_ids]
 
 
-def wait_for_evaluations(manager: RunManager, run_id: str, count: int) -> Run:
+def wait_for_evaluations(manager: "RunManager", run_id: str, count: int) -> Run:
     """The run once it has this many evaluations more than now."""
     aim = len(manager.get(run_id).evaluations) + count
     wait_until(lambda: len(manager.get(run_id).evaluations) >= aim)
@@ -107,10 +118,14 @@ def timeless(evaluations: tuple[Evaluation, ...]) -> list[Evaluation]:
     return [replace(evaluation, seconds=0.0) for evaluation in evaluations]
 
 
-def train_alone(recipe: Recipe, images: DeviceImages, *, until: int = 10**9) -> list[Evaluation]:
+def train_alone(recipe: Recipe, images: "DeviceImages", *, until: int = 10**9) -> list[Evaluation]:
     """The history of a recipe on its own, up to an iteration."""
+    import torch
+
+    from mlpcore.cohort import train_cohort
+
     found = []
-    for item in train_cohort([recipe], images, device=CPU):
+    for item in train_cohort([recipe], images, device=torch.device("cpu")):
         if item.step > until:
             break
         found += item.evaluations.values()

@@ -7,8 +7,9 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
+
+from tests.image_folders import write_images
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -21,17 +22,8 @@ Open = Callable[..., "AppTest"]
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one data set, Tiny: 2 classes, 80 + 10 images."""
-    from PIL import Image
-
     home = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 40), ("test", 5)):
-        for name, level in (("dark", 60), ("light", 200)):
-            folder = home / "Tiny" / split / name
-            folder.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(level - 50, level + 50, (32, 32, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{index}.png")
+    write_images(home / "Tiny", {"dark": (10, 110), "light": (150, 250)}, train=40, test=5)
     return home
 
 

@@ -6,14 +6,14 @@ import io
 import pickle
 import struct
 import tarfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from mlpcore.catalog import CIFAR10_FILES
 from mlpcore.download import Download, Progress
-from mlpcore.sources import Archive, ArchiveSet
+from mlpcore.sources import ARCHIVES, Archive, ArchiveSet
 from mlpcore.transfer import Patience
 
 QUICK = Patience(retry_seconds=0, slow_rate=0)  # no source is too slow, no try is waited for
@@ -30,7 +30,7 @@ def cifar_batches() -> dict[str, bytes]:
     """CIFAR-10's seven files with ten images each."""
     rng = np.random.default_rng(0)
     files = {}
-    for name in CIFAR10_FILES:
+    for name in sorted(ARCHIVES["CIFAR10"].archives[0].files):
         pixels = rng.integers(0, 256, (10, 3072), dtype=np.uint8)
         batch = {"batch_label": name, "data": pixels, "labels": list(range(10)), "filenames": ["-"] * 10}
         meta = {"label_names": CLASSES, "num_cases_per_batch": 10, "num_vis": 3072}
@@ -47,6 +47,18 @@ def cifar_archive() -> bytes:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return gzip.compress(packed.getvalue(), mtime=0)  # the same bytes in every process
+
+
+@cache
+def cifar_sums() -> dict[str, object]:
+    """What torchvision's CIFAR10 holds of the published files, here of the small ones."""
+    sums = {name: md5(content) for name, content in cifar_batches().items()}
+    return {
+        "tgz_md5": md5(cifar_archive()),
+        "train_list": [[name, sums[name]] for name in sorted(sums) if name.startswith("data_batch_")],
+        "test_list": [["test_batch", sums["test_batch"]]],
+        "meta": {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]},
+    }
 
 
 def cifar_set(*urls: str, unpacked_size: int = 300_000) -> ArchiveSet:
@@ -95,9 +107,17 @@ def fashion_set(*mirrors: str) -> ArchiveSet:
 
 
 def run(archive_set: ArchiveSet, home: Path, *, patience: Patience = QUICK, places: tuple[Path, ...] = ()) -> Progress:
-    work = Download(archive_set, home, places=places, patience=patience)
+    installed = (*map(str, places), *archive_set.installed)
+    work = Download(replace(archive_set, installed=installed), home, patience=patience)
     work.start()
     return work.wait()
+
+
+def write_fashion(folder: Path) -> None:
+    """Fashion-MNIST in small, as torchvision unpacks it."""
+    folder.mkdir(parents=True)
+    for name, content in fashion_files().items():
+        (folder / name).write_bytes(content)
 
 
 def write_batches(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Strategies for hypothesis: recipes of every kind, all of them valid."""
+"""Recipes of every kind: one of each optimizer and schedule, and strategies for hypothesis, all of them valid."""
 
 from hypothesis import strategies as st
 
@@ -9,11 +9,34 @@ from mlpcore.recipe import (
     Adam,
     AdamW,
     Change,
+    Constant,
+    CosineAnnealingLR,
+    ExponentialLR,
+    MultiStepLR,
+    OneCycleLR,
     OptimizerKnobs,
     Recipe,
     RMSprop,
     SchedulerKnobs,
+    StepLR,
 )
+
+EACH_OPTIMIZER = {
+    "SGD": SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    "plain SGD": SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
+    "Adam": Adam(lr=0.01, betas=(0.8, 0.99)),
+    "AdamW": AdamW(lr=0.01, weight_decay=0.1),
+    "RMSprop": RMSprop(lr=0.003, momentum=0.5, alpha=0.9),
+    "Adagrad": Adagrad(lr=0.05, lr_decay=0.1),
+}
+EACH_SCHEDULE = [  # that all come to something in a dozen iterations
+    Constant(),
+    StepLR(step_size=4, gamma=0.5),
+    MultiStepLR(milestones=(3, 7), gamma=0.1),
+    CosineAnnealingLR(T_max=10, eta_min=0.001),
+    ExponentialLR(gamma=0.9),
+    OneCycleLR(pct_start=0.4),
+]
 
 LRS = st.floats(1e-6, 10.0)
 SHARES = st.floats(0.0, 1.0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 OF_PROGRAMS = {
     *("id", "form_id", "user_key", "element_id", "shortcut", "language", "url", "mime", "format", "icon", "position"),
     *("component_name", "js_content", "css_content", "html_content", "key", "styler", "selection_mode", "editing_mode"),
-    *("type", "file_name", "raw_values", "default", "placeholder_id", "deferred_file_id", "size_preset"),
+    *("bytes", "type", "file_name", "raw_values", "default", "placeholder_id", "deferred_file_id", "size_preset"),
 }
 # keys of figures, of tables' columns and of what components are told, under which texts for people stand
 OF_PEOPLE = {
@@ -73,10 +73,7 @@ def _of_json(value: Any, is_text: bool = False) -> Iterator[str]:
 def _of_table(data: bytes) -> Iterator[str]:
     from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 
-    try:
-        frame = convert_arrow_bytes_to_pandas_df(data)
-    except Exception:  # noqa: BLE001  some other file's bytes
-        return
+    frame = convert_arrow_bytes_to_pandas_df(data)
     yield from map(str, frame.columns)
     for name in frame.columns:
         yield from (cell for cell in frame[name] if isinstance(cell, str))

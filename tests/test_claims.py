@@ -1,5 +1,4 @@
 """The notes' claims: which runs test them, and that their rules decide either way, on made-up runs."""
-# ruff: noqa: F811  a fixture is an argument of the name that is imported
 
 import json
 import math
@@ -9,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from managing import home, images, train_alone  # noqa: F401  fixtures are used by their names
+from managing import train_alone
 from scipy import stats
 
 from mlpcore.batches import DeviceImages

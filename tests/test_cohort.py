@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recipes import optimizers, schedulers
+from recipes import EACH_OPTIMIZER, EACH_SCHEDULE, optimizers, schedulers
 from torch import nn
 from torch.nn import functional as F
 
@@ -26,8 +26,6 @@ from mlpcore.recipe import (
     Change,
     Constant,
     CosineAnnealingLR,
-    ExponentialLR,
-    MultiStepLR,
     OneCycleLR,
     Recipe,
     RMSprop,
@@ -42,22 +40,6 @@ from mlpcore.trainee import SAMPLE_SIZE
 
 CPU = torch.device("cpu")
 BASE = Recipe(hidden_sizes=(32, 16), batch_size=32, train_iter=24, eval_every=8, scheduler=Constant())
-OPTIMIZERS = {
-    "SGD": SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
-    "plain SGD": SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
-    "Adam": Adam(lr=0.01),
-    "AdamW": AdamW(lr=0.01, weight_decay=0.1),
-    "RMSprop": RMSprop(lr=0.003, momentum=0.5),
-    "Adagrad": Adagrad(lr=0.05),
-}
-SCHEDULES = [
-    Constant(),
-    StepLR(step_size=7, gamma=0.5),
-    MultiStepLR(milestones=(3, 11), gamma=0.1),
-    CosineAnnealingLR(T_max=10, eta_min=0.001),
-    ExponentialLR(gamma=0.9),
-    OneCycleLR(),
-]
 History = list[Evaluation]
 
 
@@ -133,9 +115,9 @@ def numbers(history: History) -> list[list[float]]:
 
 class TestPlainLoop:
     @pytest.mark.parametrize("dropout", [0.0, 0.5])
-    @pytest.mark.parametrize("name", OPTIMIZERS)
+    @pytest.mark.parametrize("name", EACH_OPTIMIZER)
     def test_a_run_is_the_plain_loop(self, name, dropout, images, tiny_images):
-        run = recipe(optimizer=OPTIMIZERS[name], dropout=dropout, scheduler=StepLR(step_size=7), seed=5)
+        run = recipe(optimizer=EACH_OPTIMIZER[name], dropout=dropout, scheduler=StepLR(step_size=7), seed=5)
         expected = numbers(train_plainly(run, *tiny_images))
         (history,) = train([run], images)
         assert len(history) == 3
@@ -147,7 +129,7 @@ class TestPlainLoop:
         runs = [
             recipe(optimizer=knobs, dropout=dropout, scheduler=StepLR(step_size=7), seed=seed)
             for seed, (knobs, dropout) in enumerate(
-                zip(OPTIMIZERS.values(), (0.5, 0.0, 0.2, 0.5, 0.0, 0.9), strict=True)
+                zip(EACH_OPTIMIZER.values(), (0.5, 0.0, 0.2, 0.5, 0.0, 0.9), strict=True)
             )
         ]
         for run, history in zip(runs, train(runs, images), strict=True):
@@ -204,7 +186,7 @@ class TestLockstep:
         assert train(MIXTURE[::-1], images)[::-1] == train(MIXTURE, images)
 
     def test_same_seed_means_the_same_weights_and_batches_whatever_the_optimizer(self, images):
-        runs = [recipe(optimizer=knobs, train_iter=1, eval_every=1) for knobs in OPTIMIZERS.values()]
+        runs = [recipe(optimizer=knobs, train_iter=1, eval_every=1) for knobs in EACH_OPTIMIZER.values()]
         first_losses = {history[0].train_loss for history in train(runs, images)}
         assert len(first_losses) == 1
         assert train([recipe(seed=1, train_iter=1)], images)[0][0].train_loss not in first_losses
@@ -274,7 +256,7 @@ class TestReproducible:
 
 class TestSchedule:
     @pytest.mark.parametrize("warmup_iters", [0, 5, 30])
-    @pytest.mark.parametrize("scheduler", SCHEDULES, ids=lambda knobs: knobs.name)
+    @pytest.mark.parametrize("scheduler", EACH_SCHEDULE, ids=lambda knobs: knobs.name)
     @pytest.mark.parametrize("changes", [(), ({"step": 0, "lr": 0.5}, {"step": 9, "lr": 0.01, "weight_decay": 0.1})])
     def test_the_preview_is_the_rates_that_the_run_recorded(self, scheduler, warmup_iters, changes, images):
         if scheduler.name == "OneCycleLR":

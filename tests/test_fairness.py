@@ -1,5 +1,4 @@
 """Fair shares: computing time by person, what waits and what is refused, and runs that stop when nobody is there."""
-# ruff: noqa: F811  a fixture is an argument of the name that is imported
 
 import threading
 from collections import Counter
@@ -8,13 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from managing import (  # noqa: F401  fixtures are used by their names
+from managing import (
     LONG,
-    home,
-    images,
-    library,
-    manager,
-    store,
     submit,
     timeless,
     train_alone,

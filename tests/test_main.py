@@ -5,14 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from fileserver import FileServer, file_server
-from PIL import Image
+from fileserver import FileServer
 from published import cifar_archive, cifar_set, fashion_files, fashion_set
 
 import mlpcore.__main__ as command_line
@@ -23,6 +21,7 @@ from mlpcore.data import load_data
 from mlpcore.recipe import OPTIMIZERS, SCHEDULERS, Adam, Constant, Recipe
 from mlpcore.runs import Run, RunStatus
 from mlpcore.store import RunStore
+from tests.image_folders import write_colours
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--dataset", "colours", "--batch-size", "4", "--train-iter", "6", "--eval-every", "2", "--hidden-sizes", "8"]
@@ -35,12 +34,7 @@ def homes(tmp_path, monkeypatch) -> Path:
     """A folder of runs and a folder of data sets of this test's own, with a data set of 16 images."""
     monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "runs"))
     monkeypatch.setenv("MLPCORE_DATA", str(tmp_path / "data"))
-    for split, count in (("train", 6), ("test", 2)):
-        for label, colour in (("blue", (0, 0, 255)), ("red", (255, 0, 0))):
-            folder = tmp_path / "data" / "colours" / split / label
-            folder.mkdir(parents=True)
-            for number in range(count):
-                Image.new("RGB", (32, 32), colour).save(folder / f"{number}.png")
+    write_colours(tmp_path / "data", train=6, test=2)
     return tmp_path
 
 
@@ -198,13 +192,11 @@ def test_devices_are_listed(capsys):
 
 class TestData:
     @pytest.fixture
-    def server(self, monkeypatch) -> Iterator[FileServer]:
-        """A host of the loopback from which small archives are fetched, instead of the published ones."""
-        monkeypatch.setenv("NO_PROXY", "*")
-        with file_server() as running:
-            small = {"CIFAR10": cifar_set(f"{running.url}/c"), "FashionMNIST": fashion_set(f"{running.url}/f/")}
-            monkeypatch.setattr(command_line, "ARCHIVES", small)
-            yield running
+    def server(self, server, monkeypatch) -> FileServer:
+        """The server from which small archives are fetched, instead of the published ones."""
+        small = {"CIFAR10": cifar_set(f"{server.url}/c"), "FashionMNIST": fashion_set(f"{server.url}/f/")}
+        monkeypatch.setattr(command_line, "ARCHIVES", small)
+        return server
 
     def test_data_sets_are_listed_with_images_origin_and_state(self, homes, capsys, monkeypatch, nothing_installed):
         monkeypatch.setattr(command_line, "ARCHIVES", nothing_installed)

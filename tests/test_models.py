@@ -193,4 +193,4 @@ def test_the_lectures_names_are_ready_to_import():
     assert all(callable(getattr(mlpcore, name)) for name in mlpcore.__all__)
     assert set(mlpcore.__all__) <= set(dir(mlpcore))
     with pytest.raises(AttributeError, match="no attribute 'MPLnet'"):
-        mlpcore.MPLnet  # noqa: B018
+        _ = mlpcore.MPLnet

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from mlpcore import __main__ as command_line
 from mlpcore.__main__ import main
+from tests.image_folders import write_colours
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,12 +92,7 @@ def test_its_recipe_is_one(tmp_path):
 
 def test_the_lectures_script_runs_from_top_to_bottom(tmp_path):
     (script,) = [text for text in blocks("python") if "load_data" in text]
-    for split in ("train", "test"):
-        for label, colour in (("blue", (0, 0, 255)), ("red", (255, 0, 0))):
-            folder = tmp_path / "colours" / split / label
-            folder.mkdir(parents=True)
-            for number in range(40):
-                Image.new("RGB", (32, 32), colour).save(folder / f"{number}.png")
+    write_colours(tmp_path, train=40, test=40)
     replaced = {'"CIFAR10"': '"colours"', '"./cifar10_data/"': repr(str(tmp_path)), "3000": "3"}
     for old, new in replaced.items():
         assert script.count(old) == 1

@@ -16,7 +16,8 @@ import pytest
 import torch
 from paging import ROOT, is_over, shown, wait_for
 from PIL import Image
-from published import CLASSES, cifar_batches, fashion_files, fashion_set, write_batches
+from published import CLASSES, cifar_batches, fashion_set, write_batches, write_fashion
+from recipes import EACH_OPTIMIZER, EACH_SCHEDULE
 
 from mlpcore import manager
 from mlpcore.batches import DeviceImages, place_images
@@ -25,19 +26,15 @@ from mlpcore.data import ImageSplit, load_data
 from mlpcore.messages import SentenceError
 from mlpcore.recipe import (
     SGD,
-    Adagrad,
     Adam,
-    AdamW,
     Constant,
     CosineAnnealingLR,
-    ExponentialLR,
-    MultiStepLR,
-    OneCycleLR,
     Recipe,
     RMSprop,
     StepLR,
 )
 from mlpcore.script import MAX_BYTES, read_recipe, to_notebook, to_script
+from tests.image_folders import write_images
 
 CPU = torch.device("cpu")
 TRAIN_BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
@@ -45,22 +42,6 @@ BASE = Recipe(
     dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=Constant()
 )
 EDITS = [{"step": 0, "weight_decay": 0.1}, {"step": 6, "lr": 0.02, "momentum": 0.5}, {"step": 9, "lr": 0.004}]
-OPTIMIZERS = {
-    "SGD": SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
-    "plain SGD": SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
-    "Adam": Adam(lr=0.01, betas=(0.8, 0.99)),
-    "AdamW": AdamW(lr=0.01, weight_decay=0.1),
-    "RMSprop": RMSprop(lr=0.003, momentum=0.5, alpha=0.9),
-    "Adagrad": Adagrad(lr=0.05, lr_decay=0.1),
-}
-SCHEDULERS = [
-    Constant(),
-    StepLR(step_size=4, gamma=0.5),
-    MultiStepLR(milestones=(3, 7), gamma=0.1),
-    CosineAnnealingLR(T_max=10, eta_min=0.001),
-    ExponentialLR(gamma=0.9),
-    OneCycleLR(pct_start=0.4),
-]
 OTHERS = {
     "no dropout": {"dropout": 0.0},
     "little dropout": {"dropout": 0.2},
@@ -93,13 +74,13 @@ def recipe(**knobs: Any) -> Recipe:
 
 
 RECIPES = (
-    {name: recipe(optimizer=knobs) for name, knobs in OPTIMIZERS.items()}
-    | {knobs.name: recipe(scheduler=knobs) for knobs in SCHEDULERS}
+    {name: recipe(optimizer=knobs) for name, knobs in EACH_OPTIMIZER.items()}
+    | {knobs.name: recipe(scheduler=knobs) for knobs in EACH_SCHEDULE}
     | {
         f"{knobs.name} after a warm-up": recipe(
             scheduler=knobs.model_copy(update={"warmup_iters": 3}), changes=EDITS, train_iter=14
         )
-        for knobs in SCHEDULERS
+        for knobs in EACH_SCHEDULE
     }
     | {name: recipe(**knobs) for name, knobs in OTHERS.items()}
 )
@@ -110,11 +91,8 @@ def home(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny, the same without a folder for testing, and images of other sizes, modes and names."""
     home = tmp_path_factory.mktemp("home")
     (home / "Tiny").symlink_to(data / "Tiny")
+    write_images(home / "Uncut", {"b": (0, 256), "a": (0, 256)}, train=13, test=0)
     rng = np.random.default_rng(1)
-    for name in ("b", "a"):
-        for index in range(13):
-            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-            save(Image.fromarray(pixels), home / "Uncut" / "train" / name / f"{index}.png")
     for split in ("train", "test"):
         for label, name in enumerate(("10", "9", "é")):
             folder = home / "Mixed" / split / name
@@ -219,10 +197,7 @@ class TestBitForBit:
 
 class TestPublished:
     def test_grey_images_are_read_as_the_playground_reads_them(self, tmp_path):
-        folder = tmp_path / "FashionMNIST" / "raw"
-        folder.mkdir(parents=True)
-        for name, content in fashion_files().items():
-            (folder / name).write_bytes(content)
+        write_fashion(tmp_path / "FashionMNIST" / "raw")
         run = recipe(dataset="FashionMNIST", batch_size=5)
         (tmp_path / "run.py").write_text(to_script(run), encoding="utf-8")
         splits = load_data("FashionMNIST", tmp_path, archive_sets={"FashionMNIST": fashion_set()})

@@ -2,14 +2,13 @@
 
 import copy
 import io
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from managing import ME, submit, wait_until
 from torch import nn
 from torch.nn import functional as F
 
@@ -26,7 +25,6 @@ from mlpcore.seeds import build_generator
 from mlpcore.seeing import draw_units, rank_classes
 from mlpcore.sight_files import SightFiles
 from mlpcore.sights import MAX_FRAMES, Frame, Sight, count_confusion, rank_class, rank_mistakes
-from mlpcore.store import RunStore
 
 CPU = torch.device("cpu")
 BASE = Recipe(
@@ -312,18 +310,8 @@ class TestManager:
     LONG = recipe(dataset="Tiny", train_iter=200_000, eval_every=50)
 
     @pytest.fixture
-    def store(self, tmp_path) -> Iterator[RunStore]:
-        with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
-            yield store
-
-    @pytest.fixture
-    def manager(self, store, data) -> Iterator[RunManager]:
-        manager = RunManager(store, ImageLibrary(lambda: data))
-        yield manager
-        manager.shutdown()
-
-    def submit(self, manager: RunManager, *recipes: Recipe) -> list[str]:
-        return manager.submit(recipes, owner="me", names=["a run"] * len(recipes))
+    def library(self, data) -> ImageLibrary:
+        return ImageLibrary(lambda: data)
 
     def wait_for_end(self, manager: RunManager, run_id: str) -> Run:
         wait_until(lambda: manager.store.get(run_id).status.is_over)
@@ -331,7 +319,7 @@ class TestManager:
         return manager.store.get(run_id)
 
     def test_the_sight_of_a_finished_run_is_that_of_its_last_evaluation_also_after_a_restart(self, manager, tmp_path):
-        run_ids = self.submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
+        run_ids = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
         for run_id in run_ids:
             run = self.wait_for_end(manager, run_id)
             assert run.status is RunStatus.FINISHED
@@ -342,30 +330,30 @@ class TestManager:
             assert [frame.step for frame in found.frames] == [0, 8, 16, 24]
 
     def test_while_a_run_goes_on_its_sight_is_in_memory_and_when_stopped_on_disk(self, manager, store):
-        (run_id,) = self.submit(manager, self.LONG)
+        (run_id,) = submit(manager, self.LONG)
         wait_until(lambda: manager.get_sight(run_id) is not None)
         seen = manager.get_sight(run_id)
-        manager.stop(run_id, owner="me")
+        manager.stop(run_id, owner=ME)
         run = self.wait_for_end(manager, run_id)
         found = store.sights.read(run_id)
         assert run.status is RunStatus.STOPPED
         assert seen.step <= found.step == run.latest.step
         wait_until(lambda: manager.get_sight(run_id) is None)
 
-    def test_a_server_that_is_shut_down_keeps_the_sights(self, store, data):
-        manager = RunManager(store, ImageLibrary(lambda: data))
-        (run_id,) = self.submit(manager, self.LONG)
+    def test_a_server_that_is_shut_down_keeps_the_sights(self, store, library):
+        manager = RunManager(store, library)
+        (run_id,) = submit(manager, self.LONG)
         wait_until(lambda: manager.get_sight(run_id) is not None)
         manager.shutdown()
         assert store.sights.read(run_id).step == store.get(run_id).latest.step
 
     def test_the_sight_is_on_disk_while_the_run_goes_on(self, manager, store):
-        (run_id,) = self.submit(manager, self.LONG)
+        (run_id,) = submit(manager, self.LONG)
         wait_until(lambda: store.sights.read(run_id) is not None)
         assert not store.get(run_id).status.is_over
 
     def test_deleting_a_run_deletes_its_sight(self, manager, store, tmp_path):
-        kept, deleted = self.submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
+        kept, deleted = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
         for run_id in (kept, deleted):
             self.wait_for_end(manager, run_id)
         store.delete(deleted)
@@ -373,7 +361,7 @@ class TestManager:
 
     def test_a_disk_that_takes_no_sight_leaves_the_run_as_it_is(self, manager, store, tmp_path, caplog):
         (tmp_path / "sights").write_text("no folder")
-        (run_id,) = self.submit(manager, recipe(dataset="Tiny"))
+        (run_id,) = submit(manager, recipe(dataset="Tiny"))
         run = self.wait_for_end(manager, run_id)
         assert (run.status, len(run.evaluations), run.message) == (RunStatus.FINISHED, 3, None)
         assert store.sights.read(run_id) is None
@@ -381,16 +369,6 @@ class TestManager:
 
     def test_a_run_that_ended_before_its_first_evaluation_has_none(self, manager, store):
         wild = SGD(lr=10.0, momentum=0.999, nesterov=False)
-        (run_id,) = self.submit(manager, recipe(dataset="Tiny", optimizer=wild, train_iter=5000, eval_every=5000))
+        (run_id,) = submit(manager, recipe(dataset="Tiny", optimizer=wild, train_iter=5000, eval_every=5000))
         assert self.wait_for_end(manager, run_id).status is RunStatus.DIVERGED
         assert (manager.get_sight(run_id), store.sights.read(run_id)) == (None, None)
-
-
-def wait_until(predicate) -> None:
-    """Look every 5 ms until it is so."""
-    pace = threading.Event()
-    for _ in range(6000):
-        if predicate():
-            return
-        pace.wait(0.005)
-    raise AssertionError("it did not happen in time")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from serving import Server, serving
 from visiting import Visitor
+
+from tests.image_folders import make_tiny
 
 CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
 QUIET = [  # only the app's own requests leave the browser
@@ -48,16 +48,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of data sets with Tiny in it: 2 classes, 200 + 40 images that are quickly told apart."""
+    """A folder of data sets with Tiny in it."""
     home = tmp_path_factory.mktemp("browser-data")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 100), ("test", 20)):
-        for name, level in (("dark", 100), ("light", 130)):
-            folder = home / "Tiny" / split / name
-            folder.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(level - 90, level + 90, (32, 32, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{index}.png")
+    make_tiny(home)
     return home
 
 

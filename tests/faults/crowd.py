@@ -18,7 +18,8 @@ from pathlib import Path
 from time import monotonic
 
 from tests.faults.guest import Guest
-from tests.faults.process import TINY, make_tiny, read_usage
+from tests.faults.process import TINY, read_usage
+from tests.image_folders import make_tiny
 from tests.serving import Server, serving
 
 RUNS = 4  # as many as train at a time
@@ -34,6 +35,7 @@ class Crowd:
 
     errors: tuple[str, ...]
     ticks: tuple[tuple[float, ...], ...]  # of each session, in seconds
+    sizes: tuple[int, ...]  # of all their ticks, in bytes
     memory: tuple[float, float]  # MB, when all had come and at the end
     alone: tuple[float, float]  # speed before and after
     watched: float  # speed meanwhile
@@ -61,7 +63,8 @@ async def gather(server: Server, *, sessions: int, seconds: float, knobs: str) -
     errors += [line for line in server.read_log().splitlines() if "Traceback" in line]
     errors += ["a run was over before the crowd left"] * (max(read_steps(server, run_ids)) >= LONGEST)
     ticks = tuple(tuple(guest.ticks) for guest in guests)
-    return Crowd(tuple(errors), ticks, (first.memory, last.memory), (before, after), speed.result())
+    sizes = tuple(size for guest in guests for size in guest.sizes)
+    return Crowd(tuple(errors), ticks, sizes, (first.memory, last.memory), (before, after), speed.result())
 
 
 async def start_run(url: str) -> str:
@@ -121,6 +124,9 @@ def main() -> None:
         raise SystemExit("no session ever got a tick")
     print(f"ticks             {len(ticks)}, at least {fewest} a session")
     print(f"a tick            median {percentile(ticks, 0.5):.3f} s, 95 % within {percentile(ticks, 0.95):.3f} s")
+    print(
+        f"a tick's size     median {percentile(crowd.sizes, 0.5) / 1e3:.1f} kB, at most {max(crowd.sizes) / 1e3:.1f} kB"
+    )
     print(f"server's memory   {crowd.memory[0]:.0f} MB when all had come, {crowd.memory[1]:.0f} MB at the end")
     print(f"iterations/s      {crowd.alone[0]:.0f} before, {crowd.watched:.0f} watched, {crowd.alone[1]:.0f} after")
     raise SystemExit(bool(crowd.errors))

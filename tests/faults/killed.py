@@ -20,8 +20,9 @@ from mlpcore.recipe import Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 from mlpcore.store import RunStore
 from tests.faults.crowd import LONGEST, start_run, until_measured
-from tests.faults.process import TINY, make_tiny
+from tests.faults.process import TINY
 from tests.faults.trainer import Said, Trainer, as_json
+from tests.image_folders import make_tiny
 from tests.serving import Server, serving
 
 KEPT_SECONDS = 1.0  # what was measured longer ago than this survives

@@ -15,7 +15,8 @@ from pathlib import Path
 from time import monotonic
 
 from tests.faults.guest import Guest
-from tests.faults.process import TINY, Usage, make_tiny, read_usage
+from tests.faults.process import TINY, Usage, read_usage
+from tests.image_folders import make_tiny
 from tests.serving import Server, serving
 
 KNOBS = f"{TINY}&train_iter=600&eval_every=20"

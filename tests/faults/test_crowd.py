@@ -7,7 +7,8 @@ import pytest
 
 from tests.faults.crowd import gather, percentile
 from tests.faults.guest import Guest
-from tests.faults.process import TINY, make_tiny
+from tests.faults.process import TINY
+from tests.image_folders import make_tiny
 from tests.serving import serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory where Linux keeps it")

@@ -17,8 +17,8 @@ from mlpcore.database import open_engine
 from mlpcore.migrations import MIGRATIONS, migrate
 from mlpcore.store import RunStore
 from tests.faults.killed import check_file, find_lost
-from tests.faults.process import make_tiny
 from tests.faults.trainer import ROOT, Trainer
+from tests.image_folders import make_tiny
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest

@@ -9,8 +9,8 @@ from mlpcore.recipe import Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 from mlpcore.store import RunStore
 from tests.faults.killed import begin_run, check_file, check_history, end_server, find_lost, kill_at_random
-from tests.faults.process import make_tiny
 from tests.faults.trainer import Said, as_json
+from tests.image_folders import make_tiny
 from tests.serving import serving
 
 

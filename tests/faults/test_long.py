@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.long import Sample, slope, watch
-from tests.faults.process import Usage, make_tiny
+from tests.faults.process import Usage
+from tests.image_folders import make_tiny
 from tests.serving import serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory where Linux keeps it")

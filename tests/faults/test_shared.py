@@ -7,8 +7,8 @@ from pathlib import Path
 from mlpcore.runs import RunStatus
 from mlpcore.store import RunStore
 from tests.faults.killed import check_file, check_history, find_lost
-from tests.faults.process import make_tiny
 from tests.faults.trainer import Trainer
+from tests.image_folders import make_tiny
 
 
 def test_two_processes_share_a_database_and_a_data_folder_and_every_run_has_one_owner(tmp_path: Path) -> None:

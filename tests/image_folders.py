@@ -1,0 +1,32 @@
+"""Small data sets as folders of images, quickly made."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+Bound = int | tuple[int, int, int]  # of all three channels, or of each
+
+
+def write_images(folder: Path, classes: Mapping[str, tuple[Bound, Bound]], *, train: int, test: int) -> None:
+    """Write so many images of 32 × 32 a class: noise whose values are from the class's first to below its second."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", train), ("test", test)):
+        for name, (low, high) in classes.items():
+            for index in range(count):
+                file = folder / split / name / f"{index}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(rng.integers(low, high, (32, 32, 3), dtype=np.uint8)).save(file)
+
+
+def write_colours(home: Path, name: str = "colours", *, train: int = 3, test: int = 1) -> Path:
+    """Write a data set of blue and red images; returns its folder."""
+    colours = {"blue": ((0, 0, 255), (1, 1, 256)), "red": ((255, 0, 0), (256, 1, 1))}
+    write_images(home / name, colours, train=train, test=test)
+    return home / name
+
+
+def make_tiny(home: Path) -> None:
+    """Put the data set Tiny into a folder of data sets: 2 classes, 200 + 40 images that are soon told apart."""
+    write_images(home / "Tiny", {"dark": (10, 190), "light": (40, 220)}, train=100, test=20)
