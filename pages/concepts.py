@@ -9,6 +9,7 @@ from components.concept_losses import show_losses
 from components.concept_network import show_network
 from components.concept_schedules import show_schedules
 from components.concept_updates import show_updates
+from components.language import write_query
 from components.words import _
 
 CONCEPTS: dict[str, Callable[[], None]] = {
@@ -41,6 +42,5 @@ chosen = st.pills(
     persist_state="session",
 ) or next(iter(CONCEPTS))  # a browser may send none all the same
 st.session_state["concept.address"] = chosen
-if st.query_params.get("concept") != chosen:
-    st.query_params["concept"] = chosen
+write_query({"concept": chosen})
 CONCEPTS[chosen]()

@@ -1,7 +1,7 @@
 """The pages and their names; what stands on every one of them."""
 
 import streamlit as st
-from components.language import choose_language, show_languages
+from components.language import choose_language, read_query, show_languages, write_query
 from components.presence import note_presence
 from components.words import _, say
 
@@ -28,12 +28,13 @@ page = st.navigation(
 if st.user.get("is_logged_in") is False:  # signing in is set up in secrets.toml, and this visitor has not done it
     st.text(_("Sign in to use the playground: your runs then belong to you, from whatever browser you come."))
     st.button(_("Sign in"), type="primary", on_click=st.login, key="sign_in")
-    st.stop()
-try:
-    page.run()
-except StoreError as error:
-    st.error(say(error.sentence))
-note_presence()
+else:
+    try:
+        page.run()
+    except StoreError as error:
+        st.error(say(error.sentence))
+    note_presence()
+write_query(read_query())  # a page without an address of its own keeps the language of a link
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     show_languages()
     if st.user.get("is_logged_in"):

@@ -158,7 +158,7 @@ def ask_prediction(about: str) -> None:
                 key="lab.prediction",
                 on_change=take_prediction,
                 args=(about,),
-                width="content",
+                wrap=True,
             )
 
 

@@ -97,7 +97,7 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
     run_ids = known[place]
     runs = read_runs(run_ids) if run_ids else []
     going_on = any(not run.status.is_over for run in runs)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         st.markdown(f"**{say(claim.says)}**", width="stretch")
         if going_on:
             st.button(_("Stop"), on_click=_stop, args=(run_ids,), key=f"claims.stop.{claim.key}")

@@ -33,7 +33,9 @@ def show_losses() -> None:
         logits, true_class = _controls()
         parts = take_apart(logits, true_class)
         probability, loss = parts.shifted.probabilities[true_class], parts.shifted.loss
-        st.markdown(rf"$L = -\sum_c y_c \ln p_c = -\ln({probability:.4g}) = \mathbf{{{loss:.4g}}}$")
+        st.markdown(
+            rf"$L = -\sum_c y_c \ln p_c$" "\n\n" rf"$\hphantom{{L}} = -\ln({probability:.4g}) = \mathbf{{{loss:.4g}}}$"
+        )
         st.markdown(r"$\dfrac{\partial L}{\partial z} = p - y$")
     with right:
         figure = probabilities_chart(
@@ -81,9 +83,9 @@ def _controls() -> tuple[list[float], int]:
 
 def _way(title: str, formula: str, parts: "SoftmaxParts", exponent: str, power: str) -> None:
     """Show one way to the probabilities, a class a row."""
-    st.markdown(f"###### {title}")
     loss = r"\text{nan}" if math.isnan(parts.loss) else r"\infty" if parts.loss == math.inf else f"{parts.loss:.4g}"
-    st.markdown(rf"$p = {formula}, \qquad L = {loss}$")
+    st.markdown(f"###### {title}: $L = {loss}$")
+    st.markdown(f"$p = {formula}$")  # a phone shows the table's buttons beside it, where there is nothing more
     columns = (parts.exponents, parts.powers, parts.probabilities)
     rows = [
         (name, f"{z:,.1f}", _short(e_to_z), _short(probability))

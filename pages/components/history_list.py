@@ -122,13 +122,13 @@ def _filters() -> tuple[dict[str, object], str, bool]:
     every = {None: _("all")}
     common = {"on_change": _first_page, "persist_state": "session"}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        words = st.text_input(_("Search name and note"), key="history.words", max_chars=60, width=200, **common)
-        dataset = choose(_("Data set"), "dataset", [None, *get_store().list_datasets()], every, 150)
-        optimizer = choose(_("Optimizer"), "optimizer", [None, *OPTIMIZERS], every, 130)
+        words = st.text_input(_("Search name and note"), key="history.words", max_chars=60, width=180, **common)
+        dataset = choose(_("Data set"), "dataset", [None, *get_store().list_datasets()], every, 140)
+        optimizer = choose(_("Optimizer"), "optimizer", [None, *OPTIMIZERS], every, 120)
         states = every | {status: status_word(status) for status in RunStatus}
         status = choose(_("State"), "status", [None, *RunStatus], states, 130)
         least = st.number_input(_("Best, at least %"), 0, 100, 0, key="history.least", width=130, **common)
-        sort = choose(_("Sort by"), "sort", SORTS, titles, 150)
+        sort = choose(_("Sort by"), "sort", SORTS, titles, 140)
         backwards = st.toggle(_("Backwards"), key="history.backwards", width="content", **common)
         starred = st.toggle(_("Starred"), key="history.starred", width="content", **common)
     filters = {

@@ -1,7 +1,9 @@
 """A data set in pictures and numbers, as a recipe uses it."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from components.layout import table_height
@@ -16,6 +18,9 @@ from mlpcore.sheets import draw_grid
 
 if TYPE_CHECKING:
     from mlpcore.exhibits import Exhibit
+
+IMAGES_A_CLASS = 3  # on the sheet, two classes side by side: their names can be read on a phone
+HALF_WIDTH = 300  # pixels
 
 
 def show_images(recipe: Recipe) -> None:
@@ -48,7 +53,7 @@ def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
     st.text(f"{recipe.dataset} · {facts.format(width=width, height=height, kind=kind, **values)}")
     sheet, counts = st.columns([3, 2], gap="medium")
     with sheet:
-        st.image(draw_class_sheet(recipe, each=5), width="stretch", alt=_("Images of each class."))
+        st.image(draw_class_sheet(recipe, each=IMAGES_A_CLASS), width="stretch", alt=_("Images of each class."))
     with counts:
         st.dataframe(
             _table(exhibit),
@@ -57,8 +62,7 @@ def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
         )
     st.markdown(f"###### {_('The mean image of each class')}")
     st.caption(_("What a class has in common, pixel by pixel. Plain grey: no pixel by itself tells the class."))
-    grid = draw_grid(exhibit.mean_images, columns=min(len(exhibit.classes), 10), scale=3, captions=exhibit.classes)
-    st.image(grid, width="stretch", alt=_("The mean image of each class"))
+    _grid(exhibit.mean_images, exhibit.classes, columns=5, alt=_("The mean image of each class"))
 
 
 def _table(exhibit: "Exhibit") -> pd.DataFrame:
@@ -85,8 +89,7 @@ def _labels(exhibit: "Exhibit") -> None:
         "class above the label they got:"
     )
     st.caption(template.format(wrong=wrong, all=all_images, share=wrong / all_images))
-    grid = draw_grid(exhibit.changed_images, columns=12, scale=3, captions=exhibit.changed_captions)
-    st.image(grid, width="stretch", alt=_("Images whose label was changed"))
+    _grid(exhibit.changed_images, exhibit.changed_captions, columns=6, alt=_("Images whose label was changed"))
 
 
 def _batch(exhibit: "Exhibit") -> None:
@@ -97,5 +100,14 @@ def _batch(exhibit: "Exhibit") -> None:
     )
     pixels = exhibit.batch_images[0].size
     st.caption(template.format(pixels=pixels))
-    grid = draw_grid(exhibit.batch_images, columns=16, scale=3, captions=exhibit.batch_captions)
-    st.image(grid, width="stretch", alt=_("The first mini-batch"))
+    _grid(exhibit.batch_images, exhibit.batch_captions, columns=6, alt=_("The first mini-batch"))
+
+
+def _grid(images: np.ndarray, captions: Sequence[str], *, columns: int, alt: str) -> None:
+    """Draw images in two halves, side by side, on a phone under each other: so their captions can be read there."""
+    half = -(-len(images) // 2)
+    with st.grid(2, min_column_width=HALF_WIDTH, gap="small"):
+        for part in (slice(half), slice(half, None)):
+            if len(images[part]):
+                sheet = draw_grid(images[part], columns=columns, scale=3, captions=captions[part])
+                st.image(sheet, width="stretch", alt=alt)

@@ -75,9 +75,17 @@ def read_query() -> dict[str, str]:
 
 
 def write_query(query: Mapping[str, str]) -> None:
-    """Let an address say this about the page; a language that it asks for stays in it, and none comes in."""
-    asked = st.query_params.get("lang")
-    st.query_params.from_dict(dict(query) if asked is None else {**query, "lang": asked})
+    """Let an address say this about the page.
+
+    A language that it asks for stays in it, and the one that a link brought along comes in on every other page: with
+    the session it would be gone at the next reload.
+    """
+    state = st.session_state
+    link = state.get("language.link")
+    asked = st.query_params.get("lang", link if link == state["language"] else None)
+    wanted = dict(query) if asked is None else {**query, "lang": asked}
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
 
 
 def show_languages() -> None:
