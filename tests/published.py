@@ -14,7 +14,7 @@ import numpy as np
 
 from mlpcore.download import Download, Progress
 from mlpcore.sources import ARCHIVES, Archive, ArchiveSet
-from mlpcore.transfer import Patience
+from mlpcore.transfer import Patience, Phase
 
 QUICK = Patience(retry_seconds=0, slow_rate=0)  # no source is too slow, no try is waited for
 NAME = "cifar-10-python.tar.gz"
@@ -111,6 +111,15 @@ def run(archive_set: ArchiveSet, home: Path, *, patience: Patience = QUICK, plac
     work = Download(replace(archive_set, installed=installed), home, patience=patience)
     work.start()
     return work.wait()
+
+
+def assert_is_here(home: Path, progress: Progress) -> None:
+    assert (progress.phase, str(progress.sentence)) == (Phase.DONE, "CIFAR10 is here.")
+    assert progress.bytes_done == progress.bytes_total
+    folder = home / "cifar-10-batches-py"
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == cifar_batches()
+    assert not list(home.glob("*.part"))
+    assert not list(home.glob(".*.unpacking"))
 
 
 def write_fashion(folder: Path) -> None:

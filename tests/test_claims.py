@@ -1,42 +1,22 @@
 """The notes' claims: which runs test them, and that their rules decide either way, on made-up runs."""
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from claiming import CLAIM, evaluation, plan, run
 from managing import train_alone
 from scipy import stats
 
 from mlpcore.batches import DeviceImages
-from mlpcore.claim_charts import rates_chart, steps_chart
-from mlpcore.claims import CLAIMS, RATES, Claim, decide
-from mlpcore.compare_charts import Series
-from mlpcore.recipe import SGD, Recipe
-from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.claims import CLAIMS, Claim, decide
+from mlpcore.recipe import SGD
+from mlpcore.runs import RunStatus
 from mlpcore.verdicts import Outcome, Verdict
 
-CLAIM = {claim.key: claim for claim in CLAIMS}
 HELD, REFUTED, UNTOLD = Verdict.HELD, Verdict.REFUTED, Verdict.UNTOLD
-
-
-def evaluation(
-    step: int, *, loss: float = 1.0, whole: float | None = None, test_acc: float = 0.5, weights: float = 10.0
-) -> Evaluation:
-    """One with this loss in training, and that of all images, which is the same unless it is given."""
-    whole = loss if whole is None else whole
-    return Evaluation(step, loss, whole, 0.5, 1.0, test_acc, 0.01, 1.0, weight_norms=(weights,))
-
-
-def run(recipe: Recipe, *evaluations: Evaluation, status: RunStatus = RunStatus.FINISHED) -> Run:
-    return Run("id", "name", recipe, status, 0.0, step=recipe.train_iter, evaluations=evaluations)
-
-
-def plan(key: str, *datasets: str) -> list[Recipe]:
-    return CLAIM[key].plan(datasets or ("Shapes",), 50_000)
 
 
 def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> Outcome:
@@ -284,63 +264,3 @@ def test_small_loss_is_not_good_accuracy_if_the_lower_loss_has_the_lower_one(few
             "Trained on 1,000 images, train loss ends at 0.010 and test accuracy at 25.0%; on 50,000 images, at 1.300 "
             "and 45.0%."
         )
-
-
-class TestCharts:
-    def test_each_measure_has_a_panel_and_each_seed_a_line(self) -> None:
-        recipes = plan("plateau")
-        runs = [run(recipe, evaluation(100, loss=2.0), evaluation(200, loss=1.0)) for recipe in recipes]
-        series = [Series("kept", 0, runs[:6]), Series("lowered", 1, runs[6:])]
-        chart = steps_chart({"Shapes": series}, ("train_loss", "weights"), translate=str.upper)
-        assert [(trace["name"], trace["yaxis"], trace["showlegend"]) for trace in chart["data"][:13:6]] == [
-            ("kept", "y", True),
-            ("lowered", "y", True),
-            ("kept", "y2", False),
-        ]
-        assert len(chart["data"]) == 24
-        assert (chart["data"][0]["x"], chart["data"][0]["y"]) == ([100, 200], [2.0, 1.0])
-        assert chart["data"][12]["y"] == [10.0, 10.0]
-        assert chart["layout"]["xaxis"]["range"] == [0, 1200]
-        assert [entry["text"] for entry in chart["layout"]["annotations"]] == ["TRAIN LOSS", "SIZE OF THE WEIGHTS"]
-
-    def test_each_data_set_has_a_panel_with_its_name_and_recipes_keep_their_colours(self) -> None:
-        recipes = plan("adam_not_always", "Shapes", "Tiny")
-        runs = [run(recipe, evaluation(200)) for recipe in recipes]
-        groups = {
-            "Shapes": [Series("SGD", 0, runs[:6]), Series("Adam", 1, runs[6:12])],
-            "<b>": [Series("SGD", 0, runs[12:18]), Series("Adam", 1, runs[18:])],
-        }
-        chart = steps_chart(groups, ("test_acc",))
-        assert [entry["text"] for entry in chart["layout"]["annotations"]] == [
-            "test accuracy",
-            "Shapes",
-            "test accuracy",
-            "&lt;b&gt;",
-        ]
-        assert [(trace["line"]["color"], trace["yaxis"]) for trace in chart["data"][::6]] == [
-            ("#0072B2", "y"),
-            ("#D55E00", "y"),
-            ("#0072B2", "y2"),
-            ("#D55E00", "y2"),
-        ]
-        assert sum(trace["showlegend"] for trace in chart["data"]) == 2
-
-    @pytest.mark.parametrize("loss", [math.nan, math.inf, 1e30])
-    def test_figures_are_json_without_nan(self, loss: float) -> None:
-        runs = [run(recipe, evaluation(100, loss=loss)) for recipe in plan("memorising")]
-        empty = [run(recipe, status=RunStatus.RUNNING) for recipe in plan("memorising")]
-        for of in (runs, empty):
-            series = [Series("a", place, [one]) for place, one in enumerate(of)]
-            json.dumps(steps_chart({"Shapes": series}, ("train_loss", "test_acc")), allow_nan=False)
-        json.dumps(rates_chart([replace(one, evaluations=()) for one in runs]), allow_nan=False)
-
-    def test_accuracies_lie_over_their_rates_and_who_diverged_is_crossed_at_zero(self) -> None:
-        runs = [run(recipe, evaluation(500, test_acc=0.3)) for recipe in plan("rates")]
-        runs[8] = replace(runs[8], status=RunStatus.DIVERGED, evaluations=())
-        runs[9] = replace(runs[9], status=RunStatus.RUNNING, evaluations=())
-        sgd, adam = rates_chart(runs)["data"]
-        assert (sgd["name"], adam["name"]) == ("SGD", "Adam")
-        assert sgd["x"] == list(RATES)
-        assert sgd["y"] == [0.3] * 8 + [0.0]
-        assert sgd["marker"]["symbol"] == ["circle"] * 8 + ["x"]
-        assert adam["x"] == list(RATES[1:])

@@ -1,4 +1,4 @@
-"""The overfitting lab as a page: its start, its prediction, its remedies and its address."""
+"""The overfitting lab as a page: its start, its remedies and its address."""
 
 import re
 from types import SimpleNamespace
@@ -6,60 +6,18 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 from components import layout
-from components.lab_form import START
 from components.language import read_catalogue
+from lab_page import finish, open_lab, runs, test_curves_of, texts, tiles, train
 from paging import ROOT, SECONDS, Open, figure, says, shown, wait_for
-from streamlit.testing.v1 import AppTest
 
 from mlpcore import manager
 from mlpcore.manager import MAX_QUEUED
-from mlpcore.predictions import Shape
 from mlpcore.recipe import Recipe
 from mlpcore.remedies import REMEDIES, build_lab_recipe
 from mlpcore.runs import Run, RunStatus
 from mlpcore.store import INTERRUPTED
 
-SMALL = {"dataset": "Tiny", "train_size": 40, "width": 8, "depth": 1, "train_iter": 30}
 LONG = build_lab_recipe(dataset="Tiny", images=80, train_iter=200_000)
-
-
-def open_lab(open_page: Open, **knobs: object) -> AppTest:
-    """The lab on 40 images of Tiny, with a network of 8 units."""
-    page = open_page()
-    for name, value in (START | SMALL | knobs).items():
-        page.session_state[f"lab.{name}"] = value
-    page.query_params.clear()
-    return shown(page.switch_page("overfitting.py").run())
-
-
-def runs(page: AppTest) -> list[Run]:
-    ids = [page.session_state["lab.run"], *page.session_state["lab.remedies"]]
-    return [manager.shared_manager().get(run_id) for run_id in ids]
-
-
-def finish(page: AppTest) -> AppTest:
-    """Wait until all runs are over, and draw them."""
-    return wait_for(page, lambda: all(run.status.is_over for run in runs(page)))
-
-
-def train(page: AppTest) -> AppTest:
-    shown(page.button(key="lab.start").click().run())
-    return finish(page)
-
-
-def texts(page: AppTest) -> str:
-    return "\n".join(element.value for kind in (page.text, page.caption, page.markdown) for element in kind)
-
-
-def tiles(page: AppTest) -> dict[str, str]:
-    return {tile.label: tile.value for tile in page.metric}
-
-
-def test_curves_of(page: AppTest) -> list[list[float | None]]:
-    return [figure(page, key)["data"][1]["y"] for key in ("lab-loss", "lab-accuracy")]
-
-
-test_curves_of.__test__ = False
 
 
 def test_it_opens_with_the_empty_chart_what_to_look_for_and_start(open_page: Open) -> None:
@@ -106,72 +64,6 @@ def test_the_playgrounds_knobs_are_left_alone(open_page: Open) -> None:
     shown(page.switch_page("overfitting.py").run())
     shown(page.button(key="lab.preset.noisy_labels").click().run())
     assert {key: page.session_state[key] for key in before} == before
-
-
-class TestPrediction:
-    def test_nothing_of_the_test_images_is_shown_until_it_is_made(self, open_page: Open) -> None:
-        page = open_lab(open_page)
-        shown(page.toggle(key="lab.predict").set_value(True).run())
-        train(page)
-        shown(page.button(key="lab.try.dropout").click().run())
-        finish(page)
-        last = runs(page)[0].latest
-        assert test_curves_of(page) == [[None], [None]]
-        hidden = ("Test accuracy", "Gap, points", "Best step", "Early stop, points")
-        assert {tiles(page)[name] for name in hidden} == {"—"}
-        assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
-        assert list(page.dataframe) == []
-        assert f"{last.test_acc:.1%}" not in texts(page)
-
-    def test_both_are_shown_once_it_is_made_and_compared_by_a_rule(self, open_page: Open) -> None:
-        page = open_lab(open_page)
-        shown(page.toggle(key="lab.predict").set_value(True).run())
-        train(page)
-        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
-        assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
-        assert "You predicted that test accuracy “stays at chance”; it “" in texts(page)  # 2 classes soon told apart
-        assert "Test accuracy stays at chance: that is your prediction." in texts(page)
-        assert "lab.prediction" not in {control.key for control in page.segmented_control}
-
-    def test_it_belongs_to_one_run(self, open_page: Open) -> None:
-        page = open_lab(open_page)
-        shown(page.toggle(key="lab.predict").set_value(True).run())
-        shown(page.segmented_control(key="lab.prediction").set_value(Shape.FLATTENS).run())
-        train(page)
-        assert "You predicted" in texts(page)
-        train(page)
-        assert page.segmented_control(key="lab.prediction").value is None
-        assert test_curves_of(page) == [[None], [None]]
-
-    def test_made_for_changed_knobs_it_is_of_the_run_that_start_trains(self, open_page: Open) -> None:
-        page = train(open_lab(open_page))
-        shown(page.toggle(key="lab.predict").set_value(True).run())
-        page.session_state["lab.label_noise"] = 1.0
-        shown(page.run())
-        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
-        assert test_curves_of(page) == [[None], [None]]
-        assert page.segmented_control(key="lab.prediction").value == Shape.CHANCE
-        train(page)
-        assert "Test accuracy stays at chance: that is your prediction." in texts(page)
-        assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
-
-    def test_of_the_run_shown_it_stays_while_another_is_predicted(self, open_page: Open) -> None:
-        page = train(open_lab(open_page))
-        shown(page.toggle(key="lab.predict").set_value(True).run())
-        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
-        page.session_state["lab.label_noise"] = 1.0
-        shown(page.run())
-        assert page.segmented_control(key="lab.prediction").value is None
-        shown(page.segmented_control(key="lab.prediction").set_value(Shape.RISES).run())
-        assert "You predicted that test accuracy “stays at chance”" in texts(page)
-
-    def test_note_does_not_answer_it(self, open_page: Open) -> None:
-        page = open_lab(open_page, label_noise=1.0)
-        assert "test accuracy stays at chance" in texts(page)
-        shown(page.toggle(key="lab.predict").set_value(True).run())
-        assert "chance" not in texts(page)
-        shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
-        assert "test accuracy stays at chance" in texts(page)
 
 
 class TestRemedies:
@@ -289,21 +181,6 @@ def test_remedy_that_was_stopped_can_be_tried_again_in_its_own_place(open_page: 
     assert second != first
     shown(page.button(key="lab.stop").click().run())
     finish(page)
-
-
-def test_prediction_of_one_run_is_not_that_of_another_that_an_address_shows(open_page: Open) -> None:
-    page = train(open_lab(open_page))
-    first = page.session_state["lab.run"]
-    train(page)
-    second = page.session_state["lab.run"]
-    page.session_state["lab.predicted"] = Shape.FALLS
-    shown(page.run())
-    assert page.session_state["lab.predicted"] is Shape.FALLS
-    page.session_state["lab.late_until"] = 0.0  # the visitor goes back, long after
-    page.query_params["lab"] = first
-    shown(page.run())
-    assert (page.session_state["lab.run"], page.session_state["lab.predicted"]) == (first, None)
-    assert second != first
 
 
 def test_address_from_before_a_click_does_not_undo_it(open_page: Open) -> None:
