@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from babel.messages import Catalog, pofile
+from babel.messages import Catalog, Message, pofile
 
 ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "pages" / "locale"
@@ -76,6 +76,13 @@ def _texts(node: ast.expr) -> Iterator[str]:
     elif isinstance(node, ast.IfExp):
         yield from _texts(node.body)
         yield from _texts(node.orelse)
+
+
+def strings(message: Message) -> list[tuple[str, str]]:
+    """Every form of a message beside its translation."""
+    if isinstance(message.id, str):
+        return [(message.id, message.string)]
+    return [(form, message.string[0]) for form in message.id]
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from visiting import SECONDS, Visitor, settle
-
-expect.set_options(timeout=1000 * SECONDS)
+from visiting import Visitor, settle
 
 RATE = "Learning rate, exact"
 LESSON = {"dataset": "Tiny", "lr": 0.05, "lock": "lr", "hide": "schedule,momentum", "title": "Which batch size?"}

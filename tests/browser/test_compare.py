@@ -6,8 +6,6 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from visiting import SECONDS, Visitor
 
-expect.set_options(timeout=1000 * SECONDS)
-
 LABELS = ["SGD lr=0.01", "SGD lr=0.01 momentum=0.9", "SGD lr=0.01 momentum=0.9 nesterov=on", "Adam lr=0.001"]
 CHART = "document.querySelector('.st-key-compare .js-plotly-plot')"
 

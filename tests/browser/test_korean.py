@@ -6,9 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from serving import Server
-from visiting import SECONDS, Visitor, settle
-
-expect.set_options(timeout=1000 * SECONDS)
+from visiting import Visitor, settle
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PAGES = ["", "compare", "overfitting", "history", "images"]

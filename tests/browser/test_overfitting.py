@@ -1,9 +1,7 @@
 """The notes' sentence about overfitting, as a person meets it: one click, and a gap that cannot be missed."""
 
 from playwright.sync_api import Page, expect
-from visiting import SECONDS, Visitor, settle
-
-expect.set_options(timeout=1000 * SECONDS)
+from visiting import Visitor, settle
 
 
 def read_tiles(page: Page) -> dict[str, float]:

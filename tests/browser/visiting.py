@@ -2,10 +2,11 @@
 
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import BrowserContext, Page, Request, WebSocket
+from playwright.sync_api import BrowserContext, Page, Request, WebSocket, expect
 from serving import Server
 
 SECONDS = 60  # for anything a page is waited for; two cores may be busy with other things
+expect.set_options(timeout=1000 * SECONDS)
 
 
 class Visitor:

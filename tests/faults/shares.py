@@ -28,6 +28,8 @@ def share_out(
 
     Counted from the moment at which as many runs train as may.
     """
+    (warm_up,) = manager.submit([vary(recipe, train_iter=1)], owner="nobody", names=["loads what the first one loads"])
+    wait_until(lambda: manager.get(warm_up).status.is_over, timeout=120)
     own = [
         [
             run_id
