@@ -16,7 +16,7 @@ begin(first_recipe(datasets))
 left, right = st.columns([3, 8], gap="medium")
 with left:
     forms.data_form(datasets)
-    forms.draw_form()
+    forms.batch_form()
     show_downloads(place="images")
 recipe, problems = read_recipe()
 with right:

@@ -24,6 +24,11 @@ def read_runs(run_ids: Sequence[str]) -> list[Run]:
     return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
 
 
+def look_again(runs: Sequence[Run]) -> list[Run]:
+    """These runs as they stand by now, without those deleted meanwhile; one that is over is not read anew."""
+    return [now for run in runs if (now := run if run.status.is_over else find_run(run.id)) is not None]
+
+
 def build_series(runs: Sequence[Run]) -> list[Series]:
     """Group runs by recipe, each with the label that sets it apart."""
     groups = list(group_by_seed(runs).values())
@@ -41,12 +46,11 @@ def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False) -> None:
     """
     active = any(not run.status.is_over for run in runs)
     loads = send_for_images(runs[0].recipe if runs and fingerprints else None)
-    run_ids = [run.id for run in runs]
-    show_part(_draw, run_ids, active or loads, fingerprints, every=1.0 if active or loads else None)
+    show_part(_draw, runs, active or loads, fingerprints, every=1.0 if active or loads else None)
 
 
-def _draw(run_ids: list[str], ticks: bool, fingerprints: bool) -> None:
-    runs = read_runs(run_ids)
+def _draw(drawn: Sequence[Run], ticks: bool, fingerprints: bool) -> None:
+    runs = look_again(drawn)
     if not runs:
         st.text(_("Choose a preset or edit the rows, and press Start: the curves appear here, one colour a recipe."))
         return
@@ -68,7 +72,7 @@ def _draw(run_ids: list[str], ticks: bool, fingerprints: bool) -> None:
             key="compare",
             height=CHART_HEIGHT,
             alt=_("Train loss, test accuracy, learning rate and path of every run."),
-            revision=",".join(run_ids),
+            revision=",".join(run.id for run in drawn),
         )
     with figures:
         _table(series, picked, fingerprints=fingerprints)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import streamlit as st
-from components.comparison_view import build_series, read_runs
+from components.comparison_view import build_series, look_again, read_runs
 from components.live import live_plot
 from components.notices import warn
 from components.state import count_images, get_manager, get_store, read_owner
@@ -95,7 +95,7 @@ def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[
 
 def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str, dataset: str) -> None:
     run_ids = known[place]
-    runs = read_runs(run_ids) if run_ids else []
+    runs = read_runs(run_ids)
     going_on = any(not run.status.is_over for run in runs)
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         st.markdown(f"**{say(claim.says)}**", width="stretch")
@@ -110,8 +110,10 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
     st.caption(f"{say(claim.tries)} {cost}  \n{say(claim.rule)}")
     if refused := st.session_state.pop(f"claims.refused.{claim.key}", None):
         warn(say(refused))
-    if run_ids:
-        show_part(_show_runs, claim, run_ids, going_on, dataset, every=1.0 if going_on else None)
+    if len(runs) < len(run_ids):
+        st.caption(_("Some of its runs were deleted: try it again to decide it."))
+    elif runs:
+        show_part(_show_runs, claim, runs, going_on, dataset, every=1.0 if going_on else None)
 
 
 def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str) -> None:
@@ -133,15 +135,12 @@ def _stop(run_ids: list[str]) -> None:
             get_manager().stop(run_id, owner=read_owner())
 
 
-def _show_runs(claim: Claim, run_ids: list[str], ticks: bool, dataset: str) -> None:
+def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) -> None:
     """Draw how far the experiment is, then what came out, beside its curves."""
-    runs = read_runs(run_ids)
-    if len(runs) < len(run_ids):
-        st.caption(_("Some of its runs were deleted: try it again to decide it."))
-        return
+    runs = look_again(drawn)
     going_on = any(not run.status.is_over for run in runs)
-    if ticks and not going_on:
-        st.rerun()  # the timer and the button above belong to runs that go on
+    if len(runs) < len(drawn) or (ticks and not going_on):
+        st.rerun()  # one was deleted meanwhile, or the timer and the button above belong to runs that go on
     words, picture = st.columns([5, 7], gap="medium")
     with words:
         if going_on:
@@ -160,7 +159,7 @@ def _show_runs(claim: Claim, run_ids: list[str], ticks: bool, dataset: str) -> N
             key=f"claims.chart.{claim.key}",
             height=CHART_HEIGHT,
             alt=_("What the runs of this experiment have measured."),
-            revision=f"{dataset} {run_ids[0]}",
+            revision=f"{dataset} {runs[0].id}",
         )
 
 

@@ -8,6 +8,7 @@ from components.ticking import show_part
 from components.words import _, say, show_duration
 
 from mlpcore.catalog import data_home, known_datasets
+from mlpcore.download import Download
 from mlpcore.sources import ARCHIVES
 
 MEGABYTE = 1_000_000
@@ -22,8 +23,7 @@ def show_downloads(names: Collection[str] = ARCHIVES, *, place: str) -> None:
     missing = [name for name in names if name not in here]
     if not missing:
         return
-    downloads = get_downloads()
-    going_on = [name for name in missing if (one := downloads.find(name)) and not one.progress.phase.is_over]
+    going_on = [name for name in missing if _goes_on(get_downloads().find(name))]
     show_part(_draw, missing, going_on, place, every=1.0 if going_on else None)
 
 
@@ -31,11 +31,11 @@ def _draw(missing: list[str], were_going_on: list[str], place: str) -> None:
     downloads = get_downloads()
     for name in missing:
         download = downloads.find(name)
-        going_on = download is not None and not download.progress.phase.is_over
+        going_on = _goes_on(download)
         if going_on != (name in were_going_on):
             st.rerun()  # it has just begun, or has just arrived
         if going_on:
-            _show_progress(name, place)
+            _show_progress(download, name, place)
             continue
         size = sum(archive.size for archive in ARCHIVES[name].archives) / MEGABYTE
         label = _("Get {name}, {size:.0f} MB").format(name=name, size=size)
@@ -44,8 +44,11 @@ def _draw(missing: list[str], were_going_on: list[str], place: str) -> None:
             st.caption(say(download.progress.sentence))
 
 
-def _show_progress(name: str, place: str) -> None:
-    download = get_downloads().find(name)
+def _goes_on(download: Download | None) -> bool:
+    return download is not None and not download.progress.phase.is_over
+
+
+def _show_progress(download: Download, name: str, place: str) -> None:
     progress = download.progress
     share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 0.0
     st.progress(min(share, 1.0), say(progress.sentence) if progress.sentence else name)

@@ -113,7 +113,7 @@ def data_form(datasets: list[str]) -> None:
     draw_number("validation_size", _("Held out for validation"), step=1000)
 
 
-def draw_form() -> None:
+def batch_form() -> None:
     """Draw the knobs that decide which images a mini-batch holds."""
     draw_row(
         ("batch_size", lambda: draw_number("batch_size", _("Batch size"))),

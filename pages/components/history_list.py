@@ -16,6 +16,7 @@ from mlpcore.store import SORTS, ListedRun
 
 ROWS = 50  # on one page
 MAX_CHOSEN = 50  # runs whose curves are laid over each other
+RECIPE_WIDTH = 320  # pixels: most recipes, and at 1280 pixels all columns but the note
 
 
 def show_list() -> list[str]:
@@ -47,7 +48,7 @@ def show_list() -> list[str]:
             _("best"): st.column_config.NumberColumn(format="%.1f %%"),
             _("final"): st.column_config.NumberColumn(format="%.1f %%"),
             _("started"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-            _("recipe"): st.column_config.TextColumn(width="large"),
+            _("recipe"): st.column_config.TextColumn(width=RECIPE_WIDTH),
         },
     )
     _footer(total, chosen)

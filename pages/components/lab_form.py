@@ -46,8 +46,8 @@ def put_knobs(values: Mapping[str, object]) -> None:
 
 def put_preset(name: str) -> None:
     """Set the knobs to a preset's, on the images that are chosen."""
-    put_knobs(START | PRESETS[name])
-    st.session_state["lab.train_size"] = st.session_state["lab.train_size"] or ALL
+    knobs = START | PRESETS[name]
+    put_knobs(knobs | {"train_size": knobs["train_size"] or ALL})
 
 
 def put_recipe(recipe: Recipe) -> None:

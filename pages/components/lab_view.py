@@ -64,7 +64,7 @@ def _draw(
 
 
 def _status_line(run: Run | None, recipe: Recipe) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         if run is None:
             loading = request_images(recipe)
             if loading is not None and not loading.images.done():

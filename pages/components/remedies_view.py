@@ -79,7 +79,7 @@ def _draw(base_id: str, run_ids: list[str], ticks: bool, hidden: bool) -> None:
 def _progress(tried: dict[str, Run]) -> None:
     names = remedy_names()
     for name, run in tried.items():
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
             st.text(names[name])
             show_badge(run)
             st.text(tell_progress(run))

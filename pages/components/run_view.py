@@ -136,7 +136,7 @@ def _class_sheet(recipe: Recipe) -> bool:
 
 
 def _status_line(run: Run | None, recipe: Recipe) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         if run is None:
             st.text(_waiting_sentence(recipe))
             return
