@@ -31,11 +31,13 @@ class Guest:
         self.query = self._url.query
         self.errors: list[str] = []
         self.ticks: list[float] = []  # seconds from asking for a fragment to having it
+        self.sizes: list[int] = []  # bytes that each of them brought
         self.timers: dict[str, float] = {}  # fragment: seconds between two ticks
         self._buttons: dict[str, str] = {}  # key: id
         self._page = ""
         self._kept: dict[str, tuple[ForwardMsg, int]] = {}  # hash: message, runs since it was last wanted
         self._runs_kept = 2
+        self._received = 0  # bytes
 
     async def __aenter__(self) -> "Guest":
         cookies = await asyncio.to_thread(self._fetch_cookies)
@@ -95,8 +97,9 @@ class Guest:
                 if due > until:
                     return
                 await asyncio.sleep(max(due - now, 0))
-                asked[fragment] = monotonic()
+                asked[fragment], received = monotonic(), self._received
                 self.ticks.append(await self.run(fragment=fragment))
+                self.sizes.append(self._received - received)
         except (ConnectionClosed, TimeoutError) as error:
             self.errors.append(f"{type(error).__name__}: {error}")
 
@@ -117,6 +120,7 @@ class Guest:
 
     def _take(self, payload: bytes) -> bool:
         """Take in one message; whether it says that all is drawn."""
+        self._received += len(payload)
         message = ForwardMsg.FromString(payload)
         if message.WhichOneof("type") == "ref_hash":
             message, _age = self._kept[message.ref_hash]
