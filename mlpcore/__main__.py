@@ -51,8 +51,8 @@ EXIT_CODES = {RunStatus.FINISHED: 0, RunStatus.DIVERGED: 1, RunStatus.STOPPED: I
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments (sys.argv without the program, if None) say; return the exit code."""
-    # The manager's log holds tracebacks. They are kept with the run; here its sentence is enough.
-    logging.getLogger("mlpcore.manager").addHandler(logging.NullHandler())
+    # The training thread's log holds tracebacks. They are kept with the run; here its sentence is enough.
+    logging.getLogger("mlpcore.rounds").addHandler(logging.NullHandler())
     given = _build_parser().parse_args(arguments)
     try:
         return given.command(given)
@@ -160,7 +160,7 @@ def _read_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
 
 def _read_json(file: str) -> Any:
     try:
-        with contextlib.nullcontext(sys.stdin) if file == "-" else open(file, encoding="utf-8") as source:  # noqa: PTH123
+        with contextlib.nullcontext(sys.stdin) if file == "-" else Path(file).open(encoding="utf-8") as source:
             text = source.read(MAX_CHARACTERS + 1)
         if len(text) > MAX_CHARACTERS:
             template = "{file} is too long: a recipe has at most {most:,} characters."

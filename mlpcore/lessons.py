@@ -23,7 +23,6 @@ GROUPS = {
         *dict.fromkeys(name for kind in SCHEDULERS.values() for name in kind.model_fields if name != "name"),
     ),
 }
-CHANGES = {"field": "changes"}
 CHOICES = [name for name in KNOBS if name != "changes"]  # what can be locked or hidden
 
 
@@ -108,7 +107,8 @@ def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe
     lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title, others=values)
     kept = lesson.without_held(recipe.changes)
     if kept != recipe.changes:
-        refused.append(Sentence("{field} edits a knob that this lesson holds: that edit is left out.", CHANGES))
+        template = "{field} edits a knob that this lesson holds: that edit is left out."
+        refused.append(Sentence(template, {"field": "changes"}))
     return recipe.model_copy(update={"changes": kept}), lesson, refused
 
 

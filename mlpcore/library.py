@@ -1,5 +1,6 @@
 """The images in memory: each data set once, loaded in a thread of its own, shared by all who ask."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from mlpcore.data import load_data
 
 KEPT = 3  # data sets that stay in memory though nobody holds them
 RETRY_SECONDS = 5.0  # for so long a failure is the answer to those who ask again, unless the data set changes
+
+log = logging.getLogger(__name__)
 
 
 class Loading:
@@ -64,7 +67,8 @@ class ImageLibrary:
         try:
             train, test = load_data(dataset, self._home(), download=False, progress=report)
             loading.images.set_result(place_images(train, test, torch.device(device)))
-        except BaseException as error:  # noqa: BLE001  whatever it is belongs to those who wait for the images
+        except BaseException as error:  # whatever it is belongs to those who wait for the images
+            log.info("%s could not be loaded.", dataset, exc_info=True)
             loading.failed_at = time.monotonic()
             loading.images.set_exception(error)
 

@@ -1,13 +1,10 @@
 """RunManager: what people ask for and what pages read; training and storing go on in threads behind it."""
 
-import platform
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-
-import torch
 
 from mlpcore.catalog import data_home
 from mlpcore.cohort import cohort_key
@@ -17,6 +14,7 @@ from mlpcore.library import ImageLibrary
 from mlpcore.members import Group, Member, Roster, find_obstacle
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import Recipe, with_change
+from mlpcore.repeats import find_versions
 from mlpcore.rounds import Train, TrainingThread, train_on
 from mlpcore.runs import Run, RunStatus
 from mlpcore.sights import Sight
@@ -239,7 +237,7 @@ def _build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") ->
         status=RunStatus.QUEUED,
         created=time.time(),
         owner=owner,
-        versions={"torch": torch.__version__, "python": platform.python_version()},
+        versions=find_versions(),
         continues=continues,
     )
 

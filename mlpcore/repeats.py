@@ -8,6 +8,11 @@ from mlpcore.device import pick_device
 from mlpcore.runs import Run
 
 
+def find_versions() -> dict[str, str]:
+    """Name what a run's last digits depend on, by version."""
+    return {"torch": torch.__version__, "python": platform.python_version()}
+
+
 def repeats(run: Run) -> bool:
     """Whether the run was measured as it would be now: on the CPU, by the same versions of torch and Python.
 
@@ -19,5 +24,4 @@ def repeats(run: Run) -> bool:
         device = pick_device(run.recipe.device)
     except ValueError:
         return False
-    here = {"torch": torch.__version__, "python": platform.python_version()}
-    return run.device == device.type == "cpu" and dict(run.versions) == here
+    return run.device == device.type == "cpu" and dict(run.versions) == find_versions()

@@ -68,7 +68,8 @@ class TrainingThread:
         while not self._roster.is_closing:
             try:
                 self._take_turn()
-            except BaseException as error:  # noqa: BLE001  a defect here must not leave runs that go on for ever
+            except BaseException as error:  # a defect here must not leave runs that go on for ever
+                log.exception("The thread that trains failed, and all runs with it.")
                 for group in self._roster.groups():
                     self._fail(group, error)
 
@@ -137,7 +138,8 @@ class TrainingThread:
             if group.training is not None:
                 sent, group.outbox = group.outbox, []
                 self._record(group, group.training.send(sent or None))
-        except BaseException as error:  # noqa: BLE001  a failure of any kind is the run's, not the thread's
+        except BaseException as error:  # a failure of any kind is the run's, not the thread's
+            log.exception("A run failed.")
             self._fail(group, error)
 
     def _begin(self, group: Group) -> None:
@@ -175,7 +177,6 @@ class TrainingThread:
                     self._end(member, progress.over[member.position], explain_end(progress, member.position))
 
     def _fail(self, group: Group, error: BaseException) -> None:
-        log.error("A run failed.", exc_info=error)
         with self._roster.lock:
             for member in group.members:
                 if not member.run.status.is_over:

@@ -7,12 +7,13 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from mlpcore.messages import read_sentence
+from mlpcore.messages import read_sentence, write_sentence
 from mlpcore.recipe import Recipe
 from mlpcore.runs import Evaluation, Run, RunStatus
 
 MEASURES = [field.name for field in fields(Evaluation)]
 COLUMNS = [field.name for field in fields(Run) if field.name != "evaluations"]
+LISTED = ["dataset", "optimizer", "best_acc", "last_acc"]  # what lists sort and filter by, kept beside the run
 
 
 def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...]) -> Run:
@@ -28,6 +29,20 @@ def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...]) -> 
     except (ValueError, TypeError) as error:
         raise ValueError(f"Run {values['id']} was stored in a form that this version cannot read.") from error
     return Run(**{**values, **read}, evaluations=evaluations)
+
+
+def write_run(run: Run) -> dict[str, Any]:
+    """Make the row of a run, with what lists need. Raises ValueError where a number is not finite."""
+    values = {name: getattr(run, name) for name in COLUMNS} | {
+        "recipe": run.recipe.model_dump_json(),
+        "versions": json.dumps(dict(run.versions)),
+        "message": write_sentence(run.message),
+        "created": finite("created", run.created),
+        "seconds": finite("seconds", run.seconds),
+        "dataset": run.recipe.dataset,
+        "optimizer": run.recipe.optimizer.name,
+    }
+    return values | find_accuracies(run.evaluations)
 
 
 def read_evaluation(values: Mapping[str, Any]) -> Evaluation:

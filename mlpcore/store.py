@@ -18,7 +18,17 @@ from mlpcore.messages import Sentence, SentenceError, write_sentence
 from mlpcore.migrations import SCHEMA, migrate
 from mlpcore.presence import Presence
 from mlpcore.recipe import Recipe
-from mlpcore.rows import COLUMNS, MEASURES, find_accuracies, finite, read_evaluation, read_run, write_evaluation
+from mlpcore.rows import (
+    COLUMNS,
+    LISTED,
+    MEASURES,
+    find_accuracies,
+    finite,
+    read_evaluation,
+    read_run,
+    write_evaluation,
+    write_run,
+)
 from mlpcore.runs import Evaluation, Run, RunStatus
 from mlpcore.sight_files import SightFiles
 
@@ -28,8 +38,7 @@ INTERRUPTED = Sentence("The program ended while this run was going on; what it h
 SORTS = ("created", "name", "best_acc", "last_acc", "seconds")  # what a list can be sorted by
 ACTIVE = tuple(status for status in RunStatus if not status.is_over)
 
-_LISTED = ["dataset", "optimizer", "best_acc", "last_acc"]  # what lists sort and filter by, kept beside the run
-_runs = table("runs", *map(column, [*COLUMNS, *_LISTED, "server"]))
+_runs = table("runs", *map(column, [*COLUMNS, *LISTED, "server"]))
 _evaluations = table("evaluations", column("run_id"), *map(column, MEASURES))
 _log = logging.getLogger(__name__)
 
@@ -99,7 +108,7 @@ class RunStore:
 
     def create_many(self, runs: Sequence[Run]) -> None:
         """Store new runs with the evaluations they have, all of them or none. Raises ValueError if an id is taken."""
-        rows = [_write_run(run) for run in runs]
+        rows = [write_run(run) for run in runs]
         with self._write() as connection:
             going_on = any(not run.status.is_over for run in runs)
             server = self._announce(connection) if going_on else ""
@@ -276,9 +285,8 @@ class RunStore:
             left = connection.execute(select(_runs.c.id, _runs.c.server).where(mine).order_by(_runs.c.created)).all()
             living = {self._site + token for token in self._presence.living()}
             dead = [row.id for row in left if row.server not in living]
-            for run_id in dead:
-                values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
-                connection.execute(update(_runs).where(_runs.c.id == run_id).values(values))
+            values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
+            connection.execute(update(_runs).where(_runs.c.id.in_(dead)).values(values))
         return dead
 
     def _read_or_skip(self, values: dict[str, Any]) -> Run | None:
@@ -327,19 +335,6 @@ def _one_at_a_time(connection: Connection) -> None:
 
 def _columns() -> list[Any]:
     return [_runs.c[name] for name in COLUMNS]
-
-
-def _write_run(run: Run) -> dict[str, Any]:
-    values = {name: getattr(run, name) for name in COLUMNS} | {
-        "recipe": run.recipe.model_dump_json(),
-        "versions": json.dumps(dict(run.versions)),
-        "message": write_sentence(run.message),
-        "created": finite("created", run.created),
-        "seconds": finite("seconds", run.seconds),
-        "dataset": run.recipe.dataset,
-        "optimizer": run.recipe.optimizer.name,
-    }
-    return values | find_accuracies(run.evaluations)
 
 
 def _filtered(query: Select[Any], owner: str | None, statuses: Sequence[RunStatus] | None) -> Select[Any]:

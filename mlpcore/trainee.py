@@ -31,9 +31,9 @@ class Trainee:
         )
         self.indices, self.labels = drawn.indices, drawn.labels
         self.validation_indices, self.validation_labels = drawn.validation_indices, drawn.validation_labels
-        sample_size = min(SAMPLE_SIZE, len(self.indices))
         order = torch.randperm(len(self.indices), generator=build_generator(recipe.seed, "sample"))
-        self.sample = order[:sample_size]  # positions among the run's training images
+        sample = order[:SAMPLE_SIZE]  # positions among the run's training images
+        self.sample_indices, self.sample_labels = self.indices[sample], self.labels[sample]
         self.changes = list(recipe.changes)
         self.losses: list[float] = []
         self.lr = 0.0  # of the last iteration

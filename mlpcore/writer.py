@@ -93,7 +93,9 @@ class RunWriter:
         except StoreError:
             member.is_stored = False
             raise
-        except Exception:  # another process has ended it, its row is gone, or a value is none that can be kept
+        # Another process has ended it, its row is gone, or a value is none that can be kept: whatever it is, this
+        # thread goes on, for it stores everybody's runs.
+        except Exception:
             log.exception("Run %s can no longer be stored.", run.id)
             if run.status.is_over:
                 self._write_end(member, run)
@@ -109,7 +111,7 @@ class RunWriter:
         except StoreError:
             member.is_stored = False
             raise
-        except Exception:
+        except Exception:  # as above
             log.warning("The end of run %s cannot be stored either.", run.id, exc_info=True)
 
     def _write_sight(self, member: Member, run: Run) -> None:

@@ -98,13 +98,14 @@ IMPORTS = {
     "seeing": "sights",
     "trainee": "batches data optimizers recipe schedules seeds",
     "capture": "network",
-    "cohort": "batches capture models network recipe runs seeds seeing sights trainee",
+    "measuring": "batches network seeing",
+    "cohort": "batches capture measuring models network recipe runs seeds seeing sights trainee",
     "library": "batches catalog data",
     "members": "cohort library messages runs sights",
     "writer": "members messages runs store",
     "endings": "cohort messages runs",
     "rounds": "batches cohort device endings library members messages recipe runs turns",
-    "manager": "catalog cohort device endings library members messages recipe rounds runs sights store writer",
+    "manager": "catalog cohort device endings library members messages recipe repeats rounds runs sights store writer",
     "__main__": "catalog device download folders library manager messages problems recipe runs sources store",
 }
 WITHOUT_TORCH = [*list(IMPORTS)[: list(IMPORTS).index("seeds")], "__main__"]

@@ -162,6 +162,15 @@ class TestRefusals:
         assert main(["train", *SMALL]) == 2
         assert "name another folder in MLPCORE_HOME" in capsys.readouterr().err
 
+    def test_a_run_that_fails_says_why_in_a_sentence_and_no_more(self, homes):
+        (homes / "data" / "colours" / "train" / "red" / "0.png").write_bytes(b"no image")
+        code = "import sys; from mlpcore.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        process = as_process(code, "train", *SMALL)
+        _out, said = process.communicate()
+        assert process.returncode == 2
+        assert "Traceback" not in said
+        assert said.endswith("train/red/0.png is not a readable image: replace or remove it.\n")
+
 
 def test_every_knob_of_a_recipe_is_a_flag(capsys):
     with pytest.raises(SystemExit) as end:
