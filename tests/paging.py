@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mlpcore.store import RunStore
 from tests.image_folders import write_images
 
 if TYPE_CHECKING:
@@ -54,6 +56,14 @@ def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     manager.shutdown()
     st.cache_resource.clear()
     st.cache_data.clear()
+
+
+@pytest.fixture
+def page_store(tmp_path: Path) -> Iterator[RunStore]:
+    """The runs of the pages that `open_page` opens."""
+    (tmp_path / "home").mkdir(exist_ok=True)
+    with closing(RunStore(f"sqlite:///{tmp_path / 'home' / 'runs.sqlite3'}")) as store:
+        yield store
 
 
 def shown(page: "AppTest") -> "AppTest":

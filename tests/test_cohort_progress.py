@@ -17,7 +17,6 @@ from mlpcore.data import ImageSplit, draw_training_set
 from mlpcore.recipe import SGD, Adam, Change, Recipe, with_change
 from mlpcore.runs import RunStatus
 from mlpcore.schedules import preview_rates
-from mlpcore.trainee import SAMPLE_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -205,5 +204,10 @@ class TestMeasures:
         with pytest.raises(ValueError, match=r"batch_size is 121: it must be a whole number from 1 to 120\."):
             next(train_cohort([recipe(batch_size=121)], images, device=CPU))
 
-    def test_the_sample_that_train_accuracy_is_measured_on_is_bounded(self):
-        assert SAMPLE_SIZE == 2000
+    def test_the_sample_that_train_accuracy_is_measured_on_is_bounded(self, tiny_images):
+        train_split, test_split = tiny_images
+        many = replace(train_split, data=train_split.data.repeat(17, 1, 1, 1), targets=train_split.targets.repeat(17))
+        images = place_images(many, test_split, CPU)  # 2,040 to train on
+        (history,) = train([recipe(train_iter=40, eval_every=2)], images)
+        hits = [2000 * evaluation.train_acc for evaluation in history]
+        assert hits == [pytest.approx(round(hit), abs=1e-9) for hit in hits]

@@ -10,14 +10,20 @@ import pytest
 import streamlit as st
 from components.lab_form import START
 from components.presence import SEEN_SECONDS
+from components.state import get_downloads
+from fileserver import FileServer
+from lab_page import open_lab
+from managing import wait_until
 from paging import SECONDS, Open, is_over, shown, wait_for
+from published import cifar_archive, cifar_set
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from mlpcore import library, manager
+from mlpcore import catalog, library, manager
 from mlpcore.recipe import Recipe
 from mlpcore.remedies import build_lab_recipe
 from mlpcore.runs import RunStatus
+from mlpcore.sources import ARCHIVES
 from mlpcore.store import RunStore, StoreError
 
 TINY = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=4, hidden_sizes=(8,))
@@ -173,6 +179,68 @@ class TestImages:
         assert gate.came == came + 1
 
 
+KNOBS = {"train_iter": "200000", "eval_every": "200", "batch_size": "4", "hidden_sizes": "8"}
+
+
+class TestRuns:
+    """What shows a run is drawn by timers while it goes on, and by none when it is over."""
+
+    @staticmethod
+    def press(open_page: Open, path: str) -> tuple[AppTest, list[str]]:
+        """A page on which long runs were started, and those runs."""
+        if path == "overfitting.py":
+            page = open_lab(open_page, train_iter=50_000)
+            shown(page.button(key="lab.start").click().run())
+            return page, [page.session_state["lab.run"]]
+        page = open_page(**KNOBS)
+        if path == "playground.py":
+            shown(page.button(key="start").click().run())
+            return page, [page.session_state["run"]]
+        page.query_params.clear()
+        shown(page.switch_page(path).run())
+        shown(page.button(key="compare.start").click().run())
+        return page, page.session_state["compare.runs"]
+
+    @pytest.mark.parametrize(("path", "parts"), [("playground.py", 2), ("compare.py", 1), ("overfitting.py", 2)])
+    def test_that_go_on_and_are_stopped(self, open_page: Open, browser: Browser, path: str, parts: int) -> None:
+        page, ids = self.press(open_page, path)
+        shared = manager.shared_manager()
+        wait_for(page, lambda: all(shared.get(run_id).evaluations for run_id in ids))
+        wait_for(page, is_loaded)
+        assert len(browser.waiting) == parts
+        for run_id in ids:
+            shared.stop(run_id, owner=page.session_state["owner"])
+        wait_for(page, lambda: all(shared.get(run_id).status.is_over for run_id in ids))
+        assert browser.waiting == []
+
+    def test_of_a_claim(self, open_page: Open, browser: Browser, gate: Gate) -> None:
+        page = open_page("concepts.py", concept="claims")
+        shown(page.selectbox(key="claims.dataset").select("Tiny").run())
+        assert browser.waiting == []
+        shown(page.button(key="claims.try.memorising").click().run())
+        assert len(browser.waiting) == 1
+        gate.opened.set()
+        wait_for(page, lambda: manager.shared_manager().list_active() == [])
+        assert browser.waiting == []
+
+
+def test_download_is_watched_until_it_is_here(
+    open_page: Open, browser: Browser, server: FileServer, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    monkeypatch.setitem(ARCHIVES, "CIFAR10", cifar_set(server.add("/c", cifar_archive(), hold_after=10)))
+    monkeypatch.setattr(catalog, "ARCHIVES", ARCHIVES)
+    monkeypatch.setenv("MLPCORE_DATA", str(tmp_path / "data"))
+    page = wait_for(shown(open_page().switch_page("images.py").run()), is_loaded)
+    assert browser.waiting == []
+    shown(page.button(key="download.images.CIFAR10").click().run())
+    assert len(browser.waiting) == 1
+    server.released.set()
+    wait_for(page, lambda: get_downloads().find("CIFAR10").progress.phase.is_over)
+    assert browser.waiting == []
+    assert "download.images.CIFAR10" not in [button.key for button in page.button]
+
+
 def test_remedies_whose_test_figures_are_hidden_show_how_far_they_are_and_free_the_buttons_when_over(
     open_page: Open, browser: Browser
 ) -> None:
@@ -192,9 +260,7 @@ def test_remedies_whose_test_figures_are_hidden_show_how_far_they_are_and_free_t
     assert sum("of 200,000 iterations" in text for text in texts(page)) == 2  # the base's and its own
     (remedy,) = page.session_state["lab.remedies"]
     shared.stop(remedy, owner="ann")
-    pause, ended = Event(), is_over(remedy)
-    while not ended():
-        pause.wait(0.02)
+    wait_until(is_over(remedy), SECONDS)
     browser.tick(page)
     assert not page.button(key="lab.start").disabled
 

@@ -199,7 +199,7 @@ def test_recipe_of_fifty_thousand_unknown_names_is_refused_at_once() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end")
-def test_file_without_an_end_is_not_read_to_it(home: Path) -> None:
-    assert home
+@pytest.mark.usefixtures("home")
+def test_file_without_an_end_is_not_read_to_it() -> None:
     code, said = train("--recipe", "/dev/zero")
     assert (code, said.count("\n")) == (2, 1)

@@ -83,21 +83,14 @@ def make_run(run_id: str, **values: object) -> Run:
     return replace(made, evaluations=points, **values)
 
 
-@pytest.fixture
-def store(open_page: Open, tmp_path: Path) -> Iterator[RunStore]:
-    """Where the pages' runs are; `open_page` has said where that is."""
-    assert open_page
-    (tmp_path / "home").mkdir()
-    with closing(RunStore(f"sqlite:///{tmp_path / 'home' / 'runs.sqlite3'}")) as store:
-        yield store
-
-
 @pytest.mark.parametrize("path", PAGES)
-def test_no_message_to_a_widget_breaks_a_page_or_starts_anything(open_page: Open, store: RunStore, path: str) -> None:
+def test_no_message_to_a_widget_breaks_a_page_or_starts_anything(
+    open_page: Open, page_store: RunStore, path: str
+) -> None:
     page = open_page(path)
     for sent in spoil(page):
         assert [entry.value for entry in page.exception] == [], sent
-    assert store.count() == 0
+    assert page_store.count() == 0
 
 
 @pytest.mark.parametrize("concept", CONCEPTS)
@@ -112,28 +105,28 @@ def test_no_message_to_a_widget_breaks_a_concept(open_page: Open, concept: str) 
     [("", {"run": "a"}), ("compare.py", {"runs": "a,b"}), ("overfitting.py", {"lab": "a"}), ("history.py", {})],
 )
 def test_no_message_to_a_widget_breaks_a_page_with_runs(
-    open_page: Open, store: RunStore, path: str, query: dict[str, str]
+    open_page: Open, page_store: RunStore, path: str, query: dict[str, str]
 ) -> None:
-    store.create_many([make_run("a"), make_run("b", recipe=Recipe(dataset="Tiny", batch_size=16))])
+    page_store.create_many([make_run("a"), make_run("b", recipe=Recipe(dataset="Tiny", batch_size=16))])
     page = open_page(path, **query)
     if path == "history.py":
         page.session_state["history.chosen"] = ["a", "b"]
         shown(page.run())
     for sent in spoil(page, most=6):
         assert [entry.value for entry in page.exception] == [], sent
-    assert store.count() == 2
+    assert page_store.count() == 2
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS)
 def test_whole_number_that_is_none_trains_nothing_and_shows_no_traceback(
-    open_page: Open, store: RunStore, caplog: pytest.LogCaptureFixture, value: float
+    open_page: Open, page_store: RunStore, caplog: pytest.LogCaptureFixture, value: float
 ) -> None:
     """Streamlit itself fails to read it, before the page is run: what is seen is its own sentence."""
     page = open_page()
     with caplog.at_level(logging.CRITICAL, "streamlit"):
         send(page, page.number_input(key="knob.batch_size").proto.id, "double_value", value)
     assert ["redacted" in entry.value for entry in page.exception] == [True]
-    assert store.count() == 0
+    assert page_store.count() == 0
 
 
 def read_texts(page: "AppTest") -> list[str]:
@@ -145,7 +138,7 @@ def read_texts(page: "AppTest") -> list[str]:
     [("knob.hidden_sizes", "hidden_sizes"), ("knob.MultiStepLR.milestones", "milestones"), ("knob.SGD.lr.text", "lr")],
 )
 def test_start_is_shut_while_a_knob_says_nonsense_and_the_knob_is_named(
-    open_page: Open, store: RunStore, key: str, named: str
+    open_page: Open, page_store: RunStore, key: str, named: str
 ) -> None:
     page = open_page(scheduler="MultiStepLR", milestones="10,20")
     refused = 0
@@ -156,7 +149,7 @@ def test_start_is_shut_while_a_knob_says_nonsense_and_the_knob_is_named(
         if is_named:  # a message may press a button that is shut all the same
             send(page, page.button(key="start").proto.id, "trigger_value", True)
             refused += 1
-        assert store.count() == 0
+        assert page_store.count() == 0
         shown(page)
     assert refused > 30
 
@@ -189,7 +182,7 @@ READERS = ("", "compare.py")  # the pages that read a recipe from their address
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_address_breaks_a_page_or_starts_anything(open_page: Open, store: RunStore, path: str) -> None:
+def test_no_address_breaks_a_page_or_starts_anything(open_page: Open, page_store: RunStore, path: str) -> None:
     page = open_page(path)
     for name, values in ADDRESSES.items():
         for value in values if path in READERS else values[-1:]:
@@ -202,7 +195,7 @@ def test_no_address_breaks_a_page_or_starts_anything(open_page: Open, store: Run
     for name, values in ADDRESSES.items():
         page.query_params[name] = values[-1]
     shown(page.run())
-    assert store.count() == 0
+    assert page_store.count() == 0
 
 
 def check_no_markup(page: "AppTest") -> None:
@@ -220,11 +213,11 @@ def test_addresses_without_end_are_answered_with_few_sentences(open_page: Open) 
 class TestMarkup:
     @pytest.mark.parametrize("text", MARKUP)
     def test_names_notes_and_messages_in_the_database_are_shown_as_text(
-        self, open_page: Open, store: RunStore, text: str
+        self, open_page: Open, page_store: RunStore, text: str
     ) -> None:
         message = {"template": "{why}", "values": {"why": text}}
         runs = [make_run(run_id, name=text, note=text, message=Sentence(**message)) for run_id in ("a", "b")]
-        store.create_many(runs)
+        page_store.create_many(runs)
         for path, query in (("", {"run": "a"}), ("compare.py", {"runs": "a,b"}), ("overfitting.py", {"lab": "a"})):
             check_no_markup(open_page(path, **query))
         page = open_page("history.py")
@@ -234,17 +227,17 @@ class TestMarkup:
         assert text in list(page.dataframe[0].value["name"])
 
     def test_data_set_in_the_database_that_no_recipe_may_have_is_left_out(
-        self, open_page: Open, store: RunStore, tmp_path: Path
+        self, open_page: Open, page_store: RunStore, tmp_path: Path
     ) -> None:
-        store.create_many([make_run("a"), make_run("b")])
+        page_store.create_many([make_run("a"), make_run("b")])
         with closing(sqlite3.connect(tmp_path / "home" / "runs.sqlite3")) as database, database:
             database.execute("update runs set recipe = replace(recipe, 'Tiny', ?) where id = 'a'", (MARKUP[1],))
         for path, query in (("", {"run": "a"}), ("compare.py", {"runs": "a,b"}), ("history.py", {})):
             check_no_markup(open_page(path, **query))
 
     @pytest.mark.parametrize("name", ["_x_", "www.a.example", "- x", "1. x", "--- x", "__init__"])
-    def test_data_set_is_shown_letter_by_letter(self, open_page: Open, store: RunStore, name: str) -> None:
-        store.create(make_run("a", recipe=Recipe(dataset=name.strip("- ") if name[0] == "-" else name)))
+    def test_data_set_is_shown_letter_by_letter(self, open_page: Open, page_store: RunStore, name: str) -> None:
+        page_store.create(make_run("a", recipe=Recipe(dataset=name.strip("- ") if name[0] == "-" else name)))
         page = open_page("", run="a")
         captions = [element.value for element in page.caption if "iterations of" in element.value]
         assert captions
