@@ -111,6 +111,7 @@ def plotly_js(request: Request) -> Response:
     headers = {"cache-control": f"public, max-age={ONE_YEAR}, immutable", "vary": "accept-encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(zipped, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
+    # "identity": what says how it is encoded is left alone by Streamlit's own compression
     return Response(plain, media_type="text/javascript", headers=headers | {"content-encoding": "identity"})
 
 

@@ -65,21 +65,20 @@ def _draw(
 
 def _status_line(run: Run | None, recipe: Recipe) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
-        if run is None:
-            loading = request_images(recipe)
-            if loading is not None and not loading.images.done():
-                st.text(tell_loading(loading.progress))
-            else:
-                st.text(_("Press Start: both curves are measured with dropout off."))
-            return
-        show_badge(run)
-        message = run.message or (None if run.status.is_over else get_manager().trouble)
-        if message:
-            st.text(say(message))
-        elif run.status is RunStatus.QUEUED:
-            st.text(say_what_it_waits_for(run))
-        else:
-            st.text(tell_progress(run))
+        if run is not None:
+            show_badge(run)
+        st.text(_tell_state(run, recipe), width="stretch")
+
+
+def _tell_state(run: Run | None, recipe: Recipe) -> str:
+    if run is None:
+        loading = request_images(recipe)
+        if loading is not None and not loading.images.done():
+            return tell_loading(loading.progress)
+        return _("Press Start: both curves are measured with dropout off.")
+    if message := run.message or (None if run.status.is_over else get_manager().trouble):
+        return say(message)
+    return say_what_it_waits_for(run) if run.status is RunStatus.QUEUED else tell_progress(run)
 
 
 def tell_progress(run: Run) -> str:

@@ -12,6 +12,7 @@ const DARK = {
   "#8a94a0": "#8a97a5", // marks and notes
 };
 const states = new WeakMap();
+const darkness = new Map(); // colour → whether it is dark
 let library;
 
 function loadPlotly(source) {
@@ -34,15 +35,23 @@ function byFinger() {
   return matchMedia("(pointer: coarse)").matches;
 }
 
+// Whether a colour, however CSS writes it, is a dark one; it is painted to find out, once.
+function isDark(colour) {
+  if (!darkness.has(colour)) {
+    const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    probe.fillStyle = colour;
+    probe.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+    darkness.set(colour, 0.299 * red + 0.587 * green + 0.114 * blue < 128);
+  }
+  return darkness.get(colour);
+}
+
 function readTheme(element) {
   const css = getComputedStyle(element);
   const read = (name) => css.getPropertyValue(name).trim();
-  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  probe.fillStyle = read("--st-background-color");
-  probe.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
   return {
-    dark: 0.299 * red + 0.587 * green + 0.114 * blue < 128,
+    dark: isDark(read("--st-background-color")),
     text: read("--st-text-color"),
     background: read("--st-background-color"),
     border: read("--st-border-color"),

@@ -82,7 +82,7 @@ def _progress(tried: dict[str, Run]) -> None:
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
             st.text(names[name])
             show_badge(run)
-            st.text(tell_progress(run))
+            st.text(tell_progress(run), width="stretch")
 
 
 def _verdict(base: Run, tried: dict[str, Run]) -> None:

@@ -138,7 +138,7 @@ def _class_sheet(recipe: Recipe) -> bool:
 def _status_line(run: Run | None, recipe: Recipe) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         if run is None:
-            st.text(_waiting_sentence(recipe))
+            st.text(_waiting_sentence(recipe), width="stretch")
             return
         show_badge(run)
         if run.continues:
@@ -147,7 +147,7 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
             st.badge(_("continued"), color="gray", help=f"{told} {tell_sameness([first])}")
         trouble = None if run.status.is_over else get_manager().trouble
         message = run.message or trouble
-        st.text(say(message) if message else _progress_sentence(run))
+        st.text(say(message) if message else _progress_sentence(run), width="stretch")
 
 
 def _waiting_sentence(recipe: Recipe) -> str:
