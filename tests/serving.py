@@ -56,6 +56,12 @@ class Server:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """What the process left with; the negative number of the signal that ended it; None while it goes on."""
+        assert self._process is not None
+        return self._process.poll()
+
     def kill(self) -> None:
         """End the process as a power cut would."""
         self._end(signal.SIGKILL)

@@ -1,8 +1,6 @@
 """What the playground tells of a run under its curves."""
 
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from paging import Open, shown
@@ -16,17 +14,15 @@ RECIPE = Recipe(dataset="Tiny", scheduler=Constant())
 
 
 @pytest.fixture
-def open_run(open_page: Open, tmp_path: Path) -> Callable[[list[float]], AppTest]:
+def open_run(open_page: Open, page_store: RunStore) -> Callable[[list[float]], AppTest]:
     """Open the playground at a finished run whose losses are given, one each 300 iterations."""
 
     def open_run(losses: list[float]) -> AppTest:
         points = [
             Evaluation(300 * place, loss, loss, 0.5, loss, 0.5, 0.01, 1.0) for place, loss in enumerate(losses, 1)
         ]
-        (tmp_path / "home").mkdir()
-        with closing(RunStore(f"sqlite:///{tmp_path / 'home' / 'runs.sqlite3'}")) as store:
-            finished = {"status": RunStatus.FINISHED, "step": 3000, "evaluations": tuple(points)}
-            store.create(Run(id="a", name="run a", recipe=RECIPE, created=1.0, **finished))
+        finished = {"status": RunStatus.FINISHED, "step": 3000, "evaluations": tuple(points)}
+        page_store.create(Run(id="a", name="run a", recipe=RECIPE, created=1.0, **finished))
         return open_page(run="a")
 
     return open_run

@@ -2,9 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from threading import Event
 
 import pytest
 import streamlit as st
@@ -16,8 +14,8 @@ from lab_page import open_lab
 from managing import wait_until
 from paging import SECONDS, Open, is_over, shown, wait_for
 from published import cifar_archive, cifar_set
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.testing.v1 import AppTest, local_script_runner
+from streamlit.testing.v1 import AppTest
+from ticks import Browser, Gate
 
 from mlpcore import catalog, library, manager
 from mlpcore.recipe import Recipe
@@ -29,13 +27,6 @@ from mlpcore.store import RunStore, StoreError
 TINY = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=4, hidden_sizes=(8,))
 LONG = TINY.model_copy(update={"train_iter": 200_000, "eval_every": 200})
 PREPARING = "The images are being prepared: "
-
-
-class Gate:
-    """What loading waits for; it counts what came."""
-
-    def __init__(self) -> None:
-        self.opened, self.came = Event(), 0
 
 
 @pytest.fixture
@@ -50,39 +41,6 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
     monkeypatch.setattr(library, "load_data", wait_and_load)
     return gate
-
-
-class Browser:
-    """What a browser does of itself: it knows what the page it shows asks for, and when a timer is due."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
-        self._sent: list[ForwardMsg] = []
-        read = local_script_runner.LocalScriptRunner.forward_msgs
-
-        def receive(runner: local_script_runner.LocalScriptRunner) -> list[ForwardMsg]:
-            self._sent = read(runner)
-            return self._sent
-
-        monkeypatch.setattr(local_script_runner.LocalScriptRunner, "forward_msgs", receive)
-
-    @property
-    def timers(self) -> dict[str, float]:
-        """The parts of the page that a timer draws anew, by how often."""
-        sent = [message.auto_rerun for message in self._sent if message.HasField("auto_rerun")]
-        return {one.fragment_id: one.interval for one in sent}
-
-    @property
-    def waiting(self) -> list[str]:
-        """Those of them that wait for something: all but the one that tells who is here."""
-        return [part for part, seconds in self.timers.items() if seconds != SEEN_SECONDS]
-
-    def tick(self, page: AppTest) -> AppTest:
-        """Let the timers draw their parts once."""
-        ask = partial(local_script_runner.RerunData, fragment_id_queue=list(self.timers), is_auto_rerun=True)
-        with self._monkeypatch.context() as patch:
-            patch.setattr(local_script_runner, "RerunData", ask)
-            return shown(page.run())
 
 
 @pytest.fixture
