@@ -1,22 +1,19 @@
 """The command line: train a recipe without a page, list the devices and the data sets.
 
-The flags are the recipe's own fields, so a knob that is new there is a flag here. torch is loaded only to train and to
-look for devices: `-h` and a recipe that is refused answer in a third of a second.
+torch is loaded only to train and to look for devices: `-h` and a recipe that is refused answer in a third of a second.
 """
 
 import argparse
 import contextlib
-import json
 import logging
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
 from tqdm.auto import tqdm
 
 from mlpcore.catalog import (
@@ -30,19 +27,17 @@ from mlpcore.catalog import (
     known_datasets,
     missing_files,
 )
+from mlpcore.flags import add_flags, read_recipe
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.problems import find_problems, shorten
-from mlpcore.recipe import PARTS, Recipe
-from mlpcore.runs import Run, RunStatus
+from mlpcore.problems import shorten
+from mlpcore.recipe import Recipe
+from mlpcore.runs import NAME, Run, RunStatus
 from mlpcore.sources import ARCHIVES
 
 if TYPE_CHECKING:
     from mlpcore.manager import RunManager
 
-NAME = re.compile(r"[\w .\-]{1,40}")
-NO_FLAGS = {*PARTS, "changes", "name"}  # of the fields; a part has a flag and a group of its own
 OWNER = ""  # no browser's token: no page can stop a run of the command line
-MAX_CHARACTERS = 1_000_000  # of a recipe that is read: one with a thousand edits has 100,000
 LOOK_SECONDS = 0.1  # between two looks at the run
 LINE_SECONDS = 1.0  # between two states of the bar where they go into a file
 WRONG, INTERRUPTED = 2, 130  # exit codes; the second is what a shell expects after Ctrl-C
@@ -64,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(given: argparse.Namespace) -> int:
-    recipe = _read_recipe(given.recipe, vars(given))
+    recipe = read_recipe(given.recipe, vars(given))
     name = given.name or f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
-    if not NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
         raise SentenceError(template, field="name", value=shorten(name))
     home = data_home()
@@ -136,42 +131,6 @@ def _describe_dataset(name: str, home: Path) -> str:
         origin = f"download, {sum(archive.size for archive in ARCHIVES[name].archives) / 1e6:.0f} MB"
         state = f"not here: python -m mlpcore data {name.lower()}"
     return f"{name:<16}{images:>9}  {origin:<22}{state}"
-
-
-def _read_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
-    """Make a recipe of a JSON file ("-" is the standard input) and of the flags, which override it."""
-    values = _read_json(file) if file else {}
-    if isinstance(values, dict):
-        values = values | {name: given[name] for name in _knobs({"": Recipe}) if name in given}
-        for part, kinds in PARTS.items():
-            knobs = {name: given[name] for name in _knobs(kinds) if name in given}
-            chosen = {"name": given[part]} if part in given else {}
-            own = values.get(part, {"name": getattr(Recipe(), part).name})
-            if not (knobs or chosen) or not isinstance(own, dict):
-                continue
-            if chosen and chosen["name"] != own.get("name"):
-                own = {}  # another optimizer's knobs mean nothing to this one
-            values[part] = own | chosen | knobs
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        raise ValueError(" ".join(str(sentence) for _, sentence in find_problems(error))) from None
-
-
-def _read_json(file: str) -> Any:
-    try:
-        with contextlib.nullcontext(sys.stdin) if file == "-" else Path(file).open(encoding="utf-8") as source:
-            text = source.read(MAX_CHARACTERS + 1)
-        if len(text) > MAX_CHARACTERS:
-            template = "{file} is too long: a recipe has at most {most:,} characters."
-            raise SentenceError(template, file=file, most=MAX_CHARACTERS)
-        return json.loads(text)
-    except OSError as error:
-        raise SentenceError("{file} cannot be read: {reason}.", file=file, reason=error.strerror) from None
-    except SentenceError:
-        raise
-    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
-        raise SentenceError("{file} is not JSON: {reason}.", file=file, reason=error) from None
 
 
 def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
@@ -249,11 +208,7 @@ def _build_parser() -> argparse.ArgumentParser:
     train.set_defaults(command=_train)
     train.add_argument("--recipe", metavar="FILE", default=None, help='a recipe as JSON; "-" reads the standard input')
     train.add_argument("--name", default=None, help="what the run is called; its optimizer and rate if not given")
-    _add_flags(train, {"": Recipe})
-    for part, kinds in PARTS.items():
-        group = train.add_argument_group(f"the {part}'s knobs")
-        group.add_argument(f"--{part}", metavar="NAME", help=_help(Recipe, part, ", ".join(kinds)))
-        _add_flags(group, kinds)
+    add_flags(train)
     devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
     devices.set_defaults(command=_devices)
     data = commands.add_parser(
@@ -264,49 +219,6 @@ def _build_parser() -> argparse.ArgumentParser:
     data.add_argument("name", nargs="?", metavar="NAME", help=f"what to download: {', '.join(ARCHIVES).lower()}")
     data.set_defaults(command=_data)
     return parser
-
-
-def _add_flags(parser: argparse._ActionsContainer, kinds: Mapping[str, type[BaseModel]]) -> None:
-    """Add a flag for every knob of these models, one for those that share a name."""
-    for name, owners in _knobs(kinds).items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            dest=name,
-            help=_help(kinds[owners[0]], name, "" if len(owners) == len(kinds) else ", ".join(owners)),
-            **_reading(kinds[owners[0]].model_fields[name].annotation),
-        )
-
-
-def _knobs(kinds: Mapping[str, type[BaseModel]]) -> dict[str, list[str]]:
-    """Name the knobs of these models, and for each the models that have it."""
-    found: dict[str, list[str]] = {}
-    for owner, kind in kinds.items():
-        for name in kind.model_fields.keys() - NO_FLAGS:
-            found.setdefault(name, []).append(owner)
-    return {name: found[name] for kind in kinds.values() for name in kind.model_fields if name in found}
-
-
-def _help(kind: type[BaseModel], name: str, only: str) -> str:
-    text = kind.model_fields[name].description or ""
-    return f"{text} ({only})".replace("%", "%%") if only else text.replace("%", "%%")
-
-
-def _reading(annotation: Any) -> dict[str, Any]:
-    """How argparse reads a field of this type: what is no value of it is left for the recipe to refuse, by name."""
-    if annotation is bool:
-        return {"action": argparse.BooleanOptionalAction}
-    if get_origin(annotation) is tuple:
-        return {"nargs": "+", "type": _as_number, "metavar": "N"}
-    if {int, float} & {annotation, *get_args(annotation)}:
-        return {"type": _as_number, "metavar": "N"}
-    return {"metavar": "NAME"}
-
-
-def _as_number(text: str) -> int | float | str:
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
-    return text
 
 
 if __name__ == "__main__":

@@ -17,14 +17,13 @@ from mlpcore.comparison import flatten
 from mlpcore.messages import Sentence, SentenceError, write_sentence
 from mlpcore.problems import shorten
 from mlpcore.recipe import MAX_EVALUATIONS, Recipe
-from mlpcore.runs import Evaluation, Run, RunStatus
+from mlpcore.runs import NAME, Evaluation, Run, RunStatus
 
 FORMAT = "mlp-playground-runs"
 VERSION = 2  # 1 had a run's message as finished text
 MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
 MAX_RUNS = 1_000
 MAX_KEYS = 100  # of any object in a file: a million unknown ones would be as many complaints, 2 GB
-NAME = r"^[\w .\-]{1,40}$"
 FORM = re.compile(r"\+?,?(\.\d)?[defgs%]?")  # of a value in a message; a width could make a text of any length
 LARGEST = 2**63  # of a whole number in a message: one of 400 digits is no float
 MAX_MESSAGE = 5_000  # characters, once its values are put in

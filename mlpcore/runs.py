@@ -8,6 +8,8 @@ from types import MappingProxyType
 from mlpcore.messages import Sentence
 from mlpcore.recipe import Recipe
 
+NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
+
 
 class RunStatus(StrEnum):
     """Where a run stands. Its value is what the store keeps."""

@@ -1,45 +1,42 @@
 """The runs on disk."""
 
-import json
 import logging
 import platform
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, case, column, delete, func, insert, select, table, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mlpcore.database import HASTY_SECONDS, StoreError, address, explained, open_engine, runs_home, writing
-from mlpcore.messages import Sentence, SentenceError, write_sentence
-from mlpcore.migrations import SCHEMA, migrate
+from mlpcore.messages import Sentence, write_sentence
+from mlpcore.migrations import migrate
 from mlpcore.presence import Presence
 from mlpcore.recipe import Recipe
-from mlpcore.rows import (
-    COLUMNS,
-    LISTED,
-    MEASURES,
-    find_accuracies,
-    finite,
-    read_evaluation,
-    read_run,
-    write_evaluation,
-    write_run,
-)
+from mlpcore.rows import COLUMNS, MEASURES, find_accuracies, finite, read_evaluation, read_run, write_run
 from mlpcore.runs import Evaluation, Run, RunStatus
 from mlpcore.sight_files import SightFiles
+from mlpcore.statements import (
+    ACTIVE,
+    EVALUATIONS,
+    RUN_COLUMNS,
+    RUNS,
+    at_least,
+    explain_refusal,
+    insert_evaluations,
+    one_at_a_time,
+    unknown,
+)
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 
 INTERRUPTED = Sentence("The program ended while this run was going on; what it had measured until then is kept.")
 SORTS = ("created", "name", "best_acc", "last_acc", "seconds")  # what a list can be sorted by
-ACTIVE = tuple(status for status in RunStatus if not status.is_over)
 
-_runs = table("runs", *map(column, [*COLUMNS, *LISTED, "server"]))
-_evaluations = table("evaluations", column("run_id"), *map(column, MEASURES))
 _log = logging.getLogger(__name__)
 
 
@@ -114,15 +111,15 @@ class RunStore:
             server = self._announce(connection) if going_on else ""
             for run, row in zip(runs, rows, strict=True):
                 try:
-                    connection.execute(insert(_runs).values(row | {"server": "" if run.status.is_over else server}))
+                    connection.execute(insert(RUNS).values(row | {"server": "" if run.status.is_over else server}))
                 except IntegrityError as error:
                     raise ValueError(f"id is {run.id!r}: a run with that id is stored already") from error
-                _insert_evaluations(connection, run.id, run.evaluations)
+                insert_evaluations(connection, run.id, run.evaluations)
 
     def list_datasets(self) -> list[str]:
         """Name the data sets that the stored runs used."""
         with self._read() as connection:
-            found = connection.scalars(select(_runs.c.dataset).distinct().order_by(_runs.c.dataset)).all()
+            found = connection.scalars(select(RUNS.c.dataset).distinct().order_by(RUNS.c.dataset)).all()
         return [name for name in found if name]
 
     def add_evaluations(self, run_id: str, evaluations: Sequence[Evaluation]) -> None:
@@ -137,7 +134,6 @@ class RunStore:
         step: int | None = None,
         seconds: float | None = None,
         device: str | None = None,
-        versions: Mapping[str, str] | None = None,
         message: Sentence | None = None,
         traceback: str | None = None,
         recipe: Recipe | None = None,
@@ -152,59 +148,51 @@ class RunStore:
         values: dict[str, Any] = {"status": status, "step": step, "device": device}
         values |= {"traceback": traceback, "recipe": recipe and recipe.model_dump_json()}
         values["message"] = None if message is None else write_sentence(message)
-        values["versions"] = None if versions is None else json.dumps(dict(versions))
         values["seconds"] = None if seconds is None else finite("seconds", seconds)
         values = {name: value for name, value in values.items() if value is not None}
         if evaluations:
             last = max(evaluations, key=lambda evaluation: evaluation.step)
-            values = {"step": _at_least("step", last.step), "seconds": _at_least("seconds", last.seconds)} | values
+            values = {"step": at_least("step", last.step), "seconds": at_least("seconds", last.seconds)} | values
             accuracies = find_accuracies(evaluations)
             values["last_acc"] = accuracies["last_acc"]
-            values["best_acc"] = _at_least("best_acc", accuracies["best_acc"])
+            values["best_acc"] = at_least("best_acc", accuracies["best_acc"])
         if not values:
             return
         with self._write(self._writing_hastily if hasty else self._writing) as connection:
             # one statement asks whether the run goes on and changes it, so no other writer can come in between
-            going_on = (_runs.c.id == run_id) & _runs.c.status.in_(ACTIVE)
-            if not connection.execute(update(_runs).where(going_on).values(values)).rowcount:
-                raise _why_not(connection, run_id)
-            _insert_evaluations(connection, run_id, evaluations)
+            going_on = (RUNS.c.id == run_id) & RUNS.c.status.in_(ACTIVE)
+            if not connection.execute(update(RUNS).where(going_on).values(values)).rowcount:
+                raise explain_refusal(connection, run_id)
+            insert_evaluations(connection, run_id, evaluations)
 
     def get(self, run_id: str) -> Run:
         """Return a run with its evaluations. Raises ValueError if it is unknown or its recipe cannot be read."""
         with self._read() as connection:
-            row = connection.execute(select(*_columns()).where(_runs.c.id == run_id)).first()
-            measured = select(*(_evaluations.c[name] for name in MEASURES)).where(_evaluations.c.run_id == run_id)
-            evaluations = connection.execute(measured.order_by(_evaluations.c.step)).all()
+            row = connection.execute(select(*RUN_COLUMNS).where(RUNS.c.id == run_id)).first()
+            measured = select(*(EVALUATIONS.c[name] for name in MEASURES)).where(EVALUATIONS.c.run_id == run_id)
+            evaluations = connection.execute(measured.order_by(EVALUATIONS.c.step)).all()
         if row is None:
-            raise _unknown(run_id)
+            raise unknown(run_id)
         return read_run(row._asdict(), tuple(read_evaluation(values._asdict()) for values in evaluations))
 
     def read_status(self, run_id: str) -> RunStatus | None:
         """Read where a run stands, without what it measured; None where there is no such run."""
         with self._read() as connection:
-            status = connection.scalar(select(_runs.c.status).where(_runs.c.id == run_id))
+            status = connection.scalar(select(RUNS.c.status).where(RUNS.c.id == run_id))
         return None if status is None else RunStatus(status)
 
-    def list_runs(
-        self,
-        *,
-        limit: int = 100,
-        offset: int = 0,
-        owner: str | None = None,
-        statuses: Sequence[RunStatus] | None = None,
-    ) -> list[Run]:
-        """Return runs without their evaluations, newest first.
+    def list_runs(self, *, limit: int = 100, owner: str | None = None) -> list[Run]:
+        """Return the newest runs without their evaluations, newest first; of one owner, where one is given.
 
         A run whose recipe this version cannot read is left out, with a line in the log: the others must not suffer.
         """
-        if limit < 1 or offset < 0:
-            raise ValueError(f"limit is {limit} and offset is {offset}: they must be at least 1 and 0")
-        newest_first = _filtered(select(*_columns()), owner, statuses).order_by(
-            _runs.c.created.desc(), _runs.c.id.desc()
-        )
+        if limit < 1:
+            raise ValueError(f"limit is {limit}: it must be at least 1")
+        query = select(*RUN_COLUMNS).order_by(RUNS.c.created.desc(), RUNS.c.id.desc()).limit(limit)
+        if owner is not None:
+            query = query.where(RUNS.c.owner == owner)
         with self._read() as connection:
-            rows = connection.execute(newest_first.limit(limit).offset(offset)).all()
+            rows = connection.execute(query).all()
         runs = [self._read_or_skip(row._asdict()) for row in rows]
         return [run for run in runs if run is not None]
 
@@ -228,19 +216,21 @@ class RunStore:
         """
         if sort not in SORTS:
             raise ValueError(f"sort is {sort!r}: it must be one of {', '.join(SORTS)}")
-        query = _filtered(select(*_columns(), _runs.c.best_acc, _runs.c.last_acc), None, statuses)
+        query = select(*RUN_COLUMNS, RUNS.c.best_acc, RUNS.c.last_acc)
+        if statuses is not None:
+            query = query.where(RUNS.c.status.in_(statuses))
         for name, value in (("dataset", dataset), ("optimizer", optimizer)):
             if value is not None:
-                query = query.where(_runs.c[name] == value)
+                query = query.where(RUNS.c[name] == value)
         if least_best_acc is not None:
-            query = query.where(_runs.c.best_acc >= least_best_acc)
+            query = query.where(RUNS.c.best_acc >= least_best_acc)
         if words:
             query = query.where(
-                _runs.c.name.icontains(words, autoescape=True) | _runs.c.note.icontains(words, autoescape=True)
+                RUNS.c.name.icontains(words, autoescape=True) | RUNS.c.note.icontains(words, autoescape=True)
             )
         if starred:
-            query = query.where(_runs.c.starred == 1)
-        order = [_runs.c[sort].desc(), _runs.c.id.desc()] if descending else [_runs.c[sort], _runs.c.id]
+            query = query.where(RUNS.c.starred == 1)
+        order = [RUNS.c[sort].desc(), RUNS.c.id.desc()] if descending else [RUNS.c[sort], RUNS.c.id]
         with self._read() as connection:
             total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
             rows = connection.execute(query.order_by(*order).limit(limit).offset(offset)).all()
@@ -261,32 +251,32 @@ class RunStore:
         if not values:
             return
         with self._write() as connection:
-            if not connection.execute(update(_runs).where(_runs.c.id == run_id).values(values)).rowcount:
-                raise _unknown(run_id)
+            if not connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(values)).rowcount:
+                raise unknown(run_id)
 
-    def count(self, *, owner: str | None = None, statuses: Sequence[RunStatus] | None = None) -> int:
+    def count(self) -> int:
         """Count the runs that are stored, those of an unreadable recipe too."""
         with self._read() as connection:
-            return connection.scalar(_filtered(select(func.count()).select_from(_runs), owner, statuses)) or 0
+            return connection.scalar(select(func.count()).select_from(RUNS)) or 0
 
     def delete(self, run_id: str) -> None:
         """Remove a run, its evaluations and its sight. Raises ValueError if it is unknown or still going on."""
         with self._write() as connection:
-            over = (_runs.c.id == run_id) & _runs.c.status.not_in(ACTIVE)
-            if not connection.execute(delete(_runs).where(over)).rowcount:
-                raise _why_not(connection, run_id)
+            over = (RUNS.c.id == run_id) & RUNS.c.status.not_in(ACTIVE)
+            if not connection.execute(delete(RUNS).where(over)).rowcount:
+                raise explain_refusal(connection, run_id)
         self.sights.delete(run_id)
 
     def mark_interrupted(self) -> list[str]:
         """Mark the runs that dead processes left going; return their ids, oldest first. To be called at every start."""
         with self._write() as connection:
-            _one_at_a_time(connection)
-            mine = _runs.c.status.in_(ACTIVE) & _runs.c.server.startswith(self._site, autoescape=True)
-            left = connection.execute(select(_runs.c.id, _runs.c.server).where(mine).order_by(_runs.c.created)).all()
+            one_at_a_time(connection)
+            mine = RUNS.c.status.in_(ACTIVE) & RUNS.c.server.startswith(self._site, autoescape=True)
+            left = connection.execute(select(RUNS.c.id, RUNS.c.server).where(mine).order_by(RUNS.c.created)).all()
             living = {self._site + token for token in self._presence.living()}
             dead = [row.id for row in left if row.server not in living]
             values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
-            connection.execute(update(_runs).where(_runs.c.id.in_(dead)).values(values))
+            connection.execute(update(RUNS).where(RUNS.c.id.in_(dead)).values(values))
         return dead
 
     def _read_or_skip(self, values: dict[str, Any]) -> Run | None:
@@ -317,7 +307,7 @@ class RunStore:
             yield connection
 
     def _announce(self, connection: Connection) -> str:
-        _one_at_a_time(connection)
+        one_at_a_time(connection)
         try:
             return self._site + self._presence.announce()
         except OSError as error:
@@ -326,52 +316,3 @@ class RunStore:
                 "some space on its disk, or name another folder in MLPCORE_HOME.",
                 reason=error.strerror,
             ) from error
-
-
-def _one_at_a_time(connection: Connection) -> None:
-    """Let the other processes' announcing and marking wait: SQLite's write lock does, elsewhere a lock on rows."""
-    connection.execute(select(SCHEMA.c.number).with_for_update()).all()
-
-
-def _columns() -> list[Any]:
-    return [_runs.c[name] for name in COLUMNS]
-
-
-def _filtered(query: Select[Any], owner: str | None, statuses: Sequence[RunStatus] | None) -> Select[Any]:
-    if owner is not None:
-        query = query.where(_runs.c.owner == owner)
-    if statuses is not None:
-        query = query.where(_runs.c.status.in_(statuses))
-    return query
-
-
-def _insert_evaluations(connection: Connection, run_id: str, evaluations: Sequence[Evaluation]) -> None:
-    if not evaluations:
-        return
-    new = {evaluation.step: write_evaluation(run_id, evaluation) for evaluation in evaluations}
-    if len(new) < len(evaluations):
-        raise ValueError(f"evaluations has {len(evaluations)} entries at {len(new)} steps: each step may come once")
-    there = select(_evaluations).where(_evaluations.c.run_id == run_id, _evaluations.c.step >= min(new))
-    for stored in connection.execute(there).mappings():
-        again = new.pop(stored["step"], None)
-        if again is not None and again != dict(stored):
-            raise ValueError(f"step is {stored['step']}: run {run_id} has another evaluation at that step")
-    if new:
-        connection.execute(insert(_evaluations), list(new.values()))
-
-
-def _at_least(name: str, value: float) -> Any:
-    return case((func.coalesce(_runs.c[name], value) <= value, value), else_=_runs.c[name])
-
-
-def _why_not(connection: Connection, run_id: str) -> ValueError:
-    status = connection.scalar(select(_runs.c.status).where(_runs.c.id == run_id))
-    if status is None:
-        return _unknown(run_id)
-    if status in ACTIVE:
-        return ValueError(f"Run {run_id} is {status}: it must be stopped before it can be deleted.")
-    return ValueError(f"Run {run_id} is {status}: a run that is over never changes.")
-
-
-def _unknown(run_id: str) -> SentenceError:
-    return SentenceError("There is no run {run_id!r}: it may have been deleted.", run_id=run_id)

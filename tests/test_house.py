@@ -24,6 +24,7 @@ IMPORTS = {
     "knobs": "messages",
     "recipe": "knobs messages",
     "problems": "messages recipe",
+    "flags": "messages problems recipe",
     "links": "messages problems recipe",
     "runs": "messages recipe",
     "presets": "messages recipe",
@@ -58,7 +59,8 @@ IMPORTS = {
     "rows": "messages recipe runs",
     "sights": "",
     "sight_files": "sights",
-    "store": "database messages migrations presence recipe rows runs sight_files",
+    "statements": "messages migrations rows runs",
+    "store": "database messages migrations presence recipe rows runs sight_files statements",
     # figures
     "axes": "",
     "points": "",
@@ -106,7 +108,7 @@ IMPORTS = {
     "endings": "cohort messages runs",
     "rounds": "batches cohort device endings library members messages recipe runs turns",
     "manager": "catalog cohort device endings library members messages recipe repeats rounds runs sights store writer",
-    "__main__": "catalog device download folders library manager messages problems recipe runs sources store",
+    "__main__": "catalog device download flags folders library manager messages problems recipe runs sources store",
 }
 WITHOUT_TORCH = [*list(IMPORTS)[: list(IMPORTS).index("seeds")], "__main__"]
 

@@ -9,6 +9,7 @@ import torch
 
 from mlpcore import __main__ as command_line
 from mlpcore.__main__ import main
+from mlpcore.flags import read_recipe
 from tests.image_folders import write_colours
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +87,7 @@ def test_its_scripts_are_python(text):
 def test_its_recipe_is_one(tmp_path):
     (text,) = blocks("json")
     (tmp_path / "recipe.json").write_text(text)
-    recipe = command_line._read_recipe(str(tmp_path / "recipe.json"), {})
+    recipe = read_recipe(str(tmp_path / "recipe.json"), {})
     assert (recipe.dataset, recipe.optimizer.name, recipe.train_iter) == ("Shapes", "Adam", 3000)
 
 

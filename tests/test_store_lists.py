@@ -25,21 +25,18 @@ class TestLists:
         for created, run_id in enumerate(["old", "middle", "new"]):
             store.create(run(run_id, created=float(created), evaluations=(evaluation(1),)))
         assert [listed.id for listed in store.list_runs()] == ["new", "middle", "old"]
-        assert [listed.id for listed in store.list_runs(limit=1, offset=1)] == ["middle"]
+        assert [listed.id for listed in store.list_runs(limit=2)] == ["new", "middle"]
         assert store.list_runs()[0].evaluations == ()
-        with pytest.raises(ValueError, match="limit is 0 and offset is 0"):
+        with pytest.raises(ValueError, match="limit is 0"):
             store.list_runs(limit=0)
 
-    def test_list_and_count_keep_to_an_owner_and_to_statuses(self, store: RunStore) -> None:
+    def test_a_list_keeps_to_an_owner(self, store: RunStore) -> None:
         store.create(run("a", owner="ann"))
         store.create(run("b", owner="bob", status=RunStatus.QUEUED))
         store.create(run("c", owner="bob", status=RunStatus.FINISHED))
-        going_on = (RunStatus.QUEUED, RunStatus.RUNNING)
         assert [listed.id for listed in store.list_runs(owner="bob")] == ["c", "b"]
-        assert [listed.id for listed in store.list_runs(statuses=going_on)] == ["b", "a"]
-        assert [listed.id for listed in store.list_runs(owner="bob", statuses=going_on)] == ["b"]
-        assert store.list_runs(statuses=()) == []
-        assert (store.count(), store.count(owner="bob"), store.count(statuses=going_on)) == (3, 2, 2)
+        assert store.list_runs(owner="eve") == []
+        assert store.count() == 3
 
     @pytest.fixture
     def searched(self, store: RunStore) -> RunStore:

@@ -15,10 +15,10 @@ from components.words import _, _n, keep_language, say
 
 from mlpcore.compare_charts import compare_chart
 from mlpcore.comparison import find_differences
-from mlpcore.export import MAX_BYTES, NAME, from_json, to_csv, to_html, to_json
+from mlpcore.export import MAX_BYTES, from_json, to_csv, to_html, to_json
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipe import current_knobs
-from mlpcore.runs import Run
+from mlpcore.runs import NAME, Run
 from mlpcore.store import StoreError
 
 
