@@ -49,7 +49,7 @@ def _read(folder: Path, fingerprint: str) -> Arrays | None:
         return Arrays(*map(_load, _files(folder, fingerprint)))
     except FileNotFoundError:
         return None
-    except Exception:  # of 40,000 damaged files numpy refused some with each of a dozen kinds, TokenError the commonest
+    except Exception:  # of 40,000 damaged files some each with TokenError, SyntaxError, TypeError, MemoryError, …
         log.warning("Kept images are damaged and decoded anew.", exc_info=True)
         return None
 
