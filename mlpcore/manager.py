@@ -151,15 +151,14 @@ class RunManager:
         with self._roster.lock:
             return [member.run for member in self._roster.active()]
 
-    def pace(self, run_id: str) -> float:
+    def pace(self, run: Run) -> float:
         """Iterations a second, as the clock on the wall has it: lately where the run goes on, else of the whole run."""
         with self._roster.lock:
-            member = self._roster.members.get(run_id)
+            member = self._roster.members.get(run.id)
             if member is not None and len(member.group.ticks) > 1:
                 ticks = member.group.ticks
                 (began, first), (ended, last) = ticks[0], ticks[-1]
                 return (last - first) / max(ended - began, 1e-9)
-        run = self.get(run_id)
         return run.step / run.seconds if run.seconds else 0.0
 
     def preparation(self, run_id: str) -> float | None:

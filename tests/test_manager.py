@@ -45,7 +45,7 @@ class TestLife:
         assert first == kept
         assert later.evaluations[: len(first.evaluations)] == first.evaluations
         assert [run.id for run in manager.list_active()] == [run_id]
-        wait_until(lambda: manager.pace(run_id) > 0)
+        wait_until(lambda: manager.pace(manager.get(run_id)) > 0)
 
     def test_what_was_measured_is_soon_on_disk_while_the_run_goes_on(self, manager, store):
         (run_id,) = submit(manager, LONG)

@@ -184,7 +184,7 @@ def _progress_sentence(run: Run) -> str:
 
 def _tiles(run: Run | None) -> None:
     latest, best = (run.latest, run.best) if run else (None, None)
-    pace = get_manager().pace(run.id) if run else 0.0
+    pace = get_manager().pace(run) if run else 0.0
     with st.grid(7, min_column_width=104, gap="small"):
         st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
         st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
