@@ -8,7 +8,7 @@ from components.comparison_rows import edit_rows, get_rows, put_rows
 from components.comparison_view import build_series, read_runs, show_comparison
 from components.knobs import begin, first_recipe, read_recipe
 from components.links import find_repeated, put_query, take_query
-from components.notices import warn
+from components.notices import keep, warn
 from components.state import count_images, get_manager, read_owner
 from components.words import _, say
 
@@ -36,8 +36,7 @@ def take_address() -> list[str]:
     """
     state = st.session_state
     if (query := take_query("compare")) is not None:
-        state["compare.said"] = find_repeated()
-        take_runs(query.get("runs", ""))
+        said = find_repeated() + take_runs(query.get("runs", ""))
         known, missing = drop_unknown_datasets(query, datasets)
         plan, refused = plan_from_query(known, first)
         refused = [(find_row(name), sentence) for name, sentence in missing] + refused
@@ -46,22 +45,23 @@ def take_address() -> list[str]:
             state["compare.seeds"], state["compare.hold_out"] = plan.seeds, plan.hold_out
             state["compare.is_run"] = False
         template = "Row {number}: {problem}"
-        state["compare.said"] += [
+        said += [
             Sentence(template, {"number": number, "problem": sentence}) if number else sentence
             for number, sentence in refused
         ]
+        keep("compare.said", said)
     return state.get("compare.runs", [])
 
 
-def take_runs(asked: str) -> None:
-    """Show the runs that an address names, none where it names none."""
+def take_runs(asked: str) -> list[Sentence]:
+    """Show the runs that an address names, none where it names none; return what is to be said of it."""
     named = list(dict.fromkeys(part for part in asked.split(",") if part))[:MAX_RUNS]
     runs = read_runs(named)
-    if len(runs) < len(named):
-        template = "{missing} of the {count} runs that this address names are not kept here."
-        values = {"missing": len(named) - len(runs), "count": len(named)}
-        st.session_state["compare.said"].append(Sentence(template, values))
     show_rows_of(runs)
+    if len(runs) == len(named):
+        return []
+    template = "{missing} of the {count} runs that this address names are not kept here."
+    return [Sentence(template, {"missing": len(named) - len(runs), "count": len(named)})]
 
 
 def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
@@ -102,7 +102,7 @@ def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
         st.session_state["compare.runs"] = get_manager().submit(every, owner=owner, names=names)
         st.session_state["compare.is_run"] = True
     except (SentenceError, StoreError) as error:  # too many are waiting, no such device, the disk is full
-        st.session_state["compare.said"] = [error.sentence]
+        keep("compare.said", [error.sentence])
 
 
 def stop(runs: list[Run]) -> None:
@@ -112,7 +112,7 @@ def stop(runs: list[Run]) -> None:
             with suppress(SentenceError):  # over by now
                 get_manager().stop(run.id, owner=owner)
     except StoreError as error:
-        st.session_state["compare.said"] = [error.sentence]
+        keep("compare.said", [error.sentence])
 
 
 def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:

@@ -2,12 +2,14 @@
 
 import streamlit as st
 from components.language import choose_language, read_query, show_languages, write_query
+from components.notices import begin_drawing
 from components.presence import note_presence
 from components.words import _, say
 
 from mlpcore.store import StoreError
 
 choose_language()
+begin_drawing()
 st.set_page_config(
     page_title=_("MLP playground"),
     page_icon="🎛️",

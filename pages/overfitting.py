@@ -7,7 +7,7 @@ from components import lab_form
 from components.knobs import first_recipe, put_recipe
 from components.lab_view import shape_names, show_lab
 from components.links import put_query, take_query
-from components.notices import warn
+from components.notices import keep, tell, warn
 from components.remedies_view import match_remedies, remedy_names, show_remedies
 from components.state import count_images, find_run, get_manager, read_owner
 from components.summary import describe_data
@@ -40,7 +40,7 @@ def take_address() -> None:
         return
     run = find_run(asked["lab"])
     if run is None:
-        state["lab.said"] = Sentence("The run that this address names is not kept here.")
+        keep("lab.said", [Sentence("The run that this address names is not kept here.")])
         return
     if run.id != state.get("lab.run"):
         forget_predictions()
@@ -63,7 +63,7 @@ def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
     try:
         return get_manager().submit(recipes, owner=owner, names=names)
     except (SentenceError, StoreError) as error:
-        state["lab.said"] = error.sentence
+        keep("lab.said", [error.sentence])
         return []
 
 
@@ -91,7 +91,7 @@ def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
         run = find_run(state.get("lab.run"))
         earlier = [one for run_id in state["lab.remedies"] if (one := find_run(run_id)) is not None]
     except StoreError as error:
-        state["lab.said"] = error.sentence
+        keep("lab.said", [error.sentence])
         return
     again = [remedy.recipe for remedy in remedies]
     bases = [] if run else [base]
@@ -217,8 +217,8 @@ prediction: Shape | None = state.get(NEXT if run is None else SHOWN) if asks els
 hidden = asks and prediction is None
 with right:
     show_header(run, recipe, tried, ready=ready, predicting=hidden or (asks and state.get(about) is None))
-    if said := state.pop("lab.said", None):
-        st.error(say(said))
+    for sentence in tell("lab.said"):
+        st.error(say(sentence))
     ask_prediction(about)
     show_lab(run, recipe, prediction=prediction, hidden=hidden)
 if base is not None:

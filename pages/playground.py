@@ -12,7 +12,7 @@ from components.knobs import find_lesson, first_recipe, put_knob, put_recipe, re
 from components.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
 from components.links import adopt_run, take_link, write_link
 from components.live import live_plot
-from components.notices import warn
+from components.notices import keep, tell, warn
 from components.sameness import tell_sameness
 from components.state import count_images, count_training_images, find_run, get_manager, preview, read_owner
 from components.summary import describe_data, describe_training
@@ -31,7 +31,7 @@ from mlpcore.store import StoreError
 owner = read_owner()
 datasets = known_datasets(data_home())
 adopt_run(owner)
-refused = take_link(default=first_recipe(datasets), datasets=datasets)
+take_link(default=first_recipe(datasets), datasets=datasets)
 
 
 def send_to_run(knob: str) -> None:
@@ -46,9 +46,9 @@ def send_to_run(knob: str) -> None:
             return
         get_manager().change(run_id, owner=owner, **{knob: getattr(recipe.optimizer, knob)})
     except ValueError as error:  # no toast: it would lie on Start and Stop
-        st.session_state["trouble"] = find_problems(error)[0][1]
+        keep("trouble", [find_problems(error)[0][1]])
     except StoreError as error:
-        st.session_state["trouble"] = error.sentence
+        keep("trouble", [error.sentence])
 
 
 def start(recipe: Recipe) -> None:
@@ -59,7 +59,7 @@ def start(recipe: Recipe) -> None:
             [recipe], owner=owner, names=[name], stop_when_gone=st.session_state.get("stop_when_gone", False)
         )
     except (SentenceError, StoreError) as error:
-        st.session_state["trouble"] = error.sentence
+        keep("trouble", [error.sentence])
 
 
 def go_on(run_id: str) -> None:
@@ -67,7 +67,7 @@ def go_on(run_id: str) -> None:
     try:
         (st.session_state["run"],) = get_manager().continue_runs([run_id], owner=owner)
     except (SentenceError, StoreError) as error:
-        st.session_state["trouble"] = error.sentence
+        keep("trouble", [error.sentence])
 
 
 def show_preview(recipe: Recipe) -> None:
@@ -199,7 +199,7 @@ def obey(ask: Callable[..., None], run_id: str) -> None:
 
 left, right = st.columns([3, 8], gap="medium")
 with left:
-    for sentence in refused:
+    for sentence in tell("link.refused"):
         warn(say(sentence))
     show_lesson()
     recipe, can_start = show_knobs()
@@ -211,7 +211,7 @@ with right:
         build_lesson(recipe)
     else:
         show_header(run, recipe, can_start=can_start)
-        if trouble := st.session_state.pop("trouble", None):
+        for trouble in tell("trouble"):
             st.error(say(trouble))
         run_view.show_run(run, recipe)
 if run is not None and not is_building():

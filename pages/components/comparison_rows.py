@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from components.knobs import list_options
-from components.notices import warn
+from components.notices import keep, tell, warn
 from components.summary import describe_data
 from components.words import _, as_markdown, say
 from pydantic import ValidationError
@@ -78,7 +78,7 @@ def edit_rows(rows: Rows, base: Recipe, datasets: Sequence[str]) -> tuple[list[R
     _row_buttons(rows, base, [name for name in every if name not in ALWAYS])
     if recipes and not {"dataset", "train_size", "label_noise", "train_iter", "batch_size"} & differing.keys():
         st.caption(_("Every row: {data}.").format(data=as_markdown(describe_data(recipes[0]))))
-    for sentence in st.session_state.pop("compare.said", []):
+    for sentence in tell("compare.said"):
         warn(say(sentence))
     for text in refused:
         warn(text)
@@ -217,7 +217,8 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
         given = {str(number): cells for number, cells in _find_edits(edits, len(rows)).items()}
         merged = {number: marks.get(number, {}) | given.get(number, {}) for number in {**marks, **given}}
         edits = {**edits, "edited_rows": merged}
-    after, chosen, st.session_state["compare.said"] = apply_edits(rows, edits, base)
+    after, chosen, said = apply_edits(rows, edits, base)
+    keep("compare.said", said)
     _set(after, chosen)
 
 

@@ -8,7 +8,7 @@ from components.choices import choose
 from components.layout import row_colour
 from components.live import live_plot
 from components.state import count_training_images, find_run, get_manager, hash_recipe
-from components.ticking import end_wait, is_loading, send_for_images, show_part
+from components.ticking import draw_anew, is_loading, send_for_images, show_part
 from components.words import _, say, show_duration, status_word
 
 from mlpcore.compare_charts import Series, compare_chart
@@ -56,7 +56,7 @@ def _draw(drawn: Sequence[Run], ticks: bool, fingerprints: bool) -> None:
         return
     going_on = any(not run.status.is_over for run in runs)
     if ticks and not going_on and not (fingerprints and is_loading(runs[0].recipe)):
-        end_wait()  # the timer and the buttons above belong to runs that go on
+        draw_anew()  # the timer and the buttons above belong to runs that go on
     series = build_series(runs)
     trouble = get_manager().trouble if going_on else None
     st.text(say(trouble) if trouble else _progress(runs))

@@ -10,7 +10,7 @@ from components.comparison_view import build_series, look_again, read_runs
 from components.live import live_plot
 from components.notices import warn
 from components.state import count_images, get_manager, get_store, read_owner
-from components.ticking import show_part
+from components.ticking import draw_anew, show_part
 from components.words import _, say, show_duration
 from pydantic import ValidationError
 
@@ -140,7 +140,7 @@ def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) ->
     runs = look_again(drawn)
     going_on = any(not run.status.is_over for run in runs)
     if len(runs) < len(drawn) or (ticks and not going_on):
-        st.rerun()  # one was deleted meanwhile, or the timer and the button above belong to runs that go on
+        draw_anew()  # one was deleted meanwhile, or the timer and the button above belong to runs that go on
     words, picture = st.columns([5, 7], gap="medium")
     with words:
         if going_on:

@@ -9,7 +9,7 @@ import streamlit as st
 from components.layout import table_height
 from components.notices import warn
 from components.state import build_exhibit, draw_class_sheet
-from components.ticking import end_wait, is_loading, send_for_images, show_loading, show_part
+from components.ticking import draw_anew, is_loading, send_for_images, show_loading, show_part
 from components.words import _, say
 
 from mlpcore.messages import SentenceError
@@ -31,7 +31,7 @@ def show_images(recipe: Recipe) -> None:
 
 def _draw(recipe: Recipe, was_loading: bool) -> None:
     if was_loading and not is_loading(recipe):
-        end_wait()
+        draw_anew()
     no_device = _("This machine has no such device: choose another one on the playground.")
     if show_loading(recipe, no_device=no_device) is None:
         return

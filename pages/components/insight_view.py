@@ -6,7 +6,7 @@ from components.readings_view import show_readings
 from components.script_view import show_script
 from components.sight_view import has_sight, show_filters, show_images_seen, show_per_class
 from components.state import find_run
-from components.ticking import end_wait, is_loading, send_for_images, show_part
+from components.ticking import draw_anew, is_loading, send_for_images, show_part
 from components.words import _
 
 from mlpcore.runs import Run
@@ -36,7 +36,7 @@ def _draw(run_id: str, waited: bool) -> None:
     chosen = choose(_("About this run"), titles, key="insight", default="readings")
     waits = chosen == "images" and has_sight(run) and is_loading(run.recipe)
     if waited and not waits:
-        end_wait()
+        draw_anew()
     if waits and run.status.is_over and not waited:
         st.rerun()  # with a timer
     _title, show = views[chosen]

@@ -4,7 +4,7 @@ import streamlit as st
 from components.live import live_plot
 from components.run_view import say_what_it_waits_for, show_badge
 from components.state import find_images, find_run, get_manager, request_images
-from components.ticking import choose_pace, end_wait, is_loading, send_for_images, show_part, tell_loading
+from components.ticking import choose_pace, draw_anew, is_loading, send_for_images, show_part, tell_loading
 from components.words import _, say, show_duration
 
 from mlpcore.insight import measure_gap
@@ -49,9 +49,9 @@ def _draw(
 ) -> None:
     run = find_run(drawn[0]) if drawn else None
     if drawn is not None and (run is None or drawn[1:] != (run.status.is_over, bool(run.evaluations))):
-        st.rerun()  # deleted meanwhile, or the timer and the buttons above belong to another state
+        draw_anew()  # deleted meanwhile, or the timer and the buttons above belong to another state
     if ticks and (run is None or run.status.is_over) and not is_loading(recipe):
-        end_wait()
+        draw_anew()
     _status_line(run, recipe)
     stop = stop_early(run) if run and not hidden else None
     _curves(run, recipe, stop, hidden=hidden)

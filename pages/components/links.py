@@ -6,6 +6,7 @@ from time import monotonic
 import streamlit as st
 from components.knobs import begin, find_lesson, put_recipe
 from components.language import read_query, write_query
+from components.notices import keep
 from components.state import get_manager, manager_is_up
 
 from mlpcore.lessons import lesson_from_query, lesson_to_query
@@ -34,13 +35,13 @@ def adopt_run(owner: str) -> None:
             put_recipe(current_knobs(mine[-1].recipe))
 
 
-def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
-    """Set the knobs from the address, where it says something new; return what is wrong with it, in sentences."""
+def take_link(default: Recipe, datasets: Sequence[str]) -> None:
+    """Set the knobs from the address, where it says something new; keep what is wrong with it, to be told."""
     state = st.session_state
     query = take_query("playground")
     if query is None:
         begin(default)
-        return []
+        return
     known, missing = drop_unknown_datasets(query, datasets)
     recipe, lesson, refused = lesson_from_query(known, default)
     state["lesson"] = lesson
@@ -49,7 +50,7 @@ def take_link(default: Recipe, datasets: Sequence[str]) -> list[Sentence]:
         state["run"] = query["run"]
     else:
         state.pop("run", None)
-    return find_repeated() + [sentence for _name, sentence in missing] + refused
+    keep("link.refused", find_repeated() + [sentence for _name, sentence in missing] + refused)
 
 
 def write_link(recipe: Recipe | None, run: Run | None) -> None:

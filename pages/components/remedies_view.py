@@ -9,7 +9,7 @@ from components.layout import row_colour
 from components.live import live_plot
 from components.run_view import show_badge
 from components.state import count_images, count_test_images, find_run
-from components.ticking import show_part
+from components.ticking import draw_anew, show_part
 from components.words import _, say
 
 from mlpcore.compare_charts import COLOURS
@@ -54,11 +54,11 @@ def show_remedies(base: Run, tried: Mapping[str, Run], *, hidden: bool) -> None:
 def _draw(base_id: str, run_ids: list[str], ticks: bool, hidden: bool) -> None:
     base = find_run(base_id)
     if base is None:
-        st.rerun()
+        draw_anew()
     tried = match_remedies(base.recipe, run_ids)
     going_on = any(not run.status.is_over for run in (base, *tried.values()))
     if ticks and not going_on:
-        st.rerun()  # the timer and the buttons above belong to runs that go on
+        draw_anew()  # the timer and the buttons above belong to runs that go on
     if hidden:
         _progress(tried)
         return

@@ -4,6 +4,7 @@ import streamlit as st
 from components.choices import choose
 from components.download_panel import show_downloads
 from components.live import live_plot
+from components.notices import keep
 from components.sameness import tell_sameness
 from components.state import (
     count_training_images,
@@ -16,7 +17,7 @@ from components.state import (
 )
 from components.ticking import (
     choose_pace,
-    end_wait,
+    draw_anew,
     is_loading,
     send_for_images,
     show_part,
@@ -51,7 +52,7 @@ def find_shown_run() -> Run | None:
     run_id = st.session_state.get("run")
     run = find_run(run_id)
     if run_id and run is None:
-        st.session_state["trouble"] = Sentence("The run that this address names is not kept here.")
+        keep("trouble", [Sentence("The run that this address names is not kept here.")])
         del st.session_state["run"]
     return run
 
@@ -72,12 +73,12 @@ def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None, tick
     run_id = drawn[0] if drawn else None
     run = find_run(run_id)
     if drawn is not None and (run is None or _is_outdated(run, drawn)):  # None: deleted meanwhile, on another page
-        st.rerun()
+        draw_anew()
     shown = run.recipe if run else recipe
     if shown is None:
         return
     if ticks and run is None and not is_loading(shown):
-        end_wait()
+        draw_anew()
     _status_line(run, shown)
     curves, path = st.columns([7, 3], gap="small")
     with curves:

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import streamlit as st
-from components.notices import warn
+from components.notices import note_timer, warn, was_timed
 from components.state import request_images
 from components.words import _, say
 
@@ -49,8 +49,7 @@ def send_for_images(recipe: Recipe | None) -> bool:
     What failed is tried anew, unless it was a timer that had the page drawn: an open page that nobody looks at would
     decode a folder with a broken image for ever.
     """
-    retry = not st.session_state.pop("images.waited", False)
-    return recipe is not None and _is_on_its_way(recipe, retry=retry)
+    return recipe is not None and _is_on_its_way(recipe, retry=not was_timed())
 
 
 def is_loading(recipe: Recipe) -> bool:
@@ -85,9 +84,9 @@ def tell_failure(error: BaseException) -> str:
     return say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded.")
 
 
-def end_wait() -> NoReturn:
-    """Draw the page anew, without the timer that waited for images."""
-    st.session_state["images.waited"] = True
+def draw_anew() -> NoReturn:
+    """Draw the page anew for what a timer has seen: images that have arrived, a run that is over or gone."""
+    note_timer()
     st.rerun()
 
 
