@@ -104,7 +104,8 @@ def time_launch(device: torch.device) -> float:
 def count_kernels(recipes: list[Recipe], images: DeviceImages) -> float:
     """How many kernels a step launches; on a CPU, how many operators it calls."""
     on_cuda = images.mean.device.type == "cuda"
-    training = train_cohort(recipes, images, device=images.mean.device)
+    endless = [recipe.model_copy(update={"train_iter": 200_000, "eval_every": 200_000}) for recipe in recipes]
+    training = train_cohort(endless, images, device=images.mean.device)
     first = next(training).step
     with profile(activities=[ProfilerActivity.CUDA if on_cuda else ProfilerActivity.CPU]) as profiled:
         last = next(training).step
