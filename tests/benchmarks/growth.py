@@ -31,6 +31,7 @@ WIDTHS = (16, 64, 256, 1024, 4096)
 RUNS = (1, 2, 4, 8, 16, 32, 64)
 STORED = (100, 1_000, 10_000, 100_000)
 SECONDS = 2.0  # that a point is measured for, at least
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8C8C8C"
 Curve = dict[int, float]  # what grows → milliseconds
 
 
@@ -128,19 +129,27 @@ def median_time(act: Callable[[int], object], *, times: int = 200) -> float:
 
 
 def draw(curves: dict[str, Curve], file: Path) -> None:
-    """Draw the curves as small figures in a row, both axes logarithmic."""
+    """Draw the curves as small figures in a row, both axes logarithmic; dotted, what grows as fast as the work."""
     from playwright.sync_api import sync_playwright
     from plotly import io, subplots
 
     figure = subplots.make_subplots(rows=1, cols=4, subplot_titles=[*list(curves)[:3], "evaluations stored"])
     for place, (name, curve) in enumerate(curves.items(), start=1):
         label = name.partition(": ")[2] or "a step"
-        trace = {"type": "scatter", "x": list(curve), "y": list(curve.values()), "name": label}
-        figure.add_trace(trace | {"showlegend": place > 3}, row=1, col=min(place, 4))
-    figure.update_xaxes(type="log", dtick=1)
-    figure.update_yaxes(type="log", dtick=1, title_text="ms", col=1)
-    figure.update_layout(template="plotly_white", width=1200, height=320, margin={"l": 60, "r": 10, "t": 40, "b": 30})
-    figure.update_layout(legend={"x": 0.99, "y": 0.02, "xanchor": "right", "yanchor": "bottom"})
+        (size, time), *_rest = curve.items()
+        line = {"type": "scatter", "x": list(curve), "y": list(curve.values()), "name": label}
+        line |= {"line": {"color": BLUE if place < 5 else ORANGE}, "showlegend": place > 3}
+        if place < 4:
+            work = {"type": "scatter", "mode": "lines", "x": list(curve), "y": [time * each / size for each in curve]}
+            work |= {"line": {"color": GREY, "dash": "dot"}, "name": "as fast as the work", "showlegend": place == 3}
+            figure.add_trace(work, row=1, col=place)
+        figure.add_trace(line, row=1, col=min(place, 4))
+    figure.update_xaxes(type="log", dtick=1, exponentformat="power")
+    figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+    figure.update_yaxes(title_text="ms", col=1)
+    figure.update_yaxes(range=[-1, 1], col=4)
+    figure.update_layout(template="plotly_white", width=1200, height=320, margin={"l": 60, "r": 20, "t": 40, "b": 30})
+    figure.update_layout(legend={"x": 0.99, "y": 0.98, "xanchor": "right", "yanchor": "top"})
     with sync_playwright() as playwright:
         path = os.environ.get("MLPCORE_BROWSER") or shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])

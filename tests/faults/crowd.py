@@ -1,15 +1,16 @@
 """Many tabs on one server: `python -m tests.faults.crowd --sessions 50 --seconds 600`.
 
 Four runs train, and every session watches one of them as a browser does: a WebSocket, a live chart that ticks once a
-second. Prints errors, the server's memory when all have come and at the end, how long a tick takes, and how fast the
-four train while nobody, everybody and again nobody watches. The crowd itself runs on the same machine: 50 sessions take
-part of a core from the server.
+second. Prints errors, how long a tick takes and how much it brings, the server's memory over the time that the crowd is
+there, and how fast the four train while nobody, everybody and again nobody watches. The crowd itself runs on the same
+machine: 50 sessions take part of a core from the server.
 """
 
 import argparse
 import asyncio
 import math
 import sqlite3
+import statistics
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, closing
@@ -26,6 +27,7 @@ RUNS = 4  # as many as train at a time
 SHAPES = "dataset=Shapes&scheduler=none"
 LONGEST = 200_000  # iterations
 EVAL_EVERY = 200
+LOOKS = 40  # at the memory
 SPEED_SECONDS = 20.0  # over which the speed without a crowd is measured, at most
 
 
@@ -36,7 +38,7 @@ class Crowd:
     errors: tuple[str, ...]
     ticks: tuple[tuple[float, ...], ...]  # of each session, in seconds
     sizes: tuple[int, ...]  # of all their ticks, in bytes
-    memory: tuple[float, float]  # MB, when all had come and at the end
+    memory: tuple[float, ...]  # MB, from when all had come to the end
     alone: tuple[float, float]  # speed before and after
     watched: float  # speed meanwhile
 
@@ -52,19 +54,19 @@ async def gather(server: Server, *, sessions: int, seconds: float, knobs: str) -
         guests = [Guest(f"{server.url}/?run={run_ids[number % RUNS]}") for number in range(sessions)]
         for guest in guests:
             await stack.enter_async_context(guest)
-        first, until = read_usage(server.pid), monotonic() + seconds
+        until = monotonic() + seconds
         async with asyncio.TaskGroup() as group:
             speed = group.create_task(measure_speed(server, run_ids, seconds))
+            memory = group.create_task(read_memory(server, seconds))
             for guest in guests:
                 group.create_task(guest.watch(until=until))
-        last = read_usage(server.pid)
     after = await measure_speed(server, run_ids, quiet)
     errors = [error for guest in guests for error in guest.errors]
     errors += [line for line in server.read_log().splitlines() if "Traceback" in line]
     errors += ["a run was over before the crowd left"] * (max(read_steps(server, run_ids)) >= LONGEST)
     ticks = tuple(tuple(guest.ticks) for guest in guests)
     sizes = tuple(size for guest in guests for size in guest.sizes)
-    return Crowd(tuple(errors), ticks, sizes, (first.memory, last.memory), (before, after), speed.result())
+    return Crowd(tuple(errors), ticks, sizes, memory.result(), (before, after), speed.result())
 
 
 async def start_run(url: str) -> str:
@@ -80,6 +82,15 @@ async def until_measured(server: Server, run_ids: Sequence[str]) -> None:
     async with asyncio.timeout(120):
         while min(read_steps(server, run_ids)) < EVAL_EVERY:
             await asyncio.sleep(0.1)
+
+
+async def read_memory(server: Server, seconds: float) -> tuple[float, ...]:
+    """The server's memory in MB, looked at again and again for so many seconds."""
+    found = [read_usage(server.pid).memory]
+    for _look in range(LOOKS):
+        await asyncio.sleep(seconds / LOOKS)
+        found.append(read_usage(server.pid).memory)
+    return tuple(found)
 
 
 async def measure_speed(server: Server, run_ids: Sequence[str], seconds: float) -> float:
@@ -127,7 +138,10 @@ def main() -> None:
     print(
         f"a tick's size     median {percentile(crowd.sizes, 0.5) / 1e3:.1f} kB, at most {max(crowd.sizes) / 1e3:.1f} kB"
     )
-    print(f"server's memory   {crowd.memory[0]:.0f} MB when all had come, {crowd.memory[1]:.0f} MB at the end")
+    quarters = [statistics.fmean(crowd.memory[start : start + LOOKS // 4]) for start in range(0, LOOKS, LOOKS // 4)]
+    print(
+        "server's memory   " + ", ".join(f"{quarter:.0f}" for quarter in quarters) + " MB, the means of four quarters"
+    )
     print(f"iterations/s      {crowd.alone[0]:.0f} before, {crowd.watched:.0f} watched, {crowd.alone[1]:.0f} after")
     raise SystemExit(bool(crowd.errors))
 
