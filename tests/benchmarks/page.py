@@ -16,14 +16,14 @@ from time import monotonic
 
 from playwright.sync_api import Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from serving import Server
+from tests.faults.crowd import percentile
+from tests.serving import Server
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 POINTS = "document.querySelector('.st-key-curves .js-plotly-plot')?.data?.[0]?.x?.filter((x) => x !== null).length ?? 0"
 SHOWN = "document.querySelector('.st-key-curves .js-plotly-plot')?.layout?.uirevision ?? ''"  # the run's id
 RATE = "document.querySelector('.st-key-preview .js-plotly-plot')?.data?.[0]?.y?.[0] ?? 0"
-TIMES = 7  # a round
+STARTS, SLIDES = 7, 20  # a round
 LONG = "/?dataset=Shapes&optimizer=SGD&scheduler=StepLR&train_iter=200000&eval_every=200"
 
 
@@ -52,9 +52,9 @@ def main() -> None:
             measured["Start to first point, the server just begun, s"] = time_start(page)
             stop_run(page)
             page.wait_for_timeout(9000)  # until the server has loaded what it loads behind the first page
-            for _ in range(TIMES):
-                figures.setdefault("slider to schedule, s", []).append(time_slider(page))
-            for _ in range(TIMES):
+            for key in ("ArrowRight", "ArrowLeft") * (SLIDES // 2):
+                figures.setdefault("slider to schedule, s", []).append(time_slider(page, key))
+            for _ in range(STARTS):
                 figures.setdefault("Start to first point, s", []).append(time_start(page))
                 stop_run(page)
             measured |= measure_speed(page, server)
@@ -67,15 +67,16 @@ def main() -> None:
     print(f"{rounds} rounds, {os.cpu_count()} cores, load average {load}")
     for name, values in figures.items():
         counted = values[len(values) // (rounds + 1) :]  # without the first round's
-        print(f"{name:<48} median {statistics.median(counted):8.2f}   {min(counted):.2f} to {max(counted):.2f}")
+        late = f", 95 % within {percentile(counted, 0.95):.2f}" if len(counted) >= SLIDES else ""
+        print(f"{name:<48} median {statistics.median(counted):8.2f}   {min(counted):.2f} to {max(counted):.2f}{late}")
 
 
-def time_slider(page: Page) -> float:
-    """Press an arrow key on the learning rate's slider and wait until the schedule shows the new rate."""
+def time_slider(page: Page, key: str) -> float:
+    """Press that arrow key on the learning rate's slider and wait until the schedule shows the new rate."""
     before = page.evaluate(RATE)
     page.locator(".st-key-knob-SGD-lr-slider input[type=range]").focus()
     began = monotonic()
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press(key)
     page.wait_for_function(f"({RATE}) !== {before}", polling=10)
     return monotonic() - began
 
