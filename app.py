@@ -129,7 +129,7 @@ async def healthz(_request: Request) -> Response:
 def _warm_up() -> None:
     _plotly_js()
     time.sleep(FIRST_PAGE)
-    importlib.import_module("mlpcore.manager")
+    importlib.import_module("mlpcore.jobs.manager")
     importlib.import_module("torch._dynamo")  # 1 s that an optimizer's first step would take
     # What lives now lives for good: later collections need not walk it (175 ms each with torch loaded).
     gc.collect()
@@ -141,8 +141,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Load torch behind the first page; at shutdown let the manager mark its runs as interrupted."""
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     yield
-    if "mlpcore.manager" in sys.modules:  # else nothing was ever started
-        await asyncio.to_thread(sys.modules["mlpcore.manager"].shutdown)
+    if "mlpcore.jobs.manager" in sys.modules:  # else nothing was ever started
+        await asyncio.to_thread(sys.modules["mlpcore.jobs.manager"].shutdown)
 
 
 base = (st.get_option("server.baseUrlPath") or "").strip("/")

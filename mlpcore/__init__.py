@@ -17,14 +17,14 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 _HOMES = {
-    "softmax": "losses",
-    "cross_entropy": "losses",
-    "MyModel": "models",
-    "MLPnet": "models",
-    "load_data": "data",
-    "RandomSampler": "sampler",
-    "train": "training",
-    "test": "training",
+    "softmax": "training.losses",
+    "cross_entropy": "training.losses",
+    "MyModel": "training.models",
+    "MLPnet": "training.models",
+    "load_data": "data.datasets",
+    "RandomSampler": "data.batches",
+    "train": "training.loop",
+    "test": "training.loop",
 }
 
 __all__ = list(_HOMES)

@@ -4,21 +4,21 @@ import re
 from contextlib import suppress
 
 import streamlit as st
-from components.comparison_rows import edit_rows, get_rows, put_rows
-from components.comparison_view import build_series, read_runs, show_comparison
-from components.knobs import begin, first_recipe, read_recipe
-from components.links import find_repeated, put_query, take_query
-from components.notices import keep, warn
-from components.state import count_images, get_manager, read_owner
-from components.words import _, say
 
-from mlpcore.catalog import data_home, known_datasets
-from mlpcore.comparison import count_changed, name_differences
-from mlpcore.links import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
+from mlpcore.analysis.comparison import count_changed, name_differences
+from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.recipe import Recipe
-from mlpcore.runs import Run
-from mlpcore.store import StoreError
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.url import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
+from mlpcore.runs.records import Run
+from mlpcore.runs.store import StoreError
+from pages.components.compare.results import build_series, read_runs, show_comparison
+from pages.components.compare.rows import edit_rows, get_rows, put_rows
+from pages.components.recipe_form.form_state import begin, first_recipe, read_recipe
+from pages.components.shared.flash import keep, warn
+from pages.components.shared.state import count_images, get_manager, read_owner
+from pages.components.shared.url import find_repeated, put_query, take_query
+from pages.components.shared.words import _, say
 
 MAX_RUNS = 80  # that an address may name: 16 recipes with 5 seeds each
 HELD_OUT = 5_000  # images, a tenth of CIFAR-10's; of a smaller data set a tenth as well

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 
 import streamlit as st
-from components.concept_activations import show_activations
-from components.concept_claims import show_claims
-from components.concept_losses import show_losses
-from components.concept_network import show_network
-from components.concept_schedules import show_schedules
-from components.concept_updates import show_updates
-from components.language import write_query
-from components.words import _
+
+from pages.components.concepts.activations import show_activations
+from pages.components.concepts.backprop import show_network
+from pages.components.concepts.claims import show_claims
+from pages.components.concepts.losses import show_losses
+from pages.components.concepts.schedules import show_schedules
+from pages.components.concepts.update_rules import show_updates
+from pages.components.shared.i18n import write_query
+from pages.components.shared.words import _
 
 CONCEPTS: dict[str, Callable[[], None]] = {
     "losses": show_losses,

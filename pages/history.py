@@ -1,8 +1,9 @@
 """Every run that was kept: find, look at, compare, pass on, delete."""
 
 import streamlit as st
-from components.history_actions import show_actions, show_import
-from components.history_list import show_list
+
+from pages.components.history.actions import show_actions, show_import
+from pages.components.history.run_list import show_list
 
 with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
     show_import()

@@ -1,14 +1,14 @@
 """A data set to look at: its classes, its images, and what a run is really shown."""
 
 import streamlit as st
-from components import forms
-from components.download_panel import show_downloads
-from components.image_views import show_images
-from components.knobs import begin, first_recipe, read_recipe
-from components.notices import warn
-from components.words import say
 
-from mlpcore.catalog import data_home, known_datasets
+from mlpcore.data.catalog import data_home, known_datasets
+from pages.components.images.views import show_images
+from pages.components.recipe_form import forms
+from pages.components.recipe_form.form_state import begin, first_recipe, read_recipe
+from pages.components.shared.download_panel import show_downloads
+from pages.components.shared.flash import warn
+from pages.components.shared.words import say
 
 datasets = known_datasets(data_home())
 begin(first_recipe(datasets))

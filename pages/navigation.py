@@ -1,12 +1,12 @@
 """The pages and their names; what stands on every one of them."""
 
 import streamlit as st
-from components.language import choose_language, read_query, show_languages, write_query
-from components.notices import begin_drawing
-from components.presence import note_presence
-from components.words import _, say
 
-from mlpcore.store import StoreError
+from mlpcore.runs.store import StoreError
+from pages.components.shared.flash import begin_drawing
+from pages.components.shared.heartbeat import note_presence
+from pages.components.shared.i18n import choose_language, read_query, show_languages, write_query
+from pages.components.shared.words import _, say
 
 choose_language()
 begin_drawing()

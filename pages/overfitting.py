@@ -3,24 +3,24 @@
 from contextlib import suppress
 
 import streamlit as st
-from components import lab_form
-from components.knobs import first_recipe, put_recipe
-from components.lab_view import shape_names, show_lab
-from components.links import put_query, take_query
-from components.notices import keep, tell, warn
-from components.remedies_view import match_remedies, remedy_names, show_remedies
-from components.state import count_images, find_run, get_manager, read_owner
-from components.summary import describe_data
-from components.words import _, as_markdown, say
 
-from mlpcore.catalog import data_home, known_datasets
+from mlpcore.analysis.curve_shapes import Shape
+from mlpcore.analysis.remedies import Remedy, build_remedies, tell_what_to_look_for
+from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.predictions import Shape
-from mlpcore.problems import find_misfit
-from mlpcore.recipe import Recipe, current_knobs
-from mlpcore.remedies import Remedy, build_remedies, tell_what_to_look_for
-from mlpcore.runs import Run, RunStatus
-from mlpcore.store import StoreError
+from mlpcore.recipes.recipe import Recipe, current_knobs
+from mlpcore.recipes.validation import find_misfit
+from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.store import StoreError
+from pages.components.overfitting import form as lab_form
+from pages.components.overfitting.remedies import match_remedies, remedy_names, show_remedies
+from pages.components.overfitting.run import shape_names, show_lab
+from pages.components.recipe_form.form_state import first_recipe, put_recipe
+from pages.components.shared.flash import keep, tell, warn
+from pages.components.shared.recipe_summary import describe_data
+from pages.components.shared.state import count_images, find_run, get_manager, read_owner
+from pages.components.shared.url import put_query, take_query
+from pages.components.shared.words import _, as_markdown, say
 
 SHOWN, NEXT = "lab.predicted", "lab.predicted_next"  # what was predicted of the run shown, and of what Start trains
 MAX_REMEDIES = 20  # that an address may name: those of one run and of some before it

@@ -4,29 +4,37 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import streamlit as st
-from components import forms, run_view
-from components.download_panel import show_downloads
-from components.insight_view import show_insight
-from components.knob_widgets import is_shown
-from components.knobs import find_lesson, first_recipe, put_knob, put_recipe, read_recipe
-from components.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
-from components.links import adopt_run, take_link, write_link
-from components.live import live_plot
-from components.notices import keep, tell, warn
-from components.sameness import tell_sameness
-from components.state import count_images, count_training_images, find_run, get_manager, preview, read_owner
-from components.summary import describe_data, describe_training
-from components.words import _, as_markdown, say, show_rate
 
-from mlpcore.catalog import data_home, known_datasets
-from mlpcore.charts import schedule_chart
-from mlpcore.comparison import find_differences
-from mlpcore.lessons import GROUPS
+from mlpcore.analysis.comparison import find_differences
+from mlpcore.charts.run import schedule_chart
+from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import SentenceError
-from mlpcore.problems import find_misfit, find_problems
-from mlpcore.recipe import Recipe, current_knobs
-from mlpcore.runs import Run, RunStatus
-from mlpcore.store import StoreError
+from mlpcore.recipes.lessons import GROUPS
+from mlpcore.recipes.recipe import Recipe, current_knobs
+from mlpcore.recipes.validation import find_misfit, find_problems
+from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.store import StoreError
+from pages.components.recipe_form import forms
+from pages.components.recipe_form.form_state import find_lesson, first_recipe, put_knob, put_recipe, read_recipe
+from pages.components.recipe_form.widgets import is_shown
+from pages.components.run import run_view
+from pages.components.run.insight import show_insight
+from pages.components.run.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
+from pages.components.shared.download_panel import show_downloads
+from pages.components.shared.flash import keep, tell, warn
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.recipe_summary import describe_data, describe_training
+from pages.components.shared.reproducibility import tell_sameness
+from pages.components.shared.state import (
+    count_images,
+    count_training_images,
+    find_run,
+    get_manager,
+    preview,
+    read_owner,
+)
+from pages.components.shared.url import adopt_run, take_link, write_link
+from pages.components.shared.words import _, as_markdown, say, show_rate
 
 owner = read_owner()
 datasets = known_datasets(data_home())
@@ -72,7 +80,7 @@ def go_on(run_id: str) -> None:
 
 def show_preview(recipe: Recipe) -> None:
     """Draw the rate of every iteration, and offer to mend what looks wrong with it."""
-    from mlpcore.schedules import find_drops, find_warnings  # torch: behind the first paint
+    from mlpcore.training.schedules import find_drops, find_warnings  # torch: behind the first paint
 
     rates = preview(recipe.model_dump_json())
     figure = schedule_chart(

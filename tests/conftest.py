@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlpcore import catalog
-from mlpcore.sources import ARCHIVES, ArchiveSet
+from mlpcore.data import catalog
+from mlpcore.data.download.sources import ARCHIVES, ArchiveSet
 
 if TYPE_CHECKING:
-    from mlpcore.data import ImageSplit
+    from mlpcore.data.datasets import ImageSplit
 
-pytest_plugins = ["fileserver", "managing", "paging", "storing"]  # their fixtures
+# their fixtures
+pytest_plugins = [f"tests.support.{name}" for name in ("file_server", "managers", "app_tests", "stores")]
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def tiny_images() -> "tuple[ImageSplit, ImageSplit]":
     """120 training and 40 test images of 3 × 4 × 4 pixels in 10 classes, each class a pattern under noise."""
     import torch
 
-    from mlpcore.data import ImageSplit
+    from mlpcore.data.datasets import ImageSplit
 
     generator = torch.Generator().manual_seed(0)
     patterns = torch.randint(60, 190, (10, 3, 4, 4), generator=generator)

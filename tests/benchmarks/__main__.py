@@ -51,8 +51,8 @@ def measure(folder: Path, dataset: str, *, rounds: int) -> dict[str, dict[str, A
     """Time every row `rounds` times, in turns; the first, which imports and fills caches, is not counted."""
     import numpy as np
 
-    from mlpcore.catalog import data_home
-    from mlpcore.data import load_data
+    from mlpcore.data.catalog import data_home
+    from mlpcore.data.datasets import load_data
     from tests.benchmarks.peers import ROWS, Files
 
     for split, part in zip(("train", "test"), load_data(dataset, data_home()), strict=True):

@@ -17,11 +17,11 @@ from unittest.mock import patch
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from mlpcore.batches import DeviceImages, place_images
-from mlpcore.catalog import data_home
-from mlpcore.cohort import train_cohort
-from mlpcore.data import load_data
-from mlpcore.recipe import Adam, Constant, Recipe
+from mlpcore.data.batches import DeviceImages, place_images
+from mlpcore.data.catalog import data_home
+from mlpcore.data.datasets import load_data
+from mlpcore.recipes.recipe import Adam, Constant, Recipe
+from mlpcore.training.lockstep import train_cohort
 
 EVAL_EVERY = 200
 LAUNCHES = 10_000  # of the smallest kernel, to time one
@@ -86,7 +86,7 @@ def uncaptured(wanted: bool = True) -> Iterator[None]:
     if not wanted:
         yield
         return
-    with patch("mlpcore.cohort.CapturedPass", lambda network: network.forward_backward):
+    with patch("mlpcore.training.lockstep.CapturedPass", lambda network: network.forward_backward):
         yield
 
 

@@ -19,12 +19,12 @@ from time import perf_counter
 
 import torch
 
-from mlpcore.batches import place_images
-from mlpcore.cohort import train_cohort
-from mlpcore.data import ImageSplit
-from mlpcore.recipe import Adam, Recipe
-from mlpcore.runs import Evaluation, Run, RunStatus
-from mlpcore.store import RunStore
+from mlpcore.data.batches import place_images
+from mlpcore.data.datasets import ImageSplit
+from mlpcore.recipes.recipe import Adam, Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.store import RunStore
+from mlpcore.training.lockstep import train_cohort
 
 BATCHES = (16, 64, 256, 1024, 4096, 16_384, 50_000)
 WIDTHS = (16, 64, 256, 1024, 4096)

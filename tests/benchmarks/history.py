@@ -15,13 +15,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from mlpcore.presets import compare_optimizers
-from mlpcore.recipe import Recipe
-from mlpcore.runs import Evaluation, Run, RunStatus
-from mlpcore.store import RunStore
-
-sys.path.insert(0, str(Path(__file__).parent.parent))  # where serving.py is
-from serving import serving
+from mlpcore.recipes.presets import compare_optimizers
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.store import RunStore
+from tests.support.servers import serving
 
 RUNS, EVALUATIONS = 2_000, 60
 IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mlpcore.batches import DeviceImages, place_images
-from mlpcore.cohort import train_cohort
-from mlpcore.data import data_home, load_data
-from mlpcore.device import pick_device
-from mlpcore.presets import compare_optimizers
-from mlpcore.recipe import Recipe
+from mlpcore.data.batches import DeviceImages, place_images
+from mlpcore.data.datasets import data_home, load_data
+from mlpcore.recipes.presets import compare_optimizers
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.training.device import pick_device
+from mlpcore.training.lockstep import train_cohort
 
 if TYPE_CHECKING:
     from torch import device as Device

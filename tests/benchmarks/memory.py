@@ -10,11 +10,11 @@ import sys
 
 import torch
 
-from mlpcore.batches import place_images
-from mlpcore.catalog import data_home
-from mlpcore.cohort import train_cohort
-from mlpcore.data import load_data
-from mlpcore.recipe import Recipe
+from mlpcore.data.batches import place_images
+from mlpcore.data.catalog import data_home
+from mlpcore.data.datasets import load_data
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.training.lockstep import train_cohort
 
 STEPS = 400
 MB = 1e6

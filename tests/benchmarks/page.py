@@ -16,8 +16,8 @@ from time import monotonic
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.faults.crowd import percentile
-from tests.serving import Server
+from tests.stress.crowd import percentile
+from tests.support.servers import Server
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 POINTS = "document.querySelector('.st-key-curves .js-plotly-plot')?.data?.[0]?.x?.filter((x) => x !== null).length ?? 0"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-from mlpcore.models import MLPnet
+from mlpcore.training.models import MLPnet
 
 BATCH, LR = 64, 1e-3
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # CIFAR-10's own, as usually written
@@ -41,10 +41,10 @@ def run_mlpcore_evaluating(files: Files) -> float:
 
 
 def _run_mlpcore(files: Files, *, eval_every: int) -> float:
-    from mlpcore.batches import place_images
-    from mlpcore.cohort import train_cohort
-    from mlpcore.data import ImageSplit
-    from mlpcore.recipe import Adam, Constant, Recipe
+    from mlpcore.data.batches import place_images
+    from mlpcore.data.datasets import ImageSplit
+    from mlpcore.recipes.recipe import Adam, Constant, Recipe
+    from mlpcore.training.lockstep import train_cohort
 
     names = tuple("0123456789")
     splits = []
@@ -67,7 +67,7 @@ class Pictures(torch.utils.data.Dataset):
     """Images as torchvision's CIFAR10 hands them out: one at a time, from PIL, through transforms."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
-        from mlpcore.torchvision_ops import import_torchvision_datasets
+        from mlpcore.data.torchvision_compat import import_torchvision_datasets
 
         import_torchvision_datasets()
         from torchvision import transforms

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from serving import Server, serving
-from visiting import Visitor
 
-from tests.image_folders import make_tiny
+from tests.support.image_folders import make_tiny
+from tests.support.servers import Server, serving
+from tests.support.visitors import Visitor
 
 CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
 QUIET = [  # only the app's own requests leave the browser

@@ -5,7 +5,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from visiting import Visitor, settle
+
+from tests.support.visitors import Visitor, settle
 
 RATE = "Learning rate, exact"
 LESSON = {"dataset": "Tiny", "lr": 0.05, "lock": "lr", "hide": "schedule,momentum", "title": "Which batch size?"}

@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from visiting import SECONDS, Visitor
+
+from tests.support.visitors import SECONDS, Visitor
 
 LABELS = ["SGD lr=0.01", "SGD lr=0.01 momentum=0.9", "SGD lr=0.01 momentum=0.9 nesterov=on", "Adam lr=0.001"]
 CHART = "document.querySelector('.st-key-compare .js-plotly-plot')"

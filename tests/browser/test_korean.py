@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from serving import Server
-from visiting import Visitor, settle
+
+from tests.support.servers import Server
+from tests.support.visitors import Visitor, settle
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PAGES = ["", "compare", "overfitting", "history", "images"]

@@ -6,12 +6,12 @@ from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
-from serving import Server
-from visiting import Visitor, settle
 
-from mlpcore.recipe import Recipe
-from mlpcore.runs import Evaluation, Run, RunStatus
-from mlpcore.store import RunStore
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.store import RunStore
+from tests.support.servers import Server
+from tests.support.visitors import Visitor, settle
 
 HOST = "a.example"
 TEXT = f"![x](http://{HOST}/b.png) <img src=http://{HOST}/c.png> [a](http://{HOST}) :material/home: $x$ **b**"

@@ -1,7 +1,8 @@
 """The notes' sentence about overfitting, as a person meets it: one click, and a gap that cannot be missed."""
 
 from playwright.sync_api import Page, expect
-from visiting import Visitor, settle
+
+from tests.support.visitors import Visitor, settle
 
 
 def read_tiles(page: Page) -> dict[str, float]:

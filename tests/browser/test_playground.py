@@ -4,9 +4,20 @@ import re
 from itertools import pairwise
 
 import pytest
-from clicking import NAMED, SHORT, assert_no_traceback, button, knob, planned_rate, start, trace, wait_for_rate
 from playwright.sync_api import expect
-from visiting import Visitor
+
+from tests.support.playground_clicks import (
+    NAMED,
+    SHORT,
+    assert_no_traceback,
+    button,
+    knob,
+    planned_rate,
+    start,
+    trace,
+    wait_for_rate,
+)
+from tests.support.visitors import Visitor
 
 # opening it
 

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from clicking import (
+from playwright.sync_api import Browser, expect
+
+from tests.support.playground_clicks import (
     LONG,
     NAMED,
     SHORT,
@@ -18,9 +20,8 @@ from clicking import (
     wait_for_rate,
     wait_for_status,
 )
-from playwright.sync_api import Browser, expect
-from serving import serving
-from visiting import Visitor
+from tests.support.servers import serving
+from tests.support.visitors import Visitor
 
 
 def test_started_run_draws_its_curves_until_it_is_finished(visitor: Visitor) -> None:

@@ -1,0 +1,107 @@
+"""Ranges and ticks that are round, and that stay where they are while a run goes on: the axes of plain Plotly JSON."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mlpcore.numbers import short_number
+
+INTERVALS = 5  # of every linear axis: left and right ticks share their grid lines
+
+
+def axis(title: str = "", *, color: str | None = None, **rest: Any) -> dict[str, Any]:
+    """Build an axis that leaves its colours to the page's theme, unless it belongs to one trace."""
+    paint = {"color": color} if color else {}
+    built = {"title": {"text": title, "standoff": 6, "font": paint}, "tickfont": paint}
+    return built | {"zeroline": False, "automargin": False} | rest
+
+
+def loss_axis(losses: np.ndarray, *, log: bool) -> dict[str, Any]:
+    """Choose the scale of a loss: five steps from 0, or on a log scale from 1 or below to 3 or above."""
+    if not log:
+        return {"range": five_steps(losses, default=2.5), "nticks": INTERVALS + 1}
+    positive = losses[losses > 0]
+    ticks = _log_ticks(min([1.0, *positive]), max([2.5, *positive]), most=8, digits=(1, 1.5, 2, 3, 5, 7))
+    return {"type": "log", "range": [math.log10(ticks[0]), math.log10(ticks[-1])], **_ticks(ticks)}
+
+
+def rate_axis(
+    curves: Iterable[Sequence[float]], *, log: bool, most: int = 4, color: str | None = None, title: str = ""
+) -> dict[str, Any]:
+    """Build the axis of a learning rate: two round ticks or more, and no zoom, for a strip has no room for it."""
+    rates = np.concatenate([np.asarray(curve, float) for curve in curves])
+    positive = rates[np.isfinite(rates) & (rates > 0)]
+    top = float(positive.max()) if len(positive) else 1.0
+    if log:
+        # the last hundredth of a cosine to 0 spans more decades than all the rest: it may leave below
+        bottom = float(np.percentile(positive, 1)) if len(positive) else top / 10
+        ticks = _log_ticks(bottom, top, most=most)
+        low, high = math.log10(min(ticks[0], bottom)), math.log10(max(ticks[-1], top))
+    else:
+        step = _round_up(top / 2 if most > 3 else top)
+        ticks = [step * i for i in range(math.ceil(top / step - 1e-9) + 1)]
+        low, high = 0.0, ticks[-1]
+    room = 0.04 * (high - low)  # so that a rate at either end is not drawn on the frame
+    scale = {"type": "log"} if log else {}
+    return axis(title, color=color, fixedrange=True, range=[low - room, high + room], **scale, **_ticks(ticks))
+
+
+def five_steps(values: np.ndarray, *, default: float, may_rise: bool = False) -> list[float]:
+    """Choose a range of five round steps from 0, or from above it where that shows more; never less than `default`."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return [0.0, default]
+    step, low, high = default / INTERVALS, float(values.min()), float(values.max())
+    while True:
+        start = max(0, math.ceil(high / step) - INTERVALS)
+        if start == 0 or (may_rise and start * step <= low):
+            return [round(start * step, 9), round((start + INTERVALS) * step, 9)]
+        step = _round_up(step * 1.5)
+
+
+def snug_range(
+    values: np.ndarray, *, least: float, default: tuple[float, float], most: float = math.inf
+) -> tuple[float, float]:
+    """Choose the narrowest range of round steps around the values, so that a path fills its plane."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return default
+    low, high = float(values.min()), float(values.max())
+    step = _round_up(max((high - low) / INTERVALS, least))
+    start, stop = math.floor(low / step), math.ceil(high / step)
+    if start == stop:  # one round value: the room is above it, or below it where there is none above
+        start, stop = (start, stop + 1) if (stop + 1) * step <= most else (start - 1, stop)
+    return round(start * step, 9), min(most, round(stop * step, 9))
+
+
+def _log_ticks(low: float, high: float, *, most: int, digits: Sequence[float] = (1, 2, 5)) -> list[float]:
+    """List round ticks from at or below `low` to at or above `high`: `digits` in a narrow range, decades in a wide one.
+
+    Never fewer than two.
+    """
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    ladder = [float(f"{digit}e{power}") for power in range(first, last + 1) for digit in digits]
+    start = max(i for i, tick in enumerate(ladder) if tick <= low * (1 + 1e-9))
+    stop = min(i for i, tick in enumerate(ladder) if tick >= high * (1 - 1e-9))
+    ladder = ladder[start : stop + 1]
+    if len(ladder) == 1:
+        ladder = [ladder[0] / 10, ladder[0], ladder[0] * 10]
+    if len(ladder) <= most:
+        return ladder
+    decades = [float(f"1e{power}") for power in range(first, last + 1)]
+    if len(decades) == 2:
+        return [ladder[0], ladder[len(ladder) // 2], ladder[-1]]
+    stride = math.ceil((len(decades) - 1) / (most - 1))
+    return decades[::-1][::stride][::-1]
+
+
+def _ticks(values: Sequence[float]) -> dict[str, Any]:
+    return {"tickmode": "array", "tickvals": list(values), "ticktext": [short_number(value) for value in values]}
+
+
+def _round_up(value: float) -> float:
+    """Find the smallest of 1, 2, 5 × 10^k at or above a positive value."""
+    power = math.floor(math.log10(value) + 1e-9)
+    return next(float(f"{digit}e{power}") for digit in (1, 2, 5, 10) if digit * 10.0**power >= value * (1 - 1e-9))

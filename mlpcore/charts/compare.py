@@ -1,0 +1,156 @@
+"""Several runs in one figure: train loss, test accuracy, learning rate, and train loss against test accuracy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlpcore.analysis.comparison import average
+from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
+from mlpcore.charts.downsampling import finite, peaks, rounded
+from mlpcore.charts.run import NOTHING, Figure, Translate, faded, legend, line
+from mlpcore.runs.records import Run
+
+# Of Okabe and Ito's colours those that stay apart on a light page and on a dark one, where the charts lift the blue to
+# what would be the sky blue; and a grey. A second round of them is dashed, a third dotted.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
+DASHES = ("solid", "dash", "dot")
+SPIKE = 3.0  # times the median: a loss beyond leaves the frame, for one run that flies off would flatten all others
+STACKED = ("", "2", "4", "3")  # the panels' axes from top to bottom on a phone: loss, accuracy, path, rate
+PALE = 0.25  # opacity of what is not picked
+
+
+@dataclass(frozen=True)
+class Series:
+    """What one line of the legend stands for: the runs of one recipe, which differ in their seed."""
+
+    label: str
+    place: int  # among all recipes of the comparison: decides the colour
+    runs: Sequence[Run]
+    steps_per_epoch: float = 1.0
+
+    @property
+    def colour(self) -> str:
+        return COLOURS[self.place % len(COLOURS)]
+
+    @property
+    def dash(self) -> str:
+        return DASHES[self.place // len(COLOURS) % len(DASHES)]
+
+
+def compare_chart(
+    series: Sequence[Series],
+    *,
+    x: str = "step",
+    log_loss: bool = False,
+    log_lr: bool = False,
+    log_x: bool = False,
+    picked: frozenset[str] = frozenset(),
+    translate: Translate = str,
+) -> Figure:
+    """Draw four panels over steps, epochs or seconds; several seeds of a recipe as their mean and a band around it.
+
+    x: "step", "epoch" or "seconds". picked: labels that stand out; the others are paled. A click on a label hides it.
+    """
+    titles = {"step": translate("iteration"), "epoch": translate("epoch"), "seconds": translate("seconds of computing")}
+    data: list[dict[str, Any]] = []
+    losses, accuracies, rates = [np.array([])], [np.array([])], [np.array([])]
+    for one in series:
+        curves = {name: average(one.runs, name) for name in ("train_loss", "test_acc", "lr", "seconds")}
+        steps = np.array(curves["train_loss"].steps, float)
+        along = {"step": steps, "epoch": steps / one.steps_per_epoch, "seconds": np.array(curves["seconds"].means)}[x]
+        loss, accuracy, rate = (finite(curves[name].means) for name in ("train_loss", "test_acc", "lr"))
+        losses.append(loss)
+        accuracies.append(accuracy)
+        rates.append(rate)
+        opacity = PALE if picked and one.label not in picked else 1.0
+        look = {"legendgroup": one.label, "dash": one.dash, "opacity": opacity}
+        if len(one.runs) > 1:
+            data.append(_band(one, along, curves["train_loss"], "y", look))
+            data.append(_band(one, along, curves["test_acc"], "y2", look))
+        for panel, name, values, form in (
+            ("", "loss", loss, ".3f"),
+            ("2", "accuracy", accuracy, ".1%"),
+            ("3", "lr", rate, ".3~g"),
+        ):
+            shown = peaks(values)
+            trace = line(
+                f"{name}-{one.place}", one.label, rounded(along[shown]), rounded(values[shown]), one.colour, **look
+            )
+            trace |= {"xaxis": f"x{panel}", "yaxis": f"y{panel}", "showlegend": name == "loss", "meta": one.label}
+            trace |= {"hovertemplate": f"%{{y:{form}}} · {titles[x]} %{{x:,.3~f}}<extra>%{{fullData.name}}</extra>"}
+            data.append(trace | ({} if len(shown) else NOTHING))
+        shown = peaks(accuracy)
+        path = line(f"path-{one.place}", one.label, rounded(loss[shown]), rounded(accuracy[shown]), one.colour, **look)
+        hover = f"{translate('train loss')} %{{x:.3f}} · {translate('test accuracy')} %{{y:.1%}}"
+        path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
+        path |= {"marker": {"size": 4}, "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>"}
+        data.append(path | ({} if len(shown) else NOTHING))
+    loss, accuracy = np.concatenate(losses), np.concatenate(accuracies)
+    if len(usual := loss[np.isfinite(loss)]):
+        loss = loss[loss <= max(2.5, SPIKE * float(np.median(usual)))]
+    low_loss, high_loss = snug_range(loss, least=0.5, default=(0.0, 2.5))
+    low_acc, high_acc = snug_range(accuracy, least=0.1, default=(0.0, 0.5), most=1.0)
+    low_acc = min(low_acc, high_acc - 0.1)  # all at 100 %
+    scale = {"type": "log"} if log_x else {"rangemode": "tozero"}
+    if not log_x and x != "seconds" and series:
+        per = {one.label: one.steps_per_epoch if x == "epoch" else 1 for one in series}
+        scale |= {"range": [0, max(run.recipe.train_iter / per[one.label] for one in series for run in one.runs)]}
+    across = {"nticks": 6, **scale}
+    layout = {
+        "margin": {"l": 54, "r": 14, "t": 10, "b": 40},
+        "hovermode": "closest",
+        "legend": legend(y=-0.1, yanchor="top"),
+        "xaxis": axis(domain=[0, 0.47], anchor="y", **across),
+        "yaxis": axis(translate("train loss"), domain=[0.56, 1]) | loss_axis(loss, log=log_loss),
+        "xaxis2": axis(domain=[0.55, 1], anchor="y2", **across),
+        "yaxis2": axis(translate("test accuracy"), domain=[0.56, 1], anchor="x2", tickformat=".0%")
+        | {"range": five_steps(accuracy, default=0.5, may_rise=True)},
+        "xaxis3": axis(titles[x], domain=[0, 0.47], anchor="y3", **across),
+        "yaxis3": rate_axis(rates, log=log_lr, title="lr") | {"domain": [0, 0.44], "anchor": "x3"},
+        "xaxis4": axis(translate("train loss, falling →"), domain=[0.55, 1], anchor="y4", nticks=6)
+        | {"range": [high_loss, low_loss]},
+        "yaxis4": axis(translate("test accuracy"), domain=[0, 0.44], anchor="x4", nticks=6, tickformat=".0%")
+        | {"range": [low_acc, high_acc]},
+        "annotations": [],
+        "meta": {"narrow": _stack(len(series))},
+    }
+    return {"data": data, "layout": layout}
+
+
+def _stack(entries: int) -> dict[str, Any]:
+    """Lay the panels out for a phone: under each other, the legend's entries under all of them."""
+    panel, gap, below = 190, 48, 40 + 20 * entries  # pixels
+    inner = len(STACKED) * panel + (len(STACKED) - 1) * gap
+    patch: dict[str, Any] = {"height": inner + below, "margin": {"l": 50, "r": 10, "t": 8, "b": below - 8}}
+    patch["legend"] = {"y": -40 / inner, "orientation": "v"}
+    for place, number in enumerate(STACKED):
+        top = 1 - place * (panel + gap) / inner
+        patch[f"xaxis{number}"] = {"domain": [0, 1]}
+        patch[f"yaxis{number}"] = {"domain": [max(top - panel / inner, 0.0), top]}
+    return patch
+
+
+def _band(one: Series, along: np.ndarray, curve: Any, panel: str, look: dict[str, Any]) -> dict[str, Any]:
+    """One standard deviation above and below the mean."""
+    mean, deviation = np.array(curve.means), np.array(curve.deviations)
+    shown = peaks(mean)
+    x, mean, deviation = along[shown], mean[shown], deviation[shown]
+    outline = np.concatenate([mean + deviation, (mean - deviation)[::-1]])
+    return {
+        "uid": f"band-{panel}-{one.place}",
+        "type": "scatter",
+        "mode": "lines",
+        "x": rounded(np.concatenate([x, x[::-1]])),
+        "y": rounded(outline),
+        "fill": "toself",
+        "fillcolor": faded(one.colour, 0.15),
+        "line": {"width": 0},
+        "opacity": look["opacity"],
+        "legendgroup": one.label,
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "xaxis": panel.replace("y", "x"),
+        "yaxis": panel,
+    }

@@ -1,0 +1,174 @@
+"""Figures of single ideas: probabilities and their gradient, activations, a network's values, a schedule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlpcore.charts.axes import axis, rate_axis
+from mlpcore.charts.downsampling import corners, rounded
+from mlpcore.charts.run import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Translate, legend, line, note
+from mlpcore.numbers import short_number
+from mlpcore.training.activations import ACTIVATIONS
+
+CURVES = {"sigmoid": ("sigmoid", ACCURACY, "solid"), "tanh": ("tanh", LOSS, "dash"), "relu": ("ReLU", RATE, "dot")}
+REACH = 6.0  # how far from 0 the activations are drawn
+STILL = {"meta": {"still": True}, "dragmode": False}
+
+
+def probabilities_chart(
+    classes: Sequence[str],
+    probabilities: Sequence[float],
+    gradient: Sequence[float],
+    *,
+    true_class: int,
+    translate: Translate = str,
+) -> Figure:
+    """Draw the probabilities, the label's 0 and 1 as outlines around them, and beside them the loss's gradient."""
+    labels = [float(place == true_class) for place in range(len(classes))]
+    bars = {"type": "bar", "x": list(classes), "cliponaxis": False, "hoverinfo": "skip", "textposition": "outside"}
+    bars |= {"textfont": {"size": 11}, "constraintext": "none", "textangle": 0}
+    outline = {"color": "rgba(0,0,0,0)", "line": {"color": LOSS, "width": 2}}
+    return {
+        "data": [
+            bars | {"uid": "labels", "name": translate("label y"), "y": labels, "marker": outline},
+            bars
+            | {"uid": "probabilities", "name": translate("probability p"), "y": rounded(probabilities)}
+            | {"text": [f"{value:.2f}" for value in probabilities], "width": 0.5}
+            | {"marker": {"color": ACCURACY}},
+            bars
+            | {"uid": "gradient", "name": translate("gradient p − y"), "y": rounded(gradient), "width": 0.5}
+            | {"text": [f"{value:+.2f}".replace("-", "−") for value in gradient], "marker": {"color": RATE}}
+            | {"xaxis": "x2", "yaxis": "y2"},
+        ],
+        "layout": {
+            "margin": {"l": 34, "r": 8, "t": 30, "b": 26},
+            "barmode": "overlay",
+            "hovermode": False,
+            "legend": legend(y=1.02, itemclick=False, itemdoubleclick=False),
+            "xaxis": axis(domain=[0, 0.46], fixedrange=True, showgrid=False),
+            "yaxis": axis(range=[0, 1.12], tickvals=[0, 0.5, 1], fixedrange=True),
+            "xaxis2": axis(domain=[0.56, 1], anchor="y2", fixedrange=True, showgrid=False),
+            "yaxis2": axis(range=[-1.2, 1.2], tickvals=[-1, 0, 1], fixedrange=True, anchor="x2") | {"zeroline": True},
+            **STILL,
+        },
+    }
+
+
+def activations_chart(x: float, *, translate: Translate = str) -> Figure:
+    """Draw the three activations and, beside them, their derivatives; each is read off at `x`."""
+    grid = np.union1d(np.linspace(-REACH, REACH, 241), 1e-6)  # ReLU's derivative jumps there
+    data: list[dict[str, Any]] = []
+    for panel, axes in ((0, {}), (1, {"xaxis": "x2", "yaxis": "y2"})):
+        for name, functions in ACTIVATIONS.items():
+            label, colour, dash = CURVES[name]
+            curve = rounded(functions[panel](grid))
+            rest = {"showlegend": panel == 0, "legendgroup": name, "hoverinfo": "skip", **axes}
+            data.append(line(f"{name}-{panel}", label, grid, curve, colour, dash=dash, width=2.2, **rest))
+            data[-1]["line"]["simplify"] = False  # Plotly would leave out points of a curve that is this smooth
+            data.append(
+                {"uid": f"{name}-{panel}-at", "type": "scatter", "mode": "markers", "x": [x]}
+                | {"y": rounded([functions[panel](x)]), "marker": {"color": colour, "size": 9}}
+                | {"showlegend": False, "hoverinfo": "skip", **axes}
+            )
+    across = {"range": [-REACH, REACH], "tickvals": [-6, -4, -2, 0, 2, 4, 6], "fixedrange": True}
+    at = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": {"color": NOTE, "width": 1}, "layer": "below"}
+    return {
+        "data": data,
+        "layout": {
+            "margin": {"l": 30, "r": 8, "t": 52, "b": 26},
+            "hovermode": False,
+            "legend": legend(y=1.1, itemclick=False, itemdoubleclick=False),
+            "xaxis": axis(domain=[0, 0.47], **across),
+            "yaxis": axis(range=[-1.1, 2.1], tickvals=[-1, -0.5, 0, 0.5, 1, 1.5, 2], fixedrange=True),
+            "xaxis2": axis(domain=[0.54, 1], anchor="y2", **across),
+            "yaxis2": axis(range=[-0.05, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1], fixedrange=True, anchor="x2"),
+            "shapes": [at | {"xref": "x", "yref": "y domain"}, at | {"xref": "x2", "yref": "y2 domain"}],
+            "annotations": [
+                note(text, x=place, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom")
+                for text, place in ((translate("value"), 0), (translate("derivative"), 0.54))
+            ],
+            **STILL,
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A quantity of a network as cells of a sketch; where it is not known yet its place stays empty."""
+
+    label: str
+    hover: str
+    values: np.ndarray  # (rows, columns)
+    place: tuple[float, float]  # column and row of the first cell
+    is_known: bool
+    is_current: bool
+
+
+def network_chart(grids: Sequence[Grid], *, unit: int, feature: int) -> Figure:
+    """Draw a network's numbers as coloured cells, the row of `unit` and the column of `feature`, from 0, framed.
+
+    Colours run from the most negative to the most positive number of each quantity by itself.
+    """
+    data, shapes, notes = [], [], []
+    for grid in grids:
+        rows, columns = grid.values.shape
+        left, top = grid.place
+        limit = float(np.abs(grid.values).max()) or 1.0
+        edge = {"color": RATE, "width": 2.5} if grid.is_current else {"color": NOTE, "width": 0.6}
+        frame = {"x0": left - 0.5, "x1": left + columns - 0.5, "y0": top - 0.5, "y1": top + rows - 0.5}
+        shapes.append({"type": "rect", **frame, "line": edge, "layer": "above"})
+        label = f"<b>{grid.label}</b>" if grid.is_current else grid.label
+        notes.append(note(label, x=left + (columns - 1) / 2, y=top - 0.5, yanchor="bottom") | {"font": {"size": 12}})
+        if not grid.is_known:
+            continue
+        data.append(
+            {"uid": grid.hover, "type": "heatmap", "z": [rounded(row) for row in grid.values]}
+            | {"x0": left, "dx": 1, "y0": top, "dy": 1, "xgap": 1, "ygap": 1}
+            | {"zmin": -limit, "zmax": limit, "showscale": False}
+            | {"colorscale": [[0, LOSS], [0.5, PALE], [1, ACCURACY]]}
+            | {"hovertemplate": f"{grid.hover} %{{z:.4~g}}<extra></extra>"}
+        )
+        if rows == columns == 1:
+            notes.append(note(short_number(grid.values[0, 0]), x=left, y=top + 0.5, yanchor="top"))
+    marked = {"type": "rect", "line": {"color": NOTE, "width": 2}}
+    tall = [grid for grid in grids if len(grid.values) > 1]
+    right = max(grid.place[0] + grid.values.shape[1] for grid in tall)
+    bottom = max(grid.place[1] + len(grid.values) for grid in tall)
+    top = min(grid.place[1] for grid in grids if grid.place[0] == 0)
+    shapes.append(marked | {"x0": -0.7, "x1": right - 0.3, "y0": unit - 0.65, "y1": unit + 0.65})
+    shapes.append(marked | {"x0": feature - 0.65, "x1": feature + 0.65, "y0": top - 0.7, "y1": bottom - 0.3})
+    return {
+        "data": data or [{"type": "scatter", "x": [None], "y": [None]}],
+        "layout": {
+            "margin": {"l": 2, "r": 2, "t": 2, "b": 2},
+            "hovermode": "closest",
+            "showlegend": False,
+            "xaxis": axis(range=[-1, 21.5], visible=False, fixedrange=True),
+            "yaxis": axis(range=[bottom, -5.2], visible=False, fixedrange=True),
+            "shapes": shapes,
+            "annotations": notes,
+            **STILL,
+        },
+    }
+
+
+def rates_chart(rates: Sequence[float], *, top: float, translate: Translate = str) -> Figure:
+    """Draw the rate of each iteration on a scale that ends at `top`, so that several stand side by side."""
+    kept = corners(rates)
+    hover = f"{translate('iteration')} %{{x:,d}}<br>lr %{{y:.3~g}}<extra></extra>"
+    curve = line("schedule", "lr", kept + 1, rounded(np.asarray(rates, float)[kept]), RATE, width=2)
+    return {
+        "data": [curve | {"hovertemplate": hover}],
+        "layout": {
+            "margin": {"l": 46, "r": 12, "t": 8, "b": 38},
+            "showlegend": False,
+            "hovermode": "closest",
+            "hoverdistance": -1,
+            "xaxis": axis(translate("iteration"), range=[0, max(len(rates), 2)], nticks=6, fixedrange=True)
+            | {"tickformat": ",d"},
+            "yaxis": rate_axis([[top]], log=False, title="lr"),
+            **STILL,
+        },
+    }

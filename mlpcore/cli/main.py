@@ -1,0 +1,221 @@
+"""The command line: train a recipe without a page, list the devices and the data sets.
+
+torch is loaded only to train and to look for devices: `-h` and a recipe that is refused answer in a third of a second.
+"""
+
+import argparse
+import contextlib
+import logging
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm.auto import tqdm
+
+from mlpcore.cli.flags import add_flags, read_recipe
+from mlpcore.data.catalog import (
+    PUBLISHED,
+    SHAPES,
+    TEST_IMAGES,
+    TRAINING_IMAGES,
+    all_datasets,
+    data_home,
+    find_installed,
+    known_datasets,
+    missing_files,
+)
+from mlpcore.data.download.sources import ARCHIVES
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.validation import shorten
+from mlpcore.runs.records import NAME, Run, RunStatus
+
+if TYPE_CHECKING:
+    from mlpcore.jobs.manager import RunManager
+
+OWNER = ""  # no browser's token: no page can stop a run of the command line
+LOOK_SECONDS = 0.1  # between two looks at the run
+LINE_SECONDS = 1.0  # between two states of the bar where they go into a file
+WRONG, INTERRUPTED = 2, 130  # exit codes; the second is what a shell expects after Ctrl-C
+EXIT_CODES = {RunStatus.FINISHED: 0, RunStatus.DIVERGED: 1, RunStatus.STOPPED: INTERRUPTED}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments (sys.argv without the program, if None) say; return the exit code."""
+    # The training thread's log holds tracebacks. They are kept with the run; here its sentence is enough.
+    logging.getLogger("mlpcore.jobs.worker").addHandler(logging.NullHandler())
+    given = _build_parser().parse_args(arguments)
+    try:
+        return given.command(given)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (ValueError, RuntimeError, OSError) as error:  # RuntimeError: StoreError, a store that cannot be used
+        print(error, file=sys.stderr)
+        return WRONG
+
+
+def _train(given: argparse.Namespace) -> int:
+    recipe = read_recipe(given.recipe, vars(given))
+    name = given.name or f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
+    if not re.fullmatch(NAME, name):
+        template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
+        raise SentenceError(template, field="name", value=shorten(name))
+    home = data_home()
+    if recipe.dataset not in all_datasets(home):
+        raise SentenceError(
+            "{field} is {value}: it must be one of {options}.",
+            field="dataset",
+            value=recipe.dataset,
+            options=", ".join(all_datasets(home)),
+        )
+    if recipe.dataset not in known_datasets(home):
+        _fetch(recipe.dataset, home)
+    run, trouble = _run(recipe, name)
+    print(_describe(run))
+    for sentence in filter(None, (run.message, trouble)):
+        print(sentence, file=sys.stderr)
+    return WRONG if trouble else EXIT_CODES.get(run.status, WRONG)
+
+
+def _devices(_given: argparse.Namespace) -> int:
+    from mlpcore.training.device import list_devices
+
+    print("\n".join(list_devices()))
+    return 0
+
+
+def _data(given: argparse.Namespace) -> int:
+    home = data_home()
+    if given.name is None:
+        print("\n".join(_describe_dataset(name, home) for name in all_datasets(home)))
+        return 0
+    dataset = {name.lower(): name for name in ARCHIVES}.get(given.name.lower(), given.name)
+    _fetch(dataset, home)
+    print(f"{dataset} is here.")
+    return 0
+
+
+def _fetch(dataset: str, home: Path) -> None:
+    from mlpcore.data.download.download import download
+
+    try:
+        download(dataset, home, archive_sets=ARCHIVES)
+    except KeyboardInterrupt:
+        print(f"The download of {dataset} was cancelled. What has arrived is kept.", file=sys.stderr)
+        raise
+
+
+def _describe_dataset(name: str, home: Path) -> str:
+    """Say of a data set, in a line, how many images it has, where they come from and whether they are ready."""
+    from mlpcore.data.folders import list_images
+
+    images, state = f"{TRAINING_IMAGES.get(name, 0) + TEST_IMAGES:,}", "ready"
+    if name == SHAPES:
+        origin = "drawn by the program"
+    elif name not in PUBLISHED:
+        origin = "folder of images"
+        try:
+            listing = list_images(home / name)
+            images = f"{len(listing.train) + len(listing.test):,}"
+        except SentenceError as error:
+            images, state = "-", f"not ready: {error}"
+    elif not missing_files(home, ARCHIVES[name]):
+        origin = "downloaded"
+    elif find_installed(ARCHIVES[name]):
+        origin = "installed package"
+    else:
+        origin = f"download, {sum(archive.size for archive in ARCHIVES[name].archives) / 1e6:.0f} MB"
+        state = f"not here: python -m mlpcore data {name.lower()}"
+    return f"{name:<16}{images:>9}  {origin:<22}{state}"
+
+
+def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
+    """Train a recipe as the pages do, by a RunManager on the store; Ctrl-C stops it where it is.
+
+    Returns the run, and why it could not be stored, if so.
+    """
+    from mlpcore.data.residency import ImageLibrary
+    from mlpcore.jobs.manager import RunManager
+    from mlpcore.runs.store import RunStore
+
+    with contextlib.closing(RunStore()) as store:
+        store.mark_interrupted()
+        manager = RunManager(store, ImageLibrary(data_home))
+        try:
+            (run_id,) = manager.submit([recipe], owner=OWNER, names=[name])
+            try:
+                run = _follow(manager, run_id)
+            except KeyboardInterrupt:
+                with contextlib.suppress(ValueError):  # over in the same moment
+                    manager.stop(run_id, owner=OWNER)
+                run = _follow(manager, run_id, quiet=True)
+        finally:
+            manager.shutdown()
+    return run, manager.trouble
+
+
+def _follow(manager: "RunManager", run_id: str, *, quiet: bool = False) -> Run:
+    """Show how far a run is, until it is over."""
+    run = manager.get(run_id)
+    look: dict[str, Any] = {"disable": quiet, "mininterval": LOOK_SECONDS if sys.stderr.isatty() else LINE_SECONDS}
+    percent = "{desc}: {percentage:3.0f}%|{bar}|"
+    with tqdm(desc="images", total=1.0, bar_format=percent, leave=False, **look) as bar:
+        while run.status is RunStatus.QUEUED:
+            share = manager.preparation(run_id)
+            bar.update(0 if share is None else share - bar.n)
+            time.sleep(LOOK_SECONDS)
+            run = manager.get(run_id)
+    if run.status.is_over and not run.step:
+        return run
+    with tqdm(desc=run.name, total=run.recipe.train_iter, initial=run.step, unit="it", **look) as bar:
+        while True:
+            if latest := run.latest:
+                shown = {"train_loss": f"{latest.train_loss:.3f}", "test_acc": f"{latest.test_acc:.3f}"}
+                bar.set_postfix(shown, refresh=False)
+            bar.update(run.step - bar.n)
+            if run.status.is_over:
+                return run
+            time.sleep(LOOK_SECONDS)
+            run = manager.get(run_id)
+
+
+def _describe(run: Run) -> str:
+    """Write a run that is over, one measure a line."""
+    lines = {"run": run.id, "name": run.name, "status": str(run.status), "device": run.device or "-"}
+    if latest := run.latest:
+        for name, value in asdict(latest).items():
+            numbers = value if isinstance(value, tuple) else (value,)  # weight_norms has one a layer
+            lines[name] = " ".join("-" if number is None else f"{number:.6g}" for number in numbers)
+    if best := run.best:
+        lines["best_test_acc"] = f"{best.test_acc:.6g} (step {best.step})"
+    return "\n".join(f"{name:<16}{value}" for name, value in lines.items())
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mlpcore", description="Train an MLP from a recipe.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    train = commands.add_parser(
+        "train",
+        help="train a recipe and store the run",
+        description="Train a recipe, show how it goes, store the run and print its last evaluation.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,  # a flag that is not given does not override the file
+    )
+    train.set_defaults(command=_train)
+    train.add_argument("--recipe", metavar="FILE", default=None, help='a recipe as JSON; "-" reads the standard input')
+    train.add_argument("--name", default=None, help="what the run is called; its optimizer and rate if not given")
+    add_flags(train)
+    devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
+    devices.set_defaults(command=_devices)
+    data = commands.add_parser(
+        "data",
+        help="list the data sets, or download one",
+        description="List the data sets with the number of their images; with a name, download that one.",
+    )
+    data.add_argument("name", nargs="?", metavar="NAME", help=f"what to download: {', '.join(ARCHIVES).lower()}")
+    data.set_defaults(command=_data)
+    return parser

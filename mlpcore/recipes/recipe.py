@@ -1,0 +1,207 @@
+"""A run's recipe: every knob, its own and those of its optimizer and its schedule. It is valid once constructed."""
+
+import math
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.hyperparameters import (
+    AS_TUPLE,
+    MAX_MILESTONES,
+    OPTIMIZERS,
+    PARTS,
+    SCHEDULERS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Constant,
+    CosineAnnealingLR,
+    ExponentialLR,
+    Iterations,
+    Knobs,
+    Lr,
+    Momentum,
+    MultiStepLR,
+    OneCycleLR,
+    OptimizerKnobs,
+    RMSprop,
+    Schedule,
+    SchedulerKnobs,
+    StepLR,
+    WeightDecay,
+)
+
+# A recipe and what it is made of are imported from one place.
+__all__ = [
+    "MAX_EVALUATIONS",
+    "MAX_ITERATIONS",
+    "MAX_MILESTONES",
+    "OPTIMIZERS",
+    "PARTS",
+    "SCHEDULERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Change",
+    "Constant",
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "OptimizerKnobs",
+    "RMSprop",
+    "Recipe",
+    "Schedule",
+    "SchedulerKnobs",
+    "StepLR",
+    "current_knobs",
+    "with_change",
+]
+
+LARGEST_IMAGE = 3 * 32 * 32  # numbers of an image
+MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients and for each moment of the optimizer
+MAX_ITERATIONS = 200_000  # a run: its preview steps the scheduler that often, 2.5 µs each
+MAX_REPLAYED = 2_000_000  # iterations, of all edits of lr together: each steps a new scheduler up to where it happens
+MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
+
+
+class Change(Knobs):
+    """An edit of optimizer knobs while the run went on; every iteration after the first `step` ones uses it."""
+
+    step: int = Field(ge=0, le=1_000_000)
+    lr: Lr | None = None
+    momentum: Momentum | None = None
+    weight_decay: WeightDecay | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "Change":
+        if not self.values:
+            raise SentenceError("{field} has one without lr, momentum or weight_decay.", field="changes")
+        return self
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The knobs this change sets."""
+        return self.model_dump(exclude={"step"}, exclude_none=True)
+
+
+class Recipe(Knobs):
+    """Everything that decides a run. The defaults are the lecture's network and its first optimizer cell."""
+
+    dataset: str = Field(
+        default="Shapes", pattern=r"^[\w\-][\w .\-]{0,39}$", description="The images to train on and to test with."
+    )
+    train_size: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="How many training images are used: few are soon memorised."
+    )
+    validation_size: int = Field(
+        default=0, ge=0, le=1_000_000, description="Training images held out, to choose the best step by."
+    )
+    label_noise: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="The share of training images whose label is drawn at random."
+    )
+    hidden_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], AS_TUPLE] = Field(
+        default=(128, 64), min_length=1, max_length=6, description="Units of each hidden layer, first to last."
+    )
+    activation: Literal["sigmoid", "tanh", "relu"] = Field(
+        default="relu", description="What bends the output of each hidden layer."
+    )
+    dropout: float = Field(
+        default=0.5, ge=0.0, le=0.95, description="The share of units switched off before the last layer in training."
+    )
+    optimizer: OptimizerKnobs = Field(default=SGD(), discriminator="name", description="How gradients become updates.")
+    scheduler: SchedulerKnobs = Field(
+        default=StepLR(), discriminator="name", description="How the learning rate moves while training goes on."
+    )
+    batch_size: int = Field(
+        default=64, ge=1, le=100_000, description="Images in one mini-batch; all of them is full-batch descent."
+    )
+    train_iter: int = Field(
+        default=3000, ge=1, le=MAX_ITERATIONS, description="Iterations (mini-batches) the run trains for."
+    )
+    eval_every: Iterations = Field(default=200, description="Iterations between two evaluations, the chart's points.")
+    seed: int = Field(
+        default=0, ge=0, le=2**32 - 1, description="Decides every random draw: same seed, same weights and batches."
+    )
+    device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = Field(
+        default="auto", description="What computes: auto takes the accelerator where there is one."
+    )
+    changes: Annotated[tuple[Change, ...], AS_TUPLE] = Field(
+        default=(), max_length=1000, description="Edits of knobs made while the run went on."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Recipe":
+        evaluations = math.ceil(self.train_iter / self.eval_every)
+        if evaluations > MAX_EVALUATIONS:
+            raise SentenceError(
+                "{field} is {value:,}: with {train_iter:,} iterations it must be at least {low:,}, since a run keeps "
+                "{most:,} evaluations.",
+                field="eval_every",
+                value=self.eval_every,
+                train_iter=self.train_iter,
+                low=math.ceil(self.train_iter / MAX_EVALUATIONS),
+                most=MAX_EVALUATIONS,
+            )
+        weights = sum(size * following for size, following in pairwise(self.hidden_sizes))
+        weights += LARGEST_IMAGE * self.hidden_sizes[0]
+        if weights > MAX_WEIGHTS:
+            template = "{field} is {value}: that makes {weights:,} weights, and at most {most:,} are trained."
+            sizes = ", ".join(map(str, self.hidden_sizes))
+            raise SentenceError(template, field="hidden_sizes", value=sizes, weights=weights, most=MAX_WEIGHTS)
+        if isinstance(self.scheduler, OneCycleLR):
+            _check_one_cycle(self.scheduler, self.train_iter - self.scheduler.warmup_iters)
+        self._check_changes()
+        return self
+
+    def _check_changes(self) -> None:
+        last = -1
+        for change in self.changes:
+            if not last < change.step < self.train_iter:
+                raise SentenceError(
+                    "{field} has one at step {value:,}: it must lie between {low:,} and {high:,}.",
+                    field="changes",
+                    value=change.step,
+                    low=last + 1,
+                    high=self.train_iter - 1,
+                )
+            last = change.step
+            knobs = self.optimizer.model_dump() | change.values
+            unknown = change.values.keys() - type(self.optimizer).model_fields.keys()
+            if unknown:
+                template = "{field} sets {value}: {optimizer} has no such knob."
+                names = ", ".join(sorted(unknown))
+                raise SentenceError(template, field="changes", value=names, optimizer=self.optimizer.name)
+            type(self.optimizer).model_validate(knobs)
+        if sum(change.step for change in self.changes if change.lr is not None) > MAX_REPLAYED:
+            raise SentenceError("{field} edits lr too often for so long a run: start a new run.", field="changes")
+
+
+def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:
+    # torch divides by the length of each phase: the climb takes pct_start · cycle − 1 iterations, the descent the rest
+    climb = scheduler.pct_start * cycle - 1
+    if cycle < 2 or climb <= 0 or cycle - 1 - climb <= 0:
+        raise SentenceError(
+            "{field} leaves {value:,} iterations to OneCycleLR: both its climb and its descent need more than 1.",
+            field="train_iter",
+            value=max(cycle, 0),
+        )
+
+
+def current_knobs(recipe: Recipe) -> Recipe:
+    """The recipe whose optimizer has the knobs that the changes have led to, and no changes of its own."""
+    knobs = recipe.optimizer.model_dump()
+    for change in recipe.changes:
+        knobs |= change.values
+    return recipe.model_copy(update={"optimizer": type(recipe.optimizer).model_validate(knobs), "changes": ()})
+
+
+def with_change(recipe: Recipe, step: int, knobs: dict[str, float]) -> Recipe:
+    """Add an edit at `step` to a recipe; a second edit at the same step joins the first. Raises ValueError."""
+    earlier = [change.model_dump() for change in recipe.changes]
+    change = earlier.pop() if earlier and earlier[-1]["step"] == step else {"step": step}
+    return Recipe.model_validate(recipe.model_dump() | {"changes": [*earlier, change | knobs]})

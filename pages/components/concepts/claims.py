@@ -1,0 +1,189 @@
+"""The notes' claims, each with the experiment that tests it and what came out."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+
+import streamlit as st
+from pydantic import ValidationError
+
+from mlpcore.analysis.claim_rules import Verdict
+from mlpcore.analysis.claims import CLAIMS, Claim, decide
+from mlpcore.analysis.comparison import name_differences
+from mlpcore.charts.claims import rates_chart, steps_chart
+from mlpcore.data.catalog import SHAPES, data_home, find_change, fingerprint, known_datasets
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.store import StoreError
+from pages.components.compare.results import build_series, look_again, read_runs
+from pages.components.shared.flash import warn
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.refresh import draw_anew, show_part
+from pages.components.shared.state import count_images, get_manager, get_store, read_owner
+from pages.components.shared.words import _, say, show_duration
+
+CHART_HEIGHT = 290  # pixels
+LOOKED_THROUGH = 200  # of the visitor's newest runs, for those of an experiment that was begun before a reload
+
+
+def show_claims() -> None:
+    """Draw a card for each claim."""
+    datasets = [name for name in known_datasets(data_home()) if _is_usable(name)]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        dataset = st.selectbox(
+            _("Data set"),
+            datasets,
+            datasets.index(SHAPES),
+            key="claims.dataset",
+            filter_mode=None,
+            width=200,
+            persist_state="session",
+        )
+        st.caption(
+            _(
+                "What the lecture notes claim, each with an experiment to try it. The rule that decides it is fixed "
+                "beforehand; the outcome is what was measured, whatever the notes say."
+            )
+        )
+    datasets = [dataset, *(name for name in datasets if name != dataset)]
+    plans = {claim.key: claim.plan(datasets, count_images(dataset)) for claim in CLAIMS}
+    places = {key: _place(recipes) for key, recipes in plans.items()}
+    known = _known_runs(plans, places)
+    for claim in CLAIMS:
+        with st.container(border=True, gap="small"):
+            _card(claim, plans[claim.key], known, places[claim.key], dataset)
+
+
+def _is_usable(dataset: str) -> bool:
+    """Whether a folder's name can stand in a recipe."""
+    try:
+        Recipe(dataset=dataset)
+    except ValidationError:
+        return False
+    return True
+
+
+def _place(recipes: Sequence[Recipe]) -> str:
+    """What tells an experiment from what it was before its data sets changed, or before there was a second one."""
+    parts = [recipe.model_dump_json() for recipe in recipes]
+    parts += [fingerprint(data_home(), name) for name in dict.fromkeys(recipe.dataset for recipe in recipes)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[str, list[str]]:
+    """The runs of each experiment: this session's, or those of its recipes that the visitor has kept; none are [].
+
+    Runs from before their images changed are another experiment's.
+    """
+    known: dict[str, list[str]] = st.session_state.setdefault("claims.runs", {})
+    if known.keys() >= set(places.values()):
+        return known
+    newest: dict[str, str] = {}
+    runs = get_store().list_runs(limit=LOOKED_THROUGH, owner=read_owner())
+    changed = {name: find_change(data_home(), name) for name in {run.recipe.dataset for run in runs}}
+    for run in runs:
+        is_whole = run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED)
+        if is_whole and run.created > changed[run.recipe.dataset]:
+            newest.setdefault(run.recipe.model_dump_json(), run.id)
+    for key, recipes in plans.items():
+        found = [newest.get(recipe.model_dump_json()) for recipe in recipes]
+        known.setdefault(places[key], [] if None in found else found)
+    return known
+
+
+def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str, dataset: str) -> None:
+    run_ids = known[place]
+    runs = read_runs(run_ids)
+    going_on = any(not run.status.is_over for run in runs)
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{say(claim.says)}**", width="stretch")
+        if going_on:
+            st.button(_("Stop"), on_click=_stop, args=(run_ids,), key=f"claims.stop.{claim.key}")
+        else:
+            label = _("Try it again") if runs else _("Try it")
+            st.button(label, on_click=_start, args=(claim, recipes, known, place), key=f"claims.try.{claim.key}")
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(recipe.dataset for recipe in recipes))
+    cost = _("{count} runs on {datasets}, about {duration} of computing.")
+    cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
+    st.caption(f"{say(claim.tries)} {cost}  \n{say(claim.rule)}")
+    if refused := st.session_state.pop(f"claims.refused.{claim.key}", None):
+        warn(say(refused))
+    if len(runs) < len(run_ids):
+        st.caption(_("Some of its runs were deleted: try it again to decide it."))
+    elif runs:
+        show_part(_show_runs, claim, runs, going_on, dataset, every=1.0 if going_on else None)
+
+
+def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str) -> None:
+    labels = [re.sub(r"[^\w .\-]+", " ", label) for label in name_differences(recipes)]
+    names = [label if len(label) <= 40 else _short_name(one) for label, one in zip(labels, recipes, strict=True)]
+    try:
+        known[place] = get_manager().submit(recipes, owner=read_owner(), names=names)
+    except (SentenceError, StoreError) as error:  # too many are waiting, the disk is full
+        st.session_state[f"claims.refused.{claim.key}"] = error.sentence
+
+
+def _short_name(recipe: Recipe) -> str:
+    return f"{recipe.optimizer.name} seed {recipe.seed} {recipe.dataset}"[:40].strip()
+
+
+def _stop(run_ids: list[str]) -> None:
+    for run_id in run_ids:
+        with suppress(SentenceError, StoreError):  # over by now; a store in trouble is said as the page is drawn
+            get_manager().stop(run_id, owner=read_owner())
+
+
+def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) -> None:
+    """Draw how far the experiment is, then what came out, beside its curves."""
+    runs = look_again(drawn)
+    going_on = any(not run.status.is_over for run in runs)
+    if len(runs) < len(drawn) or (ticks and not going_on):
+        draw_anew()  # one was deleted meanwhile, or the timer and the button above belong to runs that go on
+    words, picture = st.columns([5, 7], gap="medium")
+    with words:
+        if going_on:
+            _progress(runs)
+        else:
+            _outcome(claim, runs)
+    with picture:
+        if claim.by_rate:
+            chart = rates_chart(runs, translate=_)
+        else:
+            names = dict.fromkeys(run.recipe.dataset for run in runs)
+            groups = {name: build_series([run for run in runs if run.recipe.dataset == name]) for name in names}
+            chart = steps_chart(groups, claim.measures, translate=_)
+        live_plot(
+            chart,
+            key=f"claims.chart.{claim.key}",
+            height=CHART_HEIGHT,
+            alt=_("What the runs of this experiment have measured."),
+            revision=f"{dataset} {runs[0].id}",
+        )
+
+
+def _progress(runs: Sequence[Run]) -> None:
+    done, whole = sum(run.step for run in runs), sum(run.recipe.train_iter for run in runs if not run.status.is_over)
+    whole += sum(run.step for run in runs if run.status.is_over)
+    text = _("{done:,} of {whole:,} iterations, of all runs together").format(done=done, whole=whole)
+    if not done:
+        text = _("Waiting for the images, or for runs that began before.")
+    st.progress(min(done / max(whole, 1), 1.0), text=text)
+
+
+def _outcome(claim: Claim, runs: Sequence[Run]) -> None:
+    outcome = decide(claim, runs)
+    label, colour = {
+        Verdict.HELD: (_("Held here"), "green"),
+        Verdict.REFUTED: (_("Did not hold here"), "orange"),
+        Verdict.UNTOLD: (_("Cannot be told from this"), "gray"),
+    }[outcome.verdict]
+    st.badge(label, color=colour)
+    for sentence in outcome.sentences:
+        st.text(say(sentence))
+    for message in dict.fromkeys(say(run.message) for run in runs if run.message):
+        st.text(message)
+    if st.button(_("Open in Compare"), key=f"claims.compare.{claim.key}"):
+        st.session_state["compare.handed_over"] = [run.id for run in runs]
+        st.switch_page("compare.py")

@@ -1,0 +1,186 @@
+"""What can be done with chosen runs, and bringing runs in from a file."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+
+import pandas as pd
+import streamlit as st
+
+from mlpcore.analysis.comparison import find_differences
+from mlpcore.charts.compare import compare_chart
+from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_html, to_json
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipes.recipe import current_knobs
+from mlpcore.runs.records import NAME, Run
+from mlpcore.runs.store import StoreError
+from pages.components.compare.results import build_series, show_comparison
+from pages.components.recipe_form.form_state import put_recipe
+from pages.components.shared.flash import warn
+from pages.components.shared.reproducibility import tell_sameness
+from pages.components.shared.state import get_manager, get_store, read_owner
+from pages.components.shared.words import _, _n, keep_language, say
+
+
+def show_import() -> None:
+    """Take runs from a file that this program wrote: all of them or none."""
+    with st.popover(_("Bring runs in")):
+        file = st.file_uploader(
+            _("A JSON file that was saved here"),
+            type="json",
+            key="history.file",
+            max_upload_size=MAX_BYTES // 1_000_000,
+        )
+        if file is None:
+            return
+        file_id, sentence, came_in = st.session_state.get("history.imported", (None, None, False))
+        if file_id != file.file_id:
+            sentence, came_in = _import(file.getvalue())
+            st.session_state["history.imported"] = (file.file_id, sentence, came_in)
+        if came_in:
+            st.success(say(sentence))
+        else:
+            warn(say(sentence))
+
+
+def _import(data: bytes) -> tuple[Sentence, bool]:
+    try:
+        runs = from_json(data, owner=read_owner())
+        get_store().create_many(runs)
+    except (SentenceError, StoreError) as error:
+        return error.sentence, False
+    template = "One run came in." if len(runs) == 1 else "{count} runs came in."
+    return Sentence(template, {"count": len(runs)}), True
+
+
+def show_actions(run_ids: list[str]) -> None:
+    """Offer what can be done with the chosen runs, and lay their curves over each other."""
+    runs = [run for run_id in run_ids if (run := _find(run_id)) is not None]  # another page may have deleted one
+    if not runs:
+        return
+    if refused := st.session_state.pop("history.refused", None):
+        warn(say(refused))
+    mine = all(run.owner == read_owner() for run in runs)
+    over = all(run.status.is_over for run in runs)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if len(runs) == 1 and st.button(_("Open in the playground"), key="history.open"):
+            st.session_state["run"] = runs[0].id
+            put_recipe(current_knobs(runs[0].recipe))
+            st.switch_page("playground.py")
+        if st.button(_("Open in Compare"), key="history.compare"):
+            st.session_state["compare.handed_over"] = [run.id for run in runs]
+            st.switch_page("compare.py")
+        if all(run.ended_early for run in runs):
+            told = _("Trains them to their end, as new runs; these stay as they are.")
+            if st.button(_("Continue"), key="history.continue", help=f"{told} {tell_sameness(runs)}"):
+                _continue(runs)
+        _downloads(runs)
+        if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):
+            st.dialog(_("Delete runs"))(_confirm_delete)([run.id for run in runs])
+    if len(runs) == 1:
+        _annotations(runs[0], mine)
+    else:
+        _differences(runs)
+    show_comparison(runs)
+
+
+def _continue(runs: list[Run]) -> None:
+    """Train runs that ended early to their end, and go to where that can be watched."""
+    try:
+        run_ids = get_manager().continue_runs([run.id for run in runs], owner=read_owner())
+    except (SentenceError, StoreError) as error:
+        st.toast(say(error.sentence))
+        return
+    if len(run_ids) > 1:
+        st.session_state["compare.handed_over"] = run_ids
+        st.switch_page("compare.py")
+    st.session_state["run"] = run_ids[0]
+    put_recipe(current_knobs(runs[0].recipe))
+    st.switch_page("playground.py")
+
+
+def delete_runs(run_ids: list[str]) -> None:
+    """Delete those of these runs that are the visitor's own and over."""
+    state = st.session_state
+    try:
+        for run_id in run_ids:
+            run = _find(run_id)
+            if run is not None and run.owner == read_owner() and run.status.is_over:
+                with suppress(ValueError):  # gone meanwhile
+                    get_store().delete(run_id)
+    except StoreError as error:  # what is not deleted stays chosen
+        state["history.refused"] = error.sentence
+    else:
+        state["history.chosen"] = []
+
+
+def _find(run_id: str) -> Run | None:
+    try:
+        return get_store().get(run_id)
+    except ValueError:
+        return None
+
+
+def _delete_help(mine: bool, over: bool) -> str | None:
+    if not mine:
+        return _("Only runs that this browser started can be deleted.")
+    return None if over else _("A run that goes on must be stopped first.")
+
+
+def _downloads(runs: list[Run]) -> None:
+    st.download_button("CSV", lambda: to_csv(runs), "runs.csv", "text/csv", key="history.csv", on_click="ignore")
+    st.download_button(
+        "JSON", lambda: to_json(runs), "runs.json", "application/json", key="history.json", on_click="ignore"
+    )
+    translate = keep_language()  # the file is made when it is asked for
+    st.download_button(
+        "HTML", lambda: _as_page(runs, translate), "runs.html", "text/html", key="history.html", on_click="ignore"
+    )
+
+
+def _as_page(runs: list[Run], translate: Callable[[str], str]) -> str:
+    return to_html(compare_chart(build_series(runs), translate=translate), title=translate("MLP playground"))
+
+
+def _confirm_delete(run_ids: list[str]) -> None:
+    template = _n(
+        "{count} run and all that was measured of it will be gone for good.",
+        "{count} runs and all that was measured of them will be gone for good.",
+        len(run_ids),
+    )
+    st.text(template.format(count=len(run_ids)))
+    if st.button(_("Delete for good"), type="primary", key="history.confirm", on_click=delete_runs, args=(run_ids,)):
+        st.rerun()
+
+
+def _annotations(run: Run, mine: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        name = st.text_input(_("Name"), run.name, max_chars=40, disabled=not mine, key=f"name.{run.id}", width=240)
+        note = st.text_input(_("Note"), run.note, max_chars=500, disabled=not mine, key=f"note.{run.id}")
+        starred = st.toggle("★", run.starred, disabled=not mine, key=f"star.{run.id}", width="content")
+    if not mine:
+        return
+    is_refused = name != run.name and not re.fullmatch(NAME, name)
+    kept_name = run.name if is_refused else name
+    if (kept_name, note, starred) != (run.name, run.note, run.starred):
+        with suppress(ValueError):  # gone meanwhile
+            get_store().annotate(run.id, name=kept_name, note=note, starred=starred)
+        st.rerun()
+    if is_refused:
+        warn(
+            _("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.").format(
+                name=name
+            )
+        )
+
+
+def _differences(runs: list[Run]) -> None:
+    differing = find_differences([run.recipe for run in runs])
+    if not differing:
+        st.caption(_("These runs have the same recipe."))
+        return
+    frame = pd.DataFrame(
+        {name: ["" if value is None else str(value) for value in values] for name, values in differing.items()}
+    )
+    frame.insert(0, _("run"), [run.name for run in runs])
+    st.dataframe(frame, hide_index=True, height="content" if len(runs) < 8 else 280)

@@ -1,0 +1,165 @@
+"""The list of runs: a page of rows at a time, sorted and filtered by the database."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pandas as pd
+import streamlit as st
+
+from mlpcore.recipes.recipe import OPTIMIZERS
+from mlpcore.runs.records import RunStatus
+from mlpcore.runs.store import SORTS, ListedRun
+from pages.components.shared.recipe_summary import describe_training
+from pages.components.shared.state import get_store, read_owner
+from pages.components.shared.words import _, _n, show_duration, status_word
+
+ROWS = 50  # on one page
+MAX_CHOSEN = 50  # runs whose curves are laid over each other
+RECIPE_WIDTH = 320  # pixels: most recipes, and at 1280 pixels all columns but the note
+
+
+def show_list() -> list[str]:
+    """Draw the filters and a page of runs; return the ids of the runs that are chosen, on whatever page."""
+    state = st.session_state
+    filters, sort, descending = _filters()
+    listed, total = _search(filters, sort, descending)
+    if not total:
+        if get_store().count():
+            st.text(_("No run fits these filters: take one of them back."))
+        else:
+            st.text(_("No run is kept yet: start one on the playground, and it will stand here."))
+        return []
+    ids, owner = [one.run.id for one in listed], read_owner()
+    chosen = state.setdefault("history.chosen", [])
+    # Rows are chosen by their number: where other rows stand, as when somebody's new run has come on top, it is a
+    # new table, which begins with the same runs chosen.
+    key = f"history.table.{hashlib.sha256(','.join(ids).encode()).hexdigest()[:12]}.{state.get('history.cleared', 0)}"
+    st.dataframe(
+        pd.DataFrame([_row(one, owner) for one in listed]),
+        hide_index=True,
+        on_select=lambda: _take_rows(key, ids),
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [n for n, run_id in enumerate(ids) if run_id in chosen]}},
+        key=key,
+        height="content" if len(listed) <= 12 else 430,
+        placeholder="—",
+        column_config={
+            _("best"): st.column_config.NumberColumn(format="%.1f %%"),
+            _("final"): st.column_config.NumberColumn(format="%.1f %%"),
+            _("started"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            _("recipe"): st.column_config.TextColumn(width=RECIPE_WIDTH),
+        },
+    )
+    _footer(total, chosen)
+    return chosen
+
+
+def _search(filters: dict[str, object], sort: str, descending: bool) -> tuple[list[ListedRun], int]:
+    """Read the page of runs that is asked for, the last one where there are fewer by now."""
+    number = st.session_state.setdefault("history.page", 1)
+    while True:
+        listed, total = get_store().search(
+            sort=sort, descending=descending, limit=ROWS, offset=(number - 1) * ROWS, **filters
+        )
+        last = max(-(-total // ROWS), 1)
+        if number <= last:
+            st.session_state["history.page"] = number
+            return listed, total
+        number = last
+
+
+def _take_rows(key: str, ids: Sequence[str]) -> None:
+    """Keep which runs are chosen; those of other pages stay chosen."""
+    state = st.session_state
+    here = [ids[row] for row in state[key].selection.rows if row < len(ids)]
+    elsewhere = [run_id for run_id in state["history.chosen"] if run_id not in ids]
+    state["history.chosen"] = [*elsewhere, *here][:MAX_CHOSEN]
+
+
+def _clear() -> None:
+    st.session_state["history.chosen"] = []
+    st.session_state["history.cleared"] = st.session_state.get("history.cleared", 0) + 1
+
+
+def _footer(total: int, chosen: Sequence[str]) -> None:
+    pages = -(-total // ROWS)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        template = _n(
+            "{total:,} run. Choose it to look at, compare, pass on or delete.",
+            "{total:,} runs. Choose rows to look at, compare, pass on or delete.",
+            total,
+        )
+        st.caption(template.format(total=total))
+        if chosen:
+            st.caption(_n("{count} is chosen.", "{count} are chosen.", len(chosen)).format(count=len(chosen)))
+            st.button(_("Choose none"), on_click=_clear, key="history.none", type="tertiary")
+        if pages > 1:
+            title = _("Page of {pages}").format(pages=pages)
+            st.number_input(title, 1, pages, key="history.page", width=140, persist_state="session")
+
+
+def _filters() -> tuple[dict[str, object], str, bool]:
+    titles = {
+        "created": _("newest"),
+        "best_acc": _("best accuracy"),
+        "last_acc": _("final accuracy"),
+        "seconds": _("longest"),
+        "name": _("name"),
+    }
+
+    def choose(label: str, key: str, options: Sequence[object], words: dict[object, str], width: int) -> object:
+        return st.selectbox(
+            label,
+            options,
+            format_func=lambda one: words.get(one, one),
+            key=f"history.{key}",
+            on_change=_first_page,
+            filter_mode=None,
+            width=width,
+            persist_state="session",
+        )
+
+    every = {None: _("all")}
+    common = {"on_change": _first_page, "persist_state": "session"}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        words = st.text_input(_("Search name and note"), key="history.words", max_chars=60, width=180, **common)
+        dataset = choose(_("Data set"), "dataset", [None, *get_store().list_datasets()], every, 140)
+        optimizer = choose(_("Optimizer"), "optimizer", [None, *OPTIMIZERS], every, 120)
+        states = every | {status: status_word(status) for status in RunStatus}
+        status = choose(_("State"), "status", [None, *RunStatus], states, 130)
+        least = st.number_input(_("Best, at least %"), 0, 100, 0, key="history.least", width=130, **common)
+        sort = choose(_("Sort by"), "sort", SORTS, titles, 140)
+        backwards = st.toggle(_("Backwards"), key="history.backwards", width="content", **common)
+        starred = st.toggle(_("Starred"), key="history.starred", width="content", **common)
+    filters = {
+        "words": words.strip(),
+        "dataset": dataset,
+        "optimizer": optimizer,
+        "statuses": None if status is None else [status],
+        "least_best_acc": least / 100 or None,
+        "starred": starred,
+    }
+    return filters, sort, (sort != "name") != backwards
+
+
+def _first_page() -> None:
+    st.session_state["history.page"] = 1
+
+
+def _row(one: ListedRun, owner: str) -> dict[str, object]:
+    run = one.run
+    return {
+        "★": "★" if run.starred else "",
+        _("name"): run.name,
+        _("state"): status_word(run.status),
+        _("data set"): run.recipe.dataset,
+        _("recipe"): describe_training(run.recipe),
+        _("iterations"): run.step,
+        _("best"): None if one.best_acc is None else 100 * one.best_acc,
+        _("final"): None if one.last_acc is None else 100 * one.last_acc,
+        _("computing"): show_duration(run.seconds),
+        _("started"): datetime.fromtimestamp(run.created, tz=UTC),
+        _("mine"): run.owner == owner,
+        _("note"): run.note,
+    }

@@ -1,0 +1,165 @@
+"""The overfitting lab's own knobs: few, and apart from the playground's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from pydantic import BaseModel, ValidationError
+
+from mlpcore.analysis.remedies import PRESETS, build_lab_recipe
+from mlpcore.messages import Sentence
+from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.recipes.validation import find_limits, find_problems
+from pages.components.shared.state import count_images
+from pages.components.shared.words import _, show_rate
+
+SIZES = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+DECAYS = (0.0, 1e-4, 5e-4, 1e-3, 5e-3, 0.01, 0.02, 0.05, 0.1)
+WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
+DEPTHS = (1, 2, 3, 4)
+ITERATIONS = (100, 200, 400, 600, 1_000, 2_000, 3_000, 5_000, 10_000)
+START = {
+    "train_size": 1_000,
+    "label_noise": 0.0,
+    "dropout": 0.0,
+    "weight_decay": 0.0,
+    "width": 128,
+    "depth": 2,
+    "train_iter": 600,
+    "seed": 0,
+    "hold_out": False,
+}
+ALL = 0  # a slider takes no None
+HELD_OUT = 0.1  # of the training images
+
+
+def begin(dataset: str) -> None:
+    """Set every knob at the session's beginning; later they keep what the visitor chose."""
+    if "lab.train_size" not in st.session_state:
+        put_knobs(START | {"dataset": dataset})
+
+
+def put_knobs(values: Mapping[str, object]) -> None:
+    """Set knobs; to be called before they are drawn."""
+    st.session_state.update({f"lab.{name}": value for name, value in values.items()})
+
+
+def put_preset(name: str) -> None:
+    """Set the knobs to a preset's, on the images that are chosen."""
+    knobs = START | PRESETS[name]
+    put_knobs(knobs | {"train_size": knobs["train_size"] or ALL})
+
+
+def put_recipe(recipe: Recipe) -> None:
+    """Set the knobs to what a recipe of the lab says."""
+    put_knobs(
+        {
+            "dataset": recipe.dataset,
+            "train_size": recipe.train_size or ALL,
+            "label_noise": recipe.label_noise,
+            "dropout": recipe.dropout,
+            "weight_decay": recipe.optimizer.weight_decay,
+            "width": recipe.hidden_sizes[0],
+            "depth": len(recipe.hidden_sizes),
+            "train_iter": recipe.train_iter,
+            "seed": recipe.seed,
+            "hold_out": recipe.validation_size > 0,
+        }
+    )
+
+
+def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
+    """Make a recipe of what the knobs say; where that is none, the sentences say why."""
+    knobs = {name: st.session_state[f"lab.{name}"] for name in START}
+    dataset = st.session_state["lab.dataset"]
+    images = count_images(dataset)
+    held = round(HELD_OUT * images) if knobs.pop("hold_out") else 0
+    knobs["train_size"] = knobs["train_size"] or None
+    try:
+        return build_lab_recipe(dataset=dataset, images=images, validation_size=held, **knobs), []
+    except ValidationError as error:
+        return None, [sentence for _field, sentence in find_problems(error)]
+
+
+def show_form(datasets: Sequence[str]) -> None:
+    """Draw the presets and the knobs."""
+    titles = {
+        "few_images": _("Few images"),
+        "random_labels": _("Random labels"),
+        "noisy_labels": _("Noisy labels"),
+        "all_images": _("All images"),
+    }
+    with st.container(horizontal=True, gap="xsmall"):
+        for name in PRESETS:
+            st.button(titles[name], on_click=put_preset, args=(name,), key=f"lab.preset.{name}")
+    current = st.session_state["lab.dataset"]  # gone meanwhile, perhaps: it stays chosen, and the page says so
+    st.selectbox(
+        _("Data set"),
+        datasets if current in datasets else [*datasets, current],
+        help=_(Recipe.model_fields["dataset"].description),
+        filter_mode=None,
+        key="lab.dataset",
+        persist_state="session",
+    )
+    images = count_images(st.session_state["lab.dataset"])
+    if st.session_state["lab.train_size"] >= images:
+        st.session_state["lab.train_size"] = ALL
+    _stops("train_size", _("Training images"), [size for size in SIZES if size < images], _show_size, last=(ALL,))
+    _share("label_noise", _("Label noise"))
+    _share("dropout", _("Dropout"))
+    _stops("weight_decay", _("Weight decay"), DECAYS, show_rate, kind=SGD)
+    help_width = _("Units of the first hidden layer; each further layer has half as many as the one before.")
+    with st.container(horizontal=True, wrap=False, gap="medium"):
+        _stops("width", _("Width"), WIDTHS, str, field="hidden_sizes", help_text=help_width)
+        _stops("depth", _("Depth"), DEPTHS, str, field="", help_text=_("Hidden layers."))
+    with st.container(horizontal=True, wrap=False, gap="medium", vertical_alignment="bottom"):
+        _stops("train_iter", _("Iterations"), ITERATIONS, lambda steps: f"{steps:,}")
+        low, high = find_limits(Recipe, "seed")
+        help_seed = _(Recipe.model_fields["seed"].description)
+        st.number_input(
+            _("Seed"), low, high, step=1, key="lab.seed", help=help_seed, width=110, persist_state="session"
+        )
+    st.toggle(
+        _("Hold out a tenth to choose the best step"),
+        key="lab.hold_out",
+        help=_(Recipe.model_fields["validation_size"].description),
+        persist_state="session",
+    )
+
+
+def _stops(
+    name: str,
+    label: str,
+    stops: Sequence[float],
+    show: Callable[[Any], str],
+    *,
+    kind: type[BaseModel] = Recipe,
+    field: str | None = None,
+    last: Sequence[float] = (),
+    help_text: str = "",
+) -> None:
+    """Draw a slider over those of the stops that the field allows, what a preset or a link set included."""
+    field = name if field is None else field
+    low, high = find_limits(kind, field) if field else (min(stops), max(stops))
+    # What was once set from elsewhere stays on offer: a slider answers with a place, not a value.
+    more = st.session_state.setdefault(f"lab.{name}.more", set())
+    more.add(st.session_state[f"lab.{name}"])
+    offered = sorted({stop for stop in (*stops, *more) if low <= stop <= high and stop not in last})
+    st.select_slider(
+        label,
+        [*offered, *last],
+        format_func=show,
+        key=f"lab.{name}",
+        help=help_text or _(kind.model_fields[field].description),
+        persist_state="session",
+    )
+
+
+def _share(name: str, label: str) -> None:
+    low, high = find_limits(Recipe, name)
+    help_text = _(Recipe.model_fields[name].description)
+    st.slider(label, low, high, step=0.05, key=f"lab.{name}", help=help_text, persist_state="session")
+
+
+def _show_size(size: int) -> str:
+    return _("all") if size == ALL else f"{size:,}"

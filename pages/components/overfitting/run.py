@@ -1,0 +1,190 @@
+"""A run of the overfitting lab: train against test, the gap in numbers, and the weights' size."""
+
+import streamlit as st
+
+from mlpcore.analysis.curve_shapes import Shape, find_shape
+from mlpcore.analysis.diagnostics import measure_gap
+from mlpcore.analysis.remedies import count_points, stop_early
+from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from pages.components.run.run_view import say_what_it_waits_for, show_badge
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.refresh import choose_pace, draw_anew, is_loading, send_for_images, show_part, tell_loading
+from pages.components.shared.state import find_images, find_run, get_manager, request_images
+from pages.components.shared.words import _, say, show_duration
+
+CHART_HEIGHT, NORMS_HEIGHT = 280, 190  # pixels; with the header and the tiles the charts fit a window 800 high
+OVERFITTED = 10.0  # points between train and test accuracy from which on the page says so
+
+
+def shape_names() -> dict[Shape, str]:
+    """What test accuracy can do, in words."""
+    return {
+        Shape.RISES: _("keeps rising"),
+        Shape.FLATTENS: _("rises, then flattens"),
+        Shape.FALLS: _("rises, then falls"),
+        Shape.CHANCE: _("stays at chance"),
+    }
+
+
+def show_lab(run: Run | None, recipe: Recipe | None, *, prediction: Shape | None, hidden: bool) -> None:
+    """Show a run, every second anew while it goes on; without one, the empty charts.
+
+    prediction: what the visitor said the test curve will do. hidden: whether they have yet to say it; until then
+    nothing of the test images is shown.
+    """
+    shown = run.recipe if run else recipe
+    if shown is None:
+        return
+    loads = send_for_images(shown)
+    ticks = loads or (run is not None and not run.status.is_over)
+    every = choose_pace(run) if ticks else None
+    drawn = (run.id, run.status.is_over, bool(run.evaluations)) if run else None
+    show_part(_draw, drawn, shown, ticks, prediction, hidden, every=every)
+
+
+def _draw(
+    drawn: tuple[str, bool, bool] | None, recipe: Recipe, ticks: bool, prediction: Shape | None, hidden: bool
+) -> None:
+    run = find_run(drawn[0]) if drawn else None
+    if drawn is not None and (run is None or drawn[1:] != (run.status.is_over, bool(run.evaluations))):
+        draw_anew()  # deleted meanwhile, or the timer and the buttons above belong to another state
+    if ticks and (run is None or run.status.is_over) and not is_loading(recipe):
+        draw_anew()
+    _status_line(run, recipe)
+    stop = stop_early(run) if run and not hidden else None
+    _curves(run, recipe, stop, hidden=hidden)
+    _tiles(run, stop, hidden=hidden)
+    norms, words = st.columns(2, gap="medium")
+    with norms:
+        _norms(run, recipe)
+    with words:
+        _findings(run, prediction, hidden=hidden)
+
+
+def _status_line(run: Run | None, recipe: Recipe) -> None:
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
+        if run is not None:
+            show_badge(run)
+        st.text(_tell_state(run, recipe), width="stretch")
+
+
+def _tell_state(run: Run | None, recipe: Recipe) -> str:
+    if run is None:
+        loading = request_images(recipe)
+        if loading is not None and not loading.images.done():
+            return tell_loading(loading.progress)
+        return _("Press Start: both curves are measured with dropout off.")
+    if message := run.message or (None if run.status.is_over else get_manager().trouble):
+        return say(message)
+    return say_what_it_waits_for(run) if run.status is RunStatus.QUEUED else tell_progress(run)
+
+
+def tell_progress(run: Run) -> str:
+    """Say how far a run is, and what it took."""
+    template = _("{step:,} of {train_iter:,} iterations · {duration} of computing")
+    return template.format(step=run.step, train_iter=run.recipe.train_iter, duration=show_duration(run.seconds))
+
+
+def _curves(run: Run | None, recipe: Recipe, stop: Evaluation | None, *, hidden: bool) -> None:
+    evaluations = run.evaluations if run else ()
+    common = {
+        "train_iter": recipe.train_iter,
+        "best_step": stop and stop.step,
+        "show_test": not hidden,
+        "translate": _,
+    }
+    classes = _count_classes(recipe)
+    loss, accuracy = st.columns(2, gap="small")
+    revision = run.id if run else ""
+    with loss:
+        alt = _("Train and test loss over the iterations, the gap between them shaded.")
+        live_plot(
+            loss_gap_chart(evaluations, **common), key="lab-loss", height=CHART_HEIGHT, alt=alt, revision=revision
+        )
+    with accuracy:
+        figure = accuracy_gap_chart(evaluations, chance=classes and 1 / classes, **common)
+        alt = _("Train and test accuracy over the iterations, the gap between them shaded.")
+        live_plot(figure, key="lab-accuracy", height=CHART_HEIGHT, alt=alt, revision=revision)
+
+
+def _count_classes(recipe: Recipe) -> int | None:
+    """How many classes a recipe's images have, None until they are loaded."""
+    images = find_images(recipe)
+    return images and len(images.train.classes)
+
+
+def _tiles(run: Run | None, stop: Evaluation | None, *, hidden: bool) -> None:
+    latest = run.latest if run else None
+    seen = latest if not hidden else None
+    with st.grid(5, min_column_width=104, gap="small"):
+        st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
+        st.metric(_("Test accuracy"), f"{seen.test_acc:.1%}" if seen else None)
+        st.metric(_("Gap, points"), f"{count_points(seen.train_acc, seen.test_acc):+.1f}" if seen else None)
+        help_best = _(
+            "The first step with the highest test accuracy, or with the highest accuracy on images held out where "
+            "there are some. The loss may be smallest at another step."
+        )
+        st.metric(_("Best step"), f"{stop.step:,}" if stop else None, help=help_best)
+        kept = f"{count_points(stop.test_acc, latest.test_acc):+.1f}" if stop else None
+        help_kept = _("The points of test accuracy that stopping at the best step would have kept.")
+        st.metric(_("Early stop, points"), kept, help=help_kept)
+
+
+def _norms(run: Run | None, recipe: Recipe) -> None:
+    st.caption(_("The size of each layer's weights: memorising takes large ones, weight decay keeps them small."))
+    figure = norms_chart(run.evaluations if run else (), train_iter=recipe.train_iter, translate=_)
+    alt = _("The Euclidean norm of each layer's weights over the iterations.")
+    live_plot(figure, key="lab-norms", height=NORMS_HEIGHT, alt=alt, revision=run.id if run else "")
+
+
+def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> None:
+    """Say what came of it: the gap, how the best step was found, and the prediction against the outcome."""
+    if run is None or run.latest is None:
+        return
+    if hidden:
+        st.text(_("What the test images say is hidden until you have predicted it."))
+        return
+    gap, latest = measure_gap(run.evaluations), run.latest
+    if gap.acc_gap >= OVERFITTED:
+        template = _(
+            "Train loss {train:.3f}, test loss {test:.2f}: a small training loss does not mean a good test result. "
+            "The network is right on {train_acc:.1%} of the images it trains on and on {test_acc:.1%} of new ones."
+        )
+    else:
+        template = _(
+            "Train loss {train:.3f}, test loss {test:.2f}: little overfitting so far. The network is right on "
+            "{train_acc:.1%} of the images it trains on and on {test_acc:.1%} of new ones."
+        )
+    st.text(
+        template.format(
+            train=latest.train_eval_loss,
+            test=latest.test_loss,
+            train_acc=latest.train_acc,
+            test_acc=latest.test_acc,
+        )
+    )
+    if prediction is not None and run.status is RunStatus.FINISHED:
+        _outcome(run, prediction)
+    if run.chosen is not None:
+        st.caption(_("The best step is the best on the images held out; the test images had no part in the choice."))
+    else:
+        st.caption(
+            _("The best step is read off the test images, and so optimistic: hold images out to choose it fairly.")
+        )
+
+
+def _outcome(run: Run, prediction: Shape) -> None:
+    classes = _count_classes(run.recipe)
+    if classes is None:
+        return
+    shape, reason = find_shape([evaluation.test_acc for evaluation in run.evaluations], classes=classes)
+    names = shape_names()
+    values = {"predicted": names[prediction], "outcome": names[shape]}
+    if shape is prediction:
+        sentence = _("You predicted that test accuracy “{predicted}”, and so it did.").format(**values)
+    else:
+        sentence = _("You predicted that test accuracy “{predicted}”; it “{outcome}”.").format(**values)
+    st.text(sentence)
+    st.caption(say(reason))

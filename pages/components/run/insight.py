@@ -1,0 +1,43 @@
+"""What there is to learn from a run: its readings, what its network sees, and a script that reproduces it."""
+
+import streamlit as st
+
+from mlpcore.runs.records import Run
+from pages.components.run.diagnostics import show_readings
+from pages.components.run.predictions import has_sight, show_filters, show_images_seen, show_per_class
+from pages.components.run.script import show_script
+from pages.components.shared.choices import choose
+from pages.components.shared.refresh import draw_anew, is_loading, send_for_images, show_part
+from pages.components.shared.state import find_run
+from pages.components.shared.words import _
+
+SECONDS = 2.0  # between two looks while a run goes on: an evaluation seldom comes sooner
+
+
+def show_insight(run: Run) -> None:
+    """Show one view of a run at a time, the one that was chosen; anew while the run goes on, or its images load."""
+    wants_images = st.session_state.get("insight") == "images" and has_sight(run)
+    waits = send_for_images(run.recipe if wants_images else None)
+    show_part(_draw, run.id, waits, every=SECONDS if waits or not run.status.is_over else None)
+
+
+def _draw(run_id: str, waited: bool) -> None:
+    views = {
+        "readings": (_("Readings"), show_readings),
+        "images": (_("Images"), show_images_seen),
+        "classes": (_("Classes"), show_per_class),
+        "weights": (_("Weights"), show_filters),
+        "script": (_("Script"), show_script),
+    }
+    run = find_run(run_id)
+    if run is None:  # deleted meanwhile, on another page
+        return
+    titles = {name: title for name, (title, _show) in views.items()}
+    chosen = choose(_("About this run"), titles, key="insight", default="readings")
+    waits = chosen == "images" and has_sight(run) and is_loading(run.recipe)
+    if waited and not waits:
+        draw_anew()
+    if waits and run.status.is_over and not waited:
+        st.rerun()  # with a timer
+    _title, show = views[chosen]
+    show(run)

@@ -1,0 +1,183 @@
+"""What the network of a run sees: test images and their likeliest classes, the confusion matrix, the first layer."""
+
+import numpy as np
+import streamlit as st
+
+from mlpcore.charts.confusion import confusion_chart, confusion_height
+from mlpcore.runs.records import Run
+from mlpcore.runs.snapshots import Sight, count_confusion, rank_class, rank_mistakes
+from pages.components.shared.choices import choose
+from pages.components.shared.flash import warn
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.refresh import show_loading
+from pages.components.shared.state import draw_test_image, draw_units, read_sight
+from pages.components.shared.words import _
+
+SHOWN = 24  # images on a sheet: three rows of eight at 1280 pixels
+CELL = 110  # pixels, the least a cell of the sheet takes: three side by side on a phone
+IMAGE = 96  # pixels: three for one of the image
+UNITS_WIDTH = 816  # pixels: three for a weight
+MATRIX_WIDTH = 760  # pixels
+
+
+def show_images_seen(run: Run) -> None:
+    """Show test images with their three likeliest classes."""
+    sight = _find_sight(run)
+    if sight is None:
+        return
+    picked = _pick_images(run, sight)
+    if not _images_are_there(run, sight):
+        return
+    if not len(picked):
+        st.text(_("There are none: every one of these test images is classified correctly."))
+    with st.grid(8, min_column_width=CELL, gap="small"):
+        for index in picked[:SHOWN].tolist():
+            with st.container(gap="xxsmall"):
+                st.image(
+                    draw_test_image(run.recipe, index), width=IMAGE, alt=_shorten(sight.classes[sight.labels[index]])
+                )
+                st.text(_describe(sight, index))
+
+
+def has_sight(run: Run) -> bool:
+    """Whether what the run's network saw is kept: without it no images are asked for."""
+    return read_sight(run.id) is not None
+
+
+def show_per_class(run: Run) -> None:
+    """Show the confusion matrix, and the accuracy of each class."""
+    sight = _find_sight(run)
+    if sight is None:
+        return
+    counts = count_confusion(sight)
+    hits, images = int(counts.trace()), int(counts.sum())
+    template = _(
+        "After {step:,} iterations {hits:,} of {images:,} test images lie on the diagonal, classified correctly: "
+        "{share:.1%} test accuracy. A row is a true class, a column what the network said."
+    )
+    st.text(template.format(step=sight.step, hits=hits, images=images, share=hits / images))
+    with st.container(width=MATRIX_WIDTH):
+        live_plot(
+            confusion_chart(counts, sight.classes, translate=_),
+            key="confusion",
+            height=confusion_height(len(sight.classes)),
+            alt=_("Test images by true and predicted class, and the accuracy of each class."),
+            revision=run.id,
+        )
+
+
+def show_filters(run: Run) -> None:
+    """Show the first layer's weights as images, over the evaluations."""
+    sight = _find_sight(run)
+    if sight is None:
+        return
+    frame = sight.frames[_pick_frame(run, sight)]
+    units, _channels, height, width = frame.units.shape
+    template = _(
+        "The weights of the first {units} units of the first layer, each as a {width} × {height} image: a unit answers "
+        "to what looks like it. Middle grey is 0; each is scaled by its own largest weight."
+    )
+    st.caption(template.format(units=units, width=width, height=height))
+    st.image(
+        draw_units(frame.units),
+        width=UNITS_WIDTH,
+        alt=_("The first layer's weights after {step:,} iterations").format(step=frame.step),
+    )
+
+
+def _find_sight(run: Run) -> Sight | None:
+    """What the run's network saw last; where that is nothing, say why and what to do."""
+    sight = read_sight(run.id)
+    if sight is not None:
+        return sight
+    if not run.status.is_over:
+        first = min(run.recipe.eval_every, run.recipe.train_iter)
+        st.text(_("This appears with the first evaluation, after {step:,} iterations.").format(step=first))
+    else:
+        st.text(
+            _(
+                "What this run's network saw was not kept. Press Start with the same knobs: the same recipe gives the "
+                "same run, this time with it."
+            )
+        )
+    return None
+
+
+def _pick_images(run: Run, sight: Sight) -> np.ndarray:
+    """Let the visitor choose which test images to see; return their indices, what to show first in front."""
+    views = {"mistakes": _("Mistakes"), "all": _("All images"), "class": _("One class")}
+    mistakes = rank_mistakes(sight)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        view = choose(_("Which images"), views, key="sight.view", default="mistakes")
+        label = st.selectbox(
+            _("Class"),
+            range(len(sight.classes)),
+            format_func=lambda label: sight.classes[label],
+            key=f"sight.class.{run.recipe.dataset}",
+            label_visibility="collapsed",
+            width=150,
+            disabled=view != "class",
+            persist_state="session",
+        )
+        template = _("After {step:,} iterations {wrong:,} of {images:,} test images are classified wrongly.")
+        st.text(template.format(step=sight.step, wrong=len(mistakes), images=len(sight.labels)))
+    explanations = {
+        "mistakes": _(
+            "The most confident mistakes first: the true class and the three likeliest, ✓ where one is true."
+        ),
+        "all": _("As they come: the true class and the three that the network finds likeliest, ✓ where one is true."),
+        "class": _(
+            "The most confident mistakes first, the surest hits last: the three likeliest, ✓ where one is true."
+        ),
+    }
+    st.caption(explanations[view])
+    if view == "all":
+        return np.arange(len(sight.labels))
+    return mistakes if view == "mistakes" else rank_class(sight, label)
+
+
+def _images_are_there(run: Run, sight: Sight) -> bool:
+    """Whether the run's test images are in memory, and still those it was tested with; where not, say so."""
+    images = show_loading(
+        run.recipe, no_device=_("The run's device is not here any more, so its images cannot be shown.")
+    )
+    if images is None:
+        return False
+    test = images.test
+    if test.classes != sight.classes or not np.array_equal(test.targets.numpy(), sight.labels):
+        warn(_("The data set has changed since this run, so its images cannot be shown."))
+        return False
+    return True
+
+
+def _describe(sight: Sight, index: int) -> str:
+    """The true class, and the likeliest ones with their shares, the true one marked."""
+    true = int(sight.labels[index])
+    lines = [_("true: {name}").format(name=_shorten(sight.classes[true]))]
+    for label, share in zip(sight.likeliest[index].tolist(), sight.shares[index].tolist(), strict=True):
+        lines.append(f"{share:.0%} {_shorten(sight.classes[label])}{' ✓' if label == true else ''}")
+    return "\n".join(lines)
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= 12 else f"{name[:11]}…"
+
+
+def _pick_frame(run: Run, sight: Sight) -> int:
+    """Let the visitor choose a moment; who looks at the newest goes on with what comes."""
+    steps = [frame.step for frame in sight.frames]
+    key, newest_key = f"sight.step.{run.id}", f"sight.newest.{run.id}"
+    state = st.session_state
+    chosen = state.get(key)
+    if chosen is None or chosen == state.get(newest_key):
+        chosen = steps[-1]
+    state[key] = min(steps, key=lambda step: abs(step - chosen))  # a moment that was thinned out gives way to the next
+    state[newest_key] = steps[-1]
+    step = st.select_slider(
+        _("After so many iterations"),
+        steps,
+        format_func=lambda step: f"{step:,}",
+        key=key,
+        width=UNITS_WIDTH,
+    )
+    return steps.index(step)

@@ -1,0 +1,207 @@
+"""A run as it goes: its state in a sentence, its curves, its path and its figures."""
+
+import streamlit as st
+
+from mlpcore.charts.run import path_chart, run_chart
+from mlpcore.data.catalog import CIFAR10, SHAPES, data_home, known_datasets
+from mlpcore.messages import Sentence
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run, RunStatus
+from pages.components.shared.choices import choose
+from pages.components.shared.download_panel import show_downloads
+from pages.components.shared.flash import keep
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.refresh import (
+    choose_pace,
+    draw_anew,
+    is_loading,
+    send_for_images,
+    show_part,
+    tell_failure,
+    tell_loading,
+)
+from pages.components.shared.reproducibility import tell_sameness
+from pages.components.shared.state import (
+    count_training_images,
+    draw_class_sheet,
+    find_images,
+    find_run,
+    get_manager,
+    preview,
+    request_images,
+)
+from pages.components.shared.words import _, say, show_duration, status_word
+
+SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
+CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
+SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
+COLOURS = {
+    RunStatus.QUEUED: "gray",
+    RunStatus.RUNNING: "blue",
+    RunStatus.PAUSED: "gray",
+    RunStatus.FINISHED: "green",
+    RunStatus.STOPPED: "gray",
+    RunStatus.DIVERGED: "orange",
+    RunStatus.FAILED: "red",
+    RunStatus.INTERRUPTED: "orange",
+}
+
+
+def find_shown_run() -> Run | None:
+    """The run to show, if there is one."""
+    run_id = st.session_state.get("run")
+    run = find_run(run_id)
+    if run_id and run is None:
+        keep("trouble", [Sentence("The run that this address names is not kept here.")])
+        del st.session_state["run"]
+    return run
+
+
+def show_badge(run: Run) -> None:
+    """Show the state of a run."""
+    st.badge(status_word(run.status), color=COLOURS[run.status])
+
+
+def show_run(run: Run | None, recipe: Recipe | None) -> None:
+    """Show a run, every second anew while it goes on; without one, what it will train on and the empty curves."""
+    ticks = send_for_images(recipe) if run is None else not run.status.is_over
+    shown = (run.id, run.status, bool(run.evaluations)) if run else None
+    show_part(_draw, shown, recipe, ticks, every=choose_pace(run) if ticks else None)
+
+
+def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None, ticks: bool) -> None:
+    run_id = drawn[0] if drawn else None
+    run = find_run(run_id)
+    if drawn is not None and (run is None or _is_outdated(run, drawn)):  # None: deleted meanwhile, on another page
+        draw_anew()
+    shown = run.recipe if run else recipe
+    if shown is None:
+        return
+    if ticks and run is None and not is_loading(shown):
+        draw_anew()
+    _status_line(run, shown)
+    curves, path = st.columns([7, 3], gap="small")
+    with curves:
+        _curves(run, shown)
+    with path:
+        if run is not None or not _class_sheet(shown):
+            figure = path_chart(run.evaluations if run else (), train_iter=shown.train_iter, translate=_)
+            alt = _("The run's path in the plane of train loss and test accuracy.")
+            live_plot(figure, key="path", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
+    st.progress(run.step / shown.train_iter if run else 0.0)
+    _tiles(run)
+    _view_options()
+
+
+def _is_outdated(run: Run, drawn: tuple[str, RunStatus, bool]) -> bool:
+    """Whether the buttons above belong to another state, or the looks are more frequent than they need be.
+
+    From Start to the first point the page is not drawn anew: each time would put the point off by a third of a second.
+    """
+    _run_id, status, has_points = drawn
+    if not has_points and run.evaluations:
+        was_drawn = st.session_state.get("first_point") == run.id
+        st.session_state["first_point"] = run.id
+        return was_drawn
+    begun = status is RunStatus.QUEUED and run.status is RunStatus.RUNNING
+    return run.status is not status and not begun
+
+
+def _curves(run: Run | None, recipe: Recipe) -> None:
+    figure = run_chart(
+        run.evaluations if run else (),
+        planned_rates=preview(recipe.model_dump_json()),
+        train_iter=recipe.train_iter,
+        steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
+        changes=recipe.changes,
+        log_loss=st.session_state.get("log_loss", False),
+        log_lr=st.session_state.get("log_lr", False),
+        smoothing=st.session_state.get("smoothing") or 0.0,
+        is_over=run is not None and run.status.is_over,
+        translate=_,
+    )
+    alt = _("Train loss, test accuracy and learning rate over the iterations.")
+    live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run.id if run else "")
+
+
+def _class_sheet(recipe: Recipe) -> bool:
+    """Show what the run will train on; whether that could be done."""
+    if find_images(recipe) is None:
+        return False
+    with st.container(gap="small"):
+        # in a box of its width: an image with a width is decoded, resized and encoded anew at every rerun, 38 ms
+        with st.container(width=SHEET_WIDTH):
+            st.image(draw_class_sheet(recipe, each=2), width="stretch", alt=_("A few images of each class."))
+        show_downloads([CIFAR10], place="sheet")
+    return True
+
+
+def _status_line(run: Run | None, recipe: Recipe) -> None:
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
+        if run is None:
+            st.text(_waiting_sentence(recipe), width="stretch")
+            return
+        show_badge(run)
+        if run.continues:
+            told = _("It trains a run that ended early to its end, from the start, by the same recipe.")
+            first = find_run(run.continues) or run  # itself where the first is deleted
+            st.badge(_("continued"), color="gray", help=f"{told} {tell_sameness([first])}")
+        trouble = None if run.status.is_over else get_manager().trouble
+        message = run.message or trouble
+        st.text(say(message) if message else _progress_sentence(run), width="stretch")
+
+
+def _waiting_sentence(recipe: Recipe) -> str:
+    loading = request_images(recipe)
+    if loading is None:
+        return _("Turn the knobs, look at the schedule, and press Start.")
+    if not loading.images.done():
+        return tell_loading(loading.progress)
+    if error := loading.images.exception():
+        return tell_failure(error)
+    if recipe.dataset == SHAPES and CIFAR10 not in known_datasets(data_home()):
+        return _(
+            "CIFAR-10 is not on this machine, so these are Shapes, drawn by the program. Turn the knobs, press Start."
+        )
+    return _("The images are ready. Turn the knobs, look at the schedule, and press Start.")
+
+
+def say_what_it_waits_for(run: Run) -> str:
+    """Say why a queued run has not begun."""
+    share = get_manager().preparation(run.id)
+    if share is not None:
+        return tell_loading(share)
+    obstacle = get_manager().obstacle(run.id)
+    return say(obstacle) if obstacle else _("Waiting for its turn.")
+
+
+def _progress_sentence(run: Run) -> str:
+    if run.status is RunStatus.QUEUED:
+        return say_what_it_waits_for(run)
+    done = _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter)
+    spent = _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device)
+    return f"{done} · {spent}"
+
+
+def _tiles(run: Run | None) -> None:
+    latest, best = (run.latest, run.best) if run else (None, None)
+    pace = get_manager().pace(run) if run else 0.0
+    with st.grid(7, min_column_width=104, gap="small"):
+        st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
+        st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
+        at = _("Best, at {step:,}").format(step=best.step) if best else _("Best")
+        st.metric(at, f"{best.test_acc:.1%}" if best else None)
+        st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
+        gap = f"{100 * (latest.train_acc - latest.test_acc):+.1f}" if latest else None
+        st.metric(_("Gap, points"), gap)
+        st.metric(_("Iterations / s"), f"{pace:,.0f}" if pace else None)
+        counts_down = run and pace and not run.status.is_over and run.status is not RunStatus.PAUSED
+        left = (run.recipe.train_iter - run.step) / pace if counts_down else None
+        st.metric(_("Time left"), show_duration(left) if left is not None else None)
+
+
+def _view_options() -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.toggle(_("Log loss"), key="log_loss", persist_state="session", width="content")
+        titles = {share: f"{share:g}" if share else _("no smoothing") for share in SMOOTHINGS}
+        choose(_("Smoothing"), titles, key="smoothing", default=0.0)

@@ -1,0 +1,69 @@
+"""A run as a script of its own: shown, copied, downloaded; and its recipe as JSON, out and in."""
+
+import streamlit as st
+
+from mlpcore.export.script import MAX_BYTES, read_recipe
+from mlpcore.messages import SentenceError
+from mlpcore.runs.records import Run
+from pages.components.recipe_form.form_state import put_recipe
+from pages.components.shared.flash import warn
+from pages.components.shared.reproducibility import tell_sameness
+from pages.components.shared.state import write_script
+from pages.components.shared.words import _, say
+
+HEIGHT = 420  # pixels: the code scrolls, the page does not
+
+
+def show_script(run: Run) -> None:
+    """Show a run as a script, and offer it and its recipe as files."""
+    told = _("This is the run in plain PyTorch, without the playground.")
+    st.caption(f"{told} {tell_sameness([run])}")
+    script, notebook = write_script(run.recipe)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _downloads(run, script, notebook)
+        with st.popover(_("Load recipe")):
+            _upload()
+    st.code(script, language="python", height=HEIGHT)
+
+
+def _downloads(run: Run, script: str, notebook: str) -> None:
+    recipe, name = run.recipe, f"{run.recipe.optimizer.name}-{run.id}"
+    st.download_button(_("Save .py"), script, f"{name}.py", "text/x-python", key="script.py", on_click="ignore")
+    st.download_button(
+        _("Save .ipynb"), notebook, f"{name}.ipynb", "application/x-ipynb+json", key="script.ipynb", on_click="ignore"
+    )
+    recipe_json = recipe.model_dump_json(indent=2)
+    st.download_button(
+        _("Save recipe"), recipe_json, f"{name}.json", "application/json", key="script.json", on_click="ignore"
+    )
+
+
+def _upload() -> None:
+    """Take a recipe from a file and set the knobs by it; what is wrong with it is said, and changes nothing."""
+    file = st.file_uploader(
+        _("A recipe as JSON: it sets the knobs, nothing is started"),
+        type="json",
+        key="script.file",
+        max_upload_size=MAX_BYTES // 1_000_000,
+        on_change=_take_file,
+    )
+    if file is not None:
+        if refused := st.session_state.get("script.refused"):
+            warn(say(refused))
+        else:
+            st.caption(_("The knobs are set as the file says."))
+    if st.session_state.pop("script.taken", False):
+        st.rerun()  # all of the page: this part of it has no knobs
+
+
+def _take_file() -> None:
+    state = st.session_state
+    file = state["script.file"]
+    state["script.refused"] = None
+    if file is None:
+        return
+    try:
+        put_recipe(read_recipe(file.getvalue()))
+        state["script.taken"] = True
+    except SentenceError as error:
+        state["script.refused"] = error.sentence

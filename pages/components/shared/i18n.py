@@ -1,0 +1,112 @@
+"""Which language a visitor reads: their choice, else the link's, else their browser's."""
+
+from collections.abc import Mapping
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import streamlit as st
+from babel.messages import mofile, pofile
+from babel.support import NullTranslations, Translations
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+LANGUAGES = {"en": "English", "ko": "한국어"}
+COOKIE = "mlp_language"
+LOCALE = Path(__file__).parents[2] / "locale"
+
+_tell_browser = st.components.v2.component(
+    "language",
+    # Korean lines break between words; a browser would break them between any two letters
+    css="""
+        :lang(ko) :is(p, li, [data-testid="stText"]) {
+            word-break: keep-all;
+            overflow-wrap: anywhere;
+        }
+    """,
+    js="""
+        export default function ({ data }) {
+            document.documentElement.lang = data.language;
+            if (data.chosen)
+                document.cookie = `${data.cookie}=${data.language}; path=/; max-age=31536000; samesite=lax`;
+        }
+    """,
+    isolate_styles=False,  # the rule is for the whole page
+)
+
+
+def read_language() -> str:
+    """The language of the page that is being drawn; English where there is none."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return "en"
+    return st.session_state.get("language", "en")
+
+
+@cache
+def read_catalogue(language: str) -> NullTranslations:
+    """The translations into a language; English is what is written in the code."""
+    file = LOCALE / language / "LC_MESSAGES" / "messages.po"
+    if not file.is_file():
+        return NullTranslations()
+    binary = BytesIO()
+    with file.open("rb") as text:
+        mofile.write_mo(binary, pofile.read_po(text, locale=language))
+    binary.seek(0)
+    return Translations(binary)
+
+
+def choose_language() -> None:
+    """Settle the language of this session, at its beginning or where an address asks for another one.
+
+    What a visitor chose in a page wins over what a link carries, and both over the browser's language.
+    """
+    state = st.session_state
+    asked = st.query_params.get("lang")
+    if "language" in state and asked in (None, state.get("language.link")):
+        return
+    state["language.link"] = asked
+    chosen = state.get("language.choice") or st.context.cookies.get(COOKIE)
+    wanted = [chosen, asked, (st.context.locale or "").partition("-")[0]]
+    state["language"] = next((language for language in wanted if language in LANGUAGES), "en")
+
+
+def read_query() -> dict[str, str]:
+    """Read what an address says about the page: all but the language it asks for."""
+    return {name: value for name, value in st.query_params.items() if name != "lang"}
+
+
+def write_query(query: Mapping[str, str]) -> None:
+    """Let an address say this about the page.
+
+    A language that it asks for stays in it, and the one that a link brought along comes in on every other page: with
+    the session it would be gone at the next reload.
+    """
+    state = st.session_state
+    link = state.get("language.link")
+    asked = st.query_params.get("lang", link if link == state["language"] else None)
+    wanted = dict(query) if asked is None else {**query, "lang": asked}
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
+
+
+def show_languages() -> None:
+    """Draw the choice of a language, and let the browser know which one it shows."""
+    state = st.session_state
+    st.segmented_control(
+        "Language / 언어",
+        list(LANGUAGES),
+        default=state["language"],
+        required=True,
+        format_func=LANGUAGES.get,
+        key=f"language.widget.{state['language']}",
+        on_change=_take_choice,
+        label_visibility="collapsed",
+    )
+    data = {"language": state["language"], "chosen": "language.choice" in state, "cookie": COOKIE}
+    _tell_browser(key="language.browser", data=data, height=0)
+
+
+def _take_choice() -> None:
+    state = st.session_state
+    chosen = state[f"language.widget.{state['language']}"]
+    if chosen in LANGUAGES:
+        state["language"] = state["language.choice"] = chosen

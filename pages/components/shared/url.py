@@ -1,0 +1,92 @@
+"""A page's address; the playground's holds the recipe, the lesson that holds some of its knobs, and the run shown."""
+
+from collections.abc import Mapping, Sequence
+from time import monotonic
+
+import streamlit as st
+
+from mlpcore.messages import Sentence
+from mlpcore.recipes.lessons import lesson_from_query, lesson_to_query
+from mlpcore.recipes.recipe import Recipe, current_knobs
+from mlpcore.recipes.url import drop_unknown_datasets
+from mlpcore.recipes.validation import shorten
+from mlpcore.runs.records import Run
+from pages.components.recipe_form.form_state import begin, find_lesson, put_recipe
+from pages.components.shared.flash import keep
+from pages.components.shared.i18n import read_query, write_query
+from pages.components.shared.state import get_manager, manager_is_up
+
+LATE_SECONDS = 3.0  # after which an earlier address is one that the visitor went back to
+TICKING_SECONDS = 10.0  # the same while curves are drawn: a busy browser is slower to take in a new address
+
+
+def adopt_run(owner: str) -> None:
+    """Where neither the session nor the address names a run: take up the visitor's newest that goes on.
+
+    Without a manager nothing goes on, and torch is left to load behind the first paint.
+    """
+    state = st.session_state
+    if "run" in state or "run" in st.query_params or not manager_is_up():
+        return
+    mine = [run for run in get_manager().list_active() if run.owner == owner]
+    if mine:
+        state["run"] = mine[-1].id
+        if not read_query():
+            put_recipe(current_knobs(mine[-1].recipe))
+
+
+def take_link(default: Recipe, datasets: Sequence[str]) -> None:
+    """Set the knobs from the address, where it says something new; keep what is wrong with it, to be told."""
+    state = st.session_state
+    query = take_query("playground")
+    if query is None:
+        begin(default)
+        return
+    known, missing = drop_unknown_datasets(query, datasets)
+    recipe, lesson, refused = lesson_from_query(known, default)
+    state["lesson"] = lesson
+    put_recipe(recipe)
+    if "run" in query:
+        state["run"] = query["run"]
+    else:
+        state.pop("run", None)
+    keep("link.refused", find_repeated() + [sentence for _name, sentence in missing] + refused)
+
+
+def write_link(recipe: Recipe | None, run: Run | None) -> None:
+    """Let the address say what the page shows, so that it survives a reload and can be passed on."""
+    if recipe is not None:
+        query = lesson_to_query(recipe, find_lesson()) | ({"run": run.id} if run else {})
+        put_query("playground", query, is_ticking=run is not None and not run.status.is_over)
+
+
+def take_query(page: str) -> dict[str, str] | None:
+    """The address's query, where it says something that the page did not write there itself."""
+    state = st.session_state
+    query = read_query()
+    if query == state.get(f"{page}.address"):
+        state.pop(f"{page}.before", None)  # the browser has the newest: from now on an earlier one was gone back to
+        return None
+    # A knob moved before the browser took in the newest address still comes with the one before.
+    is_late = query == state.get(f"{page}.before") and monotonic() < state[f"{page}.late_until"]
+    if not query or is_late:
+        return None
+    state[f"{page}.address"] = query
+    return query
+
+
+def put_query(page: str, query: Mapping[str, str], *, is_ticking: bool) -> None:
+    """Write the address of a page, and remember it."""
+    state = st.session_state
+    if query != (before := read_query()):
+        state[f"{page}.before"] = before
+        state[f"{page}.late_until"] = monotonic() + (TICKING_SECONDS if is_ticking else LATE_SECONDS)
+        write_query(query)
+    state[f"{page}.address"] = dict(query)
+
+
+def find_repeated() -> list[Sentence]:
+    """Name what an address says more than once: the last of it holds."""
+    counts = {name: len(st.query_params.get_all(name)) for name in st.query_params}
+    template = "{field} stands {count} times in this address: the last one holds."
+    return [Sentence(template, {"field": shorten(name), "count": count}) for name, count in counts.items() if count > 1]

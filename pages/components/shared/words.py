@@ -1,0 +1,68 @@
+"""Sentences in the visitor's language, and numbers with as many digits as mean something."""
+
+import re
+from collections.abc import Callable
+
+from mlpcore.messages import Sentence
+from mlpcore.runs.records import RunStatus
+from pages.components.shared.i18n import read_catalogue, read_language
+
+
+def _(text: str) -> str:
+    """Translate a text into the language of the visitor whose page is being drawn."""
+    return read_catalogue(read_language()).gettext(text) if text else ""  # gettext keeps a catalogue's header under ""
+
+
+def _n(singular: str, plural: str, count: int) -> str:
+    """Translate a text that counts something, in the form that the visitor's language has for the count."""
+    return read_catalogue(read_language()).ngettext(singular, plural, count)
+
+
+def say(sentence: Sentence) -> str:
+    """Translate a sentence and put its values in; one that is a sentence itself is translated too."""
+    values = {name: say(value) if isinstance(value, Sentence) else value for name, value in sentence.values.items()}
+    return _(sentence.template).format(**values)
+
+
+def keep_language() -> Callable[[str], str]:
+    """Return the translation into the visitor's language, for work that is done when no page is being drawn."""
+    return read_catalogue(read_language()).gettext
+
+
+def as_markdown(text: str) -> str:
+    """Write a text so that markdown shows it letter by letter: a data set may be called _x_, or www.a.example."""
+    text = re.sub(r"(?i)www(?=\.)", lambda found: f"{found[0]}\u2060", text)  # what joins no words, shown as nothing
+    return re.sub(r"([\\`*_\[\]<>#+|~$:!.\-])", r"\\\1", text)
+
+
+def show_rate(rate: float) -> str:
+    """Write a learning rate or a weight decay as short as it is exact: 0.01, 3e-4, 0."""
+    short = f"{rate:g}"
+    return (short if float(short) == rate else repr(rate)).replace("e-0", "e-").replace("e+0", "e")
+
+
+def show_duration(seconds: float) -> str:
+    """Write a time span: 0.8 s, 42 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 10:
+        return _("{seconds:.1f} s").format(seconds=seconds)
+    whole = round(seconds)
+    if whole < 60:
+        return _("{seconds} s").format(seconds=whole)
+    if whole < 3600:
+        return _("{minutes} min {seconds} s").format(minutes=whole // 60, seconds=whole % 60)
+    return _("{hours} h {minutes} min").format(hours=whole // 3600, minutes=whole % 3600 // 60)
+
+
+def status_word(status: RunStatus) -> str:
+    """Name a run's state."""
+    words = {
+        RunStatus.QUEUED: _("queued"),
+        RunStatus.RUNNING: _("running"),
+        RunStatus.PAUSED: _("paused"),
+        RunStatus.FINISHED: _("finished"),
+        RunStatus.STOPPED: _("stopped"),
+        RunStatus.DIVERGED: _("diverged"),
+        RunStatus.FAILED: _("failed"),
+        RunStatus.INTERRUPTED: _("interrupted"),
+    }
+    return words[status]

@@ -1,0 +1,148 @@
+"""The server around the pages, asked over HTTP as a browser would."""
+
+import asyncio
+import gzip
+import http.client
+import json
+import signal
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import plotly
+import pytest
+
+from app import OwnerCookie
+from tests.support.servers import Server, serving
+
+PLOTLY = f"/assets/plotly-{version('plotly')}.min.js"
+PAGE = {"Accept": "text/html,application/xhtml+xml"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("served")
+    with serving(folder, data=folder / "data") as server:
+        yield server
+
+
+def ask(
+    server: Server, path: str, headers: dict[str, str] | None = None, method: str = "GET"
+) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer, answer.read()
+    finally:
+        connection.close()
+
+
+def test_healthz_answers_while_nobody_has_opened_a_page(server: Server) -> None:
+    answer, body = ask(server, "/healthz")
+    assert (answer.status, json.loads(body)) == (200, {"status": "ok"})
+
+
+def test_page_gives_a_browser_a_token_that_scripts_cannot_read(server: Server) -> None:
+    answer, _body = ask(server, "/", PAGE)
+    assert answer.status == 200
+    token, *attributes = answer.getheader("set-cookie").split("; ")
+    assert token.startswith("mlp_owner=")
+    assert len(token.removeprefix("mlp_owner=")) == 43  # 32 random bytes in base 64
+    assert attributes == ["Path=/", "Max-Age=31536000", "HttpOnly", "SameSite=Lax"]
+
+
+def test_each_browser_gets_a_token_of_its_own(server: Server) -> None:
+    tokens = {ask(server, "/?lr=0.1", PAGE)[0].getheader("set-cookie") for _ in range(3)}
+    assert len(tokens) == 3
+
+
+def test_browser_keeps_the_token_it_has(server: Server) -> None:
+    answer, _body = ask(server, "/", PAGE | {"Cookie": "mlp_owner=mine"})
+    assert answer.getheader("set-cookie") is None
+
+
+@pytest.mark.parametrize("path", [PLOTLY, "/healthz", "/_stcore/health"])
+def test_what_is_no_page_carries_no_token(server: Server, path: str) -> None:
+    answer, _body = ask(server, path, {"Accept": "*/*"})
+    assert answer.status == 200
+    assert "mlp_owner" not in (answer.getheader("set-cookie") or "")
+
+
+def test_plotly_comes_from_the_installed_package_zipped_once_and_kept_a_year(server: Server) -> None:
+    installed = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    plain, plain_body = ask(server, PLOTLY)
+    zipped, zipped_body = ask(server, PLOTLY, {"Accept-Encoding": "gzip, deflate, br"})
+    assert plain_body == installed
+    assert gzip.decompress(zipped_body) == installed
+    assert zipped.getheader("content-encoding") == "gzip"
+    for answer in (plain, zipped):
+        assert answer.getheader("content-type") == "text/javascript; charset=utf-8"
+        assert answer.getheader("cache-control") == "public, max-age=31536000, immutable"
+        assert answer.getheader("vary") == "accept-encoding"
+
+
+@pytest.mark.parametrize("path", ["/", "/history", PLOTLY, "/healthz", "/_stcore/health", "/component/none/x.js"])
+def test_every_response_forbids_other_hosts_frames_and_guesses_at_its_type(server: Server, path: str) -> None:
+    answer, _body = ask(server, path, PAGE)
+    policy = dict(part.split(" ", 1) for part in answer.getheader("content-security-policy").split("; "))
+    assert policy["default-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'self'"
+    sources = {source for sources in policy.values() for source in sources.split()}
+    assert sources == {"'self'", "'none'", "'unsafe-inline'", "'unsafe-eval'", "data:", "blob:"}
+    assert answer.getheader("x-content-type-options") == "nosniff"
+    assert answer.getheader("referrer-policy") == "same-origin"
+
+
+def test_pages_live_under_a_base_path_with_all_they_need(tmp_path: Path) -> None:
+    with serving(tmp_path, data=tmp_path / "data", base="/class/mlp") as server:
+        for path in ("/class/mlp/", "/class/mlp/healthz", f"/class/mlp{PLOTLY}"):
+            assert ask(server, path, PAGE)[0].status == 200
+
+
+def test_server_asked_to_end_ends_without_an_error(tmp_path: Path) -> None:
+    with serving(tmp_path, data=tmp_path / "data") as server:
+        ask(server, "/", PAGE)
+    assert server.exit_code != -signal.SIGKILL  # nobody had to insist
+    assert "Traceback" not in server.read_log()
+
+
+def answer_of_the_middleware(scope: dict[str, Any], *messages: dict[str, Any]) -> list[dict[str, Any]]:
+    """What leaves OwnerCookie when the application behind it sends `messages`."""
+    sent: list[dict[str, Any]] = []
+
+    async def application(_scope: object, _receive: object, send: Any) -> None:
+        for message in messages:
+            await send(message)
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the application asks for nothing")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(OwnerCookie(application)(scope, receive, send))
+    return sent
+
+
+def test_websocket_passes_the_middleware_untouched() -> None:
+    accept = {"type": "websocket.accept", "headers": [(b"accept", b"text/html")]}
+    scope = {"type": "websocket", "path": "/_stcore/stream", "headers": [(b"accept", b"text/html")]}
+    assert answer_of_the_middleware(scope, accept) == [accept]
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_token_is_for_encrypted_connections_only_where_there_is_one(scheme: str, secure: bool) -> None:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": scheme,
+        "server": ("class.example", 443),
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"accept", b"text/html")],
+    }
+    (started,) = answer_of_the_middleware(scope, {"type": "http.response.start", "status": 200, "headers": []})
+    ((_name, cookie),) = started["headers"]
+    assert cookie.endswith(b"; Secure") == secure

@@ -1,0 +1,242 @@
+"""The claims as a visitor finds them: a button, its runs, the outcome, and the way to Compare; and the update rules."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from mlpcore.analysis.claims import CLAIMS
+from mlpcore.data.download.sources import ARCHIVES
+from mlpcore.jobs import manager
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run, RunStatus
+from tests.support.app_tests import Open, figure, says, shown, wait_for
+
+FAST = "memorising"  # one image, 400 iterations, then 80
+
+
+@pytest.fixture
+def open_claims(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open the claims on Tiny, in a browser that keeps its cookie, or in another one."""
+
+    def open_claims(owner: str = "ann") -> AppTest:
+        monkeypatch.setattr(type(st.context), "cookies", {"mlp_owner": owner})
+        page = open_page("concepts.py", concept="claims")
+        return shown(page.selectbox(key="claims.dataset").select("Tiny").run())
+
+    return open_claims
+
+
+def try_it(page: AppTest, key: str = FAST) -> list[str]:
+    shown(page.button(key=f"claims.try.{key}").click().run())
+    return known(page)[-1]
+
+
+def known(page: AppTest) -> list[list[str]]:
+    """The runs of every experiment that this session knows some of, the newest last."""
+    return sorted(
+        (ids for ids in page.session_state["claims.runs"].values() if ids), key=lambda ids: get_runs(ids)[0].created
+    )
+
+
+def get_runs(ids: list[str]) -> list[Run]:
+    return [manager.shared_manager().get(run_id) for run_id in ids]
+
+
+def finish(page: AppTest, key: str = FAST) -> list[Run]:
+    ids = try_it(page, key)
+    wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
+    return get_runs(ids)
+
+
+def texts(page: AppTest) -> list[str]:
+    return [element.value for element in page.text]
+
+
+def buttons(page: AppTest) -> list[str]:
+    return [button.key for button in page.button if button.key and button.key.startswith("claims.")]
+
+
+def test_every_claim_says_what_is_tried_and_by_which_rule_and_has_a_button(open_claims) -> None:
+    page = open_claims()
+    assert buttons(page) == [f"claims.try.{claim.key}" for claim in CLAIMS]
+    for claim in CLAIMS:
+        assert any(str(claim.says) in element.value for element in page.markdown)
+        assert says(page, str(claim.tries))
+        assert says(page, str(claim.rule))
+    assert says(page, "18 runs on `Tiny`, about")
+
+
+def test_click_trains_the_experiment_and_states_what_was_measured(open_claims) -> None:
+    page = open_claims()
+    few, whole = finish(page)
+    assert (few.recipe.train_size, whole.recipe.train_size) == (1, 80)
+    assert [run.status for run in (few, whole)] == [RunStatus.FINISHED] * 2
+    assert few.owner == "ann"
+    assert (
+        f"Trained on 1 images, train loss ends at {few.latest.train_eval_loss:.3f} and test accuracy at "
+        f"{few.latest.test_acc:.1%}; on 80 images, at {whole.latest.train_eval_loss:.3f} and "
+        f"{whole.latest.test_acc:.1%}." in texts(page)
+    )
+    verdicts = [element.value for element in page.markdown if "-badge[" in element.value]
+    assert len(verdicts) == 1
+    panels = {(trace["name"], trace["yaxis"]) for trace in figure(page, f"claims.chart.{FAST}")["data"]}
+    assert panels == {(f"train_size={size}", axis) for size in (1, 80) for axis in ("y", "y2")}
+
+
+def test_outcome_is_found_again_after_a_reload_by_the_one_who_ran_it_only(open_claims) -> None:
+    runs = finish(open_claims())
+    again = open_claims()
+    assert known(again) == [[run.id for run in runs]]
+    assert any("Trained on 1 images" in text for text in texts(again))
+    assert buttons(again).count(f"claims.compare.{FAST}") == 1
+    assert known(open_claims("ben")) == []
+
+
+def test_data_set_has_outcomes_of_its_own(open_claims) -> None:
+    page = open_claims()
+    finish(page)
+    shown(page.selectbox(key="claims.dataset").select("Shapes").run())
+    assert not any("Trained on" in text for text in texts(page))
+    shown(page.selectbox(key="claims.dataset").select("Tiny").run())
+    assert any("Trained on" in text for text in texts(page))
+
+
+@pytest.mark.parametrize("reloads", [False, True])
+def test_outcome_on_a_folder_that_has_changed_since_is_not_shown_under_the_new_one(
+    open_claims, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reloads: bool
+) -> None:
+    changing = tmp_path / "data"
+    shutil.copytree(data, changing)
+    monkeypatch.setenv("MLPCORE_DATA", str(changing))
+    page = open_claims()
+    finish(page)
+    folder = changing / "Tiny" / "train" / "dark"
+    (folder / "0.png").rename(folder / "other.png")  # as many images as before: the recipes are the same
+    page = open_claims() if reloads else shown(page.run())
+    assert not any("Trained on" in text for text in texts(page))
+    finish(page)
+    assert any("Trained on 1 images" in text for text in texts(page))
+
+
+def test_second_data_set_makes_another_experiment_of_the_claim_that_takes_two(
+    open_claims, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, archives in ARCHIVES.items():
+        monkeypatch.setitem(ARCHIVES, name, replace(archives, installed=()))
+    page = open_claims()
+    assert says(page, "runs on `Tiny`, `Shapes`, about")
+    ids = try_it(page, "adam_not_always")
+    both = tmp_path / "data"
+    shutil.copytree(data, both)
+    shutil.copytree(data / "Tiny", both / "Aaa")  # stands before Shapes
+    monkeypatch.setenv("MLPCORE_DATA", str(both))
+    shown(page.run())
+    assert says(page, "runs on `Tiny`, `Aaa`, about")
+    assert "claims.stop.adam_not_always" not in buttons(page)
+    for run_id in ids:
+        manager.shared_manager().stop(run_id, owner="ann")
+
+
+def test_while_it_goes_on_there_is_a_stop_and_then_nothing_is_decided(open_claims) -> None:
+    page = open_claims()
+    ids = try_it(page, "rates")
+    assert "claims.try.rates" not in buttons(page)
+    shown(page.button(key="claims.stop.rates").click().run())
+    wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
+    stopped = sum(run.status is RunStatus.STOPPED for run in get_runs(ids))
+    assert stopped
+    assert f"{stopped} of the 18 runs did not get to the end, so nothing is decided." in texts(page)
+    assert any("Cannot be told from this" in element.value for element in page.markdown)
+    assert "claims.try.rates" in buttons(page)
+
+
+def test_runs_that_were_deleted_are_said_to_be_gone(open_claims) -> None:
+    page = open_claims()
+    runs = finish(page)
+    manager.shared_manager().store.delete(runs[0].id)
+    shown(page.run())
+    assert says(page, "Some of its runs were deleted: try it again to decide it.")
+
+
+def test_experiment_opens_in_compare(open_claims) -> None:
+    page = open_claims()
+    runs = finish(page)
+    shown(page.button(key=f"claims.compare.{FAST}").click().run())
+    assert page.session_state["compare.runs"] == [run.id for run in runs]
+
+
+def test_start_that_is_refused_is_answered_with_a_sentence(open_claims) -> None:
+    page = open_claims()
+    waiting = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
+    for owner in ("ann", "ben"):
+        names = ["SGD"] * (manager.MAX_QUEUED // 2)
+        manager.shared_manager().submit([waiting] * len(names), owner=owner, names=names)
+    shown(page.button(key=f"claims.try.{FAST}").click().run())
+    assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)
+    assert known(page) == []
+
+
+class TestUpdateRules:
+    def open(self, open_page: Open) -> AppTest:
+        return open_page("concepts.py", concept="updates")
+
+    @pytest.mark.parametrize(
+        ("rule", "lines", "one", "two"),
+        [
+            ("SGD", 2, "0.985", "0.97"),
+            ("momentum", 3, "0.985", "0.9565"),
+            ("Nesterov", 4, "0.9715", "0.93085"),
+            ("Adam", 6, "0.900000002", "0.800000004"),
+        ],
+    )
+    def test_both_steps_are_written_out_and_torchs_are_the_same(
+        self, open_page: Open, rule: str, lines: int, one: str, two: str
+    ) -> None:
+        page = self.open(open_page)
+        shown(page.segmented_control(key="updates.rule").set_value(rule).run())
+        first, second, surface = (element.value for element in page.latex)
+        assert first.count("mathbf") == second.count("mathbf") == lines
+        assert "f(x, y) = " in surface
+        assert says(page, f"θ₁ = {one}, θ₂ = {two}. Written out: {one}, {two}.")
+
+    def test_knobs_are_put_into_the_rule_and_the_race(self, open_page: Open) -> None:
+        page = self.open(open_page)
+        before = figure(page, "updates.race")
+        shown(page.select_slider(key="updates.sgd_lr").set_value(0.01).run())
+        assert any("0.01 \\cdot 0.5" in element.value for element in page.latex)
+        after = figure(page, "updates.race")
+        assert after["data"][1]["y"] != before["data"][1]["y"]
+        assert after["data"][4]["y"] == before["data"][4]["y"]  # Adam has a rate of its own
+
+    def test_momentum_of_0_makes_momentum_and_nesterov_plain_sgd(self, open_page: Open) -> None:
+        page = self.open(open_page)
+        shown(page.slider(key="updates.momentum").set_value(0.0).run())
+        sgd, momentum, nesterov = figure(page, "updates.race")["data"][1:4]
+        assert sgd["x"] == momentum["x"] == nesterov["x"]
+
+    def test_steps_are_as_many_as_the_slider_says(self, open_page: Open) -> None:
+        page = self.open(open_page)
+        shown(page.slider(key="updates.steps").set_value(7).run())
+        assert [len(trace["x"]) for trace in figure(page, "updates.race")["data"][1:5]] == [8] * 4
+
+    @pytest.mark.parametrize("surface", ["valley", "Rosenbrock", "saddle"])
+    def test_who_diverges_is_said_to_have_left(self, open_page: Open, surface: str) -> None:
+        page = self.open(open_page)
+        shown(page.selectbox(key="updates.surface").select(surface).run())
+        assert not says(page, "left the frame")
+        shown(page.select_slider(key="updates.sgd_lr").set_value(10.0).run())
+        assert says(page, "SGD left the frame at step 1 and is not back")
+        (frame,) = (element.value for element in page.dataframe)
+        assert list(frame["f(x, y)"])[1:] == ["diverged"] * 3
+
+    def test_start_is_each_surfaces_own(self, open_page: Open) -> None:
+        page = self.open(open_page)
+        shown(page.slider(key="updates.valley.x").set_value(-5.0).run())
+        assert figure(page, "updates.race")["data"][1]["x"][0] == -5.0
+        shown(page.selectbox(key="updates.surface").select("saddle").run())
+        assert figure(page, "updates.race")["data"][1]["x"][0] == -2.5

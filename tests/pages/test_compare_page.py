@@ -1,0 +1,276 @@
+"""The comparison's page: its rows, its start, what it says of finished runs, and its address."""
+
+from collections.abc import Sequence
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mlpcore.jobs import manager
+from mlpcore.jobs.manager import MAX_QUEUED
+from mlpcore.recipes.flat import flatten
+from mlpcore.recipes.presets import PRESETS
+from mlpcore.recipes.recipe import SGD, Adam, Recipe
+from mlpcore.runs.records import Run, RunStatus
+from pages.components.compare.rows import CHOSEN, MAX_ROWS, apply_edits, copy_rows, read_rows
+from tests.support.app_tests import Open, figure, says, shown, wait_for
+
+SHORT = {"train_iter": "20", "eval_every": "10", "batch_size": "8", "hidden_sizes": "8"}
+LONG = SHORT | {"train_iter": "200000", "eval_every": "200"}
+LABELS = ["SGD lr=0.01", "SGD lr=0.01 momentum=0.9", "SGD lr=0.01 momentum=0.9 nesterov=on", "Adam lr=0.001"]
+ROWS = [flatten(Recipe(optimizer=SGD(lr=lr))) for lr in (0.1, 0.2, 0.3)]
+NOTHING = {"edited_rows": {}, "deleted_rows": [], "added_rows": []}
+
+
+def open_compare(open_page: Open, **knobs: str) -> AppTest:
+    """The page as it is after these knobs were set on the playground."""
+    page = open_page(**knobs)
+    page.query_params.clear()
+    return shown(page.switch_page("compare.py").run())
+
+
+def press_start(page: AppTest) -> list[str]:
+    shown(page.button(key="compare.start").click().run())
+    return page.session_state["compare.runs"]
+
+
+def get_runs(ids: Sequence[str]) -> list[Run]:
+    return [manager.shared_manager().get(run_id) for run_id in ids]
+
+
+def finish(page: AppTest) -> list[Run]:
+    """Press Start and wait until all runs are over and their images' hashes are there."""
+    ids = press_start(page)
+    wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
+    return get_runs(ids)
+
+
+def texts(page: AppTest) -> list[str]:
+    return [element.value for element in page.text]
+
+
+def table(page: AppTest):
+    (frame,) = (element.value for element in page.dataframe if "recipe" in element.value.columns)
+    return frame
+
+
+class TestEdits:
+    def lrs(self, rows: list[dict]) -> list[float]:
+        recipes, refused = read_rows(rows)
+        assert refused == []
+        return [recipe.optimizer.lr for recipe in recipes]
+
+    def test_cell_is_changed_in_its_row_only(self) -> None:
+        after, _chosen, said = apply_edits(ROWS, NOTHING | {"edited_rows": {1: {"lr": 0.5}}}, Recipe())
+        assert (self.lrs(after), said) == ([0.1, 0.5, 0.3], [])
+        assert self.lrs(ROWS) == [0.1, 0.2, 0.3]
+
+    def test_blank_row_copies_the_last_and_what_was_typed_holds(self) -> None:
+        edits = NOTHING | {"added_rows": [{}, {"lr": 0.7, CHOSEN: True}, {"optimizer": None, "lr": None}]}
+        assert self.lrs(apply_edits(ROWS, edits, Recipe())[0]) == [0.1, 0.2, 0.3, 0.3, 0.7, 0.7]
+
+    def test_blank_row_of_an_empty_table_is_the_playgrounds(self) -> None:
+        after, *_rest = apply_edits([], NOTHING | {"added_rows": [{}]}, Recipe(optimizer=Adam(lr=0.05)))
+        assert read_rows(after)[0] == [Recipe(optimizer=Adam(lr=0.05))]
+
+    def test_rows_are_removed(self) -> None:
+        assert self.lrs(apply_edits(ROWS, NOTHING | {"deleted_rows": [0, 2]}, Recipe())[0]) == [0.2]
+
+    def test_more_than_sixteen_rows_are_refused_with_a_sentence(self) -> None:
+        after, _chosen, said = apply_edits(ROWS, NOTHING | {"added_rows": [{}] * 20}, Recipe())
+        assert len(after) == MAX_ROWS == 16
+        assert [str(sentence) for sentence in said] == ["A comparison has at most 16 rows."]
+
+    def test_rows_are_chosen_and_copied_below_themselves(self) -> None:
+        edits = NOTHING | {"edited_rows": {0: {CHOSEN: True}, 2: {CHOSEN: True}}}
+        after, chosen, _said = apply_edits(ROWS, edits, Recipe())
+        assert (self.lrs(after), chosen) == ([0.1, 0.2, 0.3], {0, 2})
+        assert self.lrs(copy_rows(after, chosen)) == [0.1, 0.1, 0.2, 0.3, 0.3]
+        assert len(copy_rows(ROWS * 5, {0, 5, 7})) == 16  # there is room for one
+
+    def test_lists_are_typed_and_emptied_cells_are_the_default(self) -> None:
+        edits = NOTHING | {"edited_rows": {0: {"hidden_sizes": "64, 32", "batch_size": 16.0}, 1: {"lr": None}}}
+        first, second, _third = read_rows(apply_edits(ROWS, edits, Recipe())[0])[0]
+        assert (first.hidden_sizes, first.batch_size) == ((64, 32), 16)
+        assert second.optimizer.lr == 0.01
+
+    def test_emptied_choice_keeps_what_it_was(self) -> None:
+        after, *_rest = apply_edits(ROWS, NOTHING | {"edited_rows": {0: {"optimizer": None}}}, Recipe())
+        assert after[0]["optimizer"] == "SGD"
+
+    def test_knob_that_the_optimizer_lacks_is_named(self) -> None:
+        rows = [flatten(Recipe(optimizer=Adam()))]
+        _after, _chosen, said = apply_edits(rows, NOTHING | {"edited_rows": {0: {"momentum": 0.5}}}, Recipe())
+        assert [str(one) for one in said] == ["Row 1: neither Adam nor its schedule, StepLR, has momentum."]
+
+    def test_row_out_of_range_is_named_with_its_number(self) -> None:
+        after, *_rest = apply_edits(ROWS, NOTHING | {"edited_rows": {1: {"lr": 99}}}, Recipe())
+        recipes, refused = read_rows(after)
+        assert len(recipes) == 2
+        assert refused == ["Row 2: lr is 99: it must be a number from 1e-6 to 10."]
+
+
+def test_it_opens_with_the_lectures_optimizers_and_says_what_differs(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    sentence = "Each row differs from the one before in one thing: momentum, nesterov, optimizer"
+    assert any(text.startswith(sentence) for text in texts(page))
+    assert says(page, "Every row: Tiny, all images · 20 iterations of 8.")
+    assert not page.button(key="compare.start").disabled
+    assert page.button(key="compare.stop").disabled
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_one_click(open_page: Open, preset: str) -> None:
+    page = open_compare(open_page, **SHORT)
+    shown(page.button(key=f"preset.{preset}").click().run())
+    base = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=8, hidden_sizes=(8,))
+    assert read_rows(page.session_state["compare.rows"]) == (PRESETS[preset](base), [])
+
+
+def test_rows_can_be_copied_removed_and_taken_from_the_playground(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT, lr="0.5")
+    assert page.button(key="compare.copy").disabled
+    shown(page.button(key="compare.add").click().run())
+    assert [row["lr"] for row in page.session_state["compare.rows"]] == [0.01, 0.01, 0.01, 0.001, 0.5]
+    page.session_state["compare.chosen_rows"] = {0, 4}
+    shown(page.run())
+    shown(page.button(key="compare.copy").click().run())
+    assert [row["lr"] for row in page.session_state["compare.rows"]] == [0.01, 0.01, 0.01, 0.01, 0.001, 0.5, 0.5]
+    page.session_state["compare.chosen_rows"] = {0, 1, 2, 3}
+    shown(page.run())
+    shown(page.button(key="compare.remove").click().run())
+    assert [row["lr"] for row in page.session_state["compare.rows"]] == [0.001, 0.5, 0.5]
+
+
+def test_row_that_is_no_recipe_is_named_as_plain_text_and_start_waits(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    page.session_state["compare.rows"][1]["hidden_sizes"] = "![](http://a.example/b.png)"
+    shown(page.run())
+    assert any("Row 2: hidden_sizes is ![](http://a.example/b.png)" in text for text in texts(page))
+    assert not says(page, "a.example")
+    assert page.button(key="compare.start").disabled
+
+
+def test_first_preset_is_trained_together_and_its_table_says_what_came_of_it(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    runs = finish(page)
+    assert [run.status for run in runs] == [RunStatus.FINISHED] * 4
+    assert {run.recipe.seed for run in runs} == {0}
+    assert [run.name for run in runs][2:] == ["SGD lr 0.01 momentum 0.9 nesterov on", "Adam lr 0.001"]
+    frame = table(page)
+    assert list(frame["recipe"]) == LABELS
+    assert list(frame["final"]) == pytest.approx([100 * run.latest.test_acc for run in runs])
+    assert list(frame["best"]) == pytest.approx([100 * run.best.test_acc for run in runs])
+    assert list(frame["best step"]) == [run.best.step for run in runs]
+    assert list(frame["state"]) == ["finished"] * 4
+    assert len(set(frame["initial weights"])) == len(set(frame["batches"])) == 1
+    assert "chosen by validation" not in frame
+    assert [trace["name"] for trace in figure(page, "compare")["data"] if trace["showlegend"]] == LABELS
+    assert "4 finished" in texts(page)
+    assert says(page, "picked by them, and so a little optimistic")
+
+
+def test_one_seed_is_said_once_to_say_nothing_about_noise(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    finish(page)
+    said = [caption.value for caption in page.caption if "nothing can be said about noise" in caption.value]
+    assert len(said) == 1
+    assert sum(f"over {LABELS[0]}:" in text for text in texts(page)) == 3
+
+
+def test_several_seeds_give_bands_and_verdicts_against_the_first_row(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    shown(page.number_input(key="compare.seeds").set_value(3).run())
+    runs = finish(page)
+    assert [run.recipe.seed for run in runs] == [0, 1, 2] * 4
+    assert len(table(page)) == 4
+    bands = [trace["uid"] for trace in figure(page, "compare")["data"] if trace["uid"].startswith("band")]
+    assert len(bands) == 8
+    verdicts = [text for text in texts(page) if f"over {LABELS[0]}:" in text]
+    assert [verdict.split(" over ")[0] for verdict in verdicts] == LABELS[1:]
+    assert all("3 seeds" in verdict for verdict in verdicts)
+    assert not says(page, "nothing can be said about noise")
+
+
+def test_held_out_images_choose_the_step(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    toggle = page.toggle(key="compare.hold_out")
+    assert toggle.label == "Choose the best step by 8 held-out images"
+    shown(toggle.set_value(True).run())
+    runs = finish(page)
+    assert {run.recipe.validation_size for run in runs} == {8}
+    assert list(table(page)["chosen by validation"]) == pytest.approx([100 * run.chosen.test_acc for run in runs])
+    assert says(page, "the test images had no part in the choice")
+    assert says(page, "test accuracy at the step chosen by validation")
+
+
+def test_comparison_survives_a_reload_through_its_address(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    shown(page.number_input(key="compare.seeds").set_value(2).run())
+    runs = finish(page)
+    assert page.query_params["runs"] == ",".join(run.id for run in runs)
+    again = open_page("compare.py", runs=page.query_params["runs"])
+    again.run()  # by now the images are there, for the hashes
+    assert again.session_state["compare.runs"] == [run.id for run in runs]
+    assert list(table(again)["recipe"]) == LABELS
+    assert again.number_input(key="compare.seeds").value == 2
+    base = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=8, hidden_sizes=(8,))
+    assert read_rows(again.session_state["compare.rows"])[0] == PRESETS["SGD, momentum, Nesterov, Adam"](base)
+
+
+@pytest.mark.parametrize("named", ["0123456789ab", "<b>,![](http://a.example/b.png)", "," * 50, "a" * 5000])
+def test_address_of_runs_that_are_not_kept_is_answered_with_a_sentence(open_page: Open, named: str) -> None:
+    page = open_page("compare.py", runs=named)
+    assert page.session_state["compare.runs"] == []
+    missing = len([part for part in named.split(",") if part])
+    sentence = f"⚠ {missing} of the {missing} runs that this address names are not kept here."
+    assert (sentence in texts(page)) == (missing > 0)
+    assert not page.button(key="compare.start").disabled
+
+
+def test_unknown_runs_of_an_address_are_left_out_and_the_others_shown(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT)
+    runs = finish(page)
+    again = open_page("compare.py", runs=f"{runs[0].id},nothing,{runs[3].id},{runs[0].id}")
+    assert again.session_state["compare.runs"] == [runs[0].id, runs[3].id]
+    assert "⚠ 1 of the 3 runs that this address names are not kept here." in texts(again)
+
+
+def test_runs_are_stopped_by_the_one_who_started_them_and_by_nobody_else(open_page: Open) -> None:
+    page = open_compare(open_page, **LONG)
+    ids = press_start(page)
+    assert page.button(key="compare.start").disabled
+    stranger = open_page("compare.py", runs=",".join(ids))
+    assert stranger.button(key="compare.stop").disabled
+    wait_for(page, lambda: all(run.status is RunStatus.RUNNING and run.evaluations for run in get_runs(ids)))
+    shown(page.button(key="compare.stop").click().run())
+    wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
+    assert {run.status for run in get_runs(ids)} == {RunStatus.STOPPED}
+    assert not page.button(key="compare.start").disabled
+    assert len(table(page)) == 4
+
+
+def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> None:
+    recipe = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
+    page = open_compare(open_page, **SHORT)
+    for owner in ("ann", "ben"):
+        names = ["SGD"] * (MAX_QUEUED // 2 - 1)
+        manager.shared_manager().submit([recipe] * len(names), owner=owner, names=names)
+    shown(page.button(key="compare.start").click().run())
+    assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)
+    assert "compare.runs" not in page.session_state or page.session_state["compare.runs"] == []
+
+
+def test_diverged_and_failed_runs_say_so(open_page: Open) -> None:
+    page = open_compare(open_page, **SHORT | {"train_iter": "3000", "eval_every": "1000"})
+    rows = page.session_state["compare.rows"]
+    rows[0]["lr"], rows[0]["batch_size"] = 10.0, 8
+    rows[3]["train_size"] = 4_000
+    page.session_state["compare.rows"] = [rows[0], rows[3]]
+    shown(page.run())
+    runs = finish(page)
+    assert [run.status for run in runs] == [RunStatus.DIVERGED, RunStatus.FAILED]
+    for run in runs:
+        assert any(text.endswith(str(run.message)) for text in texts(page))
+    assert list(table(page)["state"]) == ["diverged", "failed"]
+    assert table(page)["steps to target"].isna().all()
+    assert says(page, "the first recipe and another must have finished with the same seed")

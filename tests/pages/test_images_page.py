@@ -1,0 +1,33 @@
+"""The Images page, as a visitor finds it: through the navigation, on a small folder of images."""
+
+from streamlit.testing.v1 import AppTest
+
+from tests.support.app_tests import Open, shown, wait_for
+
+
+def texts(page: AppTest) -> list[str]:
+    return [element.value for element in [*page.text, *page.caption]]
+
+
+def open_images(open_page: Open) -> AppTest:
+    """The page, with its images loaded."""
+    page = open_page("images.py")
+    page.selectbox(key="knob.dataset").select("Tiny").run()
+    page.number_input(key="knob.batch_size").set_value(8).run()
+    wait_for(page, lambda: any(text.startswith("Tiny · ") for text in texts(page.run())))
+    return shown(page)
+
+
+def test_data_set_shows_its_classes_and_counts(open_page: Open) -> None:
+    page = open_images(open_page)
+    assert "Tiny · 80 training and 10 test images of 32 × 32 pixels, in colour, in 2 classes." in texts(page)
+    assert page.dataframe[0].value["train"].tolist() == [40, 40]
+    assert page.dataframe[0].value["wrong label"].tolist() == [0, 0]
+
+
+def test_label_noise_shows_how_many_labels_it_changed(open_page: Open) -> None:
+    page = open_images(open_page)
+    page.slider(key="knob.label_noise").set_value(1.0).run()
+    wrong = page.dataframe[0].value["wrong label"].tolist()
+    assert 20 <= sum(wrong) <= 60  # half of 80, give or take four standard deviations
+    assert any(text.startswith(f"{sum(wrong)} of 80 training labels are wrong") for text in texts(page))

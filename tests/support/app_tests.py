@@ -1,0 +1,102 @@
+"""Pages run by Streamlit's own test runner: how they are opened, read and waited for."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mlpcore.runs.store import RunStore
+from tests.support.image_folders import write_images
+from tests.support.paths import ROOT
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
+
+SECONDS = 60  # a page, or a run of a few iterations, on a busy machine
+Open = Callable[..., "AppTest"]
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one data set, Tiny: 2 classes, 80 + 10 images."""
+    home = tmp_path_factory.mktemp("data")
+    write_images(home / "Tiny", {"dark": (10, 110), "light": (150, 250)}, train=40, test=5)
+    return home
+
+
+@pytest.fixture
+def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Open the app at an address, on any of its pages; each test has a store and a manager of its own."""
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
+    from mlpcore.jobs import manager
+
+    monkeypatch.setenv("MLPCORE_DATA", str(data))
+    monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest has no browser, and puts a mock in its place
+    manager.shutdown()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+    def open_page(path: str = "", **query: str) -> "AppTest":
+        page = AppTest.from_file(ROOT / "pages" / "navigation.py", default_timeout=SECONDS)
+        if path:
+            page.switch_page(path)
+        for name, value in (query if path else {"dataset": "Tiny"} | query).items():
+            page.query_params[name] = value
+        return shown(page.run())
+
+    yield open_page
+    manager.shutdown()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def page_store(tmp_path: Path) -> Iterator[RunStore]:
+    """The runs of the pages that `open_page` opens."""
+    (tmp_path / "home").mkdir(exist_ok=True)
+    with closing(RunStore(f"sqlite:///{tmp_path / 'home' / 'runs.sqlite3'}")) as store:
+        yield store
+
+
+def shown(page: "AppTest") -> "AppTest":
+    """The page, known to have come up without an exception."""
+    assert [entry.value for entry in page.exception] == []
+    return page
+
+
+def figure(page: "AppTest", key: str) -> dict[str, Any]:
+    """The Plotly figure that a live chart was given."""
+    (chart,) = (element for element in page.get("bidi_component") if element.key == key)
+    return json.loads(chart.proto.json)["figure"]
+
+
+def sentences(page: "AppTest") -> list[str]:
+    return [element.value for kind in (page.warning, page.error, page.caption) for element in kind]
+
+
+def says(page: "AppTest", text: str) -> bool:
+    return any(text in sentence for sentence in sentences(page))
+
+
+def wait_for(page: "AppTest", is_reached: Callable[[], bool]) -> "AppTest":
+    """Let the run go on until something is reached, then redraw the page, as its timer would."""
+    deadline = monotonic() + SECONDS
+    pause = Event()
+    while not is_reached():
+        assert monotonic() < deadline, [element.value for element in page.text]
+        pause.wait(0.02)  # redrawing all the while would take the computing from the run
+    return shown(page.run())
+
+
+def is_over(run_id: str) -> Callable[[], bool]:
+    from mlpcore.jobs import manager
+
+    return lambda: manager.shared_manager().get(run_id).status.is_over

@@ -1,0 +1,23 @@
+"""What the tests of claims share: their plans, and runs made up for them."""
+
+from mlpcore.analysis.claims import CLAIMS
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+
+CLAIM = {claim.key: claim for claim in CLAIMS}
+
+
+def evaluation(
+    step: int, *, loss: float = 1.0, whole: float | None = None, test_acc: float = 0.5, weights: float = 10.0
+) -> Evaluation:
+    """One with this loss in training, and that of all images, which is the same unless it is given."""
+    whole = loss if whole is None else whole
+    return Evaluation(step, loss, whole, 0.5, 1.0, test_acc, 0.01, 1.0, weight_norms=(weights,))
+
+
+def run(recipe: Recipe, *evaluations: Evaluation, status: RunStatus = RunStatus.FINISHED) -> Run:
+    return Run("id", "name", recipe, status, 0.0, step=recipe.train_iter, evaluations=evaluations)
+
+
+def plan(key: str, *datasets: str) -> list[Recipe]:
+    return CLAIM[key].plan(datasets or ("Shapes",), 50_000)

@@ -1,0 +1,67 @@
+"""What the tests of readings share: histories sampled from curves, and what is read from them."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mlpcore.analysis.diagnostics import Reading, ReadingKind, read_history
+from mlpcore.recipes.recipe import Constant, Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+
+KINDS = ReadingKind
+FLAT = Recipe(train_iter=3000, eval_every=100, scheduler=Constant())
+Curve = Callable[[float], float]
+
+
+def evaluation(step: int, **measured: float) -> Evaluation:
+    plain = {"train_loss": 1.0, "train_eval_loss": 1.0, "train_acc": 0.5, "test_loss": 1.0, "test_acc": 0.5, "lr": 0.01}
+    return Evaluation(step=step, seconds=1.0, **plain | measured)
+
+
+def run(evaluations: Sequence[Evaluation] = (), recipe: Recipe = FLAT, **known: object) -> Run:
+    """A finished run of these evaluations, unless something else is known."""
+    known = {"status": RunStatus.FINISHED, "step": recipe.train_iter} | known
+    return Run(id="1", name="one", recipe=recipe, created=0.0, evaluations=tuple(evaluations), **known)
+
+
+def history(
+    train: Curve,
+    test: Curve | None = None,
+    *,
+    points: int = 30,
+    train_iter: int = 3000,
+    noise: float = 0.0,
+    rate: Curve = lambda _step: 0.01,
+) -> list[Evaluation]:
+    """Sample curves of the eval-mode losses at equal distances; the noise is a share of each value."""
+    rng = np.random.default_rng(0)
+    evaluations = []
+    for index in range(1, points + 1):
+        step = index * train_iter // points
+        losses = [curve(step) * (1 + noise * rng.standard_normal()) for curve in (train, test or train)]
+        measured = {
+            "train_loss": losses[0] + 0.3,
+            "train_eval_loss": losses[0],
+            "test_loss": losses[1],
+            "lr": rate(step),
+        }
+        evaluations.append(evaluation(step, **measured))
+    return evaluations
+
+
+def told(one: Run, *, classes: int = 10) -> list[tuple[ReadingKind, int | None]]:
+    return [(reading.kind, reading.step) for reading in read_history(one, classes=classes)]
+
+
+def only(one: Run) -> Reading:
+    (reading,) = read_history(one)
+    return reading
+
+
+def healthy(step: float) -> float:
+    return 0.6 + 1.7 * math.exp(-step / 700)
+
+
+def flat_from(start: float, level: float = 0.8) -> Curve:
+    return lambda step: level + max(0.0, (start - step) / start) * (2.3 - level)

@@ -1,0 +1,129 @@
+"""Recipes of every kind: one of each optimizer and schedule, and strategies for hypothesis, all of them valid."""
+
+from hypothesis import strategies as st
+
+from mlpcore.recipes.recipe import (
+    OPTIMIZERS,
+    SCHEDULERS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Change,
+    Constant,
+    CosineAnnealingLR,
+    ExponentialLR,
+    MultiStepLR,
+    OneCycleLR,
+    OptimizerKnobs,
+    Recipe,
+    RMSprop,
+    SchedulerKnobs,
+    StepLR,
+)
+
+KNOB_MODELS = [Recipe, Change, *OPTIMIZERS.values(), *SCHEDULERS.values()]
+EACH_OPTIMIZER = {
+    "SGD": SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    "plain SGD": SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
+    "Adam": Adam(lr=0.01, betas=(0.8, 0.99)),
+    "AdamW": AdamW(lr=0.01, weight_decay=0.1),
+    "RMSprop": RMSprop(lr=0.003, momentum=0.5, alpha=0.9),
+    "Adagrad": Adagrad(lr=0.05, lr_decay=0.1),
+}
+EACH_SCHEDULE = [  # that all come to something in a dozen iterations
+    Constant(),
+    StepLR(step_size=4, gamma=0.5),
+    MultiStepLR(milestones=(3, 7), gamma=0.1),
+    CosineAnnealingLR(T_max=10, eta_min=0.001),
+    ExponentialLR(gamma=0.9),
+    OneCycleLR(pct_start=0.4),
+]
+
+LRS = st.floats(1e-6, 10.0)
+SHARES = st.floats(0.0, 1.0)
+BETAS = st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, 0.9999))
+EPS = st.floats(1e-12, 0.1)
+MOMENTA = st.floats(0.0, 0.999)
+GAMMAS = st.floats(1e-4, 1.0)
+KINDS = ("none", "StepLR", "MultiStepLR", "CosineAnnealingLR", "ExponentialLR", "OneCycleLR")
+DATASETS = st.from_regex(r"[a-zA-Z0-9가-힣_\-][a-zA-Z0-9가-힣_ .\-]{0,39}", fullmatch=True)
+
+
+@st.composite
+def sgds(draw: st.DrawFn) -> SGD:
+    momentum = draw(MOMENTA)
+    nesterov = momentum > 0 and draw(st.booleans())
+    return SGD(lr=draw(LRS), momentum=momentum, weight_decay=draw(SHARES), nesterov=nesterov)
+
+
+def optimizers() -> st.SearchStrategy[OptimizerKnobs]:
+    return st.one_of(
+        sgds(),
+        st.builds(Adam, lr=LRS, betas=BETAS, eps=EPS, weight_decay=SHARES),
+        st.builds(AdamW, lr=LRS, betas=BETAS, eps=EPS, weight_decay=SHARES),
+        st.builds(RMSprop, lr=LRS, alpha=st.floats(0.0, 0.9999), eps=EPS, momentum=MOMENTA, weight_decay=SHARES),
+        st.builds(Adagrad, lr=LRS, lr_decay=SHARES, eps=EPS, weight_decay=SHARES),
+    )
+
+
+@st.composite
+def schedulers(draw: st.DrawFn, train_iter: int, *, iterations: st.SearchStrategy[int]) -> SchedulerKnobs:
+    """Schedules that fit a run of train_iter iterations; their own counts of iterations come from `iterations`."""
+    milestones = st.lists(iterations, min_size=1, max_size=20, unique=True).map(lambda steps: tuple(sorted(steps)))
+    kind = draw(st.sampled_from(KINDS if train_iter >= 4 else KINDS[:-1]))
+    knobs = {
+        "ExponentialLR": {"gamma": st.floats(0.9, 1.0)},
+        "StepLR": {"step_size": iterations, "gamma": GAMMAS},
+        "MultiStepLR": {"milestones": milestones, "gamma": GAMMAS},
+        "CosineAnnealingLR": {"T_max": iterations, "eta_min": SHARES},
+        "OneCycleLR": {"div_factor": st.floats(1.0, 1e4), "final_div_factor": st.floats(1.0, 1e6)},
+        "none": {},
+    }[kind]
+    warmup_iters = draw(st.integers(0, min(2 * train_iter, 100_000)))
+    if kind == "OneCycleLR":
+        warmup_iters = min(warmup_iters, train_iter - 4)
+        knobs["pct_start"] = st.floats(max(0.01, 1.5 / (train_iter - warmup_iters)), 0.99)
+    drawn = {knob: draw(values) for knob, values in knobs.items()}
+    return SCHEDULERS[kind](warmup_iters=warmup_iters, start_factor=draw(GAMMAS), **drawn)
+
+
+def hidden_sizes() -> st.SearchStrategy[list[int]]:
+    """Sizes whose network stays below the bound on weights."""
+    wide = st.lists(st.integers(1, 4096), min_size=1, max_size=1)
+    return wide | st.lists(st.integers(1, 1500), min_size=1, max_size=6)
+
+
+@st.composite
+def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
+    """Any valid recipe of at most max_iter iterations."""
+    train_iter = draw(st.integers(1, max_iter))
+    optimizer = draw(optimizers())
+    steps = draw(st.lists(st.integers(0, train_iter - 1), max_size=3, unique=True))
+    return Recipe(
+        dataset=draw(DATASETS),
+        train_size=draw(st.none() | st.integers(1, 10_000_000)),
+        validation_size=draw(st.integers(0, 1_000_000)),
+        label_noise=draw(SHARES),
+        hidden_sizes=draw(hidden_sizes()),
+        activation=draw(st.sampled_from(["sigmoid", "tanh", "relu"])),
+        dropout=draw(st.floats(0.0, 0.95)),
+        optimizer=optimizer,
+        scheduler=draw(schedulers(train_iter, iterations=st.integers(1, max_iter))),
+        batch_size=draw(st.integers(1, 100_000)),
+        train_iter=train_iter,
+        eval_every=draw(st.integers(-(-train_iter // 5_000), 1_000_000)),
+        seed=draw(st.integers(0, 2**32 - 1)),
+        device=draw(st.sampled_from(["auto", "cpu", "cuda", "mps", "xpu"])),
+        changes=tuple(draw(changes(step, optimizer)) for step in sorted(steps)),
+    )
+
+
+@st.composite
+def changes(draw: st.DrawFn, step: int, optimizer: OptimizerKnobs) -> Change:
+    """An edit at `step` that this optimizer takes."""
+    knobs = {"lr": LRS, "weight_decay": SHARES}
+    if "momentum" in type(optimizer).model_fields:
+        knobs["momentum"] = st.floats(1e-3, 0.999)
+    chosen = draw(st.lists(st.sampled_from(sorted(knobs)), min_size=1, unique=True))
+    return Change(step=step, **{knob: draw(knobs[knob]) for knob in chosen})

@@ -1,0 +1,56 @@
+"""What the tests of exported scripts share: recipes that need every part of one."""
+
+import json
+from typing import Any
+
+from mlpcore.recipes.recipe import SGD, Constant, Recipe, RMSprop, StepLR
+from tests.support.recipes import EACH_OPTIMIZER, EACH_SCHEDULE
+
+BASE = Recipe(
+    dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=Constant()
+)
+EDITS = [{"step": 0, "weight_decay": 0.1}, {"step": 6, "lr": 0.02, "momentum": 0.5}, {"step": 9, "lr": 0.004}]
+OTHERS = {
+    "no dropout": {"dropout": 0.0},
+    "little dropout": {"dropout": 0.2},
+    "label noise": {"label_noise": 0.4},
+    "a subset": {"train_size": 50},
+    "validation": {"validation_size": 30},
+    "all draws": {"train_size": 41, "validation_size": 20, "label_noise": 1.0},
+    "sigmoid": {"activation": "sigmoid"},
+    "tanh": {"activation": "tanh"},
+    "batches of one": {"batch_size": 1},
+    "odd batches": {"batch_size": 37},
+    "full batches": {"batch_size": 80},
+    "one odd layer": {"hidden_sizes": (7,), "batch_size": 9, "activation": "sigmoid"},
+    "three layers": {"hidden_sizes": (50, 16, 5), "activation": "tanh"},
+    "the lecture's network": {"hidden_sizes": (128, 64), "batch_size": 64},
+    "edits": {"changes": EDITS},
+    "edits under a schedule": {"changes": EDITS, "scheduler": StepLR(step_size=4, gamma=0.5)},
+    "edits that leave lr": {"changes": EDITS[:1], "scheduler": StepLR(step_size=4, gamma=0.5)},
+    "momentum that RMSprop had not": {"optimizer": RMSprop(), "changes": [{"step": 5, "momentum": 0.9}]},
+    "a folder without test": {"dataset": "Uncut", "batch_size": 5},
+    "images of every kind": {"dataset": "Mixed"},
+    "divergence": {"optimizer": SGD(lr=10.0, momentum=0.99), "train_iter": 200, "dropout": 0.0},
+}
+
+
+def recipe(**knobs: Any) -> Recipe:
+    return Recipe.model_validate({name: getattr(BASE, name) for name in Recipe.model_fields} | knobs)
+
+
+RECIPES = (
+    {name: recipe(optimizer=knobs) for name, knobs in EACH_OPTIMIZER.items()}
+    | {knobs.name: recipe(scheduler=knobs) for knobs in EACH_SCHEDULE}
+    | {
+        f"{knobs.name} after a warm-up": recipe(
+            scheduler=knobs.model_copy(update={"warmup_iters": 3}), changes=EDITS, train_iter=14
+        )
+        for knobs in EACH_SCHEDULE
+    }
+    | {name: recipe(**knobs) for name, knobs in OTHERS.items()}
+)
+
+
+def code_cells(notebook: str) -> list[str]:
+    return [cell["source"] for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]

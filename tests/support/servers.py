@@ -1,0 +1,108 @@
+"""A real server for tests: the app as a process of its own, with folders of its own for data and runs."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+
+from tests.support.paths import ROOT
+
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+
+class Server:
+    """The app, served at `url`; `home` keeps its runs, `data` its data sets, `log` what it said."""
+
+    def __init__(self, folder: Path, *, data: Path, base: str = "") -> None:
+        self.home, self.data, self.log = folder / "home", data, folder / "server.log"
+        self._base = base
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        data.mkdir(parents=True, exist_ok=True)
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}{base}"
+
+    def start(self) -> None:
+        """Start the server and return as soon as it answers."""
+        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
+        command += ["--server.port", str(self.port), "--server.baseUrlPath", self._base]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.log.parent,
+                env=os.environ | {"MLPCORE_HOME": str(self.home), "MLPCORE_DATA": str(self.data)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = monotonic() + START_SECONDS
+        while not self._answers():
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.05)  # between two tries
+            if self._process.poll() is not None or monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"the server did not start:\n{self.read_log()}")
+
+    @property
+    def pid(self) -> int:
+        """The number of the server's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the process left with; the negative number of the signal that ended it; None while it goes on."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask the process to end; insist where it does not."""
+        try:
+            self._end(signal.SIGTERM)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def read_log(self) -> str:
+        """Return everything the server wrote."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def _end(self, kind: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(kind)
+            self._process.wait(STOP_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@contextmanager
+def serving(folder: Path, *, data: Path, base: str = "") -> Iterator[Server]:
+    """Serve the app until the block ends."""
+    server = Server(folder, data=data, base=base)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

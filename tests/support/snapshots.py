@@ -1,0 +1,49 @@
+"""What the tests of sights share: a recipe, and what a network made up sees."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mlpcore.recipes.recipe import Adam, Constant, Recipe
+from mlpcore.runs.snapshots import Frame, Sight
+
+BASE = Recipe(
+    hidden_sizes=(32, 16),
+    batch_size=32,
+    train_iter=24,
+    eval_every=8,
+    dropout=0.0,
+    optimizer=Adam(lr=0.01),
+    scheduler=Constant(),
+    device="cpu",
+)
+
+
+def recipe(**knobs: object) -> Recipe:
+    return Recipe.model_validate(BASE.model_dump() | knobs)
+
+
+def sight(**values: object) -> Sight:
+    """Four test images in three classes: the second and the fourth are mistakes."""
+    return replace(
+        Sight(
+            step=8,
+            classes=("a", "b", "c"),
+            labels=np.array([0, 0, 1, 1], np.uint8),
+            likeliest=np.array([[0, 1], [1, 0], [1, 2], [2, 1]], np.uint8),
+            shares=np.array([[0.9, 0.1], [0.5, 0.25], [0.75, 0.25], [0.625, 0.25]], np.float16),
+            frames=(frame(0), frame(1)),
+        ),
+        **values,
+    )
+
+
+def frame(number: int) -> Frame:
+    return Frame(number, 8 * number, np.full((2, 3, 4, 4), number % 256, np.uint8))
+
+
+def look_often(times: int) -> Sight:
+    found = sight()
+    for number in range(2, times + 1):
+        found = sight(step=8 * number, frames=(frame(number),)).after(found)
+    return found

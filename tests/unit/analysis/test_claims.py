@@ -1,0 +1,266 @@
+"""The notes' claims: which runs test them, and that their rules decide either way, on made-up runs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mlpcore.analysis.claim_rules import Outcome, Verdict
+from mlpcore.analysis.claims import CLAIMS, Claim, decide
+from mlpcore.data.batches import DeviceImages
+from mlpcore.recipes.recipe import SGD
+from mlpcore.runs.records import RunStatus
+from tests.support.claim_runs import CLAIM, evaluation, plan, run
+from tests.support.managers import train_alone
+
+HELD, REFUTED, UNTOLD = Verdict.HELD, Verdict.REFUTED, Verdict.UNTOLD
+
+
+def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> Outcome:
+    """The outcome where each run of the plan has one evaluation, its last."""
+    runs = [run(one, evaluation(one.train_iter, **end)) for one, end in zip(plan(key, *datasets), ends, strict=True)]
+    return decide(CLAIM[key], runs)
+
+
+def accuracies(*values: float) -> list[dict[str, float]]:
+    return [{"test_acc": value} for value in values]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=[claim.key for claim in CLAIMS])
+class TestEvery:
+    @pytest.mark.parametrize("images", [1, 80, 50_000])
+    def test_plan_fits_a_data_set_of_any_size_and_is_the_same_each_time(self, claim: Claim, images: int) -> None:
+        recipes = claim.plan(["Tiny", "Shapes"], images)
+        assert recipes == claim.plan(["Tiny", "Shapes"], images)
+        assert recipes[0].dataset == "Tiny"
+        if claim.key not in ("rates", "weight_decay", "adam_not_always"):  # those take batches of 64 as they are
+            assert all(recipe.batch_size <= (recipe.train_size or images) for recipe in recipes)
+
+    def test_runs_of_one_seed_differ_in_one_thing(self, claim: Claim) -> None:
+        recipes = claim.plan(["Shapes"], 50_000)
+        first = recipes[0].model_dump()
+        differing = {name for one in recipes for name, value in one.model_dump().items() if value != first[name]}
+        assert len(differing - {"seed"}) == 1
+
+    @pytest.mark.parametrize("status", [RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED])
+    def test_run_that_did_not_get_to_its_end_decides_nothing(self, claim: Claim, status: RunStatus) -> None:
+        recipes = claim.plan(["Shapes"], 50_000)
+        runs = [run(recipe, evaluation(recipe.train_iter)) for recipe in recipes]
+        outcome = decide(claim, [replace(runs[0], status=status, evaluations=()), *runs[1:]])
+        assert outcome.verdict is UNTOLD
+        assert [str(one) for one in outcome.sentences] == [
+            f"1 of the {len(runs)} runs did not get to the end, so nothing is decided."
+        ]
+
+    def test_sentences_have_a_value_for_every_place(self, claim: Claim) -> None:
+        runs = [
+            run(recipe, *(evaluation(step) for step in range(0, recipe.train_iter + 1, recipe.eval_every) if step))
+            for recipe in claim.plan(["Shapes", "Tiny"], 50_000)
+        ]
+        for sentence in (claim.says, claim.tries, claim.rule, *decide(claim, runs).sentences):
+            assert str(sentence)[0].isupper()
+            assert str(sentence).endswith(".")
+
+
+FALLING, OVERSHOOTING = [3.0, 2.0, 1.0, 0.5], [3.0, 9.0, 2.0, 12.0]
+
+
+def off(wholes: Sequence[float], share: float) -> list[float]:
+    """Losses of batches: each is off that of all images, at the weights of the evaluation before, by a share."""
+    return [3.3, *(whole * (1 + share * sign) for whole, sign in zip(wholes, (1, -1, 1), strict=False))]
+
+
+@pytest.mark.parametrize("wholes", [FALLING, OVERSHOOTING], ids=["falling", "overshooting"])
+@pytest.mark.parametrize(
+    ("full", "mini", "verdict"),
+    [
+        (0.0, 0.05, HELD),
+        (1e-6, 0.05, HELD),  # float32 rounds
+        (0.02, 0.05, REFUTED),
+        (0.0, 0.005, UNTOLD),  # no noise to be without
+    ],
+)
+def test_full_batch_is_without_noise_if_its_loss_is_that_of_all_images_whether_it_falls_or_not(
+    wholes: list[float], full: float, mini: float, verdict: Verdict
+) -> None:
+    recipes = [recipe.model_copy(update={"train_iter": 4}) for recipe in plan("full_batch")]
+    runs = [
+        run(
+            recipe,
+            *(
+                evaluation(step, loss=loss, whole=whole)
+                for step, (loss, whole) in enumerate(zip(off(wholes, share), wholes, strict=True), 1)
+            ),
+        )
+        for recipe, share in zip(recipes, (full, mini), strict=True)
+    ]
+    outcome = decide(CLAIM["full_batch"], runs)
+    assert outcome.verdict is verdict
+    if verdict is REFUTED:
+        assert str(outcome.sentences[0]) == (
+            "With all 500 images in each batch, its loss is 2.0000% off that of all of them at the same weights; with "
+            "50 drawn at random, 5.0%. Root mean squares over 3 steps."
+        )
+
+
+@pytest.mark.parametrize("lr", [1e-3, 3.0], ids=["falling", "overshooting"])
+def test_real_full_batch_is_without_noise_and_a_real_mini_batch_is_not(lr: float, images: DeviceImages) -> None:
+    optimizer = SGD(lr=lr, momentum=0.0, weight_decay=0.0, nesterov=False)
+    knobs = {"train_size": 40, "train_iter": 12, "hidden_sizes": (16,), "optimizer": optimizer, "dataset": "stripes"}
+    full = plan("full_batch")[0].model_copy(update=knobs | {"batch_size": 40})
+    runs = [run(recipe, *train_alone(recipe, images)) for recipe in (full, full.model_copy(update={"batch_size": 4}))]
+    losses = [one.train_loss for one in runs[0].evaluations]
+    assert any(later > earlier for earlier, later in pairwise(losses)) == (lr == 3.0)
+    assert decide(CLAIM["full_batch"], runs).verdict is HELD
+    assert decide(CLAIM["full_batch"], runs[::-1]).verdict is REFUTED
+
+
+@pytest.mark.parametrize(
+    ("sizes", "verdict"),
+    [([12, 11, 9, 4], HELD), ([12, 13, 9, 4], REFUTED), ([12, 11.95, 9, 4], UNTOLD), ([12, 12, 12, 12], UNTOLD)],
+)
+def test_weights_are_kept_small_if_each_decay_shrinks_them(sizes: list[float], verdict: Verdict) -> None:
+    outcome = ended("weight_decay", [{"weights": size} for size in sizes])
+    assert outcome.verdict is verdict
+    if verdict is HELD:
+        assert str(outcome.sentences[0]) == (
+            "With weight decay 0, 0.0005, 0.005, 0.05 the weights end with size 12.0, 11.0, 9.0, 4.0; test accuracy "
+            "with 50.0%, 50.0%, 50.0%, 50.0%."
+        )
+
+
+NARROW = [0.1, 0.1, 0.1, 0.1, 0.2, 0.3, 0.4, 0.3, 0.1]  # one good rate
+WIDE = [0.1, 0.1, 0.36, 0.37, 0.4, 0.38, 0.1, 0.1, 0.1]  # four of them
+AT_THE_END = [0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("sgd", "adam", "verdict"),
+    [
+        (NARROW, WIDE, HELD),
+        (WIDE, NARROW, REFUTED),
+        (WIDE, WIDE, UNTOLD),
+        (AT_THE_END, WIDE, UNTOLD),  # its good rates go on below the grid, who knows how far
+        (NARROW, [0.4, 0.4, 0.4, *AT_THE_END[3:]], HELD),
+    ],
+)
+def test_adam_is_less_sensitive_if_more_of_its_rates_are_good(sgd: list, adam: list, verdict: Verdict) -> None:
+    outcome = ended("rates", accuracies(*sgd, *adam))
+    assert outcome.verdict is verdict
+    if (sgd, adam) == (NARROW, WIDE):
+        assert str(outcome.sentences[0]) == (
+            "Within 5 points of its own best test accuracy, SGD (40.0%) had 1 of 9 rates: 0.1. Adam (40.0%) had "
+            "4: 0.001, 0.003, 0.01, 0.03."
+        )
+
+
+def test_rate_at_which_a_run_diverged_is_not_a_good_one() -> None:
+    ends = [evaluation(500, test_acc=value) for value in [*NARROW, *WIDE]]
+    runs = [run(recipe, end) for recipe, end in zip(plan("rates"), ends, strict=True)]
+    for place in (11, 12, 13, 14):  # all of Adam's good ones
+        runs[place] = replace(runs[place], status=RunStatus.DIVERGED)
+    runs[9] = replace(runs[9], status=RunStatus.DIVERGED, evaluations=())
+    outcome = decide(CLAIM["rates"], runs)
+    assert outcome.verdict is UNTOLD
+    assert outcome.sentences[0].values["adam_best"] == 0.1
+
+
+AHEAD = [0.52, 0.53, 0.515, 0.525, 0.53, 0.52]  # of EVEN, by 2.3 ± 0.6 points
+EVEN = [0.5] * 6
+BARELY = [0.504, 0.505, 0.503, 0.505, 0.504, 0.505]  # of EVEN, surely, and by half a point
+ALL_BY_LUCK = [0.51, 0.502, 0.58, 0.501, 0.505, 0.503]  # of EVEN in each seed, and one of them is most of it
+WEAKLY = [0.53, 0.49, 0.53, 0.53, 0.50, 0.51]  # of EVEN, by 1.5 ± 1.8 points: p = 0.09
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "verdict"),
+    [
+        (AHEAD + EVEN, None, HELD),
+        (EVEN + AHEAD, None, UNTOLD),  # one data set cannot refute it
+        (EVEN + AHEAD, AHEAD + EVEN, HELD),
+        (EVEN + AHEAD, EVEN + AHEAD, REFUTED),
+        (EVEN + AHEAD, EVEN + WEAKLY, UNTOLD),
+        (BARELY + EVEN, BARELY + EVEN, UNTOLD),
+        (ALL_BY_LUCK + EVEN, ALL_BY_LUCK + EVEN, UNTOLD),
+        (EVEN + EVEN, EVEN + EVEN, UNTOLD),
+    ],
+)
+def test_adam_is_not_always_better_if_sgd_is_ahead_somewhere_by_more_than_its_seeds_vary(here, there, verdict) -> None:
+    datasets = ("Shapes",) if there is None else ("Shapes", "Tiny")
+    outcome = ended("adam_not_always", accuracies(*here, *(there or ())), *datasets)
+    assert outcome.verdict is verdict
+    needs_another = any("Images page" in str(sentence) for sentence in outcome.sentences)
+    assert needs_another == (there is None and verdict is UNTOLD)
+    if verdict is HELD and there is None:
+        p = stats.ttest_rel(AHEAD, EVEN).pvalue
+        assert [str(sentence) for sentence in outcome.sentences] == [
+            "Shapes: SGD ends at 52.3% and Adam at 50.0%, the mean of 6 seeds. SGD over Adam: +2.3 ± 0.6 points "
+            f"(p = {p:.2g})."
+        ]
+
+
+def test_two_data_sets_share_the_chance_of_an_accident() -> None:
+    close = [0.524, 0.516, 0.499, 0.530, 0.506, 0.512]
+    p = stats.ttest_rel(close, EVEN).pvalue
+    assert 0.025 < p < 0.05
+    assert ended("adam_not_always", accuracies(*close, *EVEN), "Shapes").verdict is HELD
+    assert ended("adam_not_always", accuracies(*close, *EVEN, *EVEN, *EVEN), "Shapes", "Tiny").verdict is UNTOLD
+
+
+def test_of_equal_optimizers_hardly_any_pair_of_data_sets_is_said_to_tell_them_apart() -> None:
+    rng = np.random.default_rng(0)
+    draws = (accuracies(*rng.normal(0.5, 0.02, 24)) for _ in range(400))
+    outcomes = [ended("adam_not_always", draw, "Shapes", "Tiny").verdict for draw in draws]
+    assert outcomes.count(HELD) < 0.05 * len(outcomes)  # SGD ahead in every one of three seeds: 23 %
+    assert outcomes.count(REFUTED) < 0.05 * len(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("after", "lowered", "verdict"),
+    [
+        (2.0, [1.5, 1.4, 1.5, 1.6, 1.5, 1.4], HELD),
+        (2.0, [2.5, 2.4, 2.5, 2.6, 2.5, 2.4], REFUTED),
+        (2.0, [1.5, 1.5, 2.5, 1.5, 2.5, 1.9], UNTOLD),
+        (2.0, [1.99, 1.98, 1.99, 1.97, 1.99, 1.99], UNTOLD),  # surely lower, and by next to nothing
+        (2.0, [1.99, 1.99, 0.5, 1.98, 1.99, 1.99], UNTOLD),  # lower in each seed, and one of them is nearly all of it
+        (1.5, [1.0, 1.1, 1.0, 1.2, 1.0, 1.1], UNTOLD),  # the loss was falling still: no plateau
+    ],
+)
+def test_lower_rate_helps_at_a_plateau_if_the_loss_ends_lower_by_more_than_its_seeds_vary(
+    after, lowered, verdict
+) -> None:
+    recipes = plan("plateau")
+    ends = [after] * 6 + lowered
+    runs = [
+        run(recipe, evaluation(400, loss=9.0), evaluation(800, loss=2.0), evaluation(1200, loss=end))
+        for recipe, end in zip(recipes, ends, strict=True)
+    ]
+    outcome = decide(CLAIM["plateau"], runs)
+    assert outcome.verdict is verdict
+    assert str(outcome.sentences[0]) == (
+        f"With the rate kept, train loss was 2.000 in the 400 steps before step 800 and {after:.3f} in those after it."
+    )
+    p = stats.ttest_rel([after] * 6, lowered).pvalue
+    assert str(outcome.sentences[1]).endswith(f"Means of 6 seeds; of the losses p = {p:.2g}.")
+
+
+@pytest.mark.parametrize(
+    ("few", "whole", "verdict"),
+    [
+        ((0.01, 0.25), (1.3, 0.45), HELD),
+        ((0.01, 0.45), (1.3, 0.25), REFUTED),
+        ((0.01, 0.45), (1.3, 0.46), UNTOLD),
+        ((1.40, 0.25), (1.3, 0.45), UNTOLD),  # nothing was memorised
+    ],
+)
+def test_small_loss_is_not_good_accuracy_if_the_lower_loss_has_the_lower_one(few, whole, verdict) -> None:
+    outcome = ended("memorising", [{"loss": loss, "test_acc": accuracy} for loss, accuracy in (few, whole)])
+    assert outcome.verdict is verdict
+    if verdict is HELD:
+        assert str(outcome.sentences[0]) == (
+            "Trained on 1,000 images, train loss ends at 0.010 and test accuracy at 25.0%; on 50,000 images, at 1.300 "
+            "and 45.0%."
+        )

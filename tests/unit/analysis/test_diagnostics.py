@@ -1,0 +1,204 @@
+"""The readings of synthetic histories: each rule fires where it must, at the right step, and nowhere else."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlpcore.analysis.diagnostics import read_history
+from mlpcore.recipes.recipe import SGD, Adam, Change, Constant, Recipe
+from mlpcore.runs.records import RunStatus
+from tests.support.histories import FLAT, KINDS, Curve, evaluation, flat_from, healthy, history, only, run, told
+from tests.support.recipes import recipes
+
+
+def rising_from(start: float) -> Curve:
+    return lambda step: 1.0 + max(start - step, 0.0) / start + max(step - start, 0.0) / 2000
+
+
+def falling(step: float) -> float:
+    return 2.2 * math.exp(-step / 600) + 0.01
+
+
+def zigzag(step: float) -> float:
+    return 1.2 if step % 200 else 0.8
+
+
+def stepwise(step: float) -> float:
+    return 0.1 if step <= 1000 else 0.01 if step <= 2000 else 0.001
+
+
+def revived(step: float) -> float:
+    """Nothing is learned at the first rate, and little at the next."""
+    return 2.302 + 0.002 * math.sin(step) if step <= 1000 else 2.3 - step / 20_000
+
+
+def falling_in_steps(step: float) -> float:
+    """Slower and slower at each rate, with a fall of 0.3 where the rate drops."""
+    return 0.5 + 1.7 * math.exp(-step / 1200) + 0.3 * ((step <= 1000) + (step <= 2000))
+
+
+SHAPES = {
+    "healthy": (history(healthy), [(KINDS.HEALTHY, None)]),
+    "healthy with noise": (history(healthy, noise=0.03), [(KINDS.HEALTHY, None)]),
+    "a straight line": (history(lambda step: 2.3 - step / 2500), [(KINDS.TOO_LOW, 3000)]),
+    "hardly moving": (history(lambda step: 2.302 - step * 1e-6), [(KINDS.TOO_LOW, 3000)]),
+    "up and down": (history(zigzag), [(KINDS.TOO_HIGH, None)]),
+    "at ln 10": (history(lambda step: math.log(10) + 0.005 * math.sin(step)), [(KINDS.TOO_HIGH, None)]),
+    "above ln 10": (history(lambda step: 2.36 + 0.04 * math.sin(step)), [(KINDS.TOO_HIGH, None)]),
+    "dead first, then slow": (
+        history(revived, rate=stepwise),
+        [(KINDS.TOO_HIGH, None), (KINDS.DROP, 1000), (KINDS.DROP, 2000)],
+    ),
+    "near ln 10, unsteadily": (history(lambda step: 2.18 + 0.05 * math.sin(step)), [(KINDS.TOO_HIGH, None)]),
+    "overfitting": (history(falling, rising_from(1200)), [(KINDS.OVERFITTING, 1200)]),
+    "overfitting with noise": (history(falling, rising_from(1200), noise=0.01), [(KINDS.OVERFITTING, 1200)]),
+    "plateau": (history(flat_from(1500)), [(KINDS.PLATEAU, 1500)]),
+    "plateau from the start": (history(lambda _step: 1.0), [(KINDS.PLATEAU, 100)]),
+    "both losses rising": (history(lambda step: 1 + step / 3000), [(KINDS.PLATEAU, 100)]),
+    "memorised": (history(lambda _step: 0.001, lambda _step: 1.0), [(KINDS.HEALTHY, None)]),
+    "a plateau that is short": (history(flat_from(2600)), [(KINDS.HEALTHY, None)]),
+    "drops": (
+        history(falling_in_steps, rate=stepwise),
+        [(KINDS.HEALTHY, None), (KINDS.DROP, 1000), (KINDS.DROP, 2000)],
+    ),
+    "nothing": ([], [(KINDS.TOO_FEW, None)]),
+    "one": (history(healthy, points=1), [(KINDS.TOO_FEW, None)]),
+    "four": (history(healthy, points=4), [(KINDS.TOO_FEW, None)]),
+    "five": (history(healthy, points=5), [(KINDS.HEALTHY, None)]),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_each_rule_fires_where_it_must_and_nowhere_else(name: str) -> None:
+    evaluations, expected = SHAPES[name]
+    assert told(run(evaluations)) == expected
+
+
+@pytest.mark.parametrize("status", [RunStatus.RUNNING, RunStatus.STOPPED])
+def test_what_is_read_at_the_end_is_not_read_before(status: RunStatus) -> None:
+    line = history(lambda step: 2.3 - step / 2500)[:15]
+    assert told(run(line, status=status, step=1500)) == [(KINDS.SO_FAR, None)]
+
+
+def test_a_start_at_ln_10_is_no_reading_until_a_quarter_of_the_run() -> None:
+    stuck = history(lambda step: math.log(10) + 0.005 * math.sin(step))
+    running = {"status": RunStatus.RUNNING, "step": 800}
+    assert told(run(stuck[:7], **running))[0][0] is not KINDS.TOO_HIGH
+    assert told(run(stuck[:8], **running)) == [(KINDS.TOO_HIGH, None)]
+
+
+def test_guessing_among_two_classes_costs_less_than_among_ten() -> None:
+    coin = run(history(lambda step: math.log(2) + 0.005 * math.sin(step)))
+    assert told(coin, classes=2) == [(KINDS.TOO_HIGH, None)]
+    assert KINDS.TOO_HIGH not in dict(told(coin, classes=10))
+
+
+def test_random_labels_leave_nothing_to_learn_and_the_rate_is_not_blamed() -> None:
+    noisy = FLAT.model_copy(update={"label_noise": 1.0})
+    stuck = history(lambda step: math.log(10) + 0.005 * math.sin(step))
+    assert not {KINDS.TOO_HIGH, KINDS.TOO_LOW} & dict(told(run(stuck, noisy))).keys()
+
+
+def test_sigmoids_at_ln_10_are_blamed_rather_than_the_rate() -> None:
+    sigmoid = FLAT.model_copy(update={"activation": "sigmoid"})
+    reading = only(run(history(lambda step: math.log(10) + 0.005 * math.sin(step)), sigmoid))
+    assert reading.kind is KINDS.VANISHING
+    assert reading.suggested == FLAT.model_copy(update={"activation": "relu"})
+
+
+@pytest.mark.parametrize(("test_acc", "expected"), [(0.5, "The test accuracy has held"), (0.4, "kept 10.0 points")])
+def test_overfitting_says_what_it_cost(test_acc: float, expected: str) -> None:
+    *before, last = history(falling, rising_from(1200))
+    assert expected in str(only(run([*before, replace(last, test_acc=test_acc)])).what)
+
+
+@pytest.mark.parametrize(
+    ("test_images", "lost", "is_told"),
+    [(10_000, 0.013, False), (10_000, 0.015, True), (200, 0.09, False), (200, 0.11, True)],
+)
+def test_loss_of_accuracy_that_so_many_test_images_cannot_tell_is_none(
+    test_images: int, lost: float, is_told: bool
+) -> None:
+    *before, last = history(falling, rising_from(1200))
+    overfitted = run([*before, replace(last, test_acc=0.5 - lost)])
+    (reading,) = read_history(overfitted, test_images=test_images)
+    assert ("optimistic, for the step is read off the test images" in str(reading.what)) == is_told
+    assert (f"as far as {test_images:,} test images tell" in str(reading.what)) == (not is_told)
+
+
+def test_diverged_run_says_where_and_offers_a_tenth_of_its_rate() -> None:
+    reading = only(run(history(healthy)[:3], status=RunStatus.DIVERGED, step=345))
+    assert (reading.kind, reading.step) == (KINDS.DIVERGED, 345)
+    assert str(reading.what).startswith("The run diverged at step 345:")
+    assert reading.suggested.optimizer.lr == 0.001
+    assert str(reading.mend) == "Set lr to 0.001"
+
+
+def test_slow_run_is_offered_a_higher_rate_and_a_stuck_one_a_lower() -> None:
+    assert only(run(history(lambda step: 2.302 - step * 1e-6))).suggested.optimizer.lr == 0.1
+    assert only(run(history(lambda step: 2.3 - step / 2500))).suggested.optimizer.lr == 0.03
+    assert only(run(history(zigzag))).suggested.optimizer.lr == 0.001
+
+
+def test_no_rate_is_offered_where_none_is_left_or_edits_have_set_it() -> None:
+    slow = history(lambda step: 2.302 - step * 1e-6)
+    for recipe in (
+        Recipe(optimizer=SGD(lr=5.0), scheduler=Constant()),
+        Recipe(scheduler=Constant(), changes=(Change(step=10, lr=0.02),)),
+    ):
+        reading = only(run(slow, recipe))
+        assert (reading.kind, reading.mend, reading.suggested) == (KINDS.TOO_LOW, None, None)
+
+
+def test_rule_and_numbers_stand_in_the_sentences() -> None:
+    reading = only(run(history(lambda step: 2.3 - step / 2500)))
+    assert "still fell from 1.40 to 1.10, 25% of its whole fall" in str(reading.what)
+    assert "holds 15% or more of the fall of the train loss from ln(classes) = 2.30 (a straight line: 25%)" in str(
+        reading.rule
+    )
+
+
+def test_fall_that_a_drop_of_the_rate_brought_is_no_sign_of_a_low_rate() -> None:
+    late = history(lambda step: 2.0 if step <= 2300 else 1.2, rate=lambda step: 0.1 if step <= 2300 else 0.01)
+    assert KINDS.TOO_LOW not in dict(told(run(late)))
+    late = history(lambda step: 2.0 if step <= 2300 else 1.2)
+    assert KINDS.TOO_LOW in dict(told(run(late)))
+
+
+LOSSES = st.floats(0.0, 1e308) | st.floats(0.0, 5.0)
+MEASURED = st.fixed_dictionaries(
+    {"train_eval_loss": LOSSES, "test_loss": LOSSES, "train_acc": st.floats(0, 1), "test_acc": st.floats(0, 1)}
+    | {"lr": st.floats(0.0, 10.0) | st.sampled_from([0.1, 0.01])}
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    recipe=recipes(max_iter=2000),
+    measured=st.lists(MEASURED, max_size=40),
+    status=st.sampled_from(RunStatus),
+    classes=st.integers(1, 1000),
+)
+def test_any_history_has_readings_whose_sentences_format_and_whose_recipes_are_others(
+    recipe: Recipe, measured: list[dict[str, float]], status: RunStatus, classes: int
+) -> None:
+    every = max(recipe.train_iter // 40, 1)
+    evaluations = [evaluation(every * (index + 1), **values) for index, values in enumerate(measured)]
+    one = run(evaluations, recipe, status=status, step=min(every * len(measured), recipe.train_iter))
+    readings = read_history(one, classes=classes)
+    assert readings
+    for reading in readings:
+        text = f"{reading.what} {reading.rule} {reading.mend or ''}"
+        assert not {"nan", "inf"} & set(text.replace(",", " ").replace(".", " ").split())
+        assert len(text) < 800
+        assert (reading.mend is None) == (reading.suggested is None)
+        if reading.suggested is not None:
+            assert Recipe.model_validate(reading.suggested.model_dump()) == reading.suggested != recipe
+
+
+def test_adam_is_offered_a_rate_of_its_own() -> None:
+    reading = only(run(history(zigzag), Recipe(optimizer=Adam(lr=0.07), scheduler=Constant())))
+    assert reading.suggested.optimizer == Adam(lr=0.007)

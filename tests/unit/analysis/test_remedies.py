@@ -1,0 +1,242 @@
+"""The overfitting lab without its page: what its recipes say, what its figures hold, which words its rules choose."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from plotly import graph_objects
+
+from mlpcore.analysis.curve_shapes import Shape, find_shape
+from mlpcore.analysis.remedies import (
+    PRESETS,
+    REMEDIES,
+    build_lab_recipe,
+    build_remedies,
+    count_points,
+    judge_remedies,
+    stop_early,
+    tell_what_to_look_for,
+)
+from mlpcore.charts.overfitting import RemedyCurve, accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
+from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+
+IMAGES = 50_000
+BASE = build_lab_recipe(dataset="Shapes", images=IMAGES)
+
+
+def evaluations(test_accs: list[float], **values: object) -> tuple[Evaluation, ...]:
+    first = Evaluation(20, 2.0, 0.5, 0.9, 1.5, 0.1, 0.01, 1.0, (3.0, 2.0, 1.0))
+    return tuple(
+        replace(first, step=20 * number, test_acc=accuracy, **values) for number, accuracy in enumerate(test_accs, 1)
+    )
+
+
+def run(history: tuple[Evaluation, ...], status: RunStatus = RunStatus.FINISHED) -> Run:
+    return Run("a", "a run", BASE, status, 0.0, evaluations=history)
+
+
+def judged(base: Run, tried: dict[str, Run], **known: int) -> str:
+    return str(judge_remedies(base, tried, early_stop="Early stop", **known))
+
+
+def trace(figure: dict, uid: str) -> dict:
+    (found,) = [drawn for drawn in figure["data"] if drawn["uid"] == uid]
+    return found
+
+
+class TestRecipes:
+    def test_lab_opens_with_a_thousand_images_and_nothing_against_overfitting(self) -> None:
+        assert (BASE.train_size, BASE.dropout, BASE.optimizer.weight_decay, BASE.label_noise) == (1000, 0.0, 0.0, 0.0)
+        assert (BASE.hidden_sizes, BASE.scheduler.name, BASE.seed) == ((128, 64), "none", 0)
+
+    def test_a_run_has_thirty_evaluations(self) -> None:
+        assert [build_lab_recipe(dataset="Shapes", images=9, train_iter=n).eval_every for n in (10, 600, 3000)] == [
+            1,
+            20,
+            100,
+        ]
+
+    @pytest.mark.parametrize(
+        ("width", "depth", "sizes"), [(128, 1, (128,)), (512, 3, (512, 256, 128)), (2, 4, (2, 1, 1, 1))]
+    )
+    def test_each_layer_has_half_the_units_of_the_one_before(self, width, depth, sizes) -> None:
+        assert build_lab_recipe(dataset="Shapes", images=9, width=width, depth=depth).hidden_sizes == sizes
+
+    @pytest.mark.parametrize(("asked", "held", "size"), [(None, 0, None), (80, 0, None), (79, 0, 79), (75, 8, None)])
+    def test_as_many_images_as_there_are_is_all_of_them(self, asked, held, size) -> None:
+        recipe = build_lab_recipe(dataset="Tiny", images=80, train_size=asked, validation_size=held)
+        assert recipe.train_size == size
+
+    def test_small_set_has_batches_that_fit_it(self) -> None:
+        assert build_lab_recipe(dataset="Tiny", images=30).batch_size == 30
+        assert build_lab_recipe(dataset="Tiny", images=80, validation_size=20).batch_size == 60
+
+    def test_presets_are_recipes(self) -> None:
+        built = {name: build_lab_recipe(dataset="Shapes", images=IMAGES, **knobs) for name, knobs in PRESETS.items()}
+        assert built["few_images"] == BASE
+        assert built["random_labels"] == BASE.model_copy(update={"label_noise": 1.0})
+        assert built["all_images"].train_size is None
+
+    def test_value_out_of_range_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="dropout"):
+            build_lab_recipe(dataset="Shapes", images=IMAGES, dropout=0.99)
+
+    @pytest.mark.parametrize(
+        ("knobs", "said"),
+        [
+            ({}, "with 1,000 images"),
+            ({"label_noise": 1.0}, "stays at chance"),
+            ({"label_noise": 0.4}, "40% of the labels"),
+            ({"train_size": None}, "many images"),
+        ],
+    )
+    def test_what_to_look_for_depends_on_the_knobs(self, knobs, said) -> None:
+        recipe = build_lab_recipe(dataset="Shapes", images=IMAGES, **knobs)
+        assert said in str(tell_what_to_look_for(recipe, images=IMAGES))
+
+
+class TestRemedies:
+    def test_each_changes_one_thing_and_keeps_the_seed(self) -> None:
+        built = build_remedies(BASE, images=IMAGES)
+        assert tuple(remedy.name for remedy in built) == REMEDIES
+        changed = [
+            {name for name in Recipe.model_fields if getattr(remedy.recipe, name) != getattr(BASE, name)}
+            for remedy in built
+        ]
+        assert changed == [{"train_size"}, {"dropout"}, {"optimizer"}, {"hidden_sizes"}]
+
+    def test_their_values(self) -> None:
+        more, dropout, decay, smaller = (remedy.recipe for remedy in build_remedies(BASE, images=IMAGES))
+        assert (more.train_size, dropout.dropout, smaller.hidden_sizes) == (10_000, 0.5, (32, 16))
+        assert decay.optimizer == SGD(lr=0.01, momentum=0.9, weight_decay=0.05)
+
+    def test_they_are_recipes_that_validation_takes(self) -> None:
+        for remedy in build_remedies(BASE, images=IMAGES):
+            assert Recipe.model_validate_json(remedy.recipe.model_dump_json()) == remedy.recipe
+
+    def test_more_data_is_all_there_are_where_that_is_less_than_ten_times_as_many(self) -> None:
+        (more, *_rest) = build_remedies(BASE, images=6_000)
+        assert (more.recipe.train_size, str(more.change)) == (None, "6,000 images")
+
+    def test_a_base_that_has_a_remedy_already_is_not_offered_it(self) -> None:
+        base = build_lab_recipe(
+            dataset="Shapes", images=IMAGES, train_size=None, dropout=0.5, weight_decay=0.1, width=1, depth=1
+        )
+        assert build_remedies(base, images=IMAGES) == []
+
+    def test_early_stop_is_the_step_best_on_the_test_images_or_on_those_held_out(self) -> None:
+        history = evaluations([0.2, 0.4, 0.3])
+        assert stop_early(run(history)).step == 40
+        held_out = tuple(replace(one, val_acc=acc) for one, acc in zip(history, (0.1, 0.2, 0.3), strict=True))
+        assert stop_early(run(held_out)).step == 60
+        assert stop_early(run(())) is None
+
+    def test_which_helped_is_said_in_points_best_first(self) -> None:
+        accuracies = {"Dropout": 0.38, "More data": 0.45, "Smaller network": 0.32}
+        tried = {name: run(evaluations([0.2, accuracy])) for name, accuracy in accuracies.items()}
+        assert judged(run(evaluations([0.3, 0.36])), tried) == (
+            "Test accuracy over the base's 36.0%, in points: More data +9.0, Dropout +2.0 helped; "
+            "Smaller network -4.0 did not, by 1.4 points or more: less may be the noise of 10,000 test images."
+        )
+
+    @pytest.mark.parametrize(
+        ("images", "accuracy", "helped"),
+        [(10_000, 0.375, True), (10_000, 0.374, False), (1_000, 0.405, True), (1_000, 0.404, False)],
+    )
+    def test_a_remedy_helps_by_more_than_so_many_test_images_vary(self, images, accuracy, helped) -> None:
+        said = judged(run(evaluations([0.36])), {"Dropout": run(evaluations([accuracy]))}, test_images=images)
+        assert said.endswith("All of them helped." if helped else f"less may be the noise of {images:,} test images.")
+        assert ("None helped" in said) == (not helped)
+
+    def test_differences_are_those_of_the_accuracies_as_they_are_read(self) -> None:
+        assert f"{0.1044:.1%} {0.1036:.1%}" == "10.4% 10.4%"
+        assert (count_points(0.1036), count_points(0.1036, 0.1044)) == (10.4, 0.0)
+        assert (count_points(0.1034, 0.1036), count_points(0.9, 0.3)) == (-0.1, 60.0)
+        assert "Dropout +0.0" in judged(run(evaluations([0.1044])), {"Dropout": run(evaluations([0.1036]))})
+
+    @pytest.mark.parametrize("status", [status for status in RunStatus if status is not RunStatus.FINISHED])
+    def test_nothing_is_judged_before_the_base_and_a_remedy_have_finished(self, status: RunStatus) -> None:
+        done, not_done = run(evaluations([0.36])), run(evaluations([0.45]), status)
+        for base, remedy in ((not_done, done), (done, not_done)):
+            assert judge_remedies(base, {"Dropout": remedy}, early_stop="Early stop") is None
+        said = judged(done, {"Dropout": not_done, "More data": run(evaluations([0.45]))})
+        assert "More data +9.0" in said
+        assert "Dropout" not in said
+
+    def test_early_stop_is_judged_only_where_images_held_out_chose_its_step(self) -> None:
+        history = evaluations([0.2, 0.4, 0.3])
+        tried = {"Dropout": run(evaluations([0.35]))}
+        assert "Early stop" not in judged(run(history), tried)
+        held_out = tuple(replace(one, val_acc=acc) for one, acc in zip(history, (0.1, 0.3, 0.2), strict=True))
+        assert "Early stop +10.0" in judged(run(held_out), tried)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "shape"),
+    [
+        ([0.2, 0.3, 0.4, 0.5], Shape.RISES),
+        ([0.2, 0.3, 0.31, 0.31], Shape.FLATTENS),
+        ([0.2, 0.40, 0.39, 0.38], Shape.FALLS),
+        ([0.2, 0.40, 0.39, 0.381], Shape.FLATTENS),
+        ([0.1, 0.12, 0.129, 0.1], Shape.CHANCE),
+        ([0.1, 0.12, 0.131, 0.1], Shape.FALLS),
+        ([0.5], Shape.FLATTENS),
+    ],
+)
+def test_shape_of_a_test_curve_follows_the_rule(accuracies: list[float], shape: Shape) -> None:
+    found, reason = find_shape(accuracies, classes=10)
+    assert found is shape
+    assert str(reason).endswith(".")
+
+
+class TestFigures:
+    HISTORY = evaluations([0.2, 0.4, 0.3], test_loss=6.2)
+
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    @pytest.mark.parametrize("show_test", [True, False])
+    def test_plotly_and_json_take_them(self, count: int, show_test: bool) -> None:
+        some = self.HISTORY[:count]
+        common = {"train_iter": 60, "best_step": 40, "show_test": show_test}
+        for figure in (
+            loss_gap_chart(some, **common),
+            accuracy_gap_chart(some, chance=0.1, **common),
+            norms_chart(some, train_iter=60),
+            remedies_chart([RemedyCurve("Base", "#0072B2", some)], train_iter=60),
+        ):
+            graph_objects.Figure(figure)
+            json.dumps(figure, allow_nan=False)
+
+    def test_train_and_test_are_measured_in_eval_mode_and_the_gap_between_them_is_shaded(self) -> None:
+        loss = loss_gap_chart(self.HISTORY, train_iter=60, best_step=None)
+        assert (trace(loss, "train")["y"], trace(loss, "test")["y"]) == ([0.5] * 3, [6.2] * 3)
+        assert [drawn.get("fill") for drawn in loss["data"]] == [None, "tonexty"]
+        accuracy = accuracy_gap_chart(self.HISTORY, train_iter=60, best_step=None)
+        assert (trace(accuracy, "train")["y"], trace(accuracy, "test")["y"]) == ([0.9] * 3, [0.2, 0.4, 0.3])
+
+    def test_hidden_test_curve_leaves_no_trace_of_it_in_the_figure(self) -> None:
+        common = {"train_iter": 60, "best_step": None, "show_test": False}
+        loss, accuracy = loss_gap_chart(self.HISTORY, **common), accuracy_gap_chart(self.HISTORY, **common)
+        assert trace(loss, "test")["y"] == trace(accuracy, "test")["y"] == [None]
+        assert loss["layout"]["yaxis"]["range"] == [0, 2.5]  # nor does the axis give it away
+
+    def test_best_step_is_marked_and_chance_drawn(self) -> None:
+        layout = accuracy_gap_chart(self.HISTORY, train_iter=60, best_step=40, chance=0.1)["layout"]
+        assert [(shape["x0"], shape["y0"]) for shape in layout["shapes"]] == [(0, 0.1), (40, 0)]
+        assert [note["text"] for note in layout["annotations"]] == ["chance", "best step 40"]
+
+    def test_each_layer_has_its_curve(self) -> None:
+        drawn = norms_chart(self.HISTORY, train_iter=60)["data"]
+        assert [(curve["name"], curve["y"]) for curve in drawn] == [
+            ("layer 1", [3.0] * 3),
+            ("layer 2", [2.0] * 3),
+            ("layer 3", [1.0] * 3),
+        ]
+
+    def test_remedies_have_a_colour_each(self) -> None:
+        curves = [RemedyCurve("Base", "#0072B2", self.HISTORY), RemedyCurve("Dropout", "#CC79A7", self.HISTORY[:1])]
+        drawn = remedies_chart(curves, train_iter=60)["data"]
+        assert [(curve["name"], curve["line"]["color"], curve["y"]) for curve in drawn] == [
+            ("Base", "#0072B2", [0.2, 0.4, 0.3]),
+            ("Dropout", "#CC79A7", [0.2]),
+        ]

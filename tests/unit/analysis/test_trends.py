@@ -1,0 +1,131 @@
+"""Where a history lies flat, what each drop of its rate brought, and the gap that it ends with."""
+
+import math
+
+import pytest
+
+from mlpcore.analysis.diagnostics import read_history
+from mlpcore.analysis.suggestions import find_planned_drops
+from mlpcore.analysis.trends import Gap, measure_gap
+from mlpcore.recipes.recipe import Change, Constant, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
+from mlpcore.training.schedules import find_drops, preview_rates
+from tests.support.histories import KINDS, evaluation, flat_from, healthy, history, only, run, told
+
+
+class TestPlateau:
+    @pytest.mark.parametrize("points", [15, 30, 300, 5000])
+    @pytest.mark.parametrize("noise", [0.0, 0.01])
+    def test_it_is_found_within_a_tenth_of_the_run_however_often_one_looks(self, points: int, noise: float) -> None:
+        evaluations = history(flat_from(6000), points=points, train_iter=15_000, noise=noise)
+        recipe = Recipe(train_iter=15_000, eval_every=15_000 // points, scheduler=Constant())
+        ((kind, step),) = told(run(evaluations, recipe))
+        assert kind is KINDS.PLATEAU
+        assert abs(step - 6000) <= 1500
+
+    @pytest.mark.parametrize(
+        ("scheduler", "milestones", "gamma"),
+        [
+            (Constant(), (1500,), 0.1),
+            (MultiStepLR(milestones=(500, 2500), gamma=0.2), (500, 1500), 0.2),
+            (StepLR(step_size=700, gamma=0.5), (700, 1400, 1500), 0.5),
+            (StepLR(step_size=700, gamma=1.0), (1500,), 0.1),
+            (CosineAnnealingLR(T_max=1_000_000), (1500,), 0.1),
+            (Constant(warmup_iters=200), (1300,), 0.1),
+        ],
+    )
+    def test_suggestion_lowers_the_rate_there_and_keeps_what_came_before(
+        self, scheduler: Constant, milestones: tuple[int, ...], gamma: float
+    ) -> None:
+        recipe = Recipe(scheduler=scheduler)
+        reading = only(run(history(flat_from(1500)), recipe))
+        assert reading.suggested.scheduler == MultiStepLR(
+            milestones=milestones, gamma=gamma, warmup_iters=scheduler.warmup_iters
+        )
+        assert reading.suggested.model_copy(update={"scheduler": scheduler}) == recipe
+        assert str(reading.mend) == "Lower the rate at step 1,500"
+
+    def test_none_is_suggested_where_no_milestone_fits(self) -> None:
+        for scheduler in (StepLR(step_size=50, gamma=0.5), Constant(warmup_iters=2000)):
+            reading = only(run(history(flat_from(1500)), Recipe(scheduler=scheduler)))
+            assert (reading.kind, reading.mend, reading.suggested) == (KINDS.PLATEAU, None, None)
+
+    def test_it_begins_after_the_last_drop_of_the_rate(self) -> None:
+        lowered = history(lambda _step: 0.8, rate=lambda step: 0.1 if step <= 1000 else 0.01)
+        assert told(run(lowered)) == [(KINDS.PLATEAU, 1100), (KINDS.DROP, 1000)]
+
+    def test_curve_of_a_rate_that_is_being_lowered_has_none(self) -> None:
+        cosine = history(lambda _step: 0.8, rate=lambda step: 0.005 * (1 + math.cos(math.pi * step / 3000)) + 1e-9)
+        assert told(run(cosine)) == [(KINDS.HEALTHY, None)]
+
+
+class TestDrops:
+    def test_gain_is_that_of_three_evaluations_on_each_side(self) -> None:
+        rates = [0.1] * 4 + [0.01] * 4
+        losses = [9.0, 1.0, 0.9, 0.8, 0.5, 0.4, 0.3, 0.3]
+        accuracies = [0.0, 0.5, 0.5, 0.5, 0.6, 0.6, 0.6, 0.9]
+        rows = zip(rates, losses, accuracies, strict=True)
+        evaluations = [
+            evaluation(100 * index, lr=lr, train_eval_loss=loss, test_acc=accuracy)
+            for index, (lr, loss, accuracy) in enumerate(rows, 1)
+        ]
+        (drop,) = [reading for reading in read_history(run(evaluations)) if reading.kind is KINDS.DROP]
+        assert str(drop.what) == (
+            "Drop of the rate to 0.01 between steps 400 and 500: train loss from 0.9 to 0.4, test accuracy +10.0 "
+            "points."
+        )
+
+    @pytest.mark.parametrize(
+        ("knobs", "place", "said"),
+        [
+            ({"scheduler": MultiStepLR(milestones=(1000,))}, 1000, "at step 1,000:"),
+            ({"scheduler": StepLR(step_size=800, warmup_iters=200)}, 1000, "at step 1,000:"),
+            ({"scheduler": Constant(), "changes": (Change(step=1000, lr=0.01),)}, 1000, "at step 1,000:"),
+            ({"scheduler": Constant()}, 900, "between steps 900 and 1,200:"),  # from elsewhere: who knows
+            ({"scheduler": MultiStepLR(milestones=(1000, 1100))}, 900, "between steps 900 and 1,200:"),
+        ],
+    )
+    def test_it_is_where_the_recipe_lowers_the_rate_or_between_two_evaluations(
+        self, knobs: dict[str, object], place: int, said: str
+    ) -> None:
+        evaluations = history(healthy, points=10, rate=lambda step: 0.1 if step <= 1000 else 0.01)
+        readings = read_history(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)))
+        (drop,) = [reading for reading in readings if reading.kind is KINDS.DROP]
+        assert f"Drop of the rate to 0.01 {said}" in str(drop.what)
+        assert drop.step == place
+
+    @pytest.mark.parametrize(
+        "scheduler",
+        [
+            StepLR(step_size=70, gamma=0.5),
+            StepLR(step_size=70, gamma=0.5, warmup_iters=33),
+            MultiStepLR(milestones=(50, 120, 299), gamma=0.5),
+            MultiStepLR(milestones=(50, 120), gamma=0.5, warmup_iters=33),
+        ],
+    )
+    def test_planned_drops_are_those_of_torchs_scheduler(self, scheduler: StepLR | MultiStepLR) -> None:
+        recipe = Recipe(train_iter=300, scheduler=scheduler, changes=(Change(step=100, lr=1e-3),))
+        drops = [step - 1 for step in find_drops(preview_rates(recipe))]
+        assert find_planned_drops(recipe, 0, 300) == drops
+        assert find_planned_drops(recipe, drops[1], drops[-1]) == drops[1:-1]
+
+    def test_five_are_told(self) -> None:
+        many = history(healthy, points=100, rate=lambda step: 0.1 * 0.5 ** (step // 301))
+        assert [step for kind, step in told(run(many)) if kind is KINDS.DROP] == [300, 600, 900, 1200, 1500]
+
+
+class TestGap:
+    def test_without_evaluations_there_is_none(self) -> None:
+        assert measure_gap(()) is None
+
+    def test_it_is_that_of_the_end_and_the_best_step_is_the_first_of_the_highest(self) -> None:
+        evaluations = [
+            evaluation(100, test_acc=0.25),
+            evaluation(200, test_acc=0.5),
+            evaluation(300, test_acc=0.5),
+            evaluation(400, test_acc=0.375, train_acc=0.875, test_loss=2.5, train_eval_loss=0.25),
+        ]
+        assert measure_gap(evaluations) == Gap(best_step=200, final_test_acc=0.375, kept=12.5, acc_gap=50.0)
+
+    def test_a_run_that_ends_at_its_best_has_lost_nothing(self) -> None:
+        gap = measure_gap([evaluation(100, test_acc=0.25), evaluation(200, test_acc=0.5)])
+        assert (gap.best_step, gap.kept) == (200, pytest.approx(0.0))

@@ -1,0 +1,127 @@
+"""Several runs in one figure: what its traces and axes hold, and that Plotly takes it."""
+
+import json
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from plotly import graph_objects
+
+from mlpcore.charts.compare import COLOURS, Series, compare_chart
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+
+PANELS = ("loss", "accuracy", "lr")
+
+
+def run(losses: list[float], *, seed: int = 0, **values: object) -> Run:
+    evaluations = tuple(
+        replace(Evaluation(100 * n, loss, loss, 0.4, loss, 0.1 * n, 0.01, 2.0 * n), **values)
+        for n, loss in enumerate(losses, start=1)
+    )
+    return Run(f"run {seed}", "a run", Recipe(seed=seed), RunStatus.FINISHED, 0.0, evaluations=evaluations)
+
+
+def trace(figure: dict, uid: str) -> dict:
+    (found,) = [drawn for drawn in figure["data"] if drawn["uid"] == uid]
+    return found
+
+
+ONE = Series("lr=0.1", 0, [run([2.0, 1.5])], 50.0)
+OTHER = Series("lr=0.01", 1, [run([2.2, 2.1])], 100.0)
+
+
+@pytest.mark.parametrize("series", [[], [ONE], [ONE, OTHER], [Series("not begun", 0, [run([])])]])
+@pytest.mark.parametrize("x", ["step", "epoch", "seconds"])
+@pytest.mark.parametrize("log", [False, True])
+def test_plotly_and_json_take_the_figure(series: list[Series], x: str, log: bool) -> None:
+    figure = compare_chart(series, x=x, log_loss=log, log_lr=log, log_x=log)
+    graph_objects.Figure(figure)
+    json.dumps(figure, allow_nan=False)
+
+
+def test_each_recipe_has_one_colour_in_four_panels_and_one_entry_of_the_legend() -> None:
+    figure = compare_chart([ONE, OTHER])
+    for one in (ONE, OTHER):
+        mine = [drawn for drawn in figure["data"] if drawn["meta"] == one.label]
+        assert {drawn["line"]["color"] for drawn in mine} == {one.colour}
+        assert [drawn["yaxis"] for drawn in mine] == ["y", "y2", "y3", "y4"]
+        assert [drawn["name"] for drawn in mine if drawn["showlegend"]] == [one.label]
+
+
+def test_sixteen_recipes_look_different() -> None:
+    looks = {(one.colour, one.dash) for one in (Series("", place, []) for place in range(16))}
+    assert len(looks) == 16
+    assert len(set(COLOURS)) == len(COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("x", "expected", "end"), [("step", [100, 200], 3000), ("epoch", [2, 4], 60), ("seconds", [2, 4], None)]
+)
+def test_horizontal_axis_counts_steps_epochs_or_seconds(x: str, expected: list[float], end: int | None) -> None:
+    figure = compare_chart([ONE, OTHER], x=x)
+    assert trace(figure, "loss-0")["x"] == expected
+    assert figure["layout"]["xaxis"].get("range", [0, None])[1] == end
+
+
+def test_each_recipe_has_epochs_of_its_own_length() -> None:
+    figure = compare_chart([ONE, OTHER], x="epoch")
+    assert trace(figure, "accuracy-0")["x"] == [2, 4]
+    assert trace(figure, "accuracy-1")["x"] == [1, 2]
+
+
+def test_log_axes_are_logarithmic() -> None:
+    plain, log = (compare_chart([ONE], log_loss=on, log_lr=on, log_x=on)["layout"] for on in (False, True))
+    axes = ("xaxis", "xaxis2", "xaxis3", "yaxis", "yaxis3")
+    assert [plain[axis].get("type", "linear") for axis in axes] == ["linear"] * 5
+    assert [log[axis].get("type", "linear") for axis in axes] == ["log"] * 5
+
+
+def test_picked_curves_stand_out() -> None:
+    figure = compare_chart([ONE, OTHER], picked=frozenset({"lr=0.1"}))
+    assert {trace(figure, f"{panel}-0")["opacity"] for panel in PANELS} == {1.0}
+    assert {trace(figure, f"{panel}-1")["opacity"] for panel in PANELS} == {0.25}
+    assert {drawn["opacity"] for drawn in compare_chart([ONE, OTHER])["data"]} == {1.0}
+
+
+def test_seeds_are_drawn_as_their_mean_and_a_band_of_one_deviation() -> None:
+    seeds = Series("SGD", 0, [run([2.0, 1.0], seed=0), run([3.0, 1.0], seed=1)])
+    figure = compare_chart([seeds])
+    assert trace(figure, "loss-0")["y"] == [2.5, 1.0]
+    band = trace(figure, "band-y-0")
+    deviation = math.sqrt(0.5)
+    assert band["x"] == [100, 200, 200, 100]
+    assert band["y"] == pytest.approx([2.5 + deviation, 1.0, 1.0, 2.5 - deviation], rel=1e-4)
+    assert not [drawn for drawn in compare_chart([ONE])["data"] if drawn["uid"].startswith("band")]
+
+
+def test_one_run_that_flies_off_does_not_flatten_the_others() -> None:
+    wild = Series("wild", 2, [run([2.0, 1e9])])
+    assert compare_chart([ONE, OTHER, wild])["layout"]["yaxis"]["range"] == [0, 2.5]
+    assert trace(compare_chart([wild]), "loss-2")["y"] == [2.0, 1e9]
+
+
+def test_panels_without_a_point_have_a_trace_with_one_that_is_nowhere() -> None:
+    data = compare_chart([Series("not begun", 0, [run([])])])["data"]
+    assert [(drawn["x"], drawn["y"]) for drawn in data] == [([None], [None])] * 4
+
+
+def test_accuracy_that_stays_at_the_top_has_a_range() -> None:
+    assert compare_chart([Series("done", 0, [run([0.1], test_acc=1.0)])])["layout"]["yaxis4"]["range"] == [0.9, 1.0]
+
+
+def test_every_word_shown_is_translated() -> None:
+    words = []
+    compare_chart([ONE], translate=lambda word: words.append(word) or "…")
+    assert {"iteration", "train loss", "test accuracy", "train loss, falling →"} <= set(words)
+
+
+def test_panels_on_a_phone_stand_under_each_other_without_touching() -> None:
+    narrow = compare_chart([])["layout"]["meta"]["narrow"]
+    domains = [narrow[name]["domain"] for name in ("yaxis3", "yaxis4", "yaxis2", "yaxis")]
+    assert domains[0][0] == pytest.approx(0, abs=1e-9)
+    assert domains[-1][1] == 1
+    for (_bottom, top), (above, _top) in pairwise(domains):
+        assert top < above
+    assert all(narrow[name]["domain"] == [0, 1] for name in ("xaxis", "xaxis2", "xaxis3", "xaxis4"))

@@ -1,0 +1,151 @@
+"""Runs that leave as files and come back: nothing lost, nothing secret, and nothing let in that is not ours."""
+
+import csv
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+
+from mlpcore.charts.compare import Series, compare_chart
+from mlpcore.export.tables import MAX_BYTES, MAX_RUNS, from_json, to_csv, to_html, to_json
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipes.recipe import SGD, Adam, Change, MultiStepLR, Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+
+RUN = Run(
+    "a1",
+    "first try",
+    Recipe(optimizer=SGD(lr=0.1), scheduler=MultiStepLR(), changes=(Change(step=10, lr=1e-5),), seed=7),
+    RunStatus.FINISHED,
+    1_700_000_000.25,
+    owner="the owner's secret",
+    step=200,
+    seconds=1.5,
+    device="cpu",
+    versions={"torch": "2.13.0"},
+    message=Sentence("{step:,} — {word}.", {"step": 1234, "word": "한국어"}),
+    traceback="Traceback, with what only the server's own may see",
+    note="![a note](http://a.example/b.png)",
+    evaluations=(
+        Evaluation(100, 0.1 + 0.2, 5e-324, 0.0, 1.7976931348623157e308, 1 / 3, 0.1, 0.5, (3.0, 0.1), 1 / 7, 0.25),
+        Evaluation(200, 2.0, 2.0, 0.5, 2.0, 0.5, 1e-5, 1.5),
+    ),
+)
+FILE = json.loads(to_json([RUN]))
+
+
+def altered(**values: object) -> bytes:
+    return json.dumps({**FILE, "runs": [FILE["runs"][0] | values]}).encode()
+
+
+def with_point(**values: object) -> bytes:
+    return altered(evaluations=[FILE["runs"][0]["evaluations"][0] | values])
+
+
+class TestJson:
+    def test_runs_come_back_bit_for_bit_as_the_visitors_own_under_new_ids(self) -> None:
+        (back,) = from_json(to_json([RUN]).encode(), owner="ann")
+        assert back == replace(RUN, id=back.id, owner="ann", traceback="")
+        assert repr(back.evaluations) == repr(RUN.evaluations)
+        assert back.id != RUN.id
+
+    def test_no_owner_and_no_traceback_leaves(self) -> None:
+        assert "secret" not in to_json([RUN])
+        assert "Traceback" not in to_json([RUN])
+
+    @pytest.mark.parametrize("status", RunStatus)
+    def test_run_of_every_status_comes_back_over(self, status: RunStatus) -> None:
+        (back,) = from_json(to_json([replace(RUN, status=status)]).encode(), owner="")
+        assert back.status is (status if status.is_over else RunStatus.INTERRUPTED)
+
+    @pytest.mark.parametrize(("text", "message"), [("At {step}: 50 %.", "At {step}: 50 %."), ("", None)])
+    def test_file_of_version_1_is_read_with_its_finished_sentence(self, text: str, message: str | None) -> None:
+        (back,) = from_json(json.dumps({**json.loads(altered(message=text)), "version": 1}).encode(), owner="")
+        assert (back.message and str(back.message)) == message
+        assert from_json(to_json([back]).encode(), owner="")[0].message == back.message
+
+    def test_no_runs_are_no_runs(self) -> None:
+        assert from_json(to_json([]).encode(), owner="") == []
+
+    @pytest.mark.parametrize(
+        "data", [b"", b"{", b"\xff\xfe", b"[]", b'{"a": 1}', b"null", b"[" * 100_000, b"run,name,status\na,b,c\n"]
+    )
+    def test_file_that_is_not_ours_gets_a_sentence(self, data: bytes) -> None:
+        with pytest.raises(SentenceError, match=r"^This is no file of runs that this program wrote\.$"):
+            from_json(data, owner="")
+
+    def test_file_of_another_version_gets_a_sentence(self) -> None:
+        with pytest.raises(SentenceError, match=r"another version of this program: this one reads version 2\."):
+            from_json(json.dumps({**FILE, "version": 3}).encode(), owner="")
+
+    def test_file_that_is_too_large_gets_a_sentence(self) -> None:
+        with pytest.raises(SentenceError, match=r"^The file has 21 MB: at most 20 MB are read\.$"):
+            from_json(b" " * (MAX_BYTES + 1_000_000), owner="")
+
+    @pytest.mark.parametrize(
+        ("data", "where"),
+        [
+            (altered(name="<script>"), "name"),
+            (altered(name=""), "name"),
+            (altered(status="running"), "status"),
+            (altered(owner="somebody"), "owner"),
+            (altered(message={"template": "{step}", "values": {}}), "message"),
+            (altered(message={"template": "{step", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step.real}", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step!r}", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step:999999999}", "values": {"step": 1}}), "message"),
+            (altered(message={"template": "{step:.1f}", "values": {"step": "one"}}), "message"),
+            (altered(message={"template": "", "values": {}}), "message"),
+            (altered(message={"template": "x", "values": {"step": [1]}}), "message"),
+            (altered(id="a1"), "id"),
+            (altered(step=-1), "step"),
+            (altered(step=3001), "more steps than its recipe"),
+            (altered(recipe=FILE["runs"][0]["recipe"] | {"batch_size": 0}), "batch_size"),
+            (altered(recipe=FILE["runs"][0]["recipe"] | {"dataset": "../../etc"}), "dataset"),
+            (with_point(test_acc=1.5), "test_acc"),
+            (with_point(step=4000), "more steps than its recipe"),
+            (with_point(train_loss="low"), "train_loss"),
+            (with_point(train_loss=None), "train_loss"),
+            (altered(evaluations=FILE["runs"][0]["evaluations"][:1] * 2), "do not ascend"),
+            (altered(evaluations=FILE["runs"][0]["evaluations"][::-1]), "do not ascend"),
+        ],
+    )
+    def test_damaged_file_gets_a_sentence_that_says_where(self, data: bytes, where: str) -> None:
+        with pytest.raises(SentenceError, match=rf"^The file is damaged at runs\.0.*{where}"):
+            from_json(data, owner="")
+
+    @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+    def test_number_that_is_none_is_refused(self, number: bytes) -> None:
+        with pytest.raises(SentenceError):
+            from_json(with_point(train_loss=-12345.0).replace(b"-12345.0", number), owner="")
+
+    def test_too_many_runs_are_refused(self) -> None:
+        few = FILE["runs"][0] | {"evaluations": []}
+        with pytest.raises(SentenceError, match="runs"):
+            from_json(json.dumps({**FILE, "runs": [few] * (MAX_RUNS + 1)}).encode(), owner="")
+
+
+class TestCsv:
+    def test_every_evaluation_is_a_row_with_its_runs_knobs(self) -> None:
+        other = replace(RUN, id="b2", recipe=Recipe(optimizer=Adam()), evaluations=RUN.evaluations[1:])
+        first, second, third = csv.DictReader(StringIO(to_csv([RUN, other])))
+        assert [row["run"] for row in (first, second, third)] == ["a1", "a1", "b2"]
+        assert (first["recipe.optimizer"], first["recipe.momentum"], first["recipe.betas"]) == ("SGD", "0.9", "")
+        assert (third["recipe.optimizer"], third["recipe.momentum"], third["recipe.betas"]) == ("Adam", "", "0.9 0.999")
+        assert float(first["test_acc"]) == 1 / 3
+        assert (first["weight_norms"], first["val_acc"], second["val_acc"]) == ("3.0 0.1", "0.25", "")
+
+    def test_it_holds_no_owner_and_runs_without_evaluations_no_row(self) -> None:
+        assert "secret" not in to_csv([RUN])
+        assert to_csv([replace(RUN, evaluations=())]).count("\n") == 1
+        assert to_csv([]).startswith("run,name,status,step,train_loss")
+
+
+def test_html_page_needs_nothing_else() -> None:
+    page = to_html(compare_chart([Series("SGD", 0, [RUN])]), title="Runs")
+    assert "<title>Runs</title>" in page
+    assert "<script src" not in page
+    assert "<link" not in page
+    assert '"loss-0"' in page
+    assert len(page) > 1_000_000  # plotly.js itself

@@ -1,0 +1,188 @@
+"""The manager with its real thread, a real store on disk and a real folder of images."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from mlpcore.jobs.manager import MAX_QUEUED
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.recipe import Adam, CosineAnnealingLR
+from mlpcore.runs.records import RunStatus
+from tests.support.managers import (
+    LONG,
+    ME,
+    SHORT,
+    STRANGER,
+    submit,
+    timeless,
+    train_alone,
+    vary,
+    wait_for_end,
+    wait_for_evaluations,
+    wait_until,
+)
+
+
+class TestLife:
+    def test_a_submitted_run_finishes_with_its_evaluations_stored(self, manager, images):
+        (run_id,) = submit(manager, SHORT)
+        (run,) = wait_for_end(manager, run_id)
+        assert run.status is RunStatus.FINISHED
+        assert (run.step, run.device, run.message, run.traceback) == (30, "cpu", None, "")
+        assert (run.recipe, run.name, run.owner) == (SHORT, "a run", ME)
+        assert run.versions["torch"] == torch.__version__
+        assert [evaluation.step for evaluation in run.evaluations] == [10, 20, 30]
+        assert timeless(run.evaluations) == train_alone(SHORT, images)
+        wait_until(lambda: manager.list_active() == [])
+        assert manager.get(run_id) == run
+
+    def test_a_run_that_goes_on_is_listed_and_its_record_is_never_changed(self, manager):
+        (run_id,) = submit(manager, LONG)
+        first = wait_for_evaluations(manager, run_id, 1)
+        kept = replace(first)
+        later = wait_for_evaluations(manager, run_id, 2)
+        assert first == kept
+        assert later.evaluations[: len(first.evaluations)] == first.evaluations
+        assert [run.id for run in manager.list_active()] == [run_id]
+        wait_until(lambda: manager.pace(manager.get(run_id)) > 0)
+
+    def test_what_was_measured_is_soon_on_disk_while_the_run_goes_on(self, manager, store):
+        (run_id,) = submit(manager, LONG)
+        measured = wait_for_evaluations(manager, run_id, 1)
+        wait_until(lambda: len(store.get(run_id).evaluations) >= len(measured.evaluations), timeout=5)
+        assert store.get(run_id).status is RunStatus.RUNNING
+
+    def test_runs_of_one_cohort_and_of_others_all_have_the_history_they_have_alone(self, manager, images):
+        recipes = [
+            vary(SHORT, optimizer=Adam()),
+            vary(SHORT, seed=3, train_iter=17, scheduler=CosineAnnealingLR(T_max=17)),
+            vary(SHORT, hidden_sizes=(13, 5), dropout=0.0),
+            vary(SHORT, batch_size=7, label_noise=0.5, train_size=20),
+        ]
+        for recipe, run in zip(recipes, wait_for_end(manager, *submit(manager, *recipes)), strict=True):
+            assert run.status is RunStatus.FINISHED
+            assert timeless(run.evaluations) == train_alone(recipe, images)
+
+    def test_more_cohorts_than_train_at_a_time_wait_and_all_finish(self, lone_manager):
+        (first,) = submit(lone_manager, LONG)
+        others = [submit(lone_manager, vary(SHORT, seed=seed))[0] for seed in range(4)]
+        wait_for_evaluations(lone_manager, first, 2)
+        assert [lone_manager.get(run_id).status for run_id in others] == [RunStatus.QUEUED] * 4
+        assert [lone_manager.get(run_id).step for run_id in others] == [0] * 4
+        lone_manager.stop(first, owner=ME)
+        assert [run.status for run in wait_for_end(lone_manager, *others)] == [RunStatus.FINISHED] * 4
+
+    def test_cohorts_take_turns(self, manager):
+        ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(3)]
+        wait_until(lambda: all(manager.get(run_id).evaluations for run_id in ids))
+        assert [manager.get(run_id).status for run_id in ids] == [RunStatus.RUNNING] * 3
+
+    def test_a_run_of_a_dead_process_cannot_be_confused_with_one_that_goes_on(self, manager, store):
+        (run_id,) = submit(manager, LONG)
+        assert store.mark_interrupted() == []
+        assert not manager.get(run_id).status.is_over
+
+    def test_too_many_runs_are_refused_and_none_of_them_is_stored(self, manager, store):
+        with pytest.raises(SentenceError, match=r"^200 runs are waiting already: try again when some are over\.$"):
+            submit(manager, *[SHORT] * (MAX_QUEUED + 1))
+        assert store.count() == 0
+
+
+class TestPause:
+    def test_a_paused_run_stands_still_until_it_is_resumed(self, manager, images):
+        (run_id,) = submit(manager, vary(LONG, train_iter=1000))
+        wait_for_evaluations(manager, run_id, 1)
+        manager.pause(run_id, owner=ME)
+        assert manager.get(run_id).status is RunStatus.PAUSED
+        (other,) = submit(manager, SHORT)
+        wait_for_end(manager, other)  # the slice that was going on is over by then
+        stopped_at = manager.get(run_id)
+        wait_for_end(manager, submit(manager, vary(SHORT, train_iter=300))[0])
+        assert manager.get(run_id).step == stopped_at.step < 1000
+        assert manager.get(run_id).seconds == stopped_at.seconds
+        manager.resume(run_id, owner=ME)
+        (run,) = wait_for_end(manager, run_id)
+        assert run.status is RunStatus.FINISHED
+        assert timeless(run.evaluations) == train_alone(run.recipe, images)
+
+    def test_pausing_shows_in_the_store(self, manager, store):
+        (run_id,) = submit(manager, LONG)
+        wait_for_evaluations(manager, run_id, 1)
+        manager.pause(run_id, owner=ME)
+        wait_until(lambda: store.get(run_id).status is RunStatus.PAUSED)
+
+    def test_a_run_paused_before_it_began_begins_when_it_is_resumed(self, lone_manager):
+        (first,) = submit(lone_manager, LONG)
+        (second,) = submit(lone_manager, SHORT)
+        lone_manager.pause(second, owner=ME)
+        lone_manager.stop(first, owner=ME)
+        wait_for_end(lone_manager, first)
+        assert lone_manager.get(second).step == 0
+        lone_manager.resume(second, owner=ME)
+        assert wait_for_end(lone_manager, second)[0].status is RunStatus.FINISHED
+
+    def test_a_paused_run_can_be_stopped(self, manager):
+        (run_id,) = submit(manager, LONG)
+        wait_for_evaluations(manager, run_id, 1)
+        manager.pause(run_id, owner=ME)
+        manager.stop(run_id, owner=ME)
+        (run,) = wait_for_end(manager, run_id)
+        assert run.status is RunStatus.STOPPED
+        assert run.evaluations
+
+
+class TestStop:
+    def test_a_stopped_run_keeps_its_evaluations(self, manager, images):
+        (run_id,) = submit(manager, LONG)
+        measured = wait_for_evaluations(manager, run_id, 2)
+        manager.stop(run_id, owner=ME)
+        (run,) = wait_for_end(manager, run_id)
+        assert (run.status, run.message) == (RunStatus.STOPPED, None)
+        assert run.evaluations[:2] == measured.evaluations[:2]
+        assert timeless(run.evaluations) == train_alone(LONG, images, until=run.step)
+
+    def test_a_run_that_waits_is_stopped_without_having_begun(self, lone_manager):
+        submit(lone_manager, LONG)
+        (second,) = submit(lone_manager, SHORT)
+        lone_manager.stop(second, owner=ME)
+        (run,) = wait_for_end(lone_manager, second)
+        assert (run.status, run.step, run.evaluations) == (RunStatus.STOPPED, 0, ())
+
+    def test_stopping_one_of_a_cohort_that_waits_leaves_the_others_their_whole_history(self, lone_manager, images):
+        (first,) = submit(lone_manager, LONG)
+        recipes = [vary(SHORT, seed=seed) for seed in range(3)]
+        waiting = submit(lone_manager, *recipes)
+        lone_manager.stop(waiting[0], owner=ME)
+        wait_for_end(lone_manager, waiting[0])
+        lone_manager.stop(first, owner=ME)
+        for recipe, run in zip(recipes[1:], wait_for_end(lone_manager, *waiting[1:]), strict=True):
+            assert run.status is RunStatus.FINISHED
+            assert timeless(run.evaluations) == train_alone(recipe, images)
+
+    def test_stopping_one_of_a_cohort_leaves_the_others_their_whole_history(self, manager, images):
+        recipes = [vary(LONG, seed=seed, train_iter=1000) for seed in (2, 0, 1)]
+        ids = submit(manager, *recipes)
+        wait_for_evaluations(manager, ids[0], 1)
+        manager.stop(ids[0], owner=ME)
+        stopped, *others = wait_for_end(manager, *ids)
+        assert stopped.status is RunStatus.STOPPED
+        for recipe, run in zip(recipes[1:], others, strict=True):
+            assert run.status is RunStatus.FINISHED
+            assert timeless(run.evaluations) == train_alone(recipe, images)
+
+    def test_only_its_owner_stops_pauses_or_changes_a_run(self, manager):
+        (run_id,) = submit(manager, LONG)
+        for ask in (manager.stop, manager.pause, manager.resume, lambda *a, **k: manager.change(*a, lr=0.1, **k)):
+            with pytest.raises(SentenceError, match=r"^Only the person who started this run can do that\.$"):
+                ask(run_id, owner=STRANGER)
+        wait_for_evaluations(manager, run_id, 1)
+        assert manager.get(run_id).status is RunStatus.RUNNING
+        assert manager.get(run_id).recipe == LONG
+
+    @pytest.mark.parametrize("run_id", ["unknown", None])
+    def test_a_run_that_is_over_takes_nothing_any_more(self, manager, run_id):
+        run_id = run_id or wait_for_end(manager, *submit(manager, SHORT))[0].id
+        for ask in (manager.stop, manager.pause, manager.resume, lambda *a, **k: manager.change(*a, lr=0.1, **k)):
+            with pytest.raises(SentenceError, match=r"^This run is over already\.$"):
+                ask(run_id, owner=ME)

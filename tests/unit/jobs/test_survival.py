@@ -1,0 +1,207 @@
+"""Whatever happens to one run, the manager goes on and the next run works."""
+
+import errno
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mlpcore.data.batches import DeviceImages
+from mlpcore.data.residency import ImageLibrary
+from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.queue import Group, Member, Roster
+from mlpcore.jobs.worker import train_on
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run, RunStatus
+from mlpcore.training.lockstep import Offers
+from tests.support.managers import (
+    LONG,
+    ME,
+    SHORT,
+    submit,
+    timeless,
+    train_alone,
+    vary,
+    wait_for_end,
+    wait_for_evaluations,
+    wait_until,
+)
+
+
+def raise_of_memory() -> None:
+    torch.empty(10**15)
+
+
+def raise_memory_error() -> None:
+    bytearray(2**60)
+
+
+def raise_error(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+MEMORY = "The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time."
+DEVICE = (
+    "The device failed while this run trained: start it again, on the CPU if it fails again; "
+    "some devices work again only after the server has been restarted."
+)
+PROGRAM = "Something went wrong in the program while this run trained; the details are kept with the run."
+
+
+class TestSurvival:
+    @pytest.mark.parametrize(
+        ("fail", "message"),
+        [
+            (raise_of_memory, MEMORY),
+            (raise_memory_error, MEMORY),
+            (raise_error(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")), MEMORY),
+            (raise_error(torch.AcceleratorError("CUDA error: device-side assert triggered")), DEVICE),
+            (raise_error(RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")), DEVICE),
+            (raise_error(RuntimeError("shape '[3]' is invalid for input of size 4")), PROGRAM),
+            (raise_error(SystemExit(1)), PROGRAM),
+            (raise_error(KeyboardInterrupt()), PROGRAM),
+        ],
+    )
+    def test_a_training_that_raises_fails_its_own_run_alone(self, fail, message, store, library, images):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
+            for progress in train_on(recipes, images, device):
+                if recipes[0].seed == 13 and progress.step >= 10:
+                    fail()
+                yield progress
+
+        manager = RunManager(store, library, train=train)
+        (beside,) = submit(manager, vary(SHORT, train_iter=500))
+        (failed,) = wait_for_end(manager, *submit(manager, vary(SHORT, seed=13, train_iter=2000)))
+        assert (failed.status, str(failed.message)) == (RunStatus.FAILED, message)
+        assert failed.traceback.startswith("Traceback (most recent call last)")
+        assert failed.step < 2000
+        following = wait_for_end(manager, beside, *submit(manager, SHORT))
+        assert [timeless(run.evaluations) for run in following] == [
+            train_alone(run.recipe, images) for run in following
+        ]
+        manager.shutdown()
+
+    def test_a_defect_of_the_thread_itself_fails_what_it_had_in_hand_and_it_goes_on(self, store, library, images):
+        is_broken = threading.Event()
+
+        def read_clock() -> float:
+            if is_broken.is_set() and threading.current_thread() is not threading.main_thread():
+                is_broken.clear()
+                raise ArithmeticError("the clock stands still")
+            return time.monotonic()
+
+        manager = RunManager(store, library, clock=read_clock)
+        ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(6)]
+        wait_for_evaluations(manager, ids[0], 1)
+        is_broken.set()
+        for run in wait_for_end(manager, *ids):
+            assert (run.status, str(run.message)) == (RunStatus.FAILED, PROGRAM)
+            assert "the clock stands still" in run.traceback
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert timeless(following.evaluations) == train_alone(SHORT, images)
+        manager.shutdown()
+
+    def test_a_loading_thread_that_dies_fails_the_runs_that_wait_for_it(self, store, home, images):
+        def find_home() -> Path:
+            if threading.current_thread().name == "load Shapes":
+                raise SystemExit(1)
+            return home
+
+        manager = RunManager(store, ImageLibrary(find_home))
+        (failed,) = wait_for_end(manager, *submit(manager, vary(SHORT, dataset="Shapes")))
+        assert (failed.status, str(failed.message)) == (RunStatus.FAILED, PROGRAM)
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert timeless(following.evaluations) == train_alone(SHORT, images)
+        manager.shutdown()
+
+    def test_images_that_vanish_while_their_run_waits_fail_it_and_no_other(self, store, home, tmp_path, images):
+        data = tmp_path / "data"
+        shutil.copytree(home / "stripes", data / "stripes")
+        shutil.copytree(home / "stripes", data / "gone")
+        manager = RunManager(store, ImageLibrary(lambda: data), max_active=1)
+        (first,) = submit(manager, LONG)
+        (second,) = submit(manager, vary(SHORT, dataset="gone"))
+        shutil.rmtree(data / "gone")
+        manager.stop(first, owner=ME)
+        (failed,) = wait_for_end(manager, second)
+        assert failed.status is RunStatus.FAILED
+        assert str(failed.message).startswith("dataset is gone: it must be one of ")
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert timeless(following.evaluations) == train_alone(SHORT, images)
+        manager.shutdown()
+
+    def test_what_cannot_be_kept_is_left_out_and_the_next_run_is_stored(self, store, library, caplog):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
+            for progress in train_on(recipes, images, device):
+                if recipes[0].seed == 13:
+                    broken = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
+                    progress = replace(progress, evaluations=broken)
+                yield progress
+
+        manager = RunManager(store, library, train=train)
+        (broken,) = submit(manager, vary(LONG, seed=13))
+        wait_for_evaluations(manager, broken, 1)
+        wait_until(lambda: f"Run {broken} can no longer be stored." in caplog.text)
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert len(following.evaluations) == 3
+        manager.shutdown()
+
+    def test_a_run_whose_last_measures_cannot_be_kept_ends_in_the_store_all_the_same(self, store, library):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
+            for progress in train_on(recipes, images, device):
+                last = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
+                yield replace(progress, evaluations=last) if progress.over else progress
+
+        manager = RunManager(store, library, train=train)
+        (run,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert (run.status, str(run.message)) == (
+            RunStatus.FINISHED,
+            "What this run measured last could not be stored; what was stored before is kept.",
+        )
+        wait_until(lambda: manager._roster.members == {})
+        manager.shutdown()
+
+    def test_a_run_that_is_submitted_while_groups_are_counted_breaks_no_count(self):
+        """As a thread that counts them comes to a run, another one adds a run, if it may."""
+        roster = Roster()
+        runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
+
+        def add(member: Member) -> None:
+            if roster.lock.acquire(blocking=False):
+                roster.members[member.run.id] = member
+                roster.lock.release()
+
+        class Watched(Member):
+            def __getattribute__(self, name: str) -> object:
+                if name == "run":
+                    adding = threading.Thread(target=add, args=(late,))
+                    adding.start()
+                    adding.join()
+                return super().__getattribute__(name)
+
+        group = Group()
+        late = Member(runs[2], group, position=2)
+        group.members = [Watched(run, group, position) for position, run in enumerate(runs[:2])]
+        roster.members = {run.id: member for run, member in zip(runs, group.members, strict=False)}
+        assert roster.groups() == [group]
+        assert list(roster.members) == ["0", "1"]
+
+    def test_a_full_disk_takes_one_line_of_the_log_for_a_picture(self, store, library, caplog):
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", "/srv/runs/sights")
+
+        store.sights.write = refuse
+        manager = RunManager(store, library)
+        (run,) = wait_for_end(manager, *submit(manager, SHORT))
+        manager.shutdown()
+        (record,) = [record for record in caplog.records if "sees" in record.message]
+        assert record.message == f"What run {run.id} sees could not be stored: No space left on device"
+        assert record.exc_info is None

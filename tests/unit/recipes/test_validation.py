@@ -1,0 +1,271 @@
+"""What no recipe may be is refused, and each thing that is wrong has its sentence."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from mlpcore.recipes.recipe import (
+    OPTIMIZERS,
+    SCHEDULERS,
+    SGD,
+    Change,
+    OneCycleLR,
+    Recipe,
+)
+from mlpcore.recipes.validation import find_limits, find_problems
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary(max_size=5)
+    | st.sampled_from([10**400, -(10**4000), "SGD", "none", "StepLR", Recipe(), SGD(), object()]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = sorted(
+    {"name", "step", *Recipe.model_fields}
+    | {field for kind in (OPTIMIZERS | SCHEDULERS).values() for field in kind.model_fields}
+)
+
+
+def refused(**knobs: object) -> list[str]:
+    """The sentences with which a recipe of these knobs is refused."""
+    with pytest.raises(ValidationError) as caught:
+        Recipe.model_validate(knobs)
+    return [str(sentence) for _, sentence in find_problems(caught.value)]
+
+
+def names(**knobs: object) -> list[str]:
+    """The fields that are named where a recipe of these knobs is refused."""
+    with pytest.raises(ValidationError) as caught:
+        Recipe.model_validate(knobs)
+    return [name for name, _ in find_problems(caught.value)]
+
+
+BOUNDS = [
+    ("Recipe", "train_size", 1, 10_000_000),
+    ("Recipe", "validation_size", 0, 1_000_000),
+    ("Recipe", "label_noise", 0.0, 1.0),
+    ("Recipe", "dropout", 0.0, 0.95),
+    ("Recipe", "batch_size", 1, 100_000),
+    ("Recipe", "train_iter", 1, 200_000),
+    ("Recipe", "eval_every", 1, 1_000_000),
+    ("Recipe", "seed", 0, 2**32 - 1),
+    *((name, "lr", 1e-6, 10.0) for name in OPTIMIZERS),
+    *((name, "weight_decay", 0.0, 1.0) for name in OPTIMIZERS),
+    *((name, "eps", 1e-12, 0.1) for name in ("Adam", "AdamW", "RMSprop", "Adagrad")),
+    *((name, "momentum", 0.0, 0.999) for name in ("SGD", "RMSprop")),
+    ("RMSprop", "alpha", 0.0, 0.9999),
+    ("Adagrad", "lr_decay", 0.0, 1.0),
+    *((name, "warmup_iters", 0, 100_000) for name in SCHEDULERS),
+    *((name, "start_factor", 1e-4, 1.0) for name in SCHEDULERS),
+    ("StepLR", "step_size", 1, 1_000_000),
+    ("StepLR", "gamma", 1e-4, 1.0),
+    ("MultiStepLR", "gamma", 1e-4, 1.0),
+    ("CosineAnnealingLR", "T_max", 1, 1_000_000),
+    ("CosineAnnealingLR", "eta_min", 0.0, 1.0),
+    ("ExponentialLR", "gamma", 0.9, 1.0),
+    ("OneCycleLR", "pct_start", 0.01, 0.99),
+    ("OneCycleLR", "div_factor", 1.0, 1e4),
+    ("OneCycleLR", "final_div_factor", 1.0, 1e6),
+    ("Change", "lr", 1e-6, 10.0),
+    ("Change", "momentum", 0.0, 0.999),
+    ("Change", "weight_decay", 0.0, 1.0),
+]
+KINDS = {"Recipe": Recipe, "Change": Change} | OPTIMIZERS | SCHEDULERS
+
+
+def place(kind: str, field: str, value: object) -> dict[str, object]:
+    """A recipe, as a dict, in which one field has this value and everything else fits it."""
+    recipe: dict[str, object] = {"train_iter": 200_000, "eval_every": 1000}
+    if kind == "Recipe":
+        return recipe | {"train_iter": {"train_iter": value}.get(field, 1000)} | {field: value}
+    if kind == "Change":
+        return recipe | {"optimizer": {"name": "SGD", "nesterov": False}, "changes": [{"step": 1, field: value}]}
+    if kind in OPTIMIZERS:
+        off = {"nesterov": False} if kind == "SGD" else {}
+        return recipe | {"optimizer": {"name": kind, field: value} | off}
+    return recipe | {"scheduler": {"name": kind, field: value}}
+
+
+def held(recipe: Recipe, kind: str, field: str) -> object:
+    """What the recipe of `place` holds there."""
+    parts = {"Recipe": recipe, recipe.optimizer.name: recipe.optimizer, recipe.scheduler.name: recipe.scheduler}
+    return getattr(recipe.changes[0] if kind == "Change" else parts[kind], field)
+
+
+def test_the_table_of_bounds_names_every_field_that_has_some():
+    listed = {(kind, field) for kind, field, _, _ in BOUNDS}
+    for kind, model in KINDS.items():
+        for field in set(model.model_fields) - {"hidden_sizes", "milestones", "betas", "step"}:
+            try:
+                find_limits(model, field)
+            except KeyError:
+                continue
+            assert (kind, field) in listed
+
+
+@pytest.mark.parametrize(("kind", "field", "low", "high"), BOUNDS)
+def test_a_value_at_a_bound_is_kept_and_one_just_outside_is_refused_with_the_range(kind, field, low, high):
+    assert find_limits(KINDS[kind], field) == (low, high)
+    for bound in (low, high):
+        assert held(Recipe.model_validate(place(kind, field, bound)), kind, field) == bound
+    whole = isinstance(low, int)
+    outside = (low - 1, high + 1) if whole else (math.nextafter(low, -math.inf), math.nextafter(high, math.inf))
+    for value in outside:
+        (sentence,) = refused(**place(kind, field, value))
+        assert sentence.startswith(f"{field} is {value}: it must be a {'whole ' if whole else ''}number from ")
+
+
+@pytest.mark.parametrize(("kind", "field"), [bound[:2] for bound in BOUNDS])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, "3", True, [[[]]], {}, 10**400, pytest.param(-(10**5000), id="huge"), b"1"]
+)
+def test_what_is_no_number_is_refused_by_the_fields_name(kind, field, value):
+    assert names(**place(kind, field, value)) == ["changes" if kind == "Change" else field]
+    (sentence,) = refused(**place(kind, field, value))
+    assert sentence.startswith(f"{field} is ")
+    assert "it must be a " in sentence
+    assert len(sentence) < 130
+
+
+@pytest.mark.parametrize("value", [0.5, 1e300])
+def test_a_fraction_is_no_whole_number(value):
+    assert refused(batch_size=value) == [f"batch_size is {value!r}: it must be a whole number from 1 to 100,000."]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "sentence"),
+    [
+        ({"batch_size": 0}, "batch_size is 0: it must be a whole number from 1 to 100,000."),
+        ({"dropout": 0.96}, "dropout is 0.96: it must be a number from 0 to 0.95."),
+        ({"seed": True}, "seed is True: it must be a whole number from 0 to 4,294,967,295."),
+        (
+            {"seed": 10**4000},
+            "seed is > 10^30: it must be a whole number from 0 to 4,294,967,295.",
+        ),
+        ({"optimizer": {"name": "SGD", "lr": 11.0}}, "lr is 11.0: it must be a number from 1e-6 to 10."),
+        ({"optimizer": {"name": "SGD", "lr": "3"}}, "lr is 3: it must be a number from 1e-6 to 10."),
+        ({"optimizer": {"name": "SGD", "lr": math.nan}}, "lr is nan: it must be a number from 1e-6 to 10."),
+        ({"optimizer": {"name": "SGD", "nesterov": 1}}, "nesterov is 1: it must be true or false."),
+        (
+            {"optimizer": {"name": "SGD", "momentum": 0.0}},
+            "nesterov is on while momentum is 0: it needs a momentum above 0.",
+        ),
+        ({"optimizer": {"name": "Adam", "betas": [0.9]}}, "betas is (0.9,): it must be two numbers from 0 to 0.9999."),
+        ({"optimizer": {"name": "Adam", "betas": [0.9, 1]}}, "betas is 1: it must be a number from 0 to 0.9999."),
+        (
+            {"optimizer": {"name": "Muon"}},
+            "optimizer is Muon: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad.",
+        ),
+        (
+            {"scheduler": {"name": "Foo"}},
+            "scheduler is Foo: it must be one of none, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, "
+            "OneCycleLR.",
+        ),
+        ({"optimizer": {"name": "Adam", "momentum": 0.9}}, "momentum is no knob of Adam."),
+        ({"learning_rate": 0.1}, "learning_rate is no knob of a recipe."),
+        ({"activation": "gelu"}, "activation is gelu: it must be one of sigmoid, tanh, relu."),
+        ({"hidden_sizes": []}, "hidden_sizes has 0 values: it must have 1 to 6."),
+        ({"hidden_sizes": [1] * 7}, "hidden_sizes has 7 values: it must have 1 to 6."),
+        ({"hidden_sizes": [8, 0]}, "hidden_sizes is 0: it must be a whole number from 1 to 4,096."),
+        (
+            {"scheduler": {"name": "MultiStepLR", "milestones": [5, 5]}},
+            "milestones is [5, 5]: each milestone must be larger than the one before it.",
+        ),
+        (
+            {"hidden_sizes": [4096, 4096]},
+            "hidden_sizes is 4096, 4096: that makes 29,360,128 weights, and at most 20,000,000 are trained.",
+        ),
+        (
+            {"dataset": "../secret"},
+            "dataset is ../secret: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.",
+        ),
+        (
+            {"train_iter": 200_000, "eval_every": 39},
+            "eval_every is 39: with 200,000 iterations it must be at least 40, since a run keeps 5,000 evaluations.",
+        ),
+        ({"changes": [{"step": 1}]}, "changes has one without lr, momentum or weight_decay."),
+        (
+            {"changes": [{"step": 3000, "lr": 0.1}]},
+            "changes has one at step 3,000: it must lie between 0 and 2,999.",
+        ),
+        (
+            {"changes": [{"step": 7, "lr": 0.1}, {"step": 7, "lr": 0.2}]},
+            "changes has one at step 7: it must lie between 8 and 2,999.",
+        ),
+        (
+            {"optimizer": {"name": "Adam"}, "changes": [{"step": 7, "momentum": 0.1}]},
+            "changes sets momentum: Adam has no such knob.",
+        ),
+        (
+            {"changes": [{"step": 7, "momentum": 0.0}]},
+            "nesterov is on while momentum is 0: it needs a momentum above 0.",
+        ),
+        (
+            {"train_iter": 3, "scheduler": {"name": "OneCycleLR"}},
+            "train_iter leaves 3 iterations to OneCycleLR: both its climb and its descent need more than 1.",
+        ),
+    ],
+)
+def test_a_refusal_says_field_value_and_what_is_allowed(knobs, sentence):
+    assert refused(**knobs) == [sentence]
+
+
+def test_every_thing_wrong_is_named_at_once():
+    found = names(batch_size=0, seed=-1, optimizer={"name": "SGD", "lr": 0.0}, nonsense=1)
+    assert sorted(found) == ["batch_size", "lr", "nonsense", "seed"]
+
+
+def test_more_changes_than_a_recipe_holds_are_refused():
+    changes = [{"step": step, "lr": 0.1} for step in range(1001)]
+    assert refused(changes=changes) == ["changes has 1001 values: it must have 0 to 1000."]
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "..", "a/b", "a\\b", "a\n", "x" * 41, "https://x", "\ud800"])
+def test_a_data_set_is_a_plain_name(name):
+    assert names(dataset=name) == ["dataset"]
+
+
+def read_sentences(validate: Callable[[object], Recipe], junk: object) -> list[str]:
+    """What is said against junk; nothing where it happens to be a recipe."""
+    try:
+        validate(junk)
+    except ValidationError as error:
+        return [str(sentence) for _, sentence in find_problems(error)]
+    return ["It is a recipe."]
+
+
+@given(junk=JUNK)
+def test_junk_raises_nothing_but_a_validation_error_whose_every_part_has_a_sentence(junk):
+    found = read_sentences(Recipe.model_validate, junk)
+    assert found
+    assert all(0 < len(sentence) < 300 for sentence in found)
+
+
+@given(knobs=st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), JUNK, max_size=4), data=st.data())
+def test_junk_in_the_fields_has_its_sentences_too(knobs, data):
+    for part, kinds in (("optimizer", OPTIMIZERS), ("scheduler", SCHEDULERS)):
+        if data.draw(st.booleans()):
+            inner = data.draw(st.dictionaries(st.sampled_from(FIELDS), JUNK, max_size=3))
+            knobs = knobs | {part: inner | {"name": data.draw(st.sampled_from(sorted(kinds)))}}
+    found = read_sentences(Recipe.model_validate, knobs)
+    assert found
+    assert all(0 < len(sentence) < 300 for sentence in found)
+
+
+@given(text=st.text() | JUNK.map(repr))
+def test_a_text_that_is_no_recipe_raises_nothing_but_a_validation_error(text):
+    assert all(read_sentences(Recipe.model_validate_json, text))
+
+
+def test_one_cycle_with_its_smallest_climb_is_taken():
+    assert Recipe(train_iter=4, scheduler=OneCycleLR()).train_iter == 4
+    assert names(train_iter=103, scheduler={"name": "OneCycleLR", "warmup_iters": 100}) == ["train_iter"]

@@ -1,0 +1,190 @@
+"""A database that is opened: made, brought up to date, or refused in a sentence and left as it was."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+from mlpcore.runs.engine import explained, open_engine
+from mlpcore.runs.migrations import MIGRATIONS, migrate
+from mlpcore.runs.records import RunStatus
+from mlpcore.runs.store import SORTS, RunStore, StoreError
+from tests.support.stores import RECIPE, evaluation, run
+
+
+class TestOpening:
+    def test_home_is_where_the_environment_says(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "a" / "b"))
+        RunStore().close()
+        assert (tmp_path / "a" / "b" / "runs.sqlite3").is_file()
+
+    def test_folder_that_cannot_be_made_gives_a_sentence_without_its_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "file" / "home"))
+        with pytest.raises(StoreError, match="The folder of the runs cannot be made") as caught:
+            RunStore()
+        assert str(tmp_path) not in str(caught.value)
+
+    def test_address_that_cannot_be_opened_gives_a_sentence_without_its_path(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match="cannot be opened: allow this program") as caught:
+            RunStore(f"sqlite:///{tmp_path / 'missing' / 'runs.db'}")
+        assert str(tmp_path) not in str(caught.value)
+
+    def test_file_that_is_no_database_gives_a_sentence_and_is_left_alone(self, tmp_path: Path) -> None:
+        (tmp_path / "runs.db").write_text("something else " * 100)
+        with pytest.raises(StoreError, match="is not a database"):
+            RunStore(f"sqlite:///{tmp_path / 'runs.db'}")
+        assert (tmp_path / "runs.db").read_text() == "something else " * 100
+
+    @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?uri=true"])
+    def test_database_in_memory_is_refused(self, url: str) -> None:
+        with pytest.raises(ValueError, match="a SQLite database must be a file"):
+            RunStore(url)
+
+    @pytest.mark.parametrize("url", ["nonsense", "nosuchdatabase://user:hunter2@host/runs"])
+    def test_address_of_no_known_database_is_refused_without_its_password(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"^url ") as caught:
+            RunStore(url)
+        assert "hunter2" not in str(caught.value)
+
+    def test_read_only_folder_gives_a_sentence(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'runs.db'}"
+        with closing(RunStore(url)) as store:
+            store.create(run())
+        for path in (tmp_path / "runs.db", tmp_path):
+            path.chmod(path.stat().st_mode & 0o555)
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("needs a user whom a read-only folder stops: not root")
+        try:
+            with pytest.raises(StoreError, match="allow this program to"), closing(RunStore(url)) as store:
+                store.create(run("b"))
+        finally:
+            tmp_path.chmod(0o700)
+        (tmp_path / "runs.db").chmod(0o600)
+        with closing(RunStore(url)) as store:
+            assert store.list_runs() == [run()]
+
+
+class TestMigrations:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "runs.db"
+
+    @pytest.fixture
+    def engine(self, file: Path) -> Iterator[Engine]:
+        engine = open_engine(make_url(f"sqlite:///{file}"))
+        yield engine
+        engine.dispose()
+
+    def test_database_of_version_1_opens(self, engine: Engine, file: Path) -> None:
+        migrate(engine, migrations=MIGRATIONS[:1])
+        with closing(RunStore(f"sqlite:///{file}")) as store:
+            store.create(run(evaluations=(evaluation(1),)))
+            assert store.get("a") == run(evaluations=(evaluation(1),))
+
+    def test_what_version_1_had_is_kept_and_can_be_searched(self, engine: Engine, file: Path) -> None:
+        migrate(engine, migrations=MIGRATIONS[:1])
+        first = evaluation(1)
+        with engine.begin() as connection:
+            values = {"id": "old", "name": "old", "recipe": RECIPE.model_dump_json(), "status": "finished"}
+            values |= {"created": 1.5, "owner": "ann", "step": 2, "seconds": 3.5, "device": "cpu", "versions": "{}"}
+            values |= {"message": "At {step}: 50 %.", "traceback": "t", "server": ""}
+            for run_id, recipe in (("old", values["recipe"]), ("odd", "of another form")):
+                row = values | {"id": run_id, "recipe": recipe}
+                columns = ", ".join(row), ", ".join(f":{name}" for name in row)
+                connection.execute(text(f"INSERT INTO runs ({columns[0]}) VALUES ({columns[1]})"), row)
+            for step, accuracy in ((1, 0.1), (2, 0.6), (3, 0.4)):
+                row = (step, first.train_loss, 1.9, 0.2, 2.1, accuracy, 0.01, 0.01)
+                connection.execute(text(f"INSERT INTO evaluations VALUES ('old', {', '.join(map(str, row))})"))
+        with closing(RunStore(f"sqlite:///{file}")) as store:
+            old = store.get("old")
+            (listed,), _total = store.search(dataset="Shapes", optimizer="Adam", sort="best_acc")
+            assert store.count() == 2
+        assert (listed.run.id, listed.best_acc, listed.last_acc) == ("old", 0.6, 0.4)
+        kept = replace(run("old", name="old", status=RunStatus.FINISHED, created=1.5, owner="ann", step=2, seconds=3.5))
+        kept = replace(kept, device="cpu", versions={}, message=old.message, traceback="t")
+        assert str(old.message) == "At {step}: 50 %."
+        assert replace(old, evaluations=()) == kept
+        assert old.evaluations[0] == replace(first, weight_norms=(), val_loss=None, val_acc=None)
+        assert [one.test_acc for one in old.evaluations] == [0.1, 0.6, 0.4]
+
+    def test_each_step_is_applied_once_in_order_and_recorded(self, engine: Engine) -> None:
+        def add_second(connection: object) -> None:
+            connection.execute(text("CREATE TABLE second (x INTEGER)"))
+
+        migrate(engine)
+        for _ in range(2):
+            migrate(engine, migrations=(*MIGRATIONS, add_second))
+        with engine.connect() as connection:
+            applied = connection.execute(text("SELECT number, name FROM schema_versions ORDER BY number")).all()
+        assert applied == [
+            (1, "keep_runs_and_evaluations"),
+            (2, "keep_validation_norms_notes_and_stars"),
+            (3, "find_data_sets_by_an_index"),
+            (4, "keep_messages_as_template_and_values"),
+            (5, "keep_what_a_run_continues"),
+            (6, "add_second"),
+        ]
+
+    def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:
+        def fail_halfway(connection: object) -> None:
+            connection.execute(text("CREATE TABLE half (x INTEGER)"))
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            migrate(engine, migrations=(*MIGRATIONS, fail_halfway))
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT max(number) FROM schema_versions")) == len(MIGRATIONS)
+            assert connection.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = 'half'")) == 0
+
+    def test_newer_database_gives_a_sentence_and_is_left_untouched(self, engine: Engine, file: Path) -> None:
+        migrate(engine, migrations=(*MIGRATIONS, lambda _: None))
+        engine.dispose()
+        before = file.read_bytes()
+        newer = len(MIGRATIONS) + 1
+        with pytest.raises(StoreError, match=rf"newer version .*its schema is {newer}, this one knows {newer - 1}"):
+            RunStore(f"sqlite:///{file}")
+        assert file.read_bytes() == before
+        assert [path.name for path in file.parent.iterdir()] == ["runs.db"]
+
+    def test_lists_are_read_off_an_index(self, engine: Engine) -> None:
+        migrate(engine)
+        for condition in ("", "WHERE owner = 'ann'", "WHERE status = 'running'"):
+            with engine.connect() as connection:
+                query = f"EXPLAIN QUERY PLAN SELECT * FROM runs {condition} ORDER BY created DESC, id DESC LIMIT 50"
+                plan = " ".join(row.detail for row in connection.execute(text(query)))
+            assert "USING INDEX" in plan
+            assert "TEMP B-TREE" not in plan
+
+    @pytest.mark.parametrize("sort", SORTS)
+    def test_what_history_asks_is_read_off_an_index(self, file: Path, sort: str) -> None:
+        with closing(RunStore(f"sqlite:///{file}")) as store:
+            asked: list[tuple[str, object]] = []
+            event.listen(store._engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
+            store.search(sort=sort)
+            store.list_datasets()
+            with store._engine.connect() as connection:
+                for query, values in [one for one in asked if one[0].startswith("SELECT")]:
+                    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values).all()
+                    plan = " ".join(row.detail for row in rows)
+                    assert "INDEX runs_by_" in plan, (query, plan)
+                    assert "TEMP B-TREE" not in plan
+
+
+def test_error_without_a_sentence_of_its_own_names_its_kind() -> None:
+    engine = create_engine("sqlite://")
+    with (
+        engine.connect() as connection,
+        pytest.raises(StoreError, match=r"could not be used \(OperationalError\)") as caught,
+        explained(),
+    ):
+        connection.execute(text("SELECT nothing"))
+    engine.dispose()
+    assert caught.value.sentence.values == {"error": "OperationalError"}

@@ -1,0 +1,107 @@
+"""Lists of stored runs: sorted, searched, counted, and what is left out of them."""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.runs.records import RunStatus
+from mlpcore.runs.store import RunStore
+from tests.support.stores import evaluation, run
+
+
+@pytest.fixture
+def store(open_store: Callable[[], RunStore]) -> RunStore:
+    return open_store()
+
+
+class TestLists:
+    def test_list_is_newest_first_without_evaluations_and_in_pages(self, store: RunStore) -> None:
+        for created, run_id in enumerate(["old", "middle", "new"]):
+            store.create(run(run_id, created=float(created), evaluations=(evaluation(1),)))
+        assert [listed.id for listed in store.list_runs()] == ["new", "middle", "old"]
+        assert [listed.id for listed in store.list_runs(limit=2)] == ["new", "middle"]
+        assert store.list_runs()[0].evaluations == ()
+        with pytest.raises(ValueError, match="limit is 0"):
+            store.list_runs(limit=0)
+
+    def test_a_list_keeps_to_an_owner(self, store: RunStore) -> None:
+        store.create(run("a", owner="ann"))
+        store.create(run("b", owner="bob", status=RunStatus.QUEUED))
+        store.create(run("c", owner="bob", status=RunStatus.FINISHED))
+        assert [listed.id for listed in store.list_runs(owner="bob")] == ["c", "b"]
+        assert store.list_runs(owner="eve") == []
+        assert store.count() == 3
+
+    @pytest.fixture
+    def searched(self, store: RunStore) -> RunStore:
+        """Three runs: a of 50 %, b of 70 % and later 60 %, starred, with a note, c without evaluations."""
+        measured = [replace(evaluation(step), test_acc=acc) for step, acc in ((1, 0.5), (2, 0.7), (3, 0.6))]
+        store.create(run("a", name="beta", created=1.0, seconds=5.0, evaluations=tuple(measured[:1])))
+        other = Recipe(dataset="zoo", optimizer=SGD(lr=0.1))
+        store.create(run("b", name="Alpha", created=2.0, seconds=9.0, recipe=other, note="100%_sure", starred=True))
+        store.update("b", evaluations=measured[:2])
+        store.update("b", evaluations=measured[2:], status=RunStatus.FINISHED)
+        store.create(run("c", name="gamma", created=3.0, status=RunStatus.FAILED))
+        return store
+
+    @pytest.mark.parametrize(
+        ("asked", "found"),
+        [
+            ({}, "cba"),
+            ({"descending": False}, "abc"),
+            ({"sort": "best_acc"}, "bac"),
+            ({"sort": "last_acc"}, "bac"),
+            ({"sort": "seconds", "descending": False}, "cab"),
+            ({"sort": "name", "descending": False}, "bac"),
+            ({"dataset": "zoo"}, "b"),
+            ({"optimizer": "Adam"}, "ca"),
+            ({"statuses": [RunStatus.FINISHED, RunStatus.FAILED]}, "cb"),
+            ({"least_best_acc": 0.65}, "b"),
+            ({"words": "ALPHA"}, "b"),
+            ({"words": "SURE"}, "b"),
+            ({"words": "%"}, "b"),
+            ({"words": "0%_s"}, "b"),
+            ({"words": "_"}, "b"),
+            ({"words": "nothing"}, ""),
+            ({"starred": True}, "b"),
+            ({"starred": True, "optimizer": "Adam"}, ""),
+        ],
+    )
+    def test_search_sorts_and_filters_by_what_lists_show(self, searched: RunStore, asked: dict, found: str) -> None:
+        listed, total = searched.search(**asked)
+        assert [one.run.id for one in listed] == list(found)
+        assert total == len(found)
+
+    def test_search_returns_a_page_with_the_accuracies_and_how_many_there_are(self, searched: RunStore) -> None:
+        (first, second), total = searched.search(limit=2, offset=1)
+        assert total == 3
+        assert (first.run.id, first.best_acc, first.last_acc, first.run.evaluations) == ("b", 0.7, 0.6, ())
+        assert (second.run.id, second.best_acc, second.last_acc) == ("a", 0.5, 0.5)
+        (newest, *_), _total = searched.search()
+        assert (newest.best_acc, newest.last_acc) == (None, None)
+        with pytest.raises(ValueError, match="sort is 'recipe': it must be one of created, name"):
+            searched.search(sort="recipe")
+
+    def test_data_sets_of_the_runs_are_listed_once(self, searched: RunStore) -> None:
+        assert searched.list_datasets() == ["Shapes", "zoo"]
+
+    def test_unreadable_recipe_hides_its_own_run_only(
+        self, store: RunStore, store_file: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for run_id in ("a", "b", "c"):
+            store.create(run(run_id))
+        with closing(sqlite3.connect(store_file, isolation_level=None)) as database:
+            database.execute("""UPDATE runs SET recipe = '{"optimizer": {"name": "Lion"}}' WHERE id = 'a'""")
+            database.execute("UPDATE runs SET recipe = 'no JSON' WHERE id = 'b'")
+        with caplog.at_level(logging.WARNING):
+            assert [listed.id for listed in store.list_runs() + store.list_runs()] == ["c", "c"]
+        assert len(caplog.records) == 2  # said once a run, not at each look
+        assert store.count() == 3
+        with pytest.raises(ValueError, match="Run a was stored in a form that this version cannot read"):
+            store.get("a")

@@ -1,0 +1,188 @@
+"""One database and several threads or processes; what needs one to die or a disk to fill does so for real."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from mlpcore.runs.records import RunStatus
+from mlpcore.runs.store import RunStore, StoreError
+from tests.support.paths import ROOT
+from tests.support.stores import evaluation, run
+
+CHILD = """
+import sys
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.store import RunStore
+
+def evaluation(step):
+    return Evaluation(step, 2.0, 2.0, 0.1, 2.0, 0.1, 0.01, step / 100)
+
+def run(id, status=RunStatus.RUNNING):
+    return Run(id=id, name=id, recipe=Recipe(), status=status, created=0.0)
+"""
+
+
+def start_child(script: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", CHILD + script, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def store(open_store: Callable[[], RunStore]) -> RunStore:
+    return open_store()
+
+
+class TestSharing:
+    def test_threads_write_and_read_at_once(self, store: RunStore) -> None:
+        runs, points = ("a", "b", "c", "d"), 50
+        done = threading.Event()
+
+        def write(run_id: str) -> None:
+            store.create(run(run_id))
+            for step in range(1, points + 1):
+                store.add_evaluations(run_id, [evaluation(step)])
+            store.update(run_id, status=RunStatus.FINISHED)
+
+        def read() -> int:
+            reads = 0
+            while not done.is_set():
+                for listed in store.list_runs():
+                    seen = store.get(listed.id)
+                    # of one moment: the run's step is that of its last evaluation, and a run that is over has all
+                    assert seen.step == (seen.latest.step if seen.latest else 0) == len(seen.evaluations)
+                    assert not seen.status.is_over or seen.step == points
+                    reads += 1
+            return reads
+
+        with ThreadPoolExecutor(len(runs) + 1) as threads:
+            reader = threads.submit(read)
+            writers = [threads.submit(write, run_id) for run_id in runs]
+            wait(writers)
+            done.set()
+        for writer in writers:
+            writer.result()
+        assert reader.result() > 0
+        assert [len(store.get(run_id).evaluations) for run_id in runs] == [points] * 4
+
+    def test_killed_process_leaves_its_evaluations_and_its_runs_are_interrupted(
+        self, store_url: str | None, open_store: Callable[[], RunStore]
+    ) -> None:
+        script = """
+store = RunStore(sys.argv[1] or None)
+store.create(run("over", RunStatus.FINISHED))
+store.create(run("waiting", RunStatus.QUEUED))
+store.create(run("going on"))
+for step in range(1, 101):
+    store.add_evaluations("going on", [evaluation(step)])
+print("stored", flush=True)
+sys.stdin.read()
+"""
+        with start_child(script, store_url or "") as child:
+            assert child.stdout.readline() == "stored\n"
+            store = open_store()
+            assert store.mark_interrupted() == []  # it is alive, and nobody takes its runs
+            child.kill()
+        assert sorted(store.mark_interrupted()) == ["going on", "waiting"]
+        assert store.mark_interrupted() == []
+        kept = store.get("going on")
+        assert (kept.status, kept.step, len(kept.evaluations)) == (RunStatus.INTERRUPTED, 100, 100)
+        assert str(kept.message).startswith("The program ended while this run was going on")
+        assert store.get("over").status is RunStatus.FINISHED
+
+    def test_store_that_was_closed_counts_as_dead_and_an_open_one_as_alive(
+        self, open_store: Callable[[], RunStore]
+    ) -> None:
+        first, second = open_store(), open_store()
+        first.create(run("a"))
+        second.create(run("b"))
+        assert first.mark_interrupted() == second.mark_interrupted() == []
+        first.close()
+        assert second.mark_interrupted() == ["a"]
+        assert second.get("b").status is RunStatus.RUNNING
+
+    def test_dead_processes_leave_no_files_behind(
+        self, store_url: str | None, store: RunStore, store_file: Path
+    ) -> None:
+        folder = store_file.with_name(f"{store_file.name}-servers")
+        with start_child("RunStore(sys.argv[1] or None).create(run('x')); sys.stdin.read()", store_url or "") as child:
+            child.stdin.close()
+        store.create(run("a"))
+        store.mark_interrupted()
+        assert len(list(folder.iterdir())) == 1
+        store.close()
+        assert list(folder.iterdir()) == []
+
+    def test_processes_that_start_at_once_on_no_file_share_it(self, store_url: str | None) -> None:
+        script = """
+print("ready", flush=True)
+sys.stdin.readline()
+store = RunStore(sys.argv[1] or None)
+store.create(run(sys.argv[2], RunStatus.FINISHED))
+store.close()
+"""
+        children = [start_child(script, store_url or "", name) for name in "abcd"]
+        for child in children:
+            assert child.stdout.readline() == "ready\n"
+        for child in children:
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        for child in children:
+            child.communicate()
+        assert [child.returncode for child in children] == [0, 0, 0, 0]
+        with closing(RunStore(store_url)) as store:
+            assert sorted(kept.id for kept in store.list_runs()) == ["a", "b", "c", "d"]
+
+    def test_database_locked_by_another_gives_a_sentence_and_the_write_can_be_repeated(
+        self, store: RunStore, store_file: Path
+    ) -> None:
+        store.create(run())
+        with closing(sqlite3.connect(store_file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="Another program keeps the database of the runs locked"):
+                store.add_evaluations("a", [evaluation(1)])
+            with pytest.raises(StoreError, match="Another program keeps the database of the runs locked"):
+                store.update("a", step=1, hasty=True)
+            assert store.get("a").evaluations == ()  # reading goes on
+        store.add_evaluations("a", [evaluation(1)])
+        assert store.get("a").evaluations == (evaluation(1),)
+
+    def test_full_disk_gives_a_sentence_and_keeps_what_was_stored(
+        self, store: RunStore, open_store: Callable[[], RunStore]
+    ) -> None:
+        store.create(run())
+        store.add_evaluations("a", [evaluation(1)])
+
+        def allow_no_more_pages(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute("PRAGMA max_page_count = 1").close()
+
+        event.listen(Engine, "connect", allow_no_more_pages)
+        try:
+            full = open_store()
+            with pytest.raises(StoreError, match="The disk is full"):
+                full.add_evaluations("a", [evaluation(step) for step in range(2, 2000)])
+            assert full.get("a").evaluations == (evaluation(1),)
+        finally:
+            event.remove(Engine, "connect", allow_no_more_pages)
+        store.add_evaluations("a", [evaluation(2)])
+        assert store.get("a").step == 2
+
+    def test_closed_store_says_so(self, store: RunStore) -> None:
+        store.close()
+        store.close()
+        with pytest.raises(StoreError, match="The store of the runs is closed"):
+            store.count()

@@ -1,0 +1,129 @@
+"""The rules of the house, held against the code: who may import whom, what works without torch, what is pinned."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+FOLDERS = ("mlpcore", "pages", "tests", ".ci", ".streamlit")
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """The dotted names that are imported anywhere below; `from a import b` gives a.b."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@cache
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def packages(file: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(parse(file))}
+
+
+def python_files(*folders: str) -> list[Path]:
+    files = [
+        file
+        for folder in folders
+        for file in ([ROOT / folder] if folder.endswith(".py") else sorted((ROOT / folder).rglob("*.py")))
+    ]
+    assert files, folders
+    return files
+
+
+def in_fresh_python(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def modules(*folders: str) -> list[str]:
+    """The importable modules below folders of the project, by dotted name."""
+    files = [file.relative_to(ROOT).with_suffix("") for file in python_files(*folders)]
+    return [".".join(file.parts).removesuffix(".__init__") for file in files if file.stem != "__main__"]
+
+
+def test_imports_keep_to_the_contracts_in_pyproject_toml():
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("missing", "folder"), [("torch", "pages/components"), ("streamlit", "mlpcore")])
+def test_every_module_imports_without(missing, folder):
+    code = f"import sys, importlib; sys.path.insert(0, '.'); sys.modules[{missing!r}] = None\n"
+    result = in_fresh_python(code + f"for name in {modules(folder)}: importlib.import_module(name)")
+    assert result.returncode == 0, result.stderr
+
+
+def test_components_is_no_top_level_name():
+    assert in_fresh_python("import components").returncode != 0
+    assert [file for file in python_files("app.py", "pages", "tests") if "components" in packages(file)] == []
+
+
+class TestPins:
+    @staticmethod
+    def pinned(file: str) -> dict[str, str]:
+        lines = (ROOT / file).read_text(encoding="utf-8").split("\n")
+        pins = [line.split("==") for line in lines if line and not line.startswith("-r")]
+        return {name.lower().replace("_", "-"): number for name, number in pins}
+
+    @staticmethod
+    def needed(files: list[Path]) -> set[str]:
+        """The distributions that these files import, under the names they have in requirements."""
+        distributions = packages_distributions()
+        found = {name for file in files for package in packages(file) for name in distributions.get(package, ())}
+        return {name.lower().replace("_", "-") for name in found}
+
+    def test_every_package_the_program_imports_is_pinned(self):
+        needed = self.needed([ROOT / "app.py", *python_files("mlpcore", "pages")])
+        assert needed - self.pinned("requirements.txt").keys() == set()
+
+    def test_nothing_is_pinned_that_the_program_does_not_import(self):
+        needed = self.needed([ROOT / "app.py", *python_files("mlpcore", "pages")])
+        by_name = {"torchvision"}  # in torchvision_ops, which prepares it first
+        assert self.pinned("requirements.txt").keys() - needed == by_name
+
+    def test_every_package_the_tests_import_is_pinned(self):
+        assert (ROOT / "tests/requirements.txt").read_text().startswith("-r ../requirements.txt\n")
+        pins = self.pinned("requirements.txt") | self.pinned("tests/requirements.txt")
+        assert self.needed(python_files("tests")) - pins.keys() == set()
+
+
+class TestTexts:
+    @staticmethod
+    def texts() -> Iterator[tuple[Path, str]]:
+        """Our own files: a clone may also hold an environment, or data sets somebody put there."""
+        files = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*")]
+        for file in sorted([*ROOT.glob("*.*"), ROOT / "LICENSE", *files]):
+            if file.is_file() and "__pycache__" not in file.parts and file.suffix not in (".png", ".woff2"):
+                yield file, file.read_text(encoding="utf-8")
+
+    def test_no_file_names_somebodys_home(self):
+        home = re.compile(r"(/(home|root|Users)/|[A-Z]:\\\\?Users)\w")
+        assert [file for file, text in self.texts() if home.search(text)] == []
+
+    def test_nothing_is_left_to_do(self):
+        mark = re.compile(r"\b(TO(?:DO)|FIX(?:ME)|XX(?:X))\b")
+        assert [file for file, text in self.texts() if mark.search(text)] == []
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
+def test_ruff_has_nothing_to_say(arguments):
+    command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", "."]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

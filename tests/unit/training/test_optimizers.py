@@ -1,0 +1,90 @@
+"""Optimizers built from a recipe hold its values, and step as torch's plain ones do."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, OptimizerKnobs, RMSprop
+from mlpcore.training.optimizers import build_optimizer
+from tests.support.recipes import optimizers
+
+TABLE = [
+    SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
+    SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    SGD(lr=0.1, momentum=0.5, weight_decay=0.1, nesterov=False),
+    Adam(lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.01),
+    AdamW(lr=0.01, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1),
+    RMSprop(lr=0.01, alpha=0.9, eps=1e-6, momentum=0.3, weight_decay=0.01),
+    Adagrad(lr=0.1, lr_decay=0.1, eps=1e-10, weight_decay=0.01),
+]
+
+
+def parameters() -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator).requires_grad_() for shape in ((7, 5), (7,), (3, 7), (3,))]
+
+
+def build_plain(knobs: OptimizerKnobs, weights: list[torch.Tensor]) -> torch.optim.Optimizer:
+    """torch's own optimizer, tensor by tensor, its arguments written out."""
+    common = {"lr": knobs.lr, "weight_decay": knobs.weight_decay, "foreach": False}
+    match knobs:
+        case SGD():
+            return torch.optim.SGD(weights, momentum=knobs.momentum, nesterov=knobs.nesterov, fused=False, **common)
+        case Adam():
+            return torch.optim.Adam(weights, betas=knobs.betas, eps=knobs.eps, fused=False, **common)
+        case AdamW():
+            return torch.optim.AdamW(weights, betas=knobs.betas, eps=knobs.eps, fused=False, **common)
+        case RMSprop():
+            return torch.optim.RMSprop(
+                weights, alpha=knobs.alpha, eps=knobs.eps, momentum=knobs.momentum, centered=False, **common
+            )
+        case Adagrad():
+            return torch.optim.Adagrad(weights, lr_decay=knobs.lr_decay, eps=knobs.eps, fused=False, **common)
+
+
+def take_steps(optimizer: torch.optim.Optimizer, weights: list[torch.Tensor], steps: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        for weight in weights:
+            weight.grad = torch.randn(weight.shape, generator=generator)
+        optimizer.step()
+
+
+@given(knobs=optimizers())
+def test_an_optimizer_holds_the_recipes_values(knobs):
+    optimizer = build_optimizer(knobs, parameters())
+    assert type(optimizer) is getattr(torch.optim, knobs.name)
+    (group,) = optimizer.param_groups
+    for name, value in knobs.model_dump(exclude={"name"}).items():
+        assert group[name] == value, name
+
+
+def test_the_table_steps_every_optimizer_there_is():
+    assert {type(knobs) for knobs in TABLE} == set(OPTIMIZERS.values())
+
+
+@pytest.mark.parametrize("knobs", TABLE, ids=lambda knobs: knobs.name)
+def test_thirty_steps_are_those_of_torchs_plain_optimizer(knobs):
+    ours, theirs = parameters(), parameters()
+    take_steps(build_optimizer(knobs, ours), ours, 30)
+    take_steps(build_plain(knobs, theirs), theirs, 30)
+    for one, other, start in zip(ours, theirs, parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        assert not torch.equal(one, start)
+
+
+@settings(max_examples=30)
+@given(knobs=optimizers())
+def test_two_optimizers_of_the_same_knobs_step_alike_bit_for_bit(knobs):
+    first, again = parameters(), parameters()
+    take_steps(build_optimizer(knobs, first), first, 3)
+    take_steps(build_optimizer(knobs, again), again, 3)
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_sgd_is_the_lectures_update():
+    weight = torch.tensor([1.0, -2.0], requires_grad=True)
+    optimizer = build_optimizer(SGD(lr=0.5, momentum=0.0, weight_decay=0.0, nesterov=False), [weight])
+    weight.grad = torch.tensor([0.5, 1.0])
+    optimizer.step()
+    assert weight.tolist() == [0.75, -2.5]

@@ -1,0 +1,271 @@
+"""The preview is the schedule: literal tables, the mends of what looks wrong, and drops marked where a rate falls."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mlpcore.recipes.recipe import (
+    SGD,
+    Adagrad,
+    Adam,
+    Change,
+    Constant,
+    CosineAnnealingLR,
+    ExponentialLR,
+    MultiStepLR,
+    OneCycleLR,
+    Recipe,
+    RMSprop,
+    SchedulerKnobs,
+    StepLR,
+)
+from mlpcore.training.optimizers import build_optimizer
+from mlpcore.training.schedules import apply_change, build_scheduler, find_drops, find_warnings, preview_rates
+from tests.support.recipes import recipes, schedulers
+
+
+def plan(scheduler: SchedulerKnobs, train_iter: int, *, lr: float = 1.0, changes: tuple[Change, ...] = ()) -> Recipe:
+    optimizer = SGD(lr=lr)
+    return Recipe(optimizer=optimizer, scheduler=scheduler, train_iter=train_iter, changes=changes)
+
+
+class TestPreview:
+    @pytest.mark.parametrize(
+        ("scheduler", "rates"),
+        [
+            (Constant(), [1, 1, 1, 1, 1, 1]),
+            (StepLR(step_size=2, gamma=0.5), [1, 1, 0.5, 0.5, 0.25, 0.25]),
+            (StepLR(step_size=6, gamma=0.5), [1, 1, 1, 1, 1, 1]),
+            (MultiStepLR(milestones=(1, 4), gamma=0.1), [1, 0.1, 0.1, 0.1, 0.01, 0.01]),
+            (ExponentialLR(gamma=0.9), [1, 0.9, 0.81, 0.729, 0.6561, 0.59049]),
+            (CosineAnnealingLR(T_max=4), [1, 0.853553, 0.5, 0.146447, 0, 0.146447]),
+            (CosineAnnealingLR(T_max=4, eta_min=0.2), [1, 0.882843, 0.6, 0.317157, 0.2, 0.317157]),
+            (Constant(warmup_iters=4, start_factor=0.2), [0.2, 0.4, 0.6, 0.8, 1, 1]),
+            (StepLR(step_size=2, gamma=0.5, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 1, 0.5, 0.5]),
+            (MultiStepLR(milestones=(1,), gamma=0.1, warmup_iters=3, start_factor=0.1), [0.1, 0.4, 0.7, 1, 0.1, 0.1]),
+            (CosineAnnealingLR(T_max=4, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 0.853553, 0.5, 0.146447]),
+            (ExponentialLR(gamma=0.9, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 0.9, 0.81, 0.729]),
+            (Constant(warmup_iters=12, start_factor=0.04), [0.04, 0.12, 0.2, 0.28, 0.36, 0.44]),
+            (
+                OneCycleLR(pct_start=0.5, div_factor=10.0, final_div_factor=100.0),
+                [0.1, 0.55, 1, 0.75025, 0.25075, 1e-3],
+            ),
+        ],
+    )
+    def test_the_preview_is_the_table(self, scheduler, rates):
+        assert preview_rates(plan(scheduler, 6)) == pytest.approx(rates, abs=1e-6)
+
+    def test_the_preview_of_the_lectures_schedule_halves_the_rate_every_thousand_iterations(self):
+        rates = preview_rates(plan(StepLR(step_size=1000, gamma=0.5), 3000, lr=0.01))
+        assert len(rates) == 3000
+        assert [rates[step] for step in (0, 999, 1000, 1999, 2000, 2999)] == [0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025]
+
+    @pytest.mark.parametrize(
+        ("scheduler", "rates"),
+        [
+            (Constant(), [1, 1, 1, 0.2, 0.2, 0.2]),
+            (StepLR(step_size=2, gamma=0.5), [1, 1, 0.5, 0.1, 0.05, 0.05]),
+            (CosineAnnealingLR(T_max=4), [1, 0.853553, 0.5, 0.0292893, 0, 0.0292893]),
+            (Constant(warmup_iters=4, start_factor=0.2), [0.2, 0.4, 0.6, 0.16, 0.2, 0.2]),
+        ],
+    )
+    def test_from_a_change_on_the_rate_is_that_of_a_schedule_that_began_with_the_new_lr(self, scheduler, rates):
+        assert preview_rates(plan(scheduler, 6, changes=(Change(step=3, lr=0.2),))) == pytest.approx(rates, abs=1e-6)
+
+    def test_a_change_of_another_knob_leaves_the_rates_as_they_were(self):
+        recipe = plan(StepLR(step_size=2), 6, changes=(Change(step=3, momentum=0.5),))
+        assert preview_rates(recipe) == preview_rates(recipe.model_copy(update={"changes": ()}))
+
+    @settings(max_examples=60, deadline=None)
+    @given(recipe=recipes(max_iter=60))
+    def test_every_valid_recipe_has_a_finite_rate_for_every_iteration(self, recipe):
+        rates = preview_rates(recipe)
+        assert len(rates) == recipe.train_iter
+        assert all(math.isfinite(rate) and rate >= 0 for rate in rates)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        data=st.data(), train_iter=st.integers(1, 40), pct_start=st.floats(0.01, 0.99), warmup_iters=st.integers(0, 40)
+    )
+    def test_every_valid_one_cycle_climbs_to_lr_and_comes_down_again(self, data, train_iter, pct_start, warmup_iters):
+        div_factor = data.draw(st.floats(1.0, 1e4))
+        knobs = OneCycleLR(pct_start=pct_start, warmup_iters=warmup_iters, div_factor=div_factor)
+        try:
+            recipe = plan(knobs, train_iter)
+        except ValueError:
+            assume(False)
+        rates = preview_rates(recipe)[warmup_iters:]
+        assert max(rates) <= 1.0 + 1e-12
+        peak = rates.index(max(rates))
+        assert all(before <= after + 1e-12 for before, after in pairwise(rates[: peak + 1]))
+        assert all(before >= after - 1e-12 for before, after in pairwise(rates[peak:]))
+
+    def test_a_preview_touches_no_random_state(self):
+        before = torch.get_rng_state()
+        preview_rates(plan(OneCycleLR(), 50))
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+class TestChanges:
+    def test_a_change_sets_its_knobs_and_leaves_the_others_and_the_state(self):
+        weight = torch.ones(2, requires_grad=True)
+        recipe = Recipe(optimizer=SGD(lr=0.1, momentum=0.9), scheduler=Constant())
+        optimizer = build_optimizer(recipe.optimizer, [weight])
+        scheduler = build_scheduler(recipe, optimizer)
+        weight.grad = torch.ones(2)
+        optimizer.step()
+        scheduler.step()
+        momentum = optimizer.state[weight]["momentum_buffer"].clone()
+        apply_change(Change(step=1, lr=0.5, weight_decay=0.25), recipe, optimizer, scheduler)
+        (group,) = optimizer.param_groups
+        assert (group["lr"], group["weight_decay"], group["momentum"]) == (0.5, 0.25, 0.9)
+        assert torch.equal(optimizer.state[weight]["momentum_buffer"], momentum)
+
+    @pytest.mark.parametrize("knobs", [RMSprop(momentum=0.0), SGD(momentum=0.0, nesterov=False)])
+    def test_a_momentum_that_was_0_can_be_turned_on(self, knobs):
+        weight = torch.ones(2, requires_grad=True)
+        recipe = Recipe(optimizer=knobs, scheduler=Constant())
+        optimizer = build_optimizer(knobs, [weight])
+        scheduler = build_scheduler(recipe, optimizer)
+        for step in range(3):
+            weight.grad = torch.ones(2)
+            if step == 1:
+                scheduler = apply_change(Change(step=1, momentum=0.9), recipe, optimizer, scheduler)
+            optimizer.step()
+            scheduler.step()
+        assert optimizer.param_groups[0]["momentum"] == 0.9
+        assert weight.isfinite().all()
+
+
+class TestDrops:
+    @pytest.mark.parametrize(
+        ("rates", "drops"),
+        [
+            ([], []),
+            ([1.0], []),
+            ([1.0, 1.0, 1.0], []),
+            ([1.0, 1.0, 0.5, 0.5, 0.25], [3, 5]),
+            ([1.0, 1.0, 0.9, 0.9], [3]),
+            ([1.0, 1.0, 0.95, 0.95], []),
+            ([0.1, 1.0, 0.1], [3]),
+            ([0.0, 0.0, 0.0], []),
+        ],
+    )
+    def test_a_drop_is_a_fall_by_a_tenth_or_more_at_once(self, rates, drops):
+        assert find_drops(rates) == drops
+
+    @pytest.mark.parametrize(
+        ("scheduler", "drops"),
+        [
+            (StepLR(step_size=100, gamma=0.5), [101, 201]),
+            (StepLR(step_size=100, gamma=0.9), [101, 201]),
+            (MultiStepLR(milestones=(50, 270), gamma=0.1, warmup_iters=10), [61, 281]),
+            (StepLR(step_size=300), []),
+            (Constant(warmup_iters=100), []),
+            (CosineAnnealingLR(T_max=300), []),
+            (ExponentialLR(gamma=0.999), []),
+            (OneCycleLR(), []),
+        ],
+    )
+    def test_drops_are_marked_where_a_schedule_steps_down_and_never_on_a_curve(self, scheduler, drops):
+        assert find_drops(preview_rates(plan(scheduler, 300))) == drops
+
+
+class TestWarnings:
+    @pytest.mark.parametrize(
+        "scheduler",
+        [
+            Constant(),
+            Constant(warmup_iters=99),
+            StepLR(step_size=99),
+            StepLR(step_size=89, warmup_iters=10),
+            MultiStepLR(milestones=(1, 99)),
+            CosineAnnealingLR(T_max=100),
+            CosineAnnealingLR(T_max=90, warmup_iters=10),
+            ExponentialLR(),
+            OneCycleLR(warmup_iters=50),
+        ],
+    )
+    def test_a_schedule_that_the_run_follows_to_its_end_has_no_warning(self, scheduler):
+        assert find_warnings(plan(scheduler, 100)) == []
+
+    @pytest.mark.parametrize(
+        ("scheduler", "sentence", "mend", "mended"),
+        [
+            (
+                Constant(warmup_iters=100),
+                "The warm-up takes 100 iterations and the run 100: it never reaches lr.",
+                "Warm up for 10",
+                {"warmup_iters": 10},
+            ),
+            (
+                StepLR(step_size=100),
+                "step_size is 100 and the run has 100 iterations: the rate never drops.",
+                "Set step_size to 33",
+                {"step_size": 33},
+            ),
+            (
+                StepLR(step_size=1000, warmup_iters=40),
+                "step_size is 1,000 and the run has 60 iterations: the rate never drops.",
+                "Set step_size to 20",
+                {"step_size": 20},
+            ),
+            (
+                MultiStepLR(milestones=(50, 100, 2000)),
+                "The milestone 100 is past the run's 100 iterations: the rate never drops there.",
+                "Set milestones to 50",
+                {"milestones": (50,)},
+            ),
+            (
+                MultiStepLR(milestones=(1500, 2500)),
+                "The milestone 1,500 is past the run's 100 iterations: the rate never drops there.",
+                "Set milestones to 50, 83",
+                {"milestones": (50, 83)},
+            ),
+            (
+                CosineAnnealingLR(T_max=60),
+                "T_max is 60: past it the rate climbs back, for the last 39 of 100 iterations.",
+                "Set T_max to 100",
+                {"T_max": 100},
+            ),
+            (
+                CosineAnnealingLR(T_max=3000, warmup_iters=20),
+                "T_max is 3,000 and the run has 80 iterations: it ends before the rate reaches eta_min.",
+                "Set T_max to 80",
+                {"T_max": 80},
+            ),
+        ],
+    )
+    def test_what_the_run_never_reaches_is_said_and_mended(self, scheduler, sentence, mend, mended):
+        recipe = plan(scheduler, 100)
+        (warning,) = find_warnings(recipe)
+        assert str(warning.sentence) == sentence
+        assert str(warning.mend) == mend
+        expected = recipe.model_dump() | {"scheduler": scheduler.model_dump() | mended}
+        assert warning.mended == Recipe.model_validate(expected)
+        assert find_warnings(warning.mended) == []
+
+    @given(data=st.data(), train_iter=st.integers(1, 300))
+    def test_every_mend_is_a_valid_recipe_and_two_leave_nothing_to_warn_of(self, data, train_iter):
+        scheduler = data.draw(schedulers(train_iter, iterations=st.integers(1, 1000)))
+        recipe = plan(scheduler, train_iter)
+        for _ in range(2):
+            for warning in find_warnings(recipe):
+                assert str(warning.sentence)
+                assert str(warning.mend)
+                assert warning.mended != recipe
+                recipe = Recipe.model_validate(warning.mended.model_dump())
+                assert recipe == warning.mended
+        assert find_warnings(recipe) == []
+
+    @pytest.mark.parametrize("optimizer", [Adam(), Adagrad()])
+    def test_a_warning_is_about_the_schedule_whatever_the_optimizer(self, optimizer):
+        assert len(find_warnings(Recipe(optimizer=optimizer, train_iter=100))) == 1
+
+
+def test_a_cosine_that_is_lowest_at_the_last_iteration_climbs_nowhere():
+    assert find_warnings(Recipe(scheduler=CosineAnnealingLR(T_max=99), train_iter=100)) == []
