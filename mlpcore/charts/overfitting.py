@@ -110,7 +110,7 @@ def _gap_chart(
         "data": data,
         "layout": {
             "margin": {"l": 54, "r": 14, "t": 26, "b": 38},
-            "meta": {"narrow_margin": {"l": 38, "r": 10}},
+            "meta": {"narrow": {"margin": {"l": 38, "r": 10}}},
             "hovermode": "x unified",
             "legend": legend(itemdoubleclick=False, traceorder="normal"),
             "xaxis": _step_axis(train_iter, translate),
@@ -149,7 +149,7 @@ def norms_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate
         "data": data or [line("norm-0", "", [], [], NOTE) | NOTHING],
         "layout": {
             "margin": {"l": 54, "r": 14, "t": 30, "b": 38},
-            "meta": {"narrow_margin": {"l": 38, "r": 10}},
+            "meta": {"narrow": {"margin": {"l": 38, "r": 10}}},
             "hovermode": "x unified",
             "showlegend": bool(data),
             "legend": legend(itemdoubleclick=False),
@@ -185,7 +185,7 @@ def remedies_chart(curves: Sequence[RemedyCurve], *, train_iter: int, translate:
         "data": data,
         "layout": {
             "margin": {"l": 54, "r": 14, "t": 10, "b": 84},
-            "meta": {"narrow_margin": {"l": 38, "r": 10}},
+            "meta": {"narrow": {"margin": {"l": 38, "r": 10}}},
             "hovermode": "closest",
             "legend": legend(y=-0.2, yanchor="top"),
             "xaxis": _step_axis(train_iter, translate),
