@@ -4,7 +4,7 @@ import streamlit as st
 
 from mlpcore.runs.store import StoreError
 from pages.components.shared.flash import begin_drawing
-from pages.components.shared.heartbeat import note_presence
+from pages.components.shared.heartbeat import send_heartbeat
 from pages.components.shared.i18n import choose_language, read_query, show_languages, write_query
 from pages.components.shared.words import _, say
 
@@ -35,7 +35,7 @@ else:
         page.run()
     except StoreError as error:
         st.error(say(error.sentence))
-    note_presence()
+    send_heartbeat()
 write_query(read_query())  # a page without an address of its own keeps the language of a link
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     show_languages()

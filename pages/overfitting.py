@@ -8,7 +8,7 @@ from mlpcore.analysis.curve_shapes import Shape
 from mlpcore.analysis.remedies import Remedy, build_remedies, tell_what_to_look_for
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.recipes.recipe import Recipe, current_knobs
+from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.recipes.validation import find_misfit
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
@@ -195,7 +195,7 @@ def open_in_playground(run: Run) -> None:
     """Take a run and its knobs to the playground."""
     if st.button(_("Open in the playground"), key="lab.open"):
         state["run"] = run.id
-        put_recipe(current_knobs(run.recipe))
+        put_recipe(current_hyperparameters(run.recipe))
         st.switch_page("playground.py")
 
 

@@ -10,7 +10,7 @@ from mlpcore.charts.run import schedule_chart
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.lessons import GROUPS
-from mlpcore.recipes.recipe import Recipe, current_knobs
+from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.recipes.validation import find_misfit, find_problems
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
@@ -24,7 +24,7 @@ from pages.components.shared.download_panel import show_downloads
 from pages.components.shared.flash import keep, tell, warn
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.recipe_summary import describe_data, describe_training
-from pages.components.shared.reproducibility import tell_sameness
+from pages.components.shared.reproducibility import show_reproducibility
 from pages.components.shared.state import (
     count_images,
     count_training_images,
@@ -149,7 +149,7 @@ def watch(run_id: str) -> None:
     st.session_state["run"] = run_id
     with suppress(StoreError):  # the page says it as it is drawn
         if run := find_run(run_id):
-            put_recipe(current_knobs(run.recipe))
+            put_recipe(current_hyperparameters(run.recipe))
 
 
 def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
@@ -178,7 +178,9 @@ def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> 
         if mine and run.status is RunStatus.PAUSED:
             st.button(_("Resume"), on_click=obey, args=(manager.resume, run.id), key="resume")
         elif run is not None and run.ended_early:
-            told = f"{_('Trains this recipe to its end, as a new run; this one is kept.')} {tell_sameness([run])}"
+            told = (
+                f"{_('Trains this recipe to its end, as a new run; this one is kept.')} {show_reproducibility([run])}"
+            )
             st.button(_("Continue"), on_click=go_on, args=(run.id,), key="continue", help=told)
         else:
             can_pause = mine and run.status is RunStatus.RUNNING

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from mlpcore.analysis.comparison import SIGNIFICANCE, measure_lead, size_of_weights
+from mlpcore.analysis.comparison import SIGNIFICANCE, compare_pairs, size_of_weights
 from mlpcore.analysis.statistics import telling_difference
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import SGD, Adam
@@ -108,7 +108,7 @@ def judge_adam_not_always(runs: Sequence[Run]) -> Outcome:
             {run.recipe.seed: _final(run) for run in here if isinstance(run.recipe.optimizer, kind)}
             for kind in (SGD, Adam)
         )
-        lead = measure_lead([100 * (sgd[seed] - adam[seed]) for seed in sgd])
+        lead = compare_pairs([100 * (sgd[seed] - adam[seed]) for seed in sgd])
         is_sure = lead.p < SIGNIFICANCE / len(datasets)
         sgd_led.append(is_sure and lead.mean >= LEAD)
         adam_led.append(is_sure and lead.mean <= -LEAD)
@@ -139,7 +139,7 @@ def judge_plateau(runs: Sequence[Run]) -> Outcome:
     ends = [
         (one.latest.train_eval_loss, other.latest.train_eval_loss) for one, other in zip(kept, lowered, strict=True)
     ]
-    lead = measure_lead([kept_loss - lower for kept_loss, lower in ends])
+    lead = compare_pairs([kept_loss - lower for kept_loss, lower in ends])
     values = {"at": at, "length": end - at, "before": before, "after": after, "seeds": len(kept), "p": lead.p}
     values |= {"kept": _mean(end[0] for end in ends), "lowered": _mean(end[1] for end in ends)}
     values |= {"kept_acc": _mean(map(_final, kept)), "lowered_acc": _mean(map(_final, lowered))}

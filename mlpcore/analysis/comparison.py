@@ -80,7 +80,7 @@ def size_of_weights(evaluation: Evaluation) -> float | None:
 
 
 def group_by_seed(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Group runs whose recipes differ in nothing but the seed, in the order in which they come.
+    """Job runs whose recipes differ in nothing but the seed, in the order in which they come.
 
     A second run of one recipe and seed is no second sample: it starts a group of its own.
     """
@@ -118,7 +118,7 @@ def average(runs: Sequence[Run], measure: str) -> Band:
 
 
 @dataclass(frozen=True)
-class Lead:
+class PairedDifference:
     """Differences of pairs that share a seed: their mean, one standard deviation, and the p of a paired t-test."""
 
     mean: float
@@ -126,15 +126,15 @@ class Lead:
     p: float
 
 
-def measure_lead(differences: Sequence[float]) -> Lead:
+def compare_pairs(differences: Sequence[float]) -> PairedDifference:
     """Measure differences, in whatever unit, one a seed. Takes two at least."""
     mean = math.fsum(differences) / len(differences)
     deviation = math.hypot(*(value - mean for value in differences)) / math.sqrt(len(differences) - 1)
     if deviation < ROUNDING:
-        return Lead(mean, deviation, 0.0 if abs(mean) > ROUNDING else 1.0)
+        return PairedDifference(mean, deviation, 0.0 if abs(mean) > ROUNDING else 1.0)
     from scipy import stats  # 0.5 s to import: not before there is something to test
 
-    return Lead(mean, deviation, float(stats.ttest_1samp(differences, 0.0).pvalue))
+    return PairedDifference(mean, deviation, float(stats.ttest_1samp(differences, 0.0).pvalue))
 
 
 def judge(first: Mapping[int, float], second: Mapping[int, float], *, names: tuple[str, str]) -> Sentence:
@@ -150,7 +150,7 @@ def judge(first: Mapping[int, float], second: Mapping[int, float], *, names: tup
         return Sentence("{second} over {first}: no seed is finished in both.", values)
     if len(seeds) == 1:
         return Sentence("{second} over {first}: {mean:+.1f} points, one seed.", values | {"mean": differences[0]})
-    lead = measure_lead(differences)
+    lead = compare_pairs(differences)
     values |= {"mean": lead.mean, "deviation": lead.deviation, "p": lead.p}
     if lead.deviation < ROUNDING:
         return Sentence("{second} over {first}: {mean:+.1f} points in each of {seeds} seeds.", values)

@@ -24,7 +24,7 @@ MAX_DROPS = 5  # told of; each gains less than the one before
 LARGE_GAP = 10.0  # points between train and test accuracy; above it a larger network is no advice
 
 
-class ReadingKind(StrEnum):
+class DiagnosisKind(StrEnum):
     """What a reading is about."""
 
     TOO_FEW = "too few evaluations"
@@ -40,10 +40,10 @@ class ReadingKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reading:
+class Diagnosis:
     """What a history says, by which rule; and where the rule knows one, the recipe to try next."""
 
-    kind: ReadingKind
+    kind: DiagnosisKind
     what: Sentence
     rule: Sentence
     step: int | None = None  # where in the history
@@ -51,7 +51,7 @@ class Reading:
     suggested: Recipe | None = None
 
 
-def read_history(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int = TEST_IMAGES) -> tuple[Reading, ...]:
+def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int = TEST_IMAGES) -> tuple[Diagnosis, ...]:
     """Read what the history of a run says so far: one reading at least.
 
     classes: how many the images have, which no recipe says; guessing among them costs a loss of ln(classes).
@@ -71,27 +71,27 @@ def read_history(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int 
     return (*(found or [_praise(run, late)]), *_read_drops(run, losses))
 
 
-def _read_divergence(run: Run) -> Reading:
+def _read_divergence(run: Run) -> Diagnosis:
     what = Sentence(
         "The run diverged at step {step:,}: its updates overshot until a loss was no number any more. A lower learning "
         "rate takes smaller steps.",
         {"step": run.step},
     )
     rule = Sentence("A run has diverged when a loss is infinite or not a number.")
-    return Reading(ReadingKind.DIVERGED, what, rule, run.step, *_change_rate(run.recipe, 0.1))
+    return Diagnosis(DiagnosisKind.DIVERGED, what, rule, run.step, *_change_rate(run.recipe, 0.1))
 
 
-def _count_evaluations(run: Run) -> Reading:
+def _count_evaluations(run: Run) -> Diagnosis:
     values = {"count": len(run.evaluations), "enough": ENOUGH}
     if run.status.is_over:
         template = "Evaluations: {count}. Too few to read anything from: a smaller eval_every gives more."
     else:
         template = "Evaluations so far: {count}. From {enough} on, what they say is told here."
     rule = Sentence("Fewer than {enough} evaluations show no trend.", values)
-    return Reading(ReadingKind.TOO_FEW, Sentence(template, values), rule)
+    return Diagnosis(DiagnosisKind.TOO_FEW, Sentence(template, values), rule)
 
 
-def _read_stuck(run: Run, losses: Losses, chance: float) -> Reading | None:
+def _read_stuck(run: Run, losses: Losses, chance: float) -> Diagnosis | None:
     """Find a loss that stays near that of guessing without so much as creeping down."""
     last = float(losses.train[-1])
     early = losses.steps[-1] < STUCK_FROM * run.recipe.train_iter
@@ -111,16 +111,16 @@ def _read_stuck(run: Run, losses: Losses, chance: float) -> Reading | None:
             values,
         )
         mended = run.recipe.model_copy(update={"activation": "relu"})
-        return Reading(ReadingKind.VANISHING, what, rule, None, Sentence("Use relu"), mended)
+        return Diagnosis(DiagnosisKind.VANISHING, what, rule, None, Sentence("Use relu"), mended)
     what = Sentence(
         "Hardly anything is learned: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. Most likely the "
         "learning rate is too high, and its first updates threw the weights where gradients vanish.",
         values,
     )
-    return Reading(ReadingKind.TOO_HIGH, what, rule, None, *_change_rate(run.recipe, 0.1))
+    return Diagnosis(DiagnosisKind.TOO_HIGH, what, rule, None, *_change_rate(run.recipe, 0.1))
 
 
-def _read_jumps(run: Run, losses: Losses) -> Reading | None:
+def _read_jumps(run: Run, losses: Losses) -> Diagnosis | None:
     """Find a loss that goes up and down."""
     jumps = trends.find_jumps(losses)
     if jumps is None:
@@ -136,10 +136,10 @@ def _read_jumps(run: Run, losses: Losses) -> Reading | None:
         "and more than {share:.0%} of the moves go up.",
         values,
     )
-    return Reading(ReadingKind.TOO_HIGH, what, rule, None, *_change_rate(run.recipe, 0.1))
+    return Diagnosis(DiagnosisKind.TOO_HIGH, what, rule, None, *_change_rate(run.recipe, 0.1))
 
 
-def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> Reading | None:
+def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> Diagnosis | None:
     """Find a loss that had hardly begun to fall at the end, or still fell much as it had all along."""
     if run.step < run.recipe.train_iter or run.recipe.label_noise > RANDOM_LABELS or not trends.falls_steadily(losses):
         return None
@@ -157,7 +157,7 @@ def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> R
             "of the evaluations have a higher one than the evaluation before.",
             values,
         )
-        return Reading(ReadingKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 10.0))
+        return Diagnosis(DiagnosisKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 10.0))
     if late.share < STEEP or not late.rate_was_kept:
         return None
     what = Sentence(
@@ -171,10 +171,10 @@ def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> R
         "loss than the one before.",
         values,
     )
-    return Reading(ReadingKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 3.0))
+    return Diagnosis(DiagnosisKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 3.0))
 
 
-def _read_turn(run: Run, losses: Losses, test_images: int) -> Reading | None:
+def _read_turn(run: Run, losses: Losses, test_images: int) -> Diagnosis | None:
     """Find overfitting: a test loss that rises while the train loss falls."""
     turn = trends.find_turn(losses)
     if turn is None:
@@ -202,10 +202,10 @@ def _read_turn(run: Run, losses: Losses, test_images: int) -> Reading | None:
         "{fell:.0%} or more.",
         values,
     )
-    return Reading(ReadingKind.OVERFITTING, Sentence(template, values), rule, values["step"])
+    return Diagnosis(DiagnosisKind.OVERFITTING, Sentence(template, values), rule, values["step"])
 
 
-def _read_plateau(run: Run, losses: Losses) -> Reading | None:
+def _read_plateau(run: Run, losses: Losses) -> Diagnosis | None:
     """Find where the loss stopped falling: the lecture's place to lower the rate."""
     begin = trends.find_plateau(losses)
     if begin is None:
@@ -225,10 +225,10 @@ def _read_plateau(run: Run, losses: Losses) -> Reading | None:
     )
     suggested = with_milestone(run.recipe, step)
     mend = Sentence("Lower the rate at step {step:,}", values) if suggested else None
-    return Reading(ReadingKind.PLATEAU, what, rule, step, mend, suggested)
+    return Diagnosis(DiagnosisKind.PLATEAU, what, rule, step, mend, suggested)
 
 
-def _read_drops(run: Run, losses: Losses) -> list[Reading]:
+def _read_drops(run: Run, losses: Losses) -> list[Diagnosis]:
     """Say what each of the first drops of the rate gained."""
     readings = []
     for drop in trends.find_drops(losses)[:MAX_DROPS]:
@@ -251,16 +251,16 @@ def _read_drops(run: Run, losses: Losses) -> list[Reading]:
             "without it.",
             values,
         )
-        readings.append(Reading(ReadingKind.DROP, Sentence(template, values), rule, step))
+        readings.append(Diagnosis(DiagnosisKind.DROP, Sentence(template, values), rule, step))
     return readings
 
 
-def _praise(run: Run, late: LateFall) -> Reading:
+def _praise(run: Run, late: LateFall) -> Diagnosis:
     """Say that no rule has anything to object to, and what one would try next."""
     rule = Sentence("None of these fires: diverged, rate too low, rate too high, overfitting, plateau.")
     if run.step < run.recipe.train_iter:
         what = Sentence("Nothing to point out so far: the train loss falls, and the test loss does not turn away.")
-        return Reading(ReadingKind.SO_FAR, what, rule)
+        return Diagnosis(DiagnosisKind.SO_FAR, what, rule)
     gap = measure_gap(run.evaluations)
     values = {"accuracy": gap.final_test_acc, "gap": abs(gap.acc_gap), "share": late.share}
     if gap.acc_gap > LARGE_GAP:
@@ -278,7 +278,7 @@ def _praise(run: Run, late: LateFall) -> Reading:
             "Healthy: the train loss has settled, and the test accuracy of {accuracy:.1%} is within {gap:.1f} points "
             "of that in training. Next, a larger network might carry it further."
         )
-    return Reading(ReadingKind.HEALTHY, Sentence(template, values), rule)
+    return Diagnosis(DiagnosisKind.HEALTHY, Sentence(template, values), rule)
 
 
 def _change_rate(recipe: Recipe, factor: float) -> tuple[Sentence, Recipe] | tuple[None, None]:

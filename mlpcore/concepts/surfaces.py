@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mlpcore.recipes.recipe import OptimizerKnobs
+from mlpcore.recipes.recipe import AnyOptimizer
 from mlpcore.training.optimizers import build_optimizer
 
 FAR = 100.0  # times the frame's width: who is as far out has diverged, and is followed no further
@@ -67,7 +67,7 @@ SURFACES = {
 }
 
 
-def race(knobs: OptimizerKnobs, surface: Surface, start: Point, steps: int) -> list[Point]:
+def race(knobs: AnyOptimizer, surface: Surface, start: Point, steps: int) -> list[Point]:
     """Follow an optimizer from `start`; returns at most `steps` + 1 points, all of them finite.
 
     Fewer where it diverges: it is followed up to the last point that is not FAR outside the frame.
@@ -100,7 +100,7 @@ def grid(surface: Surface, size: int) -> tuple[list[float], list[float], list[li
     return xs.tolist(), ys.tolist(), surface.function(xs[None, :], ys[:, None]).tolist()
 
 
-def apply_gradients(knobs: OptimizerKnobs, parameter: float, gradients: Sequence[float]) -> list[float]:
+def apply_gradients(knobs: AnyOptimizer, parameter: float, gradients: Sequence[float]) -> list[float]:
     """Let torch.optim update one parameter by given gradients; returns it after each update."""
     place = torch.tensor([parameter], dtype=torch.float64, requires_grad=True)
     optimizer = build_optimizer(knobs, [place])

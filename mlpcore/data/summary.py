@@ -15,7 +15,7 @@ SHOWN_DEVIATIONS = 2.0  # a normalised pixel is shown from black, this far below
 
 
 @dataclass(frozen=True, eq=False)
-class Exhibit:
+class DatasetSummary:
     """A data set as one recipe uses it; images are uint8 (n, C, H, W)."""
 
     classes: tuple[str, ...]
@@ -30,7 +30,7 @@ class Exhibit:
     batch_captions: list[str]
 
 
-def build_exhibit(images: DeviceImages, recipe: Recipe) -> Exhibit:
+def summarise_dataset(images: DeviceImages, recipe: Recipe) -> DatasetSummary:
     """Collect what the pages show. Raises ValueError where the recipe does not fit the images."""
     train = images.train
     classes = train.classes
@@ -46,7 +46,7 @@ def build_exhibit(images: DeviceImages, recipe: Recipe) -> Exhibit:
     first = changed[:SHOWN_CHANGED]
     picked, batch = next(BatchStream(images, drawn.indices, recipe))
     names = [classes[label] for label in drawn.labels[picked][:SHOWN_BATCH].tolist()]
-    return Exhibit(
+    return DatasetSummary(
         classes=classes,
         train_counts=_count(train.targets, classes),
         test_counts=_count(images.test.targets, classes),

@@ -56,7 +56,7 @@ class Shares(Generic[Key]):
         self._used[key] = self._used.get(key, self._least) + seconds
 
 
-class Turns(Generic[Work]):
+class FairShare(Generic[Work]):
     """Whose turn it is: the person's who has used the least, and of what is theirs that which has used the least."""
 
     def __init__(self) -> None:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from mlpcore.data.catalog import data_home
 from mlpcore.data.residency import ImageLibrary
 from mlpcore.jobs.failure_messages import SHUT_DOWN
-from mlpcore.jobs.queue import Group, Member, Roster, find_obstacle
-from mlpcore.jobs.worker import Train, TrainingThread, train_on
-from mlpcore.jobs.writer import RunWriter
+from mlpcore.jobs.queue import ActiveRun, Job, JobQueue, find_obstacle
+from mlpcore.jobs.worker import Train, Worker, train_on
+from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, with_change
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.runs.snapshots import Sight
+from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
 from mlpcore.training.device import pick_device
 from mlpcore.training.lockstep import cohort_key
@@ -45,14 +45,14 @@ class RunManager:
         clock: Callable[[], float] = time.monotonic,
         train: Train = train_on,
     ) -> None:
-        """Start the threads; the parameters are those of TrainingThread."""
+        """Start the threads; the parameters are those of Worker."""
         self.store = store
         self.library = library
         self._clock = clock
-        self._roster = Roster()
+        self._roster = JobQueue()
         self._submitting = threading.Lock()
-        self._writer = RunWriter(store, self._roster)
-        self._thread = TrainingThread(self._roster, library, max_active=max_active, clock=clock, train=train)
+        self._writer = Writer(store, self._roster)
+        self._thread = Worker(self._roster, library, max_active=max_active, clock=clock, train=train)
 
     # what people ask for
 
@@ -140,11 +140,11 @@ class RunManager:
                 return self._roster.members[run_id].run
         return self.store.get(run_id)
 
-    def get_sight(self, run_id: str) -> Sight | None:
+    def get_snapshot(self, run_id: str) -> Snapshot | None:
         """Return what the network of a run that goes on here saw last; None where that is not in memory."""
         with self._roster.lock:
             member = self._roster.members.get(run_id)
-            return member and member.sight
+            return member and member.snapshot
 
     def list_active(self) -> list[Run]:
         """List the runs that are not over, oldest first."""
@@ -190,8 +190,8 @@ class RunManager:
     def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_gone: bool = False) -> list[str]:
         for run in runs:
             pick_device(run.recipe.device)
-        groups: dict[tuple, Group] = {}
-        submitted = [groups.setdefault(cohort_key(run.recipe), Group()).add(run) for run in runs]
+        groups: dict[tuple, Job] = {}
+        submitted = [groups.setdefault(cohort_key(run.recipe), Job()).add(run) for run in runs]
         with self._submitting:  # one at a time, so that two cannot pass a bound together
             self._refuse_too_many(len(runs), owner)
             self.store.create_many(runs)
@@ -211,7 +211,7 @@ class RunManager:
             raise SentenceError(template, limit=MAX_OWNED)
 
     @contextmanager
-    def _find(self, run_id: str, owner: str) -> Iterator[Member]:
+    def _find(self, run_id: str, owner: str) -> Iterator[ActiveRun]:
         """Hold the roster's lock over a run that goes on and is `owner`'s. Raises SentenceError where it is not."""
         with self._roster.lock:
             member = self._roster.members.get(run_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from mlpcore.data.residency import Loading
 from mlpcore.messages import Sentence
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.runs.snapshots import Sight
+from mlpcore.runs.snapshots import Snapshot
 from mlpcore.training.lockstep import Edit, Leave, Offers
 
 MAX_BEGUN = 64  # groups whose weights, gradients and moments are in memory at a time, paused ones included
@@ -15,10 +15,10 @@ MAX_BEGUN_OWNED = 8  # of one person
 
 
 @dataclass(eq=False)
-class Group:
+class Job:
     """Runs that were submitted together and train in one cohort."""
 
-    members: list["Member"] = field(default_factory=list)
+    members: list["ActiveRun"] = field(default_factory=list)
     loading: Loading | None = None
     training: Offers[None] | None = None
     paused: bool = False
@@ -41,9 +41,9 @@ class Group:
         """Whether its images are on their way into memory."""
         return self.loading is not None and not self.loading.images.done()
 
-    def add(self, run: Run) -> "Member":
+    def add(self, run: Run) -> "ActiveRun":
         """Let a run train with the others."""
-        self.members.append(Member(run, self, position=len(self.members)))
+        self.members.append(ActiveRun(run, self, position=len(self.members)))
         return self.members[-1]
 
     def show(self, status: RunStatus) -> None:
@@ -54,17 +54,17 @@ class Group:
 
 
 @dataclass(eq=False)
-class Member:
+class ActiveRun:
     """A run on its way. `run` is replaced, never changed, so that a page may hold on to it."""
 
     run: Run
-    group: Group
+    group: Job
     position: int  # in its cohort
     unstored: list[Evaluation] = field(default_factory=list)
     is_stored: bool = True
-    sight: Sight | None = None  # the newest, replaced as a whole too
-    stored_sight: Sight | None = None
-    sight_stored_at: float = 0.0
+    snapshot: Snapshot | None = None  # the newest, replaced as a whole too
+    stored_snapshot: Snapshot | None = None
+    snapshot_stored_at: float = 0.0
     stop_requested: bool = False
     requested: dict[str, float] = field(default_factory=dict)  # knobs to change, not yet taken up
     stop_when_gone: bool = False
@@ -75,11 +75,11 @@ class Member:
         self.run = replace(self.run, **values)
         self.is_stored = False
 
-    def add(self, evaluation: Evaluation, sight: Sight) -> None:
+    def add(self, evaluation: Evaluation, snapshot: Snapshot) -> None:
         """Add what was measured, and what the network saw."""
         self.unstored.append(evaluation)
         self.update(evaluations=(*self.run.evaluations, evaluation))
-        self.sight = sight.after(self.sight)
+        self.snapshot = snapshot.after(self.snapshot)
 
     def end(self, status: RunStatus, message: Sentence | None = None) -> None:
         """Let the run be over, unless it is."""
@@ -87,10 +87,10 @@ class Member:
             self.update(status=status, message=message)
 
 
-def find_obstacle(group: Group, begun: Counter[str]) -> Sentence | None:
+def find_obstacle(group: Job, begun: Counter[str]) -> Sentence | None:
     """Say why a group may not begin though it had its turn; None where it may, or has begun.
 
-    begun: as `Roster.count_begun` counts them.
+    begun: as `JobQueue.count_begun` counts them.
     """
     if group.training is not None:
         return None
@@ -103,7 +103,7 @@ def find_obstacle(group: Group, begun: Counter[str]) -> Sentence | None:
     return None
 
 
-class Roster:
+class JobQueue:
     """All runs on their way, oldest first, for the threads that ask, train and store.
 
     Who changes one holds `lock`, and notifies it where another thread has something to do then.
@@ -111,15 +111,15 @@ class Roster:
 
     def __init__(self) -> None:
         self.lock = threading.Condition(threading.RLock())
-        self.members: dict[str, Member] = {}  # by id: all that are not over, or over and not stored yet
+        self.members: dict[str, ActiveRun] = {}  # by id: all that are not over, or over and not stored yet
         self.is_closing = False
 
-    def active(self) -> list[Member]:
+    def active(self) -> list[ActiveRun]:
         """List those that are not over."""
         with self.lock:
             return [member for member in self.members.values() if not member.run.status.is_over]
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[Job]:
         """List the groups that are not over."""
         return list(dict.fromkeys(member.group for member in self.active()))
 

@@ -11,8 +11,8 @@ import torch
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.residency import ImageLibrary
 from mlpcore.jobs.failure_messages import explain_absence, explain_end, explain_failure
-from mlpcore.jobs.fair_share import Turns, choose_active
-from mlpcore.jobs.queue import Group, Member, Roster, find_obstacle
+from mlpcore.jobs.fair_share import FairShare, choose_active
+from mlpcore.jobs.queue import ActiveRun, Job, JobQueue, find_obstacle
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe, with_change
 from mlpcore.runs.records import RunStatus
@@ -32,7 +32,7 @@ def train_on(recipes: Sequence[Recipe], images: DeviceImages, device: torch.devi
     return train_cohort(recipes, images, device=device)
 
 
-class TrainingThread:
+class Worker:
     """Trains what is on the roster; at most `max_active` cohorts at a time, but everybody's oldest in any case.
 
     How many may have begun is bounded (`find_obstacle`): a paused one keeps its memory.
@@ -44,7 +44,7 @@ class TrainingThread:
 
     def __init__(
         self,
-        roster: Roster,
+        roster: JobQueue,
         library: ImageLibrary,
         *,
         max_active: int,
@@ -56,7 +56,7 @@ class TrainingThread:
         self._max_active = max_active
         self._clock = clock
         self._train = train
-        self._turns: Turns[Group] = Turns()
+        self._turns: FairShare[Job] = FairShare()
         self._thread = threading.Thread(target=self._work, name="RunManager", daemon=True)
         self._thread.start()
 
@@ -95,7 +95,7 @@ class TrainingThread:
     def _pause(self) -> float | None:
         return LOOK_SECONDS if any(member.stop_when_gone for member in self._roster.active()) else None
 
-    def _find_ready(self) -> list[Group]:
+    def _find_ready(self) -> list[Job]:
         """Find the groups that can have a turn; those that began and have none for now are shown as queued."""
         begun = self._roster.count_begun()
         awake = [group for group in self._roster.groups() if not group.paused and not find_obstacle(group, begun)]
@@ -107,7 +107,7 @@ class TrainingThread:
                 group.ticks.clear()  # else it would seem to have the pace that it had before
         return [group for group in active if not group.is_loading]
 
-    def _take_up_requests(self, member: Member) -> None:
+    def _take_up_requests(self, member: ActiveRun) -> None:
         group = member.group
         knobs, member.requested = member.requested, {}
         if knobs and group.step < member.run.recipe.train_iter:  # past the last iteration there is none left to change
@@ -118,7 +118,7 @@ class TrainingThread:
             if group.training is not None:
                 group.outbox.append(Leave(member.position))
 
-    def _change(self, member: Member, knobs: dict[str, float]) -> None:
+    def _change(self, member: ActiveRun, knobs: dict[str, float]) -> None:
         group = member.group
         try:
             recipe = with_change(member.run.recipe, group.step, knobs)
@@ -129,7 +129,7 @@ class TrainingThread:
         if group.training is not None:
             group.outbox.append(Edit(member.position, recipe.changes[-1]))
 
-    def _advance(self, group: Group) -> None:
+    def _advance(self, group: Job) -> None:
         """Let a group train for one slice, or begin."""
         try:
             if group.training is None:
@@ -142,7 +142,7 @@ class TrainingThread:
             log.exception("A run failed.")
             self._fail(group, error)
 
-    def _begin(self, group: Group) -> None:
+    def _begin(self, group: Job) -> None:
         recipe = group.members[0].run.recipe
         device = pick_device(recipe.device)
         if group.loading is None:
@@ -160,7 +160,7 @@ class TrainingThread:
                 member.update(device=str(device))
             group.show(RunStatus.PAUSED if group.paused else RunStatus.RUNNING)
 
-    def _record(self, group: Group, progress: Progress) -> None:
+    def _record(self, group: Job, progress: Progress) -> None:
         now = time.monotonic()
         with self._roster.lock:
             group.step = progress.step
@@ -171,19 +171,19 @@ class TrainingThread:
                 if member.run.status.is_over:
                     continue
                 if member.position in progress.evaluations:
-                    member.add(progress.evaluations[member.position], progress.sights[member.position])
+                    member.add(progress.evaluations[member.position], progress.snapshots[member.position])
                 member.update(step=progress.step, seconds=progress.seconds)
                 if member.position in progress.over:
                     self._end(member, progress.over[member.position], explain_end(progress, member.position))
 
-    def _fail(self, group: Group, error: BaseException) -> None:
+    def _fail(self, group: Job, error: BaseException) -> None:
         with self._roster.lock:
             for member in group.members:
                 if not member.run.status.is_over:
                     member.update(traceback="".join(traceback.format_exception(error)))
                     self._end(member, RunStatus.FAILED, explain_failure(error))
 
-    def _end(self, member: Member, status: RunStatus, message: Sentence | None = None) -> None:
+    def _end(self, member: ActiveRun, status: RunStatus, message: Sentence | None = None) -> None:
         member.end(status, message)
         group = member.group
         if group.is_over and group.training is not None:

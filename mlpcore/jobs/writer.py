@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 
-from mlpcore.jobs.queue import Member, Roster
+from mlpcore.jobs.queue import ActiveRun, JobQueue
 from mlpcore.messages import Sentence
 from mlpcore.runs.records import Run
 from mlpcore.runs.store import RunStore, StoreError
@@ -12,25 +12,25 @@ from mlpcore.runs.store import RunStore, StoreError
 STORE_SECONDS = 0.5  # what was measured longer ago than this and a write is on disk
 RETRY_SECONDS = 1.0  # between two tries at a store that refused
 LAST_RETRY_SECONDS = 0.1  # the same, while the program ends
-SIGHT_SECONDS = 5.0  # at least, between two sights of a run on disk: 2 ms each
+SNAPSHOT_SECONDS = 5.0  # at least, between two snapshots of a run on disk: 2 ms each
 
 NOT_STORED = Sentence("What this run measured last could not be stored; what was stored before is kept.")
 
 log = logging.getLogger(__name__)
 
 
-class RunWriter:
+class Writer:
     """Writes every half second, and at once what is over; then it takes those runs off the roster.
 
     A store that refuses loses nothing, for what is new is kept until it takes it.
     """
 
-    def __init__(self, store: RunStore, roster: Roster) -> None:
+    def __init__(self, store: RunStore, roster: JobQueue) -> None:
         self.store = store
         self.trouble: Sentence | None = None  # why nothing can be stored at the moment
         self._roster = roster
         self._deadline: float | None = None  # of the last tries, where the program ends
-        self._thread = threading.Thread(target=self._work, name="RunWriter", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="Writer", daemon=True)
         self._thread.start()
 
     def close(self, seconds: float) -> None:
@@ -57,7 +57,7 @@ class RunWriter:
             return True
         return self.trouble is None and any(member.run.status.is_over for member in self._unstored())
 
-    def _unstored(self) -> list[Member]:
+    def _unstored(self) -> list[ActiveRun]:
         return [member for member in self._roster.members.values() if not member.is_stored]
 
     def _write_all(self) -> None:
@@ -71,12 +71,12 @@ class RunWriter:
                 return
             self.trouble = None
 
-    def _write(self, member: Member) -> None:
+    def _write(self, member: ActiveRun) -> None:
         """Write a run; one that was over when it was written leaves the roster. Raises StoreError."""
         with self._roster.lock:
             run, unstored = member.run, tuple(member.unstored)
             member.is_stored = True
-        self._write_sight(member, run)  # before the run is over for others, who may delete it then
+        self._write_snapshot(member, run)  # before the run is over for others, who may delete it then
         try:
             self.store.update(
                 run.id,
@@ -104,7 +104,7 @@ class RunWriter:
             if run.status.is_over:
                 del self._roster.members[run.id]
 
-    def _write_end(self, member: Member, run: Run) -> None:
+    def _write_end(self, member: ActiveRun, run: Run) -> None:
         """Write how a run ended and nothing else: its row must not go on for ever. Raises StoreError."""
         try:
             self.store.update(run.id, status=run.status, message=NOT_STORED, hasty=True)
@@ -114,15 +114,15 @@ class RunWriter:
         except Exception:  # as above
             log.warning("The end of run %s cannot be stored either.", run.id, exc_info=True)
 
-    def _write_sight(self, member: Member, run: Run) -> None:
-        sight, now = member.sight, time.monotonic()
-        is_due = run.status.is_over or now - member.sight_stored_at >= SIGHT_SECONDS
-        if sight is None or sight is member.stored_sight or not is_due:
+    def _write_snapshot(self, member: ActiveRun, run: Run) -> None:
+        snapshot, now = member.snapshot, time.monotonic()
+        is_due = run.status.is_over or now - member.snapshot_stored_at >= SNAPSHOT_SECONDS
+        if snapshot is None or snapshot is member.stored_snapshot or not is_due:
             return
-        member.stored_sight, member.sight_stored_at = sight, now
+        member.stored_snapshot, member.snapshot_stored_at = snapshot, now
         try:
-            self.store.sights.write(run.id, sight)
-        except OSError as error:  # as long as a disk is full, one of each sight
+            self.store.snapshots.write(run.id, snapshot)
+        except OSError as error:  # as long as a disk is full, one of each snapshot
             log.warning("What run %s sees could not be stored: %s", run.id, error.strerror or type(error).__name__)
         except Exception:  # a picture less: no reason to keep a run from being stored
             log.warning("What run %s sees could not be stored.", run.id, exc_info=True)

@@ -11,7 +11,7 @@ MAX_ITEMS = 10_000  # of a list that is looked at: three million wrong ones woul
 MAX_MILESTONES = 20
 
 
-class Knobs(BaseModel):
+class Hyperparameters(BaseModel):
     """Frozen, strict (a "3" is no 3), closed to unknown keys, without NaN and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -46,7 +46,7 @@ Betas = Annotated[
 ]
 
 
-class SGD(Knobs):
+class SGD(Hyperparameters):
     """Stochastic gradient descent: torch.optim.SGD."""
 
     name: Literal["SGD"] = "SGD"
@@ -64,7 +64,7 @@ class SGD(Knobs):
         return self
 
 
-class Adam(Knobs):
+class Adam(Hyperparameters):
     """Adaptive moment estimation: torch.optim.Adam."""
 
     name: Literal["Adam"] = "Adam"
@@ -74,7 +74,7 @@ class Adam(Knobs):
     weight_decay: WeightDecay = 0.0
 
 
-class AdamW(Knobs):
+class AdamW(Hyperparameters):
     """Adam with the decay applied to the weights themselves: torch.optim.AdamW."""
 
     name: Literal["AdamW"] = "AdamW"
@@ -84,7 +84,7 @@ class AdamW(Knobs):
     weight_decay: WeightDecay = 0.01
 
 
-class RMSprop(Knobs):
+class RMSprop(Hyperparameters):
     """Divides by a running root mean square of the gradient: torch.optim.RMSprop."""
 
     name: Literal["RMSprop"] = "RMSprop"
@@ -95,7 +95,7 @@ class RMSprop(Knobs):
     weight_decay: WeightDecay = 0.0
 
 
-class Adagrad(Knobs):
+class Adagrad(Hyperparameters):
     """Divides by the root of all squared gradients so far: torch.optim.Adagrad."""
 
     name: Literal["Adagrad"] = "Adagrad"
@@ -105,7 +105,7 @@ class Adagrad(Knobs):
     weight_decay: WeightDecay = 0.0
 
 
-class Schedule(Knobs):
+class Schedule(Hyperparameters):
     """What every schedule can begin with: a linear warm-up (torch's LinearLR)."""
 
     warmup_iters: int = Field(
@@ -181,6 +181,6 @@ SCHEDULERS = {
     kind.model_fields["name"].default: kind
     for kind in (Constant, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, OneCycleLR)
 }
-OptimizerKnobs = SGD | Adam | AdamW | RMSprop | Adagrad
-SchedulerKnobs = Constant | StepLR | MultiStepLR | CosineAnnealingLR | ExponentialLR | OneCycleLR
+AnyOptimizer = SGD | Adam | AdamW | RMSprop | Adagrad
+AnyScheduler = Constant | StepLR | MultiStepLR | CosineAnnealingLR | ExponentialLR | OneCycleLR
 PARTS = {"optimizer": OPTIMIZERS, "scheduler": SCHEDULERS}  # of a recipe, by the field that holds them

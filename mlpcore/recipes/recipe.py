@@ -17,19 +17,19 @@ from mlpcore.recipes.hyperparameters import (
     Adagrad,
     Adam,
     AdamW,
+    AnyOptimizer,
+    AnyScheduler,
     Constant,
     CosineAnnealingLR,
     ExponentialLR,
+    Hyperparameters,
     Iterations,
-    Knobs,
     Lr,
     Momentum,
     MultiStepLR,
     OneCycleLR,
-    OptimizerKnobs,
     RMSprop,
     Schedule,
-    SchedulerKnobs,
     StepLR,
     WeightDecay,
 )
@@ -46,19 +46,19 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AnyOptimizer",
+    "AnyScheduler",
     "Change",
     "Constant",
     "CosineAnnealingLR",
     "ExponentialLR",
     "MultiStepLR",
     "OneCycleLR",
-    "OptimizerKnobs",
     "RMSprop",
     "Recipe",
     "Schedule",
-    "SchedulerKnobs",
     "StepLR",
-    "current_knobs",
+    "current_hyperparameters",
     "with_change",
 ]
 
@@ -69,7 +69,7 @@ MAX_REPLAYED = 2_000_000  # iterations, of all edits of lr together: each steps 
 MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
 
 
-class Change(Knobs):
+class Change(Hyperparameters):
     """An edit of optimizer knobs while the run went on; every iteration after the first `step` ones uses it."""
 
     step: int = Field(ge=0, le=1_000_000)
@@ -89,7 +89,7 @@ class Change(Knobs):
         return self.model_dump(exclude={"step"}, exclude_none=True)
 
 
-class Recipe(Knobs):
+class Recipe(Hyperparameters):
     """Everything that decides a run. The defaults are the lecture's network and its first optimizer cell."""
 
     dataset: str = Field(
@@ -113,8 +113,8 @@ class Recipe(Knobs):
     dropout: float = Field(
         default=0.5, ge=0.0, le=0.95, description="The share of units switched off before the last layer in training."
     )
-    optimizer: OptimizerKnobs = Field(default=SGD(), discriminator="name", description="How gradients become updates.")
-    scheduler: SchedulerKnobs = Field(
+    optimizer: AnyOptimizer = Field(default=SGD(), discriminator="name", description="How gradients become updates.")
+    scheduler: AnyScheduler = Field(
         default=StepLR(), discriminator="name", description="How the learning rate moves while training goes on."
     )
     batch_size: int = Field(
@@ -192,7 +192,7 @@ def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:
         )
 
 
-def current_knobs(recipe: Recipe) -> Recipe:
+def current_hyperparameters(recipe: Recipe) -> Recipe:
     """The recipe whose optimizer has the knobs that the changes have led to, and no changes of its own."""
     knobs = recipe.optimizer.model_dump()
     for change in recipe.changes:

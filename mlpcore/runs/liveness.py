@@ -10,7 +10,7 @@ else:
     import fcntl
 
 
-class Presence:
+class Liveness:
     """A process is alive while it holds the lock on a file of its own.
 
     The system lets go of a lock at the instant its process ends, however it ends: there is no clock to trust, no time

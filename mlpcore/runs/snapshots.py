@@ -1,6 +1,6 @@
 """What a run's network sees: the likeliest classes of every test image, and its first layer as images.
 
-Of 10,000 test images and 3×32×32 weights a unit a sight takes 1 MB at most, in memory as on disk: 0.1 MB for the
+Of 10,000 test images and 3×32×32 weights a unit a snapshot takes 1 MB at most, in memory as on disk: 0.1 MB for the
 images, 74 kB a frame. So the 16 runs of a comparison take 16 MB while they train, and nothing when they are over.
 """
 
@@ -26,7 +26,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class Snapshot:
     """What a network saw when it was evaluated after `step` iterations, and its first layer until then.
 
     labels: the true classes of the test images, (N,). likeliest: the classes it found likeliest, best first, (N, k);
@@ -40,8 +40,8 @@ class Sight:
     shares: np.ndarray
     frames: tuple[Frame, ...]
 
-    def after(self, older: "Sight | None") -> "Sight":
-        """Add the frames of an older sight of the same run, thinned evenly to at most MAX_FRAMES with the newest."""
+    def after(self, older: "Snapshot | None") -> "Snapshot":
+        """Add the frames of an older snapshot of the same run, thinned evenly to at most MAX_FRAMES with the newest."""
         frames = (*older.frames, *self.frames) if older else self.frames
         newest, stride = frames[-1], 1
         while -(-newest.number // stride) + 1 > MAX_FRAMES:
@@ -50,23 +50,23 @@ class Sight:
         return replace(self, frames=(*kept, newest))
 
 
-def count_confusion(sight: Sight) -> np.ndarray:
+def count_confusion(snapshot: Snapshot) -> np.ndarray:
     """Count the test images by true class (rows) and likeliest class (columns), (classes, classes)."""
-    size = len(sight.classes)
-    pairs = sight.labels.astype(int) * size + sight.likeliest[:, 0]
+    size = len(snapshot.classes)
+    pairs = snapshot.labels.astype(int) * size + snapshot.likeliest[:, 0]
     return np.bincount(pairs, minlength=size * size).reshape(size, size)
 
 
-def rank_mistakes(sight: Sight) -> np.ndarray:
+def rank_mistakes(snapshot: Snapshot) -> np.ndarray:
     """Find the test images that are told wrong, the most confident mistake first."""
-    wrong = np.flatnonzero(sight.likeliest[:, 0] != sight.labels)
-    return wrong[np.argsort(-sight.shares[wrong, 0], kind="stable")]
+    wrong = np.flatnonzero(snapshot.likeliest[:, 0] != snapshot.labels)
+    return wrong[np.argsort(-snapshot.shares[wrong, 0], kind="stable")]
 
 
-def rank_class(sight: Sight, label: int) -> np.ndarray:
+def rank_class(snapshot: Snapshot, label: int) -> np.ndarray:
     """Find the test images of a class: the most confident mistakes first, the most confident hits last."""
-    mistakes = rank_mistakes(sight)
-    hits = np.flatnonzero((sight.labels == label) & (sight.likeliest[:, 0] == label))
+    mistakes = rank_mistakes(snapshot)
+    hits = np.flatnonzero((snapshot.labels == label) & (snapshot.likeliest[:, 0] == label))
     return np.concatenate(
-        [mistakes[sight.labels[mistakes] == label], hits[np.argsort(sight.shares[hits, 0], kind="stable")]]
+        [mistakes[snapshot.labels[mistakes] == label], hits[np.argsort(snapshot.shares[hits, 0], kind="stable")]]
     )

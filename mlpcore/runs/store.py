@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.engine import HASTY_SECONDS, StoreError, address, explained, open_engine, runs_home, writing
-from mlpcore.runs.liveness import Presence
+from mlpcore.runs.liveness import Liveness
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.rows import COLUMNS, MEASURES, find_accuracies, finite, read_evaluation, read_run, write_run
@@ -30,7 +30,7 @@ from mlpcore.runs.schema import (
     one_at_a_time,
     unknown,
 )
-from mlpcore.runs.snapshot_files import SightFiles
+from mlpcore.runs.snapshot_files import SnapshotFiles
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 
@@ -80,11 +80,11 @@ class RunStore:
         self._warned: set[str] = set()
         if self._engine.dialect.name == "sqlite":
             file = Path(str(self._engine.url.database)).resolve()
-            self._presence, self._site = Presence(file.with_name(f"{file.name}-servers")), ""
-            self.sights = SightFiles(file.with_name("sights"))
+            self._presence, self._site = Liveness(file.with_name(f"{file.name}-servers")), ""
+            self.snapshots = SnapshotFiles(file.with_name("sights"))
         else:
-            self._presence, self._site = Presence(runs_home() / "servers"), f"{platform.node()}/"
-            self.sights = SightFiles(runs_home() / "sights")
+            self._presence, self._site = Liveness(runs_home() / "servers"), f"{platform.node()}/"
+            self.snapshots = SnapshotFiles(runs_home() / "sights")
         try:
             with explained():
                 migrate(self._engine)
@@ -260,12 +260,12 @@ class RunStore:
             return connection.scalar(select(func.count()).select_from(RUNS)) or 0
 
     def delete(self, run_id: str) -> None:
-        """Remove a run, its evaluations and its sight. Raises ValueError if it is unknown or still going on."""
+        """Remove a run, its evaluations and its snapshot. Raises ValueError if it is unknown or still going on."""
         with self._write() as connection:
             over = (RUNS.c.id == run_id) & RUNS.c.status.not_in(ACTIVE)
             if not connection.execute(delete(RUNS).where(over)).rowcount:
                 raise explain_refusal(connection, run_id)
-        self.sights.delete(run_id)
+        self.snapshots.delete(run_id)
 
     def mark_interrupted(self) -> list[str]:
         """Mark the runs that dead processes left going; return their ids, oldest first. To be called at every start."""

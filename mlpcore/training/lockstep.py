@@ -13,10 +13,10 @@ from torch import Tensor
 from mlpcore.data.batches import BatchStream, DeviceImages
 from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.runs.records import Evaluation, RunStatus
-from mlpcore.runs.snapshots import Frame, Sight
+from mlpcore.runs.snapshots import Frame, Snapshot
 from mlpcore.seeds import build_generator
+from mlpcore.training.cohort_run import CohortRun
 from mlpcore.training.cuda_graph import CapturedPass
-from mlpcore.training.ensemble_member import Trainee
 from mlpcore.training.evaluation import Batch, Tally, cut_test, cut_train, draw_units
 from mlpcore.training.models import build_model
 from mlpcore.training.stacked_mlp import StackedMLP
@@ -46,7 +46,7 @@ class Progress:
     step: int
     seconds: float  # spent training and evaluating
     evaluations: Mapping[int, Evaluation] = field(default_factory=dict)  # by position
-    sights: Mapping[int, Sight] = field(default_factory=dict)  # of the same runs: what is new since the last
+    snapshots: Mapping[int, Snapshot] = field(default_factory=dict)  # of the same runs: what is new since the last
     over: Mapping[int, RunStatus] = field(default_factory=dict)  # finished or diverged, by position
 
 
@@ -74,7 +74,7 @@ def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: tor
     step = 0
     while cohort.members:
         evaluations: dict[int, Evaluation] = {}
-        sights: dict[int, Sight] = {}
+        snapshots: dict[int, Snapshot] = {}
         over: dict[int, RunStatus] = {}
         while not evaluations and not over and not clock.is_up:
             cohort.train_step(step)
@@ -86,10 +86,10 @@ def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: tor
                     over[member.position] = RunStatus.FINISHED
             due = [member for member in cohort.members if member.is_due(step)]
             if due:
-                evaluations, sights = yield from cohort.evaluate(due, step, clock)
+                evaluations, snapshots = yield from cohort.evaluate(due, step, clock)
                 over |= {member.position: RunStatus.DIVERGED for member in due if member.position not in evaluations}
         cohort.remove(over)
-        yield from cohort.offer(Progress(step, clock.read(), evaluations, sights, over), clock)
+        yield from cohort.offer(Progress(step, clock.read(), evaluations, snapshots, over), clock)
         cohort.obey()
 
 
@@ -114,7 +114,7 @@ class _Clock:
         self._resumed = time.perf_counter()
 
 
-def _find_rows(members: Sequence[Trainee]) -> dict[int, slice]:
+def _find_rows(members: Sequence[CohortRun]) -> dict[int, slice]:
     """Find the rows of the network that belong to each seed."""
     seeds = [member.recipe.seed for member in members]
     return {seed: slice(seeds.index(seed), seeds.index(seed) + seeds.count(seed)) for seed in dict.fromkeys(seeds)}
@@ -124,7 +124,7 @@ class _Cohort:
     """The runs still training, the network that holds the parameters of all of them, and their mini-batches."""
 
     def __init__(self, recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> None:
-        members = [Trainee(recipe, position, images) for position, recipe in enumerate(recipes)]
+        members = [CohortRun(recipe, position, images) for position, recipe in enumerate(recipes)]
         self.members = sorted(members, key=lambda member: member.recipe.seed)  # equal seeds side by side
         self.rows = _find_rows(self.members)
         self.images = images
@@ -152,8 +152,8 @@ class _Cohort:
             member.update(step)
 
     def evaluate(
-        self, due: Sequence[Trainee], step: int, clock: _Clock
-    ) -> Offers[tuple[dict[int, Evaluation], dict[int, Sight]]]:
+        self, due: Sequence[CohortRun], step: int, clock: _Clock
+    ) -> Offers[tuple[dict[int, Evaluation], dict[int, Snapshot]]]:
         """Measure the runs that are due, by position; one whose numbers are not finite any more is left out."""
         images, members = self.images, self.members
         sample = [member.sample_indices for member in members], [member.sample_labels for member in members]
@@ -163,7 +163,7 @@ class _Cohort:
         validation = yield from self._tally(cut_train(images, *held_out, self.rows), step, clock)
         norms = self.network.weight_norms()
         likeliest, shares = test.rank()
-        evaluations, sights = {}, {}
+        evaluations, snapshots = {}, {}
         measures = zip(train.measure(), test.measure(), validation.measure(), norms, strict=True)
         for row, (on_train, on_test, on_validation, weight_norms) in enumerate(measures):
             member = members[row]
@@ -184,18 +184,20 @@ class _Cohort:
                 val_acc=on_validation.accuracy,
             )
             member.losses.clear()
-            sights[member.position] = self._look(row, step, likeliest[row], shares[row])
-        return evaluations, sights
+            snapshots[member.position] = self._look(row, step, likeliest[row], shares[row])
+        return evaluations, snapshots
 
-    def _look(self, row: int, step: int, likeliest: np.ndarray, shares: np.ndarray) -> Sight:
-        """Make the sight of a run that was just evaluated; the first one has the initial weights too."""
+    def _look(self, row: int, step: int, likeliest: np.ndarray, shares: np.ndarray) -> Snapshot:
+        """Make the snapshot of a run that was just evaluated; the first one has the initial weights too."""
         member = self.members[row]
         member.evaluated += 1
         frames = [Frame(member.evaluated, step, self._draw_units(row))]
         if member.evaluated == 1:
             frames.insert(0, Frame(0, 0, member.initial_units))
         # copies: a slice would keep what all runs of the cohort saw
-        return Sight(step, self.images.test.classes, self.test_labels, likeliest.copy(), shares.copy(), tuple(frames))
+        return Snapshot(
+            step, self.images.test.classes, self.test_labels, likeliest.copy(), shares.copy(), tuple(frames)
+        )
 
     def _draw_units(self, row: int) -> np.ndarray:
         return draw_units(self.network.weights[0][row], self.images.test.data.shape[1:])

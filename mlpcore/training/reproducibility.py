@@ -20,7 +20,7 @@ def find_versions() -> dict[str, str]:
     return {"torch": torch.__version__, "python": platform.python_version()}
 
 
-def repeats(run: Run) -> bool:
+def is_reproducible(run: Run) -> bool:
     """Whether the run was measured as it would be now: on the CPU, by the same versions of torch and Python.
 
     Its images are taken to be the same: what they were is not kept with a run.

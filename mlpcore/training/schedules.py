@@ -9,7 +9,7 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from mlpcore.messages import N_, Sentence
-from mlpcore.recipes.recipe import Change, Recipe, SchedulerKnobs
+from mlpcore.recipes.recipe import AnyScheduler, Change, Recipe
 from mlpcore.training.optimizers import build_optimizer
 
 
@@ -23,7 +23,7 @@ def build_scheduler(recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
     return lr_scheduler.SequentialLR(optimizer, [warmup, main], milestones=[knobs.warmup_iters])
 
 
-def _build_main(knobs: SchedulerKnobs, recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
+def _build_main(knobs: AnyScheduler, recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
     settings = knobs.model_dump(exclude={"name", "warmup_iters", "start_factor"})
     if knobs.name == "none":
         return lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)

@@ -31,7 +31,7 @@ def rows(page: Page) -> Locator:
 
 
 def read_table(page: Page) -> list[dict[str, str]]:
-    page.set_viewport_size({"width": 2200, "height": 1000})  # only the columns in sight are in the page
+    page.set_viewport_size({"width": 2200, "height": 1000})  # only the columns in snapshot are in the page
     expect(rows(page)).to_have_count(5)
     for number in range(1, 5):  # the table is drawn a little after the text above it
         expect(rows(page).nth(number)).to_contain_text("finished")

@@ -57,16 +57,16 @@ class TestPage:
 
     def test_the_sheet_shows_mistakes_all_or_one_class(self, open_page):
         page, run_id = open_finished(open_page, "images")
-        sight = manager.shared_manager().store.sights.read(run_id)
-        mistakes = len(rank_mistakes(sight))
+        snapshot = manager.shared_manager().store.snapshots.read(run_id)
+        mistakes = len(rank_mistakes(snapshot))
         assert f"After 60 iterations {mistakes} of 10 test images are classified wrongly." in texts(page)
         assert self.labels(page) == mistakes
-        (control,) = (group for group in page.get("button_group") if group.key == "sight.view")
+        (control,) = (group for group in page.get("button_group") if group.key == "snapshot.view")
         shown(control.set_value("all").run())
         assert self.labels(page) == 10
-        (control,) = (group for group in page.get("button_group") if group.key == "sight.view")
+        (control,) = (group for group in page.get("button_group") if group.key == "snapshot.view")
         shown(control.set_value("class").run())
-        shown(page.selectbox(key="sight.class.Tiny").set_value(1).run())
+        shown(page.selectbox(key="snapshot.class.Tiny").set_value(1).run())
         assert [text.split("\n")[0] for text in texts(page) if text.startswith("true: ")] == ["true: light"] * 5
 
     @staticmethod
@@ -80,24 +80,24 @@ class TestPage:
 
     def test_the_slider_goes_over_the_kept_steps_and_begins_at_the_newest(self, open_page):
         page, run_id = open_finished(open_page, "weights")
-        slider = page.select_slider(key=f"sight.step.{run_id}")
+        slider = page.select_slider(key=f"snapshot.step.{run_id}")
         assert slider.options == ["0", "10", "20", "30", "40", "50", "60"]
         assert slider.value == 60
         shown(slider.set_value(20).run())
-        assert page.select_slider(key=f"sight.step.{run_id}").value == 20
+        assert page.select_slider(key=f"snapshot.step.{run_id}").value == 20
 
     def test_who_looks_at_the_newest_frame_follows_and_who_looks_at_another_stays(self, open_page):
         run_id = submit(TINY.model_copy(update={"train_iter": 200_000, "eval_every": 50}))
         page = open_page(run=run_id)
-        wait_for(page, lambda: manager.shared_manager().get_sight(run_id) is not None)
+        wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id) is not None)
         show(page, "weights")
-        newest = page.select_slider(key=f"sight.step.{run_id}").value
-        wait_for(page, lambda: manager.shared_manager().get_sight(run_id).step > newest)
-        assert page.select_slider(key=f"sight.step.{run_id}").value > newest
-        shown(page.select_slider(key=f"sight.step.{run_id}").set_value(0).run())
-        newest = manager.shared_manager().get_sight(run_id).step
-        wait_for(page, lambda: manager.shared_manager().get_sight(run_id).step > newest)
-        assert page.select_slider(key=f"sight.step.{run_id}").value == 0
+        newest = page.select_slider(key=f"snapshot.step.{run_id}").value
+        wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id).step > newest)
+        assert page.select_slider(key=f"snapshot.step.{run_id}").value > newest
+        shown(page.select_slider(key=f"snapshot.step.{run_id}").set_value(0).run())
+        newest = manager.shared_manager().get_snapshot(run_id).step
+        wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id).step > newest)
+        assert page.select_slider(key=f"snapshot.step.{run_id}").value == 0
         manager.shared_manager().stop(run_id, owner="somebody")
 
     @pytest.mark.parametrize("view", ["images", "classes", "weights"])

@@ -61,7 +61,7 @@ def kill_at_random(folder: Path, count: int, *, seed: int, kept: float = KEPT_SE
             for run in runs:
                 assert run.status is RunStatus.INTERRUPTED
                 check_history(run, data)
-                store.sights.read(run.id)  # the newest, or None: never an error
+                store.snapshots.read(run.id)  # the newest, or None: never an error
         lost = tuple(killed - said.at for said in find_lost(trainer.said, runs))
         assert max(lost, default=0.0) <= kept, f"lost, by age in seconds: {lost}"
         yield Kill(killed - began, len(trainer.said), lost)

@@ -26,7 +26,7 @@ from tests.support.refusals import JARGON, LONGEST, cases, check_sentences, wron
 
 
 def check_refusal(read: Callable[[], Recipe], field: Field) -> None:
-    """Reading raises a ValidationError, and nothing else, whose sentences name the field."""
+    """Diagnosis raises a ValidationError, and nothing else, whose sentences name the field."""
     with pytest.raises(ValidationError) as refusal:
         read()
     check_sentences([sentence for _name, sentence in find_problems(refusal.value)], field)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mlpcore.analysis.diagnostics import Reading, ReadingKind, read_history
+from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, diagnose
 from mlpcore.recipes.recipe import Constant, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
-KINDS = ReadingKind
+KINDS = DiagnosisKind
 FLAT = Recipe(train_iter=3000, eval_every=100, scheduler=Constant())
 Curve = Callable[[float], float]
 
@@ -50,12 +50,12 @@ def history(
     return evaluations
 
 
-def told(one: Run, *, classes: int = 10) -> list[tuple[ReadingKind, int | None]]:
-    return [(reading.kind, reading.step) for reading in read_history(one, classes=classes)]
+def told(one: Run, *, classes: int = 10) -> list[tuple[DiagnosisKind, int | None]]:
+    return [(reading.kind, reading.step) for reading in diagnose(one, classes=classes)]
 
 
-def only(one: Run) -> Reading:
-    (reading,) = read_history(one)
+def only(one: Run) -> Diagnosis:
+    (reading,) = diagnose(one)
     return reading
 
 

@@ -9,16 +9,16 @@ from mlpcore.recipes.recipe import (
     Adagrad,
     Adam,
     AdamW,
+    AnyOptimizer,
+    AnyScheduler,
     Change,
     Constant,
     CosineAnnealingLR,
     ExponentialLR,
     MultiStepLR,
     OneCycleLR,
-    OptimizerKnobs,
     Recipe,
     RMSprop,
-    SchedulerKnobs,
     StepLR,
 )
 
@@ -57,7 +57,7 @@ def sgds(draw: st.DrawFn) -> SGD:
     return SGD(lr=draw(LRS), momentum=momentum, weight_decay=draw(SHARES), nesterov=nesterov)
 
 
-def optimizers() -> st.SearchStrategy[OptimizerKnobs]:
+def optimizers() -> st.SearchStrategy[AnyOptimizer]:
     return st.one_of(
         sgds(),
         st.builds(Adam, lr=LRS, betas=BETAS, eps=EPS, weight_decay=SHARES),
@@ -68,7 +68,7 @@ def optimizers() -> st.SearchStrategy[OptimizerKnobs]:
 
 
 @st.composite
-def schedulers(draw: st.DrawFn, train_iter: int, *, iterations: st.SearchStrategy[int]) -> SchedulerKnobs:
+def schedulers(draw: st.DrawFn, train_iter: int, *, iterations: st.SearchStrategy[int]) -> AnyScheduler:
     """Schedules that fit a run of train_iter iterations; their own counts of iterations come from `iterations`."""
     milestones = st.lists(iterations, min_size=1, max_size=20, unique=True).map(lambda steps: tuple(sorted(steps)))
     kind = draw(st.sampled_from(KINDS if train_iter >= 4 else KINDS[:-1]))
@@ -120,7 +120,7 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
 
 
 @st.composite
-def changes(draw: st.DrawFn, step: int, optimizer: OptimizerKnobs) -> Change:
+def changes(draw: st.DrawFn, step: int, optimizer: AnyOptimizer) -> Change:
     """An edit at `step` that this optimizer takes."""
     knobs = {"lr": LRS, "weight_decay": SHARES}
     if "momentum" in type(optimizer).model_fields:

@@ -1,11 +1,11 @@
-"""What the tests of sights share: a recipe, and what a network made up sees."""
+"""What the tests of snapshots share: a recipe, and what a network made up sees."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from mlpcore.recipes.recipe import Adam, Constant, Recipe
-from mlpcore.runs.snapshots import Frame, Sight
+from mlpcore.runs.snapshots import Frame, Snapshot
 
 BASE = Recipe(
     hidden_sizes=(32, 16),
@@ -23,10 +23,10 @@ def recipe(**knobs: object) -> Recipe:
     return Recipe.model_validate(BASE.model_dump() | knobs)
 
 
-def sight(**values: object) -> Sight:
+def snapshot(**values: object) -> Snapshot:
     """Four test images in three classes: the second and the fourth are mistakes."""
     return replace(
-        Sight(
+        Snapshot(
             step=8,
             classes=("a", "b", "c"),
             labels=np.array([0, 0, 1, 1], np.uint8),
@@ -42,8 +42,8 @@ def frame(number: int) -> Frame:
     return Frame(number, 8 * number, np.full((2, 3, 4, 4), number % 256, np.uint8))
 
 
-def look_often(times: int) -> Sight:
-    found = sight()
+def look_often(times: int) -> Snapshot:
+    found = snapshot()
     for number in range(2, times + 1):
-        found = sight(step=8 * number, frames=(frame(number),)).after(found)
+        found = snapshot(step=8 * number, frames=(frame(number),)).after(found)
     return found

@@ -47,7 +47,7 @@ def test_every_name_in_code_letters_is_in_the_code():
     code = "".join(
         file.read_text(encoding="utf-8") for folder in ("mlpcore", "pages") for file in (ROOT / folder).rglob("*.py")
     )
-    for name in ("OPTIMIZERS", "OptimizerKnobs", "SCHEDULERS", "SchedulerKnobs"):
+    for name in ("OPTIMIZERS", "AnyOptimizer", "SCHEDULERS", "AnyScheduler"):
         assert f"`{name}`" in README
         assert f"\n{name} = " in code
     for name in ("optimizer_form", "scheduler_form"):

@@ -30,7 +30,7 @@ def look_again(runs: Sequence[Run]) -> list[Run]:
 
 
 def build_series(runs: Sequence[Run]) -> list[Series]:
-    """Group runs by recipe, each with the label that sets it apart."""
+    """Job runs by recipe, each with the label that sets it apart."""
     groups = list(group_by_seed(runs).values())
     labels = name_differences([group[0].recipe.model_copy(update={"seed": 0}) for group in groups])
     return [

@@ -6,7 +6,7 @@ import streamlit as st
 
 from mlpcore.charts.concepts import rates_chart
 from mlpcore.data.catalog import data_home, known_datasets
-from mlpcore.recipes.recipe import SGD, CosineAnnealingLR, MultiStepLR, Recipe, SchedulerKnobs, StepLR
+from mlpcore.recipes.recipe import SGD, AnyScheduler, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 from pages.components.recipe_form.form_state import begin, first_recipe, put_recipe, read_recipe
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.state import preview
@@ -45,7 +45,7 @@ def _keep(name: str) -> dict[str, str]:
     return {"key": f"schedules.{name}", "persist_state": "session"}
 
 
-def _panel(name: str, sentence: str, read_knobs: Callable[[], SchedulerKnobs], lr: float, train_iter: int) -> None:
+def _panel(name: str, sentence: str, read_knobs: Callable[[], AnyScheduler], lr: float, train_iter: int) -> None:
     """Show one schedule: its curve above its knobs, and what is odd about it."""
     from mlpcore.training.schedules import find_warnings  # torch: not before it is needed
 
@@ -79,7 +79,7 @@ def _cosine() -> CosineAnnealingLR:
     return CosineAnnealingLR(T_max=st.slider("T_max", 1, LENGTH, **_keep("T_max")))
 
 
-def _open(scheduler: SchedulerKnobs, lr: float, train_iter: int) -> None:
+def _open(scheduler: AnyScheduler, lr: float, train_iter: int) -> None:
     """Go to the playground with this schedule, the rest as its knobs stand there, and no run in front of them."""
     first = first_recipe(known_datasets(data_home()))
     begin(first)

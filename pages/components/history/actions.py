@@ -11,13 +11,13 @@ from mlpcore.analysis.comparison import find_differences
 from mlpcore.charts.compare import compare_chart
 from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_html, to_json
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.recipes.recipe import current_knobs
+from mlpcore.recipes.recipe import current_hyperparameters
 from mlpcore.runs.records import NAME, Run
 from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, show_comparison
 from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.flash import warn
-from pages.components.shared.reproducibility import tell_sameness
+from pages.components.shared.reproducibility import show_reproducibility
 from pages.components.shared.state import get_manager, get_store, read_owner
 from pages.components.shared.words import _, _n, keep_language, say
 
@@ -65,14 +65,14 @@ def show_actions(run_ids: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if len(runs) == 1 and st.button(_("Open in the playground"), key="history.open"):
             st.session_state["run"] = runs[0].id
-            put_recipe(current_knobs(runs[0].recipe))
+            put_recipe(current_hyperparameters(runs[0].recipe))
             st.switch_page("playground.py")
         if st.button(_("Open in Compare"), key="history.compare"):
             st.session_state["compare.handed_over"] = [run.id for run in runs]
             st.switch_page("compare.py")
         if all(run.ended_early for run in runs):
             told = _("Trains them to their end, as new runs; these stay as they are.")
-            if st.button(_("Continue"), key="history.continue", help=f"{told} {tell_sameness(runs)}"):
+            if st.button(_("Continue"), key="history.continue", help=f"{told} {show_reproducibility(runs)}"):
                 _continue(runs)
         _downloads(runs)
         if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):
@@ -95,7 +95,7 @@ def _continue(runs: list[Run]) -> None:
         st.session_state["compare.handed_over"] = run_ids
         st.switch_page("compare.py")
     st.session_state["run"] = run_ids[0]
-    put_recipe(current_knobs(runs[0].recipe))
+    put_recipe(current_hyperparameters(runs[0].recipe))
     st.switch_page("playground.py")
 
 

@@ -13,11 +13,11 @@ from mlpcore.recipes.recipe import Recipe
 from pages.components.shared.flash import warn
 from pages.components.shared.layout import table_height
 from pages.components.shared.refresh import draw_anew, is_loading, send_for_images, show_loading, show_part
-from pages.components.shared.state import build_exhibit, draw_class_sheet
+from pages.components.shared.state import draw_class_sheet, summarise_dataset
 from pages.components.shared.words import _, say
 
 if TYPE_CHECKING:
-    from mlpcore.data.summary import Exhibit
+    from mlpcore.data.summary import DatasetSummary
 
 IMAGES_A_CLASS = 3  # on the sheet, two classes side by side: their names can be read on a phone
 HALF_WIDTH = 300  # pixels
@@ -36,7 +36,7 @@ def _draw(recipe: Recipe, was_loading: bool) -> None:
     if show_loading(recipe, no_device=no_device) is None:
         return
     try:
-        exhibit = build_exhibit(recipe)
+        exhibit = summarise_dataset(recipe)
     except SentenceError as error:
         warn(say(error.sentence))
         return
@@ -45,7 +45,7 @@ def _draw(recipe: Recipe, was_loading: bool) -> None:
     _batch(exhibit)
 
 
-def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
+def _classes(recipe: Recipe, exhibit: "DatasetSummary") -> None:
     channels, height, width = exhibit.mean_images.shape[1:]
     facts = _("{train:,} training and {test:,} test images of {width} × {height} pixels, {kind}, in {n} classes.")
     kind = _("in colour") if channels == 3 else _("grey")
@@ -65,7 +65,7 @@ def _classes(recipe: Recipe, exhibit: "Exhibit") -> None:
     _grid(exhibit.mean_images, exhibit.classes, columns=5, alt=_("The mean image of each class"))
 
 
-def _table(exhibit: "Exhibit") -> pd.DataFrame:
+def _table(exhibit: "DatasetSummary") -> pd.DataFrame:
     columns = {
         _("class"): exhibit.classes,
         _("train"): exhibit.train_counts,
@@ -76,7 +76,7 @@ def _table(exhibit: "Exhibit") -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _labels(exhibit: "Exhibit") -> None:
+def _labels(exhibit: "DatasetSummary") -> None:
     st.markdown(f"###### {_('What label noise did')}")
     if not exhibit.changed_captions:
         st.caption(
@@ -92,7 +92,7 @@ def _labels(exhibit: "Exhibit") -> None:
     _grid(exhibit.changed_images, exhibit.changed_captions, columns=6, alt=_("Images whose label was changed"))
 
 
-def _batch(exhibit: "Exhibit") -> None:
+def _batch(exhibit: "DatasetSummary") -> None:
     st.markdown(f"###### {_('The first mini-batch, as the network sees it')}")
     template = _(
         "Each channel has the training images' mean taken off and is divided by their deviation; then the {pixels:,} "

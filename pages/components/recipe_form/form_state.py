@@ -1,4 +1,4 @@
-"""What the knobs' widgets say: set from a recipe, read back as one. Knobs that a lesson holds keep its values.
+"""What the knobs' widgets say: set from a recipe, read back as one. Hyperparameters that a lesson holds keep its values.
 
 A knob's path is "lr" for the recipe's own, "SGD.lr" for an optimizer's or a schedule's.
 """

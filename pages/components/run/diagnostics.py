@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from mlpcore.analysis.diagnostics import Reading, ReadingKind, read_history
+from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, diagnose
 from mlpcore.data.catalog import count_classes, data_home
 from mlpcore.runs.records import Run
 from pages.components.recipe_form.form_state import put_recipe
@@ -10,29 +10,29 @@ from pages.components.shared.state import count_test_images
 from pages.components.shared.words import _, say
 
 COLOURS = {
-    ReadingKind.TOO_FEW: "gray",
-    ReadingKind.DIVERGED: "red",
-    ReadingKind.TOO_HIGH: "orange",
-    ReadingKind.TOO_LOW: "orange",
-    ReadingKind.VANISHING: "orange",
-    ReadingKind.OVERFITTING: "orange",
-    ReadingKind.PLATEAU: "blue",
-    ReadingKind.DROP: "blue",
-    ReadingKind.HEALTHY: "green",
-    ReadingKind.SO_FAR: "gray",
+    DiagnosisKind.TOO_FEW: "gray",
+    DiagnosisKind.DIVERGED: "red",
+    DiagnosisKind.TOO_HIGH: "orange",
+    DiagnosisKind.TOO_LOW: "orange",
+    DiagnosisKind.VANISHING: "orange",
+    DiagnosisKind.OVERFITTING: "orange",
+    DiagnosisKind.PLATEAU: "blue",
+    DiagnosisKind.DROP: "blue",
+    DiagnosisKind.HEALTHY: "green",
+    DiagnosisKind.SO_FAR: "gray",
 }
 
 
-def show_readings(run: Run) -> None:
+def show_diagnoses(run: Run) -> None:
     """Show what can be read off a run so far, a line each."""
     if st.session_state.pop("reading.taken", False):
         st.toast(_("The knobs are set. Press Start to try it."))
     classes, test_images = count_classes(data_home(), run.recipe.dataset), count_test_images(run.recipe.dataset)
-    for place, reading in enumerate(read_history(run, classes=classes, test_images=test_images)):
+    for place, reading in enumerate(diagnose(run, classes=classes, test_images=test_images)):
         _line(reading, place)
 
 
-def _line(reading: Reading, place: int) -> None:
+def _line(reading: Diagnosis, place: int) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="top"):
         with st.container(width="stretch", gap=None):
             st.markdown(f":{COLOURS[reading.kind]}-badge[{_name(reading.kind)}] {say(reading.what)}")
@@ -50,17 +50,17 @@ def _line(reading: Reading, place: int) -> None:
                 st.rerun()  # the knobs stand outside of this part of the page
 
 
-def _name(kind: ReadingKind) -> str:
+def _name(kind: DiagnosisKind) -> str:
     names = {
-        ReadingKind.TOO_FEW: _("too early"),
-        ReadingKind.DIVERGED: _("diverged"),
-        ReadingKind.TOO_HIGH: _("rate too high"),
-        ReadingKind.TOO_LOW: _("rate too low"),
-        ReadingKind.VANISHING: _("vanishing gradients"),
-        ReadingKind.OVERFITTING: _("overfitting"),
-        ReadingKind.PLATEAU: _("plateau"),
-        ReadingKind.DROP: _("drop of the rate"),
-        ReadingKind.HEALTHY: _("healthy"),
-        ReadingKind.SO_FAR: _("so far"),
+        DiagnosisKind.TOO_FEW: _("too early"),
+        DiagnosisKind.DIVERGED: _("diverged"),
+        DiagnosisKind.TOO_HIGH: _("rate too high"),
+        DiagnosisKind.TOO_LOW: _("rate too low"),
+        DiagnosisKind.VANISHING: _("vanishing gradients"),
+        DiagnosisKind.OVERFITTING: _("overfitting"),
+        DiagnosisKind.PLATEAU: _("plateau"),
+        DiagnosisKind.DROP: _("drop of the rate"),
+        DiagnosisKind.HEALTHY: _("healthy"),
+        DiagnosisKind.SO_FAR: _("so far"),
     }
     return names[kind]

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from mlpcore.runs.records import Run
-from pages.components.run.diagnostics import show_readings
-from pages.components.run.predictions import has_sight, show_filters, show_images_seen, show_per_class
+from pages.components.run.diagnostics import show_diagnoses
+from pages.components.run.predictions import has_snapshot, show_filters, show_images_seen, show_per_class
 from pages.components.run.script import show_script
 from pages.components.shared.choices import choose
 from pages.components.shared.refresh import draw_anew, is_loading, send_for_images, show_part
@@ -16,14 +16,14 @@ SECONDS = 2.0  # between two looks while a run goes on: an evaluation seldom com
 
 def show_insight(run: Run) -> None:
     """Show one view of a run at a time, the one that was chosen; anew while the run goes on, or its images load."""
-    wants_images = st.session_state.get("insight") == "images" and has_sight(run)
+    wants_images = st.session_state.get("insight") == "images" and has_snapshot(run)
     waits = send_for_images(run.recipe if wants_images else None)
     show_part(_draw, run.id, waits, every=SECONDS if waits or not run.status.is_over else None)
 
 
 def _draw(run_id: str, waited: bool) -> None:
     views = {
-        "readings": (_("Readings"), show_readings),
+        "readings": (_("Readings"), show_diagnoses),
         "images": (_("Images"), show_images_seen),
         "classes": (_("Classes"), show_per_class),
         "weights": (_("Weights"), show_filters),
@@ -34,7 +34,7 @@ def _draw(run_id: str, waited: bool) -> None:
         return
     titles = {name: title for name, (title, _show) in views.items()}
     chosen = choose(_("About this run"), titles, key="insight", default="readings")
-    waits = chosen == "images" and has_sight(run) and is_loading(run.recipe)
+    waits = chosen == "images" and has_snapshot(run) and is_loading(run.recipe)
     if waited and not waits:
         draw_anew()
     if waits and run.status.is_over and not waited:

@@ -20,7 +20,7 @@ from pages.components.shared.refresh import (
     tell_failure,
     tell_loading,
 )
-from pages.components.shared.reproducibility import tell_sameness
+from pages.components.shared.reproducibility import show_reproducibility
 from pages.components.shared.state import (
     count_training_images,
     draw_class_sheet,
@@ -145,7 +145,7 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
         if run.continues:
             told = _("It trains a run that ended early to its end, from the start, by the same recipe.")
             first = find_run(run.continues) or run  # itself where the first is deleted
-            st.badge(_("continued"), color="gray", help=f"{told} {tell_sameness([first])}")
+            st.badge(_("continued"), color="gray", help=f"{told} {show_reproducibility([first])}")
         trouble = None if run.status.is_over else get_manager().trouble
         message = run.message or trouble
         st.text(say(message) if message else _progress_sentence(run), width="stretch")

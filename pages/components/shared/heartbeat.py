@@ -6,7 +6,7 @@ from pages.components.shared.state import get_manager, manager_is_up, read_owner
 SEEN_SECONDS = 60  # between two times that the manager is told; it waits for 10 minutes
 
 
-def note_presence() -> None:
+def send_heartbeat() -> None:
     """Tell the manager that the visitor is here, and go on telling.
 
     Every page of theirs that is open counts, whatever it shows and however long nothing is clicked: a run that would

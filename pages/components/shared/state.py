@@ -16,14 +16,14 @@ from mlpcore.data.image_grid import draw_grid, draw_sheet
 from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run
-from mlpcore.runs.snapshots import Sight
+from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
 from pages.components.shared.i18n import read_catalogue, read_language
 
 if TYPE_CHECKING:
     from mlpcore.data.batches import DeviceImages
     from mlpcore.data.residency import Loading
-    from mlpcore.data.summary import Exhibit
+    from mlpcore.data.summary import DatasetSummary
     from mlpcore.jobs.manager import RunManager
 
 OWNER_COOKIE = "mlp_owner"
@@ -146,27 +146,27 @@ def _draw_sheet(key: _Made, device: str, each: int) -> bytes:
     return draw_sheet(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, each=each)
 
 
-def build_exhibit(recipe: Recipe) -> "Exhibit":
+def summarise_dataset(recipe: Recipe) -> "DatasetSummary":
     """What there is to see of a recipe's images, which must be loaded. Raises ValueError where they do not fit it."""
     return _build_exhibit(_made_of(recipe.dataset, recipe.model_dump_json()))
 
 
 @st.cache_resource(show_spinner=False, max_entries=10)
-def _build_exhibit(key: _Made) -> "Exhibit":
+def _build_exhibit(key: _Made) -> "DatasetSummary":
     from mlpcore.data import summary as exhibits  # torch: not before it is needed
 
     recipe = Recipe.model_validate_json(key.of)
-    return exhibits.build_exhibit(request_images(recipe).images.result(), recipe)
+    return exhibits.summarise_dataset(request_images(recipe).images.result(), recipe)
 
 
-def read_sight(run_id: str) -> Sight | None:
+def read_snapshot(run_id: str) -> Snapshot | None:
     """What a run's network saw last: of a run that goes on from memory, else from disk; None where nothing is kept."""
-    return get_manager().get_sight(run_id) or _read_sight(run_id, get_store().sights.mark(run_id))
+    return get_manager().get_snapshot(run_id) or _read_snapshot(run_id, get_store().snapshots.mark(run_id))
 
 
 @st.cache_resource(show_spinner=False, max_entries=10)  # 1 MB each
-def _read_sight(run_id: str, mark: int | None) -> Sight | None:
-    return None if mark is None else get_store().sights.read(run_id)
+def _read_snapshot(run_id: str, mark: int | None) -> Snapshot | None:
+    return None if mark is None else get_store().snapshots.read(run_id)
 
 
 @st.cache_data(show_spinner=False, max_entries=30)

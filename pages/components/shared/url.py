@@ -7,7 +7,7 @@ import streamlit as st
 
 from mlpcore.messages import Sentence
 from mlpcore.recipes.lessons import lesson_from_query, lesson_to_query
-from mlpcore.recipes.recipe import Recipe, current_knobs
+from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.recipes.url import drop_unknown_datasets
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import Run
@@ -32,7 +32,7 @@ def adopt_run(owner: str) -> None:
     if mine:
         state["run"] = mine[-1].id
         if not read_query():
-            put_recipe(current_knobs(mine[-1].recipe))
+            put_recipe(current_hyperparameters(mine[-1].recipe))
 
 
 def take_link(default: Recipe, datasets: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpcore.analysis.diagnostics import read_history
+from mlpcore.analysis.diagnostics import diagnose
 from mlpcore.recipes.recipe import SGD, Adam, Change, Constant, Recipe
 from mlpcore.runs.records import RunStatus
 from tests.support.histories import FLAT, KINDS, Curve, evaluation, flat_from, healthy, history, only, run, told
@@ -124,7 +124,7 @@ def test_loss_of_accuracy_that_so_many_test_images_cannot_tell_is_none(
 ) -> None:
     *before, last = history(falling, rising_from(1200))
     overfitted = run([*before, replace(last, test_acc=0.5 - lost)])
-    (reading,) = read_history(overfitted, test_images=test_images)
+    (reading,) = diagnose(overfitted, test_images=test_images)
     assert ("optimistic, for the step is read off the test images" in str(reading.what)) == is_told
     assert (f"as far as {test_images:,} test images tell" in str(reading.what)) == (not is_told)
 
@@ -188,7 +188,7 @@ def test_any_history_has_readings_whose_sentences_format_and_whose_recipes_are_o
     every = max(recipe.train_iter // 40, 1)
     evaluations = [evaluation(every * (index + 1), **values) for index, values in enumerate(measured)]
     one = run(evaluations, recipe, status=status, step=min(every * len(measured), recipe.train_iter))
-    readings = read_history(one, classes=classes)
+    readings = diagnose(one, classes=classes)
     assert readings
     for reading in readings:
         text = f"{reading.what} {reading.rule} {reading.mend or ''}"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mlpcore.analysis.diagnostics import read_history
+from mlpcore.analysis.diagnostics import diagnose
 from mlpcore.analysis.suggestions import find_planned_drops
 from mlpcore.analysis.trends import Gap, measure_gap
 from mlpcore.recipes.recipe import Change, Constant, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
@@ -68,7 +68,7 @@ class TestDrops:
             evaluation(100 * index, lr=lr, train_eval_loss=loss, test_acc=accuracy)
             for index, (lr, loss, accuracy) in enumerate(rows, 1)
         ]
-        (drop,) = [reading for reading in read_history(run(evaluations)) if reading.kind is KINDS.DROP]
+        (drop,) = [reading for reading in diagnose(run(evaluations)) if reading.kind is KINDS.DROP]
         assert str(drop.what) == (
             "Drop of the rate to 0.01 between steps 400 and 500: train loss from 0.9 to 0.4, test accuracy +10.0 "
             "points."
@@ -88,7 +88,7 @@ class TestDrops:
         self, knobs: dict[str, object], place: int, said: str
     ) -> None:
         evaluations = history(healthy, points=10, rate=lambda step: 0.1 if step <= 1000 else 0.01)
-        readings = read_history(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)))
+        readings = diagnose(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)))
         (drop,) = [reading for reading in readings if reading.kind is KINDS.DROP]
         assert f"Drop of the rate to 0.01 {said}" in str(drop.what)
         assert drop.step == place

@@ -9,7 +9,7 @@ import torch
 
 from mlpcore.charts.surfaces import race_chart
 from mlpcore.concepts.surfaces import FAR, SURFACES, Surface, apply_gradients, grid, heights, race
-from mlpcore.recipes.recipe import SGD, Adam, OptimizerKnobs
+from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer
 
 PLAIN = SGD(lr=0.03, momentum=0.0, weight_decay=0.0, nesterov=False)
 MOMENTUM = SGD(lr=0.03, momentum=0.9, weight_decay=0.0, nesterov=False)
@@ -20,7 +20,7 @@ ADAM = Adam(lr=0.1)
 @pytest.mark.parametrize("knobs", [PLAIN, MOMENTUM, NESTEROV, ADAM])
 @pytest.mark.parametrize("surface", SURFACES.values(), ids=list(SURFACES))
 class TestRace:
-    def test_every_step_is_torchs(self, knobs: OptimizerKnobs, surface: Surface) -> None:
+    def test_every_step_is_torchs(self, knobs: AnyOptimizer, surface: Surface) -> None:
         place = torch.nn.Parameter(torch.tensor(surface.start, dtype=torch.float64))
         settings = knobs.model_dump(exclude={"name"})
         optimizer = getattr(torch.optim, knobs.name)([place], foreach=False, **settings)
@@ -36,7 +36,7 @@ class TestRace:
             assert point == pytest.approx(other, rel=1e-9)
 
     def test_with_the_rates_the_page_begins_with_it_goes_downhill_within_the_frame(
-        self, knobs: OptimizerKnobs, surface: Surface
+        self, knobs: AnyOptimizer, surface: Surface
     ) -> None:
         points = race(knobs, surface, surface.start, 300)
         assert len(points) == 301
@@ -65,7 +65,7 @@ def test_plain_descent_on_the_valley_shrinks_each_coordinate_by_its_own_factor()
 
 
 def test_momentum_leaves_the_saddle_long_before_plain_descent() -> None:
-    def steps_to_leave(knobs: OptimizerKnobs) -> int:
+    def steps_to_leave(knobs: AnyOptimizer) -> int:
         points = race(knobs, SURFACES["saddle"], (-2.5, 0.01), 300)
         return next(step for step, (_x, y) in enumerate(points) if y > 0.5)
 

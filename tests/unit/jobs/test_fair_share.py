@@ -11,7 +11,7 @@ import torch
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.residency import ImageLibrary
 from mlpcore.jobs import queue as members
-from mlpcore.jobs.fair_share import Shares, Turns, choose_active
+from mlpcore.jobs.fair_share import FairShare, Shares, choose_active
 from mlpcore.jobs.manager import MAX_OWNED, MAX_QUEUED, RunManager
 from mlpcore.jobs.queue import MAX_BEGUN_OWNED
 from mlpcore.messages import SentenceError
@@ -99,7 +99,7 @@ class TestShares:
         assert self.spend(shares, ["a", "b"], {"a": 0.03, "b": 0.03}, 4.5).keys() == {"b"}
 
     def test_of_one_person_every_work_has_the_same_share(self) -> None:
-        turns: Turns[Work] = Turns()
+        turns: FairShare[Work] = FairShare()
         works = [Work(ANN, 0), Work(ANN, 1), Work(BEN, 0)]
         costs = {works[0]: 0.01, works[1]: 0.2, works[2]: 0.05}
         spent: Counter[Work] = Counter()

@@ -14,7 +14,7 @@ import torch
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.residency import ImageLibrary
 from mlpcore.jobs.manager import RunManager
-from mlpcore.jobs.queue import Group, Member, Roster
+from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
 from mlpcore.jobs.worker import train_on
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
@@ -171,15 +171,15 @@ class TestSurvival:
 
     def test_a_run_that_is_submitted_while_groups_are_counted_breaks_no_count(self):
         """As a thread that counts them comes to a run, another one adds a run, if it may."""
-        roster = Roster()
+        roster = JobQueue()
         runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
 
-        def add(member: Member) -> None:
+        def add(member: ActiveRun) -> None:
             if roster.lock.acquire(blocking=False):
                 roster.members[member.run.id] = member
                 roster.lock.release()
 
-        class Watched(Member):
+        class Watched(ActiveRun):
             def __getattribute__(self, name: str) -> object:
                 if name == "run":
                     adding = threading.Thread(target=add, args=(late,))
@@ -187,8 +187,8 @@ class TestSurvival:
                     adding.join()
                 return super().__getattribute__(name)
 
-        group = Group()
-        late = Member(runs[2], group, position=2)
+        group = Job()
+        late = ActiveRun(runs[2], group, position=2)
         group.members = [Watched(run, group, position) for position, run in enumerate(runs[:2])]
         roster.members = {run.id: member for run, member in zip(runs, group.members, strict=False)}
         assert roster.groups() == [group]
@@ -196,9 +196,9 @@ class TestSurvival:
 
     def test_a_full_disk_takes_one_line_of_the_log_for_a_picture(self, store, library, caplog):
         def refuse(*_: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device", "/srv/runs/sights")
+            raise OSError(errno.ENOSPC, "No space left on device", "/srv/runs/snapshots")
 
-        store.sights.write = refuse
+        store.snapshots.write = refuse
         manager = RunManager(store, library)
         (run,) = wait_for_end(manager, *submit(manager, SHORT))
         manager.shutdown()

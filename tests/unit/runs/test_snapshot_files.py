@@ -9,13 +9,13 @@ from mlpcore.data.residency import ImageLibrary
 from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.runs.snapshot_files import SightFiles
-from mlpcore.runs.snapshots import MAX_FRAMES, Frame, Sight, count_confusion
+from mlpcore.runs.snapshot_files import SnapshotFiles
+from mlpcore.runs.snapshots import MAX_FRAMES, Frame, Snapshot, count_confusion
 from tests.support.managers import ME, submit, wait_until
-from tests.support.snapshots import look_often, recipe, sight
+from tests.support.snapshots import look_often, recipe, snapshot
 
 
-def assert_same(found: Sight | None, expected: Sight) -> None:
+def assert_same(found: Snapshot | None, expected: Snapshot) -> None:
     assert found is not None
     assert (found.step, found.classes) == (expected.step, expected.classes)
     for name in ("labels", "likeliest", "shares"):
@@ -38,22 +38,22 @@ def as_file(**arrays: object) -> bytes:
 
 class TestFiles:
     @pytest.fixture
-    def files(self, tmp_path) -> SightFiles:
-        return SightFiles(tmp_path / "sights")
+    def files(self, tmp_path) -> SnapshotFiles:
+        return SnapshotFiles(tmp_path / "snapshots")
 
     def test_a_sight_comes_back_as_it_was_written_and_the_newer_replaces_the_older(self, files, tmp_path):
-        files.write("a", sight())
-        assert_same(files.read("a"), sight())
+        files.write("a", snapshot())
+        assert_same(files.read("a"), snapshot())
         files.write("a", look_often(5))
         assert_same(files.read("a"), look_often(5))
-        assert [file.name for file in (tmp_path / "sights").iterdir()] == ["a.npz"]
+        assert [file.name for file in (tmp_path / "snapshots").iterdir()] == ["a.npz"]
 
     def test_of_a_run_without_a_file_nothing_is_kept(self, files):
         assert (files.read("a"), files.mark("a")) == (None, None)
         files.delete("a")
 
     def test_a_deleted_sight_is_gone(self, files):
-        files.write("a", sight())
+        files.write("a", snapshot())
         assert files.mark("a") is not None
         files.delete("a")
         assert (files.read("a"), files.mark("a")) == (None, None)
@@ -61,28 +61,28 @@ class TestFiles:
     @pytest.mark.parametrize("run_id", ["", "..", "../a", "a/b", "a\\b", "a.b", "a\n", "a\0", "é", "x" * 65])
     def test_an_id_that_is_no_file_name_is_refused(self, run_id, files, tmp_path):
         with pytest.raises(ValueError, match=r"^run_id is "):
-            files.write(run_id, sight())
+            files.write(run_id, snapshot())
         assert (files.read(run_id), files.mark(run_id)) == (None, None)
         files.delete(run_id)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_truncated_file_is_as_good_as_none(self, files, tmp_path):
-        files.write("a", sight())
-        file = tmp_path / "sights" / "a.npz"
+        files.write("a", snapshot())
+        file = tmp_path / "snapshots" / "a.npz"
         whole = file.read_bytes()
         for length in range(0, len(whole), 7):
             file.write_bytes(whole[:length])
             assert files.read("a") is None, length
 
     def test_a_file_with_a_changed_byte_never_comes_back_as_another_sight(self, files, tmp_path):
-        files.write("a", sight())
-        file = tmp_path / "sights" / "a.npz"
+        files.write("a", snapshot())
+        file = tmp_path / "snapshots" / "a.npz"
         whole = file.read_bytes()
         for place in range(0, len(whole), 11):
             file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
             found = files.read("a")
             if found is not None:
-                assert_same(found, sight())
+                assert_same(found, snapshot())
 
     @pytest.mark.parametrize(
         "content",
@@ -103,22 +103,22 @@ class TestFiles:
         ],
     )
     def test_a_file_that_is_not_ours_is_as_good_as_none(self, content, files, tmp_path):
-        (tmp_path / "sights").mkdir()
-        (tmp_path / "sights" / "a.npz").write_bytes(as_file())
+        (tmp_path / "snapshots").mkdir()
+        (tmp_path / "snapshots" / "a.npz").write_bytes(as_file())
         assert files.read("a") is not None
-        (tmp_path / "sights" / "a.npz").write_bytes(content)
+        (tmp_path / "snapshots" / "a.npz").write_bytes(content)
         assert files.read("a") is None
 
     def test_a_file_of_cifar_10_takes_at_most_a_megabyte(self, tmp_path):
         generator = np.random.default_rng(0)
         units = generator.integers(256, size=(24, 3, 32, 32), dtype=np.uint8)
-        big = sight(
+        big = snapshot(
             labels=generator.integers(3, size=10_000, dtype=np.uint8),
             likeliest=generator.integers(3, size=(10_000, 3), dtype=np.uint8),
             shares=generator.random((10_000, 3)).astype(np.float16),
             frames=tuple(Frame(number, number, units) for number in range(MAX_FRAMES)),
         )
-        SightFiles(tmp_path).write("a", big)
+        SnapshotFiles(tmp_path).write("a", big)
         assert 900_000 < (tmp_path / "a.npz").stat().st_size < 1_000_000
 
 
@@ -139,7 +139,7 @@ class TestManager:
         for run_id in run_ids:
             run = self.wait_for_end(manager, run_id)
             assert run.status is RunStatus.FINISHED
-            found = SightFiles(tmp_path / "sights").read(run_id)
+            found = SnapshotFiles(tmp_path / "snapshots").read(run_id)
             counts = count_confusion(found)
             assert (found.step, found.classes) == (24, ("dark", "light"))
             assert (counts.sum(), counts.trace() / counts.sum()) == (10, run.latest.test_acc)
@@ -147,25 +147,25 @@ class TestManager:
 
     def test_while_a_run_goes_on_its_sight_is_in_memory_and_when_stopped_on_disk(self, manager, store):
         (run_id,) = submit(manager, self.LONG)
-        wait_until(lambda: manager.get_sight(run_id) is not None)
-        seen = manager.get_sight(run_id)
+        wait_until(lambda: manager.get_snapshot(run_id) is not None)
+        seen = manager.get_snapshot(run_id)
         manager.stop(run_id, owner=ME)
         run = self.wait_for_end(manager, run_id)
-        found = store.sights.read(run_id)
+        found = store.snapshots.read(run_id)
         assert run.status is RunStatus.STOPPED
         assert seen.step <= found.step == run.latest.step
-        wait_until(lambda: manager.get_sight(run_id) is None)
+        wait_until(lambda: manager.get_snapshot(run_id) is None)
 
     def test_a_server_that_is_shut_down_keeps_the_sights(self, store, library):
         manager = RunManager(store, library)
         (run_id,) = submit(manager, self.LONG)
-        wait_until(lambda: manager.get_sight(run_id) is not None)
+        wait_until(lambda: manager.get_snapshot(run_id) is not None)
         manager.shutdown()
-        assert store.sights.read(run_id).step == store.get(run_id).latest.step
+        assert store.snapshots.read(run_id).step == store.get(run_id).latest.step
 
     def test_the_sight_is_on_disk_while_the_run_goes_on(self, manager, store):
         (run_id,) = submit(manager, self.LONG)
-        wait_until(lambda: store.sights.read(run_id) is not None)
+        wait_until(lambda: store.snapshots.read(run_id) is not None)
         assert not store.get(run_id).status.is_over
 
     def test_deleting_a_run_deletes_its_sight(self, manager, store, tmp_path):
@@ -173,18 +173,18 @@ class TestManager:
         for run_id in (kept, deleted):
             self.wait_for_end(manager, run_id)
         store.delete(deleted)
-        assert [file.stem for file in (tmp_path / "sights").iterdir()] == [kept]
+        assert [file.stem for file in (tmp_path / "snapshots").iterdir()] == [kept]
 
     def test_a_disk_that_takes_no_sight_leaves_the_run_as_it_is(self, manager, store, tmp_path, caplog):
-        (tmp_path / "sights").write_text("no folder")
+        (tmp_path / "snapshots").write_text("no folder")
         (run_id,) = submit(manager, recipe(dataset="Tiny"))
         run = self.wait_for_end(manager, run_id)
         assert (run.status, len(run.evaluations), run.message) == (RunStatus.FINISHED, 3, None)
-        assert store.sights.read(run_id) is None
+        assert store.snapshots.read(run_id) is None
         assert f"What run {run_id} sees could not be stored" in caplog.text
 
     def test_a_run_that_ended_before_its_first_evaluation_has_none(self, manager, store):
         wild = SGD(lr=10.0, momentum=0.999, nesterov=False)
         (run_id,) = submit(manager, recipe(dataset="Tiny", optimizer=wild, train_iter=5000, eval_every=5000))
         assert self.wait_for_end(manager, run_id).status is RunStatus.DIVERGED
-        assert (manager.get_sight(run_id), store.sights.read(run_id)) == (None, None)
+        assert (manager.get_snapshot(run_id), store.snapshots.read(run_id)) == (None, None)

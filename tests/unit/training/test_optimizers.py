@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, OptimizerKnobs, RMSprop
+from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, AnyOptimizer, RMSprop
 from mlpcore.training.optimizers import build_optimizer
 from tests.support.recipes import optimizers
 
@@ -24,7 +24,7 @@ def parameters() -> list[torch.Tensor]:
     return [torch.randn(shape, generator=generator).requires_grad_() for shape in ((7, 5), (7,), (3, 7), (3,))]
 
 
-def build_plain(knobs: OptimizerKnobs, weights: list[torch.Tensor]) -> torch.optim.Optimizer:
+def build_plain(knobs: AnyOptimizer, weights: list[torch.Tensor]) -> torch.optim.Optimizer:
     """torch's own optimizer, tensor by tensor, its arguments written out."""
     common = {"lr": knobs.lr, "weight_decay": knobs.weight_decay, "foreach": False}
     match knobs:

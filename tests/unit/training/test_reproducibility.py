@@ -8,7 +8,7 @@ import torch
 
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.training.reproducibility import repeats
+from mlpcore.training.reproducibility import is_reproducible
 
 HERE = {"torch": torch.__version__, "python": platform.python_version()}
 POINT = Evaluation(10, 1.0, 1.0, 0.5, 1.0, 0.5, 0.01, 1.0)
@@ -16,7 +16,7 @@ RUN = Run("a", "a run", Recipe(device="cpu"), RunStatus.STOPPED, 1.0, device="cp
 
 
 def test_run_of_this_cpu_and_these_versions_repeats() -> None:
-    assert repeats(RUN)
+    assert is_reproducible(RUN)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def test_run_of_this_cpu_and_these_versions_repeats() -> None:
     ],
 )
 def test_run_of_another_device_or_other_versions_may_not(change: dict[str, object]) -> None:
-    assert not repeats(replace(RUN, **change))
+    assert not is_reproducible(replace(RUN, **change))
 
 
 def test_run_without_points_has_none_that_could_differ() -> None:
-    assert repeats(replace(RUN, evaluations=(), device="", versions={}))
+    assert is_reproducible(replace(RUN, evaluations=(), device="", versions={}))

@@ -12,6 +12,7 @@ from mlpcore.recipes.recipe import (
     SGD,
     Adagrad,
     Adam,
+    AnyScheduler,
     Change,
     Constant,
     CosineAnnealingLR,
@@ -20,7 +21,6 @@ from mlpcore.recipes.recipe import (
     OneCycleLR,
     Recipe,
     RMSprop,
-    SchedulerKnobs,
     StepLR,
 )
 from mlpcore.training.optimizers import build_optimizer
@@ -28,7 +28,7 @@ from mlpcore.training.schedules import apply_change, build_scheduler, find_drops
 from tests.support.recipes import recipes, schedulers
 
 
-def plan(scheduler: SchedulerKnobs, train_iter: int, *, lr: float = 1.0, changes: tuple[Change, ...] = ()) -> Recipe:
+def plan(scheduler: AnyScheduler, train_iter: int, *, lr: float = 1.0, changes: tuple[Change, ...] = ()) -> Recipe:
     optimizer = SGD(lr=lr)
     return Recipe(optimizer=optimizer, scheduler=scheduler, train_iter=train_iter, changes=changes)
 

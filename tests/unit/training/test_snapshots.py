@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from mlpcore.data.batches import DeviceImages, RandomSampler, place_images
 from mlpcore.data.datasets import ImageSplit, channel_statistics
 from mlpcore.recipes.recipe import SGD, Recipe
-from mlpcore.runs.snapshots import MAX_FRAMES, Sight, count_confusion, rank_class, rank_mistakes
+from mlpcore.runs.snapshots import MAX_FRAMES, Snapshot, count_confusion, rank_class, rank_mistakes
 from mlpcore.seeds import build_generator
 from mlpcore.training.evaluation import draw_units, rank_classes
 from mlpcore.training.lockstep import Progress, train_cohort
 from mlpcore.training.models import build_model, normalise
-from tests.support.snapshots import BASE, look_often, recipe, sight
+from tests.support.snapshots import BASE, look_often, recipe, snapshot
 
 CPU = torch.device("cpu")
 
@@ -31,12 +31,12 @@ def train(recipes: Sequence[Recipe], images: DeviceImages) -> list[Progress]:
     return [item for item in train_cohort(recipes, images, device=CPU) if item.evaluations or item.over]
 
 
-def sights_of(items: Sequence[Progress], position: int = 0) -> list[Sight]:
-    """The sight of a run after each of its evaluations, as a manager keeps it."""
-    found: list[Sight] = []
+def sights_of(items: Sequence[Progress], position: int = 0) -> list[Snapshot]:
+    """The snapshot of a run after each of its evaluations, as a manager keeps it."""
+    found: list[Snapshot] = []
     for item in items:
-        if position in item.sights:
-            found.append(item.sights[position].after(found[-1] if found else None))
+        if position in item.snapshots:
+            found.append(item.snapshots[position].after(found[-1] if found else None))
     return found
 
 
@@ -100,9 +100,9 @@ class TestConfusion:
         items = train(runs, images)
         assert sum(len(item.evaluations) for item in items) == 14
         for item in items:
-            assert item.sights.keys() == item.evaluations.keys()
+            assert item.snapshots.keys() == item.evaluations.keys()
             for position, evaluation in item.evaluations.items():
-                counts = count_confusion(item.sights[position])
+                counts = count_confusion(item.snapshots[position])
                 assert (counts.shape, counts.sum()) == ((10, 10), 40)
                 assert counts.trace() / counts.sum() == evaluation.test_acc
 
@@ -116,13 +116,13 @@ class TestConfusion:
         np.testing.assert_allclose(shares[0, 0], [0.1] * 3, atol=1e-4)
 
     def test_rows_are_true_classes_and_columns_what_the_network_said(self):
-        counts = count_confusion(sight())
+        counts = count_confusion(snapshot())
         assert counts.tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
 
     def test_the_most_confident_mistakes_come_first(self):
-        assert rank_mistakes(sight()).tolist() == [3, 1]
-        assert rank_class(sight(), 0).tolist() == [1, 0]
-        assert rank_class(sight(), 2).tolist() == []
+        assert rank_mistakes(snapshot()).tolist() == [3, 1]
+        assert rank_class(snapshot(), 0).tolist() == [1, 0]
+        assert rank_class(snapshot(), 2).tolist() == []
 
 
 class TestThinning:

@@ -16,7 +16,7 @@ from mlpcore.training.schedules import apply_change, build_scheduler
 SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
 
 
-class Trainee:
+class CohortRun:
     """One run of a cohort: what it trains on, its optimizer and scheduler, and its losses since it was evaluated."""
 
     def __init__(self, recipe: Recipe, position: int, images: DeviceImages) -> None:
