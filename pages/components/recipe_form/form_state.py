@@ -1,4 +1,4 @@
-"""What the knobs' widgets say: set from a recipe, read back as one. Hyperparameters that a lesson holds keep its values.
+"""The state of the form's widgets: set from a recipe, read back as one. What a lesson holds keeps the lesson's values.
 
 A knob's path is "lr" for the recipe's own, "SGD.lr" for an optimizer's or a schedule's.
 """
