@@ -15,7 +15,7 @@ from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, read_runs, show_comparison
 from pages.components.compare.rows import edit_rows, get_rows, put_rows
 from pages.components.recipe_form.form_state import begin, first_recipe, read_recipe
-from pages.components.shared.flash import keep, warn
+from pages.components.shared.flash import flash, show_warning
 from pages.components.shared.state import count_images, get_manager, read_owner
 from pages.components.shared.url import find_repeated, put_query, take_query
 from pages.components.shared.words import _, say
@@ -49,7 +49,7 @@ def take_address() -> list[str]:
             Sentence(template, {"number": number, "problem": sentence}) if number else sentence
             for number, sentence in refused
         ]
-        keep("compare.said", said)
+        flash("compare.said", said)
     return state.get("compare.runs", [])
 
 
@@ -102,7 +102,7 @@ def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
         st.session_state["compare.runs"] = get_manager().submit(every, owner=owner, names=names)
         st.session_state["compare.is_run"] = True
     except (SentenceError, StoreError) as error:  # too many are waiting, no such device, the disk is full
-        keep("compare.said", [error.sentence])
+        flash("compare.said", [error.sentence])
 
 
 def stop(runs: list[Run]) -> None:
@@ -112,7 +112,7 @@ def stop(runs: list[Run]) -> None:
             with suppress(SentenceError):  # over by now
                 get_manager().stop(run.id, owner=owner)
     except StoreError as error:
-        keep("compare.said", [error.sentence])
+        flash("compare.said", [error.sentence])
 
 
 def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
@@ -148,7 +148,7 @@ def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
 
 base, problems = read_recipe()
 for sentence in problems:
-    warn(_("On the playground: {problem}").format(problem=say(sentence)))
+    show_warning(_("On the playground: {problem}").format(problem=say(sentence)))
 base = base or first
 st.session_state.setdefault("compare.seeds", 1)
 if handed_over := st.session_state.pop("compare.handed_over", None):

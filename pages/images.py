@@ -7,7 +7,7 @@ from pages.components.images.views import show_images
 from pages.components.recipe_form import forms
 from pages.components.recipe_form.form_state import begin, first_recipe, read_recipe
 from pages.components.shared.download_panel import show_downloads
-from pages.components.shared.flash import warn
+from pages.components.shared.flash import show_warning
 from pages.components.shared.words import say
 
 datasets = known_datasets(data_home())
@@ -21,6 +21,6 @@ with left:
 recipe, problems = read_recipe()
 with right:
     for sentence in problems:
-        warn(say(sentence))
+        show_warning(say(sentence))
     if recipe is not None:
         show_images(recipe)

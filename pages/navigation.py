@@ -3,13 +3,13 @@
 import streamlit as st
 
 from mlpcore.runs.store import StoreError
-from pages.components.shared.flash import begin_drawing
+from pages.components.shared.flash import note_rerun_cause
 from pages.components.shared.heartbeat import send_heartbeat
 from pages.components.shared.i18n import choose_language, read_query, show_languages, write_query
 from pages.components.shared.words import _, say
 
 choose_language()
-begin_drawing()
+note_rerun_cause()
 st.set_page_config(
     page_title=_("MLP playground"),
     page_icon="🎛️",

@@ -16,7 +16,7 @@ from pages.components.overfitting import form as lab_form
 from pages.components.overfitting.remedies import match_remedies, remedy_names, show_remedies
 from pages.components.overfitting.run import shape_names, show_lab
 from pages.components.recipe_form.form_state import first_recipe, put_recipe
-from pages.components.shared.flash import keep, tell, warn
+from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.recipe_summary import describe_data
 from pages.components.shared.state import count_images, find_run, get_manager, read_owner
 from pages.components.shared.url import put_query, take_query
@@ -40,7 +40,7 @@ def take_address() -> None:
         return
     run = find_run(asked["lab"])
     if run is None:
-        keep("lab.said", [Sentence("The run that this address names is not kept here.")])
+        flash("lab.said", [Sentence("The run that this address names is not kept here.")])
         return
     if run.id != state.get("lab.run"):
         forget_predictions()
@@ -63,7 +63,7 @@ def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
     try:
         return get_manager().submit(recipes, owner=owner, names=names)
     except (SentenceError, StoreError) as error:
-        keep("lab.said", [error.sentence])
+        flash("lab.said", [error.sentence])
         return []
 
 
@@ -91,7 +91,7 @@ def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
         run = find_run(state.get("lab.run"))
         earlier = [one for run_id in state["lab.remedies"] if (one := find_run(run_id)) is not None]
     except StoreError as error:
-        keep("lab.said", [error.sentence])
+        flash("lab.said", [error.sentence])
         return
     again = [remedy.recipe for remedy in remedies]
     bases = [] if run else [base]
@@ -206,7 +206,7 @@ with left:
     recipe, problems = lab_form.read_recipe()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
     for sentence in [*problems, misfit] if misfit else problems:
-        warn(say(sentence))
+        show_warning(say(sentence))
 ready = recipe is not None and misfit is None
 run = find_run(state.get("lab.run"))
 base = run.recipe if run else recipe
@@ -217,7 +217,7 @@ prediction: Shape | None = state.get(NEXT if run is None else SHOWN) if asks els
 hidden = asks and prediction is None
 with right:
     show_header(run, recipe, tried, ready=ready, predicting=hidden or (asks and state.get(about) is None))
-    for sentence in tell("lab.said"):
+    for sentence in get_flashed("lab.said"):
         st.error(say(sentence))
     ask_prediction(about)
     show_lab(run, recipe, prediction=prediction, hidden=hidden)

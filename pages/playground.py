@@ -21,7 +21,7 @@ from pages.components.run import run_view
 from pages.components.run.insight import show_insight
 from pages.components.run.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
 from pages.components.shared.download_panel import show_downloads
-from pages.components.shared.flash import keep, tell, warn
+from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.recipe_summary import describe_data, describe_training
 from pages.components.shared.reproducibility import show_reproducibility
@@ -54,9 +54,9 @@ def send_to_run(knob: str) -> None:
             return
         get_manager().change(run_id, owner=owner, **{knob: getattr(recipe.optimizer, knob)})
     except ValueError as error:  # no toast: it would lie on Start and Stop
-        keep("trouble", [find_problems(error)[0][1]])
+        flash("trouble", [find_problems(error)[0][1]])
     except StoreError as error:
-        keep("trouble", [error.sentence])
+        flash("trouble", [error.sentence])
 
 
 def start(recipe: Recipe) -> None:
@@ -64,10 +64,10 @@ def start(recipe: Recipe) -> None:
     name = f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
     try:
         (st.session_state["run"],) = get_manager().submit(
-            [recipe], owner=owner, names=[name], stop_when_gone=st.session_state.get("stop_when_gone", False)
+            [recipe], owner=owner, names=[name], stop_when_disconnected=st.session_state.get("stop_when_disconnected", False)
         )
     except (SentenceError, StoreError) as error:
-        keep("trouble", [error.sentence])
+        flash("trouble", [error.sentence])
 
 
 def go_on(run_id: str) -> None:
@@ -75,7 +75,7 @@ def go_on(run_id: str) -> None:
     try:
         (st.session_state["run"],) = get_manager().continue_runs([run_id], owner=owner)
     except (SentenceError, StoreError) as error:
-        keep("trouble", [error.sentence])
+        flash("trouble", [error.sentence])
 
 
 def show_preview(recipe: Recipe) -> None:
@@ -117,7 +117,7 @@ def show_knobs() -> tuple[Recipe | None, bool]:
                 forms.run_form()
                 st.toggle(
                     _("Stop the run when I am gone"),
-                    key="stop_when_gone",
+                    key="stop_when_disconnected",
                     persist_state="session",
                     help=_(
                         "Holds from the next Start on. Gone is who has had no page of this app open for 10 minutes; "
@@ -128,7 +128,7 @@ def show_knobs() -> tuple[Recipe | None, bool]:
     recipe, problems = read_recipe()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
     for sentence in [*problems, misfit] if misfit else problems:
-        warn(say(sentence))
+        show_warning(say(sentence))
     return recipe, recipe is not None and misfit is None
 
 
@@ -209,8 +209,8 @@ def obey(ask: Callable[..., None], run_id: str) -> None:
 
 left, right = st.columns([3, 8], gap="medium")
 with left:
-    for sentence in tell("link.refused"):
-        warn(say(sentence))
+    for sentence in get_flashed("link.refused"):
+        show_warning(say(sentence))
     show_lesson()
     recipe, can_start = show_knobs()
     if recipe is not None:
@@ -221,7 +221,7 @@ with right:
         build_lesson(recipe)
     else:
         show_header(run, recipe, can_start=can_start)
-        for trouble in tell("trouble"):
+        for trouble in get_flashed("trouble"):
             st.error(say(trouble))
         run_view.show_run(run, recipe)
 if run is not None and not is_building():

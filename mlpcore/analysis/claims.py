@@ -20,7 +20,7 @@ from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import SGD, Adam, Constant, MultiStepLR, Recipe
 from mlpcore.runs.records import Run, RunStatus
 
-RATES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
+LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 DECAYS = (0.0, 5e-4, 5e-3, 0.05)
 SEEDS = 6  # with three, a t-test would tell nothing but a lead of four standard deviations
 
@@ -72,7 +72,7 @@ def plan_weight_decay(datasets: Sequence[str], _images: int) -> list[Recipe]:
 
 def plan_rates(datasets: Sequence[str], _images: int) -> list[Recipe]:
     """Plain SGD and Adam, each with nine learning rates over four decades."""
-    optimizers = [*(_plain(lr) for lr in RATES), *(Adam(lr=lr) for lr in RATES)]
+    optimizers = [*(_plain(lr) for lr in LEARNING_RATES), *(Adam(lr=lr) for lr in LEARNING_RATES)]
     return [_recipe(datasets[0], optimizer=one, train_iter=500, eval_every=250) for one in optimizers]
 
 

@@ -57,7 +57,7 @@ def steps_chart(
     return {"data": data, "layout": layout}
 
 
-def rates_chart(runs: Sequence[Run], *, translate: Translate = str) -> Figure:
+def accuracy_by_lr_chart(runs: Sequence[Run], *, translate: Translate = str) -> Figure:
     """Draw the test accuracy that runs ended with over their learning rates, one colour an optimizer.
 
     A run that diverged is drawn at 0 with a cross; one that goes on, where it is.

@@ -10,7 +10,7 @@ from mlpcore.charts.axes import axis, rate_axis
 from mlpcore.charts.downsampling import corners, rounded
 from mlpcore.charts.run import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Translate, legend, line, note
 from mlpcore.numbers import short_number
-from mlpcore.training.activations import ACTIVATIONS
+from mlpcore.training.activations import ACTIVATION_CURVES
 
 CURVES = {"sigmoid": ("sigmoid", ACCURACY, "solid"), "tanh": ("tanh", LOSS, "dash"), "relu": ("ReLU", RATE, "dot")}
 REACH = 6.0  # how far from 0 the activations are drawn
@@ -61,7 +61,7 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
     grid = np.union1d(np.linspace(-REACH, REACH, 241), 1e-6)  # ReLU's derivative jumps there
     data: list[dict[str, Any]] = []
     for panel, axes in ((0, {}), (1, {"xaxis": "x2", "yaxis": "y2"})):
-        for name, functions in ACTIVATIONS.items():
+        for name, functions in ACTIVATION_CURVES.items():
             label, colour, dash = CURVES[name]
             curve = rounded(functions[panel](grid))
             rest = {"showlegend": panel == 0, "legendgroup": name, "hoverinfo": "skip", **axes}
@@ -95,7 +95,7 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
 
 
 @dataclass(frozen=True)
-class Grid:
+class MatrixPanel:
     """A quantity of a network as cells of a sketch; where it is not known yet its place stays empty."""
 
     label: str
@@ -106,7 +106,7 @@ class Grid:
     is_current: bool
 
 
-def network_chart(grids: Sequence[Grid], *, unit: int, feature: int) -> Figure:
+def network_chart(grids: Sequence[MatrixPanel], *, unit: int, feature: int) -> Figure:
     """Draw a network's numbers as coloured cells, the row of `unit` and the column of `feature`, from 0, framed.
 
     Colours run from the most negative to the most positive number of each quantity by itself.
@@ -154,7 +154,7 @@ def network_chart(grids: Sequence[Grid], *, unit: int, feature: int) -> Figure:
     }
 
 
-def rates_chart(rates: Sequence[float], *, top: float, translate: Translate = str) -> Figure:
+def small_schedule_chart(rates: Sequence[float], *, top: float, translate: Translate = str) -> Figure:
     """Draw the rate of each iteration on a scale that ends at `top`, so that several stand side by side."""
     kept = corners(rates)
     hover = f"{translate('iteration')} %{{x:,d}}<br>lr %{{y:.3~g}}<extra></extra>"

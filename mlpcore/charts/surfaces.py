@@ -10,14 +10,14 @@ from mlpcore.charts.downsampling import evenly, rounded
 from mlpcore.charts.run import NOTE, Figure, Translate, legend, line
 
 LEVELS = 14  # contours, closer where the surface is low
-Point = tuple[float, float]
+Position = tuple[float, float]
 
 
-def race_chart(
+def trajectory_chart(
     surface: tuple[Sequence[float], Sequence[float], Sequence[Sequence[float]]],
-    paths: Sequence[tuple[str, Sequence[Point]]],
+    paths: Sequence[tuple[str, Sequence[Position]]],
     *,
-    minima: Sequence[Point],
+    minima: Sequence[Position],
     translate: Translate = str,
 ) -> Figure:
     """Draw paths, by name and in the order of the palette, over the contours of a surface.

@@ -10,7 +10,7 @@ from mlpcore.training.losses import EPSILON, cross_entropy, softmax
 
 
 @dataclass(frozen=True)
-class SoftmaxParts:
+class SoftmaxIntermediates:
     """One way to the probabilities, a number a class: e is raised to `exponents`, and `powers` divided by `total`.
 
     `total` is the sum of the powers and of `epsilon`.
@@ -25,15 +25,15 @@ class SoftmaxParts:
 
 
 @dataclass(frozen=True)
-class LossParts:
+class CrossEntropyIntermediates:
     """Both ways in float32, and the derivative of the loss by each logit, as autograd gives it."""
 
-    plain: SoftmaxParts
-    shifted: SoftmaxParts
+    plain: SoftmaxIntermediates
+    shifted: SoftmaxIntermediates
     gradient: tuple[float, ...]
 
 
-def take_apart(logits: Sequence[float], true_class: int) -> LossParts:
+def compute_cross_entropy(logits: Sequence[float], true_class: int) -> CrossEntropyIntermediates:
     """Compute the loss of one image whose class is `true_class`. Raises ValueError where there is no such class."""
     if not 0 <= true_class < len(logits):
         raise ValueError(f"true_class is {true_class}: it must be from 0 to {len(logits) - 1}")
@@ -53,8 +53,8 @@ def take_apart(logits: Sequence[float], true_class: int) -> LossParts:
     powers = exponents.exp()
     epsilon = math.exp(math.log(EPSILON) - largest)  # multiplied by e^-largest, as the powers are
     total = powers.sum() + epsilon
-    return LossParts(
-        plain=SoftmaxParts(
+    return CrossEntropyIntermediates(
+        plain=SoftmaxIntermediates(
             tuple(plain_z.tolist()),
             tuple(plain_powers.tolist()),
             EPSILON,
@@ -62,7 +62,7 @@ def take_apart(logits: Sequence[float], true_class: int) -> LossParts:
             tuple(plain.tolist()),
             -float(plain[true_class].log()),
         ),
-        shifted=SoftmaxParts(
+        shifted=SoftmaxIntermediates(
             tuple(exponents.tolist()),
             tuple(powers.tolist()),
             epsilon,

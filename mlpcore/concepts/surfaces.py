@@ -12,7 +12,7 @@ from mlpcore.training.optimizers import build_optimizer
 
 FAR = 100.0  # times the frame's width: who is as far out has diverged, and is followed no further
 
-Point = tuple[float, float]
+Position = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Surface:
     name: str
     formula: str  # LaTeX
     function: Callable[[Tensor, Tensor], Tensor]
-    x_range: Point
-    y_range: Point
-    start: Point
-    minima: tuple[Point, ...]
+    x_range: Position
+    y_range: Position
+    start: Position
+    minima: tuple[Position, ...]
 
-    def holds(self, point: Point) -> bool:
+    def holds(self, point: Position) -> bool:
         """Whether a point lies in the frame."""
         (left, right), (bottom, top) = self.x_range, self.y_range
         return left <= point[0] <= right and bottom <= point[1] <= top
@@ -67,7 +67,7 @@ SURFACES = {
 }
 
 
-def race(knobs: AnyOptimizer, surface: Surface, start: Point, steps: int) -> list[Point]:
+def race(knobs: AnyOptimizer, surface: Surface, start: Position, steps: int) -> list[Position]:
     """Follow an optimizer from `start`; returns at most `steps` + 1 points, all of them finite.
 
     Fewer where it diverges: it is followed up to the last point that is not FAR outside the frame.
@@ -87,7 +87,7 @@ def race(knobs: AnyOptimizer, surface: Surface, start: Point, steps: int) -> lis
     return points
 
 
-def heights(surface: Surface, points: Sequence[Point]) -> list[float]:
+def heights(surface: Surface, points: Sequence[Position]) -> list[float]:
     """The function's value at each point."""
     x, y = torch.tensor(points, dtype=torch.float64).T
     return surface.function(x, y).tolist()

@@ -57,14 +57,14 @@ class RunManager:
     # what people ask for
 
     def submit(
-        self, recipes: Sequence[Recipe], *, owner: str, names: Sequence[str], stop_when_gone: bool = False
+        self, recipes: Sequence[Recipe], *, owner: str, names: Sequence[str], stop_when_disconnected: bool = False
     ) -> list[str]:
         """Queue runs, those that can train together as one cohort; return their ids. All are stored, or none is.
 
-        stop_when_gone: stop them when `note_seen` has not been told of their owner for GRACE_SECONDS.
+        stop_when_disconnected: stop them when `note_seen` has not been told of their owner for GRACE_SECONDS.
         """
         runs = [_build_run(recipe, name, owner) for recipe, name in zip(recipes, names, strict=True)]
-        return self._submit(runs, owner, stop_when_gone=stop_when_gone)
+        return self._submit(runs, owner, stop_when_disconnected=stop_when_disconnected)
 
     def continue_runs(self, run_ids: Sequence[str], *, owner: str) -> list[str]:
         """Train runs that ended early to their end; return the ids of the runs that do, in the same order.
@@ -121,7 +121,7 @@ class RunManager:
     def note_seen(self, owner: str) -> bool:
         """Take down that somebody is here; return whether a run of theirs would stop if they were not."""
         with self._roster.lock:
-            own = [member for member in self._roster.active() if member.stop_when_gone and member.run.owner == owner]
+            own = [member for member in self._roster.active() if member.stop_when_disconnected and member.run.owner == owner]
             for member in own:
                 member.seen_at = self._clock()
             return bool(own)
@@ -187,7 +187,7 @@ class RunManager:
         self._writer.close(LAST_WRITES_SECONDS)
         self._thread.join(max(deadline - time.monotonic(), 0.0))
 
-    def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_gone: bool = False) -> list[str]:
+    def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_disconnected: bool = False) -> list[str]:
         for run in runs:
             pick_device(run.recipe.device)
         groups: dict[tuple, Job] = {}
@@ -197,7 +197,7 @@ class RunManager:
             self.store.create_many(runs)
             with self._roster.lock:
                 for member in submitted:
-                    member.stop_when_gone, member.seen_at = stop_when_gone, self._clock()
+                    member.stop_when_disconnected, member.seen_at = stop_when_disconnected, self._clock()
                     self._roster.members[member.run.id] = member
                 self._roster.lock.notify_all()
         return [run.id for run in runs]

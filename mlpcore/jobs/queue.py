@@ -67,7 +67,7 @@ class ActiveRun:
     snapshot_stored_at: float = 0.0
     stop_requested: bool = False
     requested: dict[str, float] = field(default_factory=dict)  # knobs to change, not yet taken up
-    stop_when_gone: bool = False
+    stop_when_disconnected: bool = False
     seen_at: float = 0.0  # when its owner was here last
 
     def update(self, **values: object) -> None:

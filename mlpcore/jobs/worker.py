@@ -93,7 +93,7 @@ class Worker:
         return self._roster.is_closing or asked or bool(self._find_ready())
 
     def _pause(self) -> float | None:
-        return LOOK_SECONDS if any(member.stop_when_gone for member in self._roster.active()) else None
+        return LOOK_SECONDS if any(member.stop_when_disconnected for member in self._roster.active()) else None
 
     def _find_ready(self) -> list[Job]:
         """Find the groups that can have a turn; those that began and have none for now are shown as queued."""
@@ -112,7 +112,7 @@ class Worker:
         knobs, member.requested = member.requested, {}
         if knobs and group.step < member.run.recipe.train_iter:  # past the last iteration there is none left to change
             self._change(member, knobs)
-        is_gone = member.stop_when_gone and self._clock() - member.seen_at > GRACE_SECONDS
+        is_gone = member.stop_when_disconnected and self._clock() - member.seen_at > GRACE_SECONDS
         if member.stop_requested or is_gone:
             self._end(member, RunStatus.STOPPED, None if member.stop_requested else explain_absence(GRACE_SECONDS))
             if group.training is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from mlpcore.messages import N_
 from mlpcore.recipes.recipe import SGD, Adam, AdamW, Constant, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 
-RATES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+LEARNING_RATES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
 
 
 def _with(base: Recipe, **knobs: object) -> Recipe:
@@ -26,8 +26,8 @@ def compare_optimizers(base: Recipe) -> list[Recipe]:
 def compare_rates(base: Recipe) -> list[Recipe]:
     """SGD and Adam over five learning rates: is Adam less sensitive to it?"""
     plain = _with(base, scheduler=Constant())
-    sgd = [_with(plain, optimizer=SGD(lr=lr, momentum=0.0, weight_decay=0.0, nesterov=False)) for lr in RATES]
-    return sgd + [_with(plain, optimizer=Adam(lr=lr)) for lr in RATES]
+    sgd = [_with(plain, optimizer=SGD(lr=lr, momentum=0.0, weight_decay=0.0, nesterov=False)) for lr in LEARNING_RATES]
+    return sgd + [_with(plain, optimizer=Adam(lr=lr)) for lr in LEARNING_RATES]
 
 
 def compare_schedules(base: Recipe) -> list[Recipe]:

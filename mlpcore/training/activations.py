@@ -1,39 +1,42 @@
-"""The lecture's activations and their derivatives, as formulas over numpy arrays."""
+"""The lecture's activation functions and their derivatives, as formulas over numpy arrays."""
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-Curve = Callable[[np.ndarray], np.ndarray]
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^-x), through tanh: finite for x of any size."""
-    return 0.5 * (1 + np.tanh(0.5 * np.asarray(x, float)))
+Array = NDArray[np.float64]
+Curve = Callable[[Array], Array]
 
 
-def sigmoid_slope(x: np.ndarray) -> np.ndarray:
-    """The derivative, sigmoid · (1 - sigmoid): at most 1/4, at x = 0."""
+def sigmoid(x: Array) -> Array:
+    """Compute 1 / (1 + e^-x) through tanh, which is finite for x of any size."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(x, float))))
+
+
+def sigmoid_derivative(x: Array) -> Array:
+    """Compute sigmoid · (1 - sigmoid): at most 1/4, at x = 0."""
     return sigmoid(x) * sigmoid(-np.asarray(x, float))  # 1 - sigmoid(x) would cancel where x is large
 
 
-def tanh_slope(x: np.ndarray) -> np.ndarray:
-    """The derivative, 1 - tanh²: at most 1, at x = 0."""
-    return 4 * sigmoid_slope(2 * np.asarray(x, float))  # the same, and nothing cancels where x is large
+def tanh_derivative(x: Array) -> Array:
+    """Compute 1 - tanh²: at most 1, at x = 0."""
+    return 4 * sigmoid_derivative(2 * np.asarray(x, float))  # the same, and nothing cancels where x is large
 
 
-def relu(x: np.ndarray) -> np.ndarray:
-    """max(0, x)."""
-    return np.maximum(0.0, x)
+def relu(x: Array) -> Array:
+    """Compute max(0, x)."""
+    return np.asarray(np.maximum(0.0, x))
 
 
-def relu_slope(x: np.ndarray) -> np.ndarray:
-    """The derivative, 1 above 0 and 0 elsewhere: at the corner itself torch says 0."""
+def relu_derivative(x: Array) -> Array:
+    """Compute 1 above 0 and 0 elsewhere; at 0 itself torch says 0."""
     return np.where(np.asarray(x) > 0, 1.0, 0.0)
 
 
-ACTIVATIONS: dict[str, tuple[Curve, Curve]] = {  # by the name a recipe gives them: the value and the derivative
-    "sigmoid": (sigmoid, sigmoid_slope),
-    "tanh": (np.tanh, tanh_slope),
-    "relu": (relu, relu_slope),
+# by the name in a recipe: the function and its derivative
+ACTIVATION_CURVES: dict[str, tuple[Curve, Curve]] = {
+    "sigmoid": (sigmoid, sigmoid_derivative),
+    "tanh": (np.tanh, tanh_derivative),
+    "relu": (relu, relu_derivative),
 }

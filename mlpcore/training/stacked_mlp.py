@@ -22,7 +22,7 @@ from mlpcore.training.models import MLPnet
 LINE = 16  # float32 numbers in 64 bytes, the alignment that matrix products are fastest at, and repeatable
 
 aten = torch.ops.aten
-ACTIVATIONS = {
+STACKED_ACTIVATIONS = {
     "relu": (torch.relu, lambda gradient, output: aten.threshold_backward(gradient, output, 0)),
     "sigmoid": (torch.sigmoid, aten.sigmoid_backward),
     "tanh": (torch.tanh, aten.tanh_backward),
@@ -167,14 +167,14 @@ class StackedMLP:
 
     def _activate(self, hidden: Tensor) -> Tensor:
         """Bend the outputs of a layer, (K, B, out)."""
-        activate, _ = ACTIVATIONS[self.activation]
+        activate, _ = STACKED_ACTIVATIONS[self.activation]
         if self.on_cpu and self.activation != "relu":
             return torch.stack([activate(of_one) for of_one in hidden])
         return activate(hidden)
 
     def _activate_backward(self, gradient: Tensor, output: Tensor) -> Tensor:
         """Turn the gradient of what `_activate` returned into that of what it was given."""
-        _, backward = ACTIVATIONS[self.activation]
+        _, backward = STACKED_ACTIVATIONS[self.activation]
         if self.on_cpu and self.activation != "relu":
             return torch.stack([backward(*of_one) for of_one in zip(gradient, output, strict=True)])
         return backward(gradient, output)

@@ -84,7 +84,7 @@ def test_history_continues_nothing_that_came_to_its_end(open_page: Open) -> None
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_run_stops_without_its_owner_only_where_that_was_switched_on(open_page: Open, wanted: bool) -> None:
     page = open_page(**LONG)
-    shown(page.toggle(key="stop_when_gone").set_value(wanted).run())
+    shown(page.toggle(key="stop_when_disconnected").set_value(wanted).run())
     start(page)
     assert manager.shared_manager().note_seen(page.session_state["owner"]) is wanted
 

@@ -231,7 +231,7 @@ class TestPresence:
         assert list(browser.timers.values()) == [SEEN_SECONDS]
         page.session_state["owner"] = "ann"
         shared = manager.shared_manager()
-        (run_id,) = shared.submit([LONG], owner="ann", names=["a run"], stop_when_gone=True)
+        (run_id,) = shared.submit([LONG], owner="ann", names=["a run"], stop_when_disconnected=True)
         begun = shared._roster.members[run_id].seen_at
         browser.tick(page)
         assert shared._roster.members[run_id].seen_at > begun

@@ -11,7 +11,7 @@ from mlpcore.runs.records import Run, RunStatus
 from pages.components.shared.choices import choose
 from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.refresh import draw_anew, is_loading, send_for_images, show_part
+from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
 from pages.components.shared.state import count_training_images, find_run, get_manager, hash_recipe
 from pages.components.shared.words import _, say, show_duration, status_word
 
@@ -24,7 +24,7 @@ def read_runs(run_ids: Sequence[str]) -> list[Run]:
     return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
 
 
-def look_again(runs: Sequence[Run]) -> list[Run]:
+def reload_runs(runs: Sequence[Run]) -> list[Run]:
     """These runs as they stand by now, without those deleted meanwhile; one that is over is not read anew."""
     return [now for run in runs if (now := run if run.status.is_over else find_run(run.id)) is not None]
 
@@ -45,18 +45,18 @@ def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False) -> None:
     fingerprints: whether to show what the runs share, for which their images are loaded.
     """
     active = any(not run.status.is_over for run in runs)
-    loads = send_for_images(runs[0].recipe if runs and fingerprints else None)
-    show_part(_draw, runs, active or loads, fingerprints, every=1.0 if active or loads else None)
+    loads = preload_images(runs[0].recipe if runs and fingerprints else None)
+    show_fragment(_draw, runs, active or loads, fingerprints, every=1.0 if active or loads else None)
 
 
 def _draw(drawn: Sequence[Run], ticks: bool, fingerprints: bool) -> None:
-    runs = look_again(drawn)
+    runs = reload_runs(drawn)
     if not runs:
         st.text(_("Choose a preset or edit the rows, and press Start: the curves appear here, one colour a recipe."))
         return
     going_on = any(not run.status.is_over for run in runs)
     if ticks and not going_on and not (fingerprints and is_loading(runs[0].recipe)):
-        draw_anew()  # the timer and the buttons above belong to runs that go on
+        rerun_page()  # the timer and the buttons above belong to runs that go on
     series = build_series(runs)
     trouble = get_manager().trouble if going_on else None
     st.text(say(trouble) if trouble else _progress(runs))

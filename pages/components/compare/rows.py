@@ -15,7 +15,7 @@ from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.recipes.url import KNOBS
 from mlpcore.recipes.validation import find_problems, shorten
 from pages.components.recipe_form.form_state import list_options
-from pages.components.shared.flash import keep, tell, warn
+from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.recipe_summary import describe_data
 from pages.components.shared.words import _, as_markdown, say
 
@@ -79,10 +79,10 @@ def edit_rows(rows: Rows, base: Recipe, datasets: Sequence[str]) -> tuple[list[R
     _row_buttons(rows, base, [name for name in every if name not in ALWAYS])
     if recipes and not {"dataset", "train_size", "label_noise", "train_iter", "batch_size"} & differing.keys():
         st.caption(_("Every row: {data}.").format(data=as_markdown(describe_data(recipes[0]))))
-    for sentence in tell("compare.said"):
-        warn(say(sentence))
+    for sentence in get_flashed("compare.said"):
+        show_warning(say(sentence))
     for text in refused:
-        warn(text)
+        show_warning(text)
     return recipes, refused
 
 
@@ -219,7 +219,7 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
         merged = {number: marks.get(number, {}) | given.get(number, {}) for number in {**marks, **given}}
         edits = {**edits, "edited_rows": merged}
     after, chosen, said = apply_edits(rows, edits, base)
-    keep("compare.said", said)
+    flash("compare.said", said)
     _set(after, chosen)
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from mlpcore.charts.concepts import CURVES, REACH, activations_chart
 from mlpcore.numbers import short_number
-from mlpcore.training.activations import ACTIVATIONS
+from mlpcore.training.activations import ACTIVATION_CURVES
 from pages.components.shared.layout import table_height
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _
@@ -39,7 +39,7 @@ def _table(x: float, depth: int) -> None:
     slope = _("derivative")
     power = _("{derivative} ^ {depth}").format(derivative=slope, depth=depth)
     rows = []
-    for name, (function, derivative) in ACTIVATIONS.items():
+    for name, (function, derivative) in ACTIVATION_CURVES.items():
         passed = float(derivative(x))
         numbers = (float(function(x)), passed, passed**depth)
         rows.append(

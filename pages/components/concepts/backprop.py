@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from mlpcore.charts.concepts import Grid, network_chart
+from mlpcore.charts.concepts import MatrixPanel, network_chart
 from mlpcore.concepts.backprop import STEPS, write_step
 from mlpcore.concepts.walkthrough import INPUTS, UNITS, Walk, walk
 from pages.components.shared.live_plot import live_plot
@@ -101,7 +101,7 @@ def _titles() -> dict[str, str]:
     }
 
 
-def _forward_grids(done: Walk, step: str) -> list[Grid]:
+def _forward_grids(done: Walk, step: str) -> list[MatrixPanel]:
     """The values as they are known at `step`: after the update the new parameters, after all the new values too."""
     place = STEPS.index(step)
     weights = done.updated if place >= STEPS.index("update") else done.weights
@@ -112,11 +112,11 @@ def _forward_grids(done: Walk, step: str) -> list[Grid]:
         is_known = is_parameter or STEPS.index(name) <= place
         is_current = name == step or (is_parameter and step == "update") or (name == "loss" and step == "after")
         shown = getattr(weights if is_parameter else values, name)
-        grids.append(Grid(LABELS[name], LABELS[name], _cells(shown, name), at, is_known, is_current))
+        grids.append(MatrixPanel(LABELS[name], LABELS[name], _cells(shown, name), at, is_known, is_current))
     return grids
 
 
-def _backward_grids(done: Walk, step: str) -> list[Grid]:
+def _backward_grids(done: Walk, step: str) -> list[MatrixPanel]:
     place = STEPS.index(step)
     grids = []
     for name, at in (PLACES | SCALARS).items():
@@ -125,7 +125,7 @@ def _backward_grids(done: Walk, step: str) -> list[Grid]:
         found = f"d_{SHARED.get(name, name)}"
         shown = _cells(getattr(done.gradients, name), name)
         is_known = STEPS.index(found) <= place
-        grids.append(Grid(LABELS[name], f"∂L/∂{LABELS[name]}", shown, at, is_known, found == step))
+        grids.append(MatrixPanel(LABELS[name], f"∂L/∂{LABELS[name]}", shown, at, is_known, found == step))
     return grids
 
 

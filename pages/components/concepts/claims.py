@@ -11,16 +11,16 @@ from pydantic import ValidationError
 from mlpcore.analysis.claim_rules import Verdict
 from mlpcore.analysis.claims import CLAIMS, Claim, decide
 from mlpcore.analysis.comparison import name_differences
-from mlpcore.charts.claims import rates_chart, steps_chart
+from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.data.catalog import SHAPES, data_home, find_change, fingerprint, known_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
-from pages.components.compare.results import build_series, look_again, read_runs
-from pages.components.shared.flash import warn
+from pages.components.compare.results import build_series, read_runs, reload_runs
+from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.refresh import draw_anew, show_part
+from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import count_images, get_manager, get_store, read_owner
 from pages.components.shared.words import _, say, show_duration
 
@@ -109,11 +109,11 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
     cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
     st.caption(f"{say(claim.tries)} {cost}  \n{say(claim.rule)}")
     if refused := st.session_state.pop(f"claims.refused.{claim.key}", None):
-        warn(say(refused))
+        show_warning(say(refused))
     if len(runs) < len(run_ids):
         st.caption(_("Some of its runs were deleted: try it again to decide it."))
     elif runs:
-        show_part(_show_runs, claim, runs, going_on, dataset, every=1.0 if going_on else None)
+        show_fragment(_show_runs, claim, runs, going_on, dataset, every=1.0 if going_on else None)
 
 
 def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str) -> None:
@@ -137,10 +137,10 @@ def _stop(run_ids: list[str]) -> None:
 
 def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) -> None:
     """Draw how far the experiment is, then what came out, beside its curves."""
-    runs = look_again(drawn)
+    runs = reload_runs(drawn)
     going_on = any(not run.status.is_over for run in runs)
     if len(runs) < len(drawn) or (ticks and not going_on):
-        draw_anew()  # one was deleted meanwhile, or the timer and the button above belong to runs that go on
+        rerun_page()  # one was deleted meanwhile, or the timer and the button above belong to runs that go on
     words, picture = st.columns([5, 7], gap="medium")
     with words:
         if going_on:
@@ -149,7 +149,7 @@ def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) ->
             _outcome(claim, runs)
     with picture:
         if claim.by_rate:
-            chart = rates_chart(runs, translate=_)
+            chart = accuracy_by_lr_chart(runs, translate=_)
         else:
             names = dict.fromkeys(run.recipe.dataset for run in runs)
             groups = {name: build_series([run for run in runs if run.recipe.dataset == name]) for name in names}

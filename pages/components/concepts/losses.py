@@ -11,7 +11,7 @@ from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _
 
 if TYPE_CHECKING:
-    from mlpcore.concepts.softmax import SoftmaxParts
+    from mlpcore.concepts.softmax import SoftmaxIntermediates
 
 CLASSES = ("cat", "dog", "frog", "ship")
 LOGITS = (2.0, 1.0, 0.0, -1.0)
@@ -20,7 +20,7 @@ SHIFTS = (-20, 0, 10, 80, 100, 1000)
 
 def show_losses() -> None:
     """Draw it."""
-    from mlpcore.concepts.softmax import take_apart  # torch: not before it is needed
+    from mlpcore.concepts.softmax import compute_cross_entropy  # torch: not before it is needed
 
     st.caption(
         _(
@@ -31,7 +31,7 @@ def show_losses() -> None:
     left, right = st.columns([3, 8], gap="medium")
     with left:
         logits, true_class = _controls()
-        parts = take_apart(logits, true_class)
+        parts = compute_cross_entropy(logits, true_class)
         probability, loss = parts.shifted.probabilities[true_class], parts.shifted.loss
         st.markdown(
             rf"$L = -\sum_c y_c \ln p_c$" "\n\n" rf"$\hphantom{{L}} = -\ln({probability:.4g}) = \mathbf{{{loss:.4g}}}$"
@@ -81,7 +81,7 @@ def _controls() -> tuple[list[float], int]:
     return [logit + shift for logit in logits], true_class
 
 
-def _way(title: str, formula: str, parts: "SoftmaxParts", exponent: str, power: str) -> None:
+def _way(title: str, formula: str, parts: "SoftmaxIntermediates", exponent: str, power: str) -> None:
     """Show one way to the probabilities, a class a row."""
     loss = r"\text{nan}" if math.isnan(parts.loss) else r"\infty" if parts.loss == math.inf else f"{parts.loss:.4g}"
     st.markdown(f"###### {title}: $L = {loss}$")
@@ -103,7 +103,7 @@ def _short(value: float) -> str:
     return "inf" if value == math.inf else f"{value:.4g}"
 
 
-def _explain(plain: "SoftmaxParts") -> str:
+def _explain(plain: "SoftmaxIntermediates") -> str:
     """Say what happened to the notes' formula here."""
     if math.inf in plain.powers:
         return _(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from mlpcore.charts.concepts import rates_chart
+from mlpcore.charts.concepts import small_schedule_chart
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.recipes.recipe import SGD, AnyScheduler, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 from pages.components.recipe_form.form_state import begin, first_recipe, put_recipe, read_recipe
@@ -55,7 +55,7 @@ def _panel(name: str, sentence: str, read_knobs: Callable[[], AnyScheduler], lr:
     scheduler = read_knobs()
     recipe = Recipe(optimizer=SGD(lr=lr), scheduler=scheduler, train_iter=train_iter)
     with above:
-        figure = rates_chart(preview(recipe.model_dump_json()), top=lr, translate=_)
+        figure = small_schedule_chart(preview(recipe.model_dump_json()), top=lr, translate=_)
         alt = _("The learning rate of every iteration.")
         live_plot(figure, key=f"schedules.{name}", height=190, alt=alt)
     if st.button(_("Open in the playground"), key=f"schedules.open.{name}"):

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from pydantic import BaseModel
 
-from mlpcore.charts.surfaces import race_chart
+from mlpcore.charts.surfaces import trajectory_chart
 from mlpcore.concepts.update_rules import State, update, write_lines
 from mlpcore.recipes.recipe import SGD, Adam
 from mlpcore.recipes.validation import find_limits
@@ -15,7 +15,7 @@ from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _, show_rate
 
 if TYPE_CHECKING:
-    from mlpcore.concepts.surfaces import Point, Surface
+    from mlpcore.concepts.surfaces import Position, Surface
 
 RULES = ("SGD", "momentum", "Nesterov", "Adam")
 STEPS = 300  # of the longest race
@@ -159,7 +159,7 @@ def _show_race(rules: dict[str, SGD | Adam]) -> None:
     paths = {rule: race(knobs, surface, start, steps) for rule, knobs in rules.items()}
     with picture:
         live_plot(
-            race_chart(
+            trajectory_chart(
                 grid(surface, GRID),
                 [(names[rule], points) for rule, points in paths.items()],
                 minima=surface.minima,
@@ -179,7 +179,7 @@ def _show_race(rules: dict[str, SGD | Adam]) -> None:
                 _say_lost(names[rule], points, surface)
 
 
-def _start(surface: "Surface") -> "Point":
+def _start(surface: "Surface") -> "Position":
     """Ask where all of them begin; each surface keeps its own."""
     place = []
     for side, (low, high), value in zip(("x", "y"), (surface.x_range, surface.y_range), surface.start, strict=True):
@@ -189,7 +189,7 @@ def _start(surface: "Surface") -> "Point":
     return place[0], place[1]
 
 
-def _row(name: str, points: "list[Point]", height: float, surface: "Surface", steps: int) -> dict[str, object]:
+def _row(name: str, points: "list[Position]", height: float, surface: "Surface", steps: int) -> dict[str, object]:
     nearest = min(surface.minima, key=lambda minimum: _distance(points[-1], minimum))
     is_lost = len(points) <= steps
     return {
@@ -201,11 +201,11 @@ def _row(name: str, points: "list[Point]", height: float, surface: "Surface", st
     }
 
 
-def _distance(one: "Point", other: "Point") -> float:
+def _distance(one: "Position", other: "Position") -> float:
     return ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5
 
 
-def _say_lost(name: str, points: "list[Point]", surface: "Surface") -> None:
+def _say_lost(name: str, points: "list[Position]", surface: "Surface") -> None:
     left = next((step for step, point in enumerate(points) if not surface.holds(point)))
     st.caption(
         _(

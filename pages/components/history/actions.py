@@ -16,7 +16,7 @@ from mlpcore.runs.records import NAME, Run
 from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, show_comparison
 from pages.components.recipe_form.form_state import put_recipe
-from pages.components.shared.flash import warn
+from pages.components.shared.flash import show_warning
 from pages.components.shared.reproducibility import show_reproducibility
 from pages.components.shared.state import get_manager, get_store, read_owner
 from pages.components.shared.words import _, _n, keep_language, say
@@ -40,7 +40,7 @@ def show_import() -> None:
         if came_in:
             st.success(say(sentence))
         else:
-            warn(say(sentence))
+            show_warning(say(sentence))
 
 
 def _import(data: bytes) -> tuple[Sentence, bool]:
@@ -59,7 +59,7 @@ def show_actions(run_ids: list[str]) -> None:
     if not runs:
         return
     if refused := st.session_state.pop("history.refused", None):
-        warn(say(refused))
+        show_warning(say(refused))
     mine = all(run.owner == read_owner() for run in runs)
     over = all(run.status.is_over for run in runs)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -167,7 +167,7 @@ def _annotations(run: Run, mine: bool) -> None:
             get_store().annotate(run.id, name=kept_name, note=note, starred=starred)
         st.rerun()
     if is_refused:
-        warn(
+        show_warning(
             _("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.").format(
                 name=name
             )

@@ -10,9 +10,9 @@ import streamlit as st
 from mlpcore.data.image_grid import draw_grid
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
-from pages.components.shared.flash import warn
+from pages.components.shared.flash import show_warning
 from pages.components.shared.layout import table_height
-from pages.components.shared.refresh import draw_anew, is_loading, send_for_images, show_loading, show_part
+from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment, show_loading
 from pages.components.shared.state import draw_class_sheet, summarise_dataset
 from pages.components.shared.words import _, say
 
@@ -25,20 +25,20 @@ HALF_WIDTH = 300  # pixels
 
 def show_images(recipe: Recipe) -> None:
     """Show a data set, and how far it is while it is being loaded."""
-    ticks = send_for_images(recipe)
-    show_part(_draw, recipe, ticks, every=1.0 if ticks else None)
+    ticks = preload_images(recipe)
+    show_fragment(_draw, recipe, ticks, every=1.0 if ticks else None)
 
 
 def _draw(recipe: Recipe, was_loading: bool) -> None:
     if was_loading and not is_loading(recipe):
-        draw_anew()
+        rerun_page()
     no_device = _("This machine has no such device: choose another one on the playground.")
     if show_loading(recipe, no_device=no_device) is None:
         return
     try:
         exhibit = summarise_dataset(recipe)
     except SentenceError as error:
-        warn(say(error.sentence))
+        show_warning(say(error.sentence))
         return
     _classes(recipe, exhibit)
     _labels(exhibit)

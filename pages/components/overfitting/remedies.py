@@ -14,7 +14,7 @@ from pages.components.overfitting.run import tell_progress
 from pages.components.run.run_view import show_badge
 from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.refresh import draw_anew, show_part
+from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import count_images, count_test_images, find_run
 from pages.components.shared.words import _, say
 
@@ -48,17 +48,17 @@ def show_remedies(base: Run, tried: Mapping[str, Run], *, hidden: bool) -> None:
     """
     run_ids = [run.id for run in tried.values()]
     active = any(not run.status.is_over for run in (base, *tried.values()))
-    show_part(_draw, base.id, run_ids, active, hidden, every=1.0 if active else None)
+    show_fragment(_draw, base.id, run_ids, active, hidden, every=1.0 if active else None)
 
 
 def _draw(base_id: str, run_ids: list[str], ticks: bool, hidden: bool) -> None:
     base = find_run(base_id)
     if base is None:
-        draw_anew()
+        rerun_page()
     tried = match_remedies(base.recipe, run_ids)
     going_on = any(not run.status.is_over for run in (base, *tried.values()))
     if ticks and not going_on:
-        draw_anew()  # the timer and the buttons above belong to runs that go on
+        rerun_page()  # the timer and the buttons above belong to runs that go on
     if hidden:
         _progress(tried)
         return

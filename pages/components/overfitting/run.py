@@ -8,9 +8,16 @@ from mlpcore.analysis.remedies import count_points, stop_early
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from pages.components.run.run_view import say_what_it_waits_for, show_badge
+from pages.components.run.run_view import describe_wait, show_badge
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.refresh import choose_pace, draw_anew, is_loading, send_for_images, show_part, tell_loading
+from pages.components.shared.refresh import (
+    describe_loading,
+    is_loading,
+    preload_images,
+    refresh_interval,
+    rerun_page,
+    show_fragment,
+)
 from pages.components.shared.state import find_images, find_run, get_manager, request_images
 from pages.components.shared.words import _, say, show_duration
 
@@ -37,11 +44,11 @@ def show_lab(run: Run | None, recipe: Recipe | None, *, prediction: Shape | None
     shown = run.recipe if run else recipe
     if shown is None:
         return
-    loads = send_for_images(shown)
+    loads = preload_images(shown)
     ticks = loads or (run is not None and not run.status.is_over)
-    every = choose_pace(run) if ticks else None
+    every = refresh_interval(run) if ticks else None
     drawn = (run.id, run.status.is_over, bool(run.evaluations)) if run else None
-    show_part(_draw, drawn, shown, ticks, prediction, hidden, every=every)
+    show_fragment(_draw, drawn, shown, ticks, prediction, hidden, every=every)
 
 
 def _draw(
@@ -49,9 +56,9 @@ def _draw(
 ) -> None:
     run = find_run(drawn[0]) if drawn else None
     if drawn is not None and (run is None or drawn[1:] != (run.status.is_over, bool(run.evaluations))):
-        draw_anew()  # deleted meanwhile, or the timer and the buttons above belong to another state
+        rerun_page()  # deleted meanwhile, or the timer and the buttons above belong to another state
     if ticks and (run is None or run.status.is_over) and not is_loading(recipe):
-        draw_anew()
+        rerun_page()
     _status_line(run, recipe)
     stop = stop_early(run) if run and not hidden else None
     _curves(run, recipe, stop, hidden=hidden)
@@ -74,11 +81,11 @@ def _tell_state(run: Run | None, recipe: Recipe) -> str:
     if run is None:
         loading = request_images(recipe)
         if loading is not None and not loading.images.done():
-            return tell_loading(loading.progress)
+            return describe_loading(loading.progress)
         return _("Press Start: both curves are measured with dropout off.")
     if message := run.message or (None if run.status.is_over else get_manager().trouble):
         return say(message)
-    return say_what_it_waits_for(run) if run.status is RunStatus.QUEUED else tell_progress(run)
+    return describe_wait(run) if run.status is RunStatus.QUEUED else tell_progress(run)
 
 
 def tell_progress(run: Run) -> str:

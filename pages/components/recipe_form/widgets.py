@@ -14,7 +14,7 @@ from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_limits
 from pages.components.recipe_form.form_state import KINDS, find_lesson, get_knob, put_knob
-from pages.components.shared.flash import warn
+from pages.components.shared.flash import show_warning
 from pages.components.shared.words import _, say, show_rate
 
 Edited = Callable[[str], None]
@@ -126,7 +126,7 @@ def draw_log_slider(path: str, label: str, edited: Edited) -> None:
             **(common | {"key": f"knob.{path}.text", "help": None}),
         )
     if refused := st.session_state["knob.refused"].get(path):
-        warn(say(refused))
+        show_warning(say(refused))
 
 
 def build_ladder(low: float, high: float, digits: Sequence[int] = (1, 2, 3, 5, 7)) -> list[float]:

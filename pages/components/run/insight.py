@@ -7,7 +7,7 @@ from pages.components.run.diagnostics import show_diagnoses
 from pages.components.run.predictions import has_snapshot, show_filters, show_images_seen, show_per_class
 from pages.components.run.script import show_script
 from pages.components.shared.choices import choose
-from pages.components.shared.refresh import draw_anew, is_loading, send_for_images, show_part
+from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
 from pages.components.shared.state import find_run
 from pages.components.shared.words import _
 
@@ -17,8 +17,8 @@ SECONDS = 2.0  # between two looks while a run goes on: an evaluation seldom com
 def show_insight(run: Run) -> None:
     """Show one view of a run at a time, the one that was chosen; anew while the run goes on, or its images load."""
     wants_images = st.session_state.get("insight") == "images" and has_snapshot(run)
-    waits = send_for_images(run.recipe if wants_images else None)
-    show_part(_draw, run.id, waits, every=SECONDS if waits or not run.status.is_over else None)
+    waits = preload_images(run.recipe if wants_images else None)
+    show_fragment(_draw, run.id, waits, every=SECONDS if waits or not run.status.is_over else None)
 
 
 def _draw(run_id: str, waited: bool) -> None:
@@ -36,7 +36,7 @@ def _draw(run_id: str, waited: bool) -> None:
     chosen = choose(_("About this run"), titles, key="insight", default="readings")
     waits = chosen == "images" and has_snapshot(run) and is_loading(run.recipe)
     if waited and not waits:
-        draw_anew()
+        rerun_page()
     if waits and run.status.is_over and not waited:
         st.rerun()  # with a timer
     _title, show = views[chosen]

@@ -7,7 +7,7 @@ from mlpcore.charts.confusion import confusion_chart, confusion_height
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import Snapshot, count_confusion, rank_class, rank_mistakes
 from pages.components.shared.choices import choose
-from pages.components.shared.flash import warn
+from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import show_loading
 from pages.components.shared.state import draw_test_image, draw_units, read_snapshot
@@ -73,17 +73,17 @@ def show_filters(run: Run) -> None:
     snapshot = _find_sight(run)
     if snapshot is None:
         return
-    frame = snapshot.frames[_pick_frame(run, snapshot)]
-    units, _channels, height, width = frame.units.shape
+    layer = snapshot.first_layers[_pick_first_layer(run, snapshot)]
+    units, _channels, height, width = layer.units.shape
     template = _(
         "The weights of the first {units} units of the first layer, each as a {width} × {height} image: a unit answers "
         "to what looks like it. Middle grey is 0; each is scaled by its own largest weight."
     )
     st.caption(template.format(units=units, width=width, height=height))
     st.image(
-        draw_units(frame.units),
+        draw_units(layer.units),
         width=UNITS_WIDTH,
-        alt=_("The first layer's weights after {step:,} iterations").format(step=frame.step),
+        alt=_("The first layer's weights after {step:,} iterations").format(step=layer.step),
     )
 
 
@@ -147,7 +147,7 @@ def _images_are_there(run: Run, snapshot: Snapshot) -> bool:
         return False
     test = images.test
     if test.classes != snapshot.classes or not np.array_equal(test.targets.numpy(), snapshot.labels):
-        warn(_("The data set has changed since this run, so its images cannot be shown."))
+        show_warning(_("The data set has changed since this run, so its images cannot be shown."))
         return False
     return True
 
@@ -156,7 +156,7 @@ def _describe(snapshot: Snapshot, index: int) -> str:
     """The true class, and the likeliest ones with their shares, the true one marked."""
     true = int(snapshot.labels[index])
     lines = [_("true: {name}").format(name=_shorten(snapshot.classes[true]))]
-    for label, share in zip(snapshot.likeliest[index].tolist(), snapshot.shares[index].tolist(), strict=True):
+    for label, share in zip(snapshot.top_classes[index].tolist(), snapshot.top_probabilities[index].tolist(), strict=True):
         lines.append(f"{share:.0%} {_shorten(snapshot.classes[label])}{' ✓' if label == true else ''}")
     return "\n".join(lines)
 
@@ -165,9 +165,9 @@ def _shorten(name: str) -> str:
     return name if len(name) <= 12 else f"{name[:11]}…"
 
 
-def _pick_frame(run: Run, snapshot: Snapshot) -> int:
+def _pick_first_layer(run: Run, snapshot: Snapshot) -> int:
     """Let the visitor choose a moment; who looks at the newest goes on with what comes."""
-    steps = [frame.step for frame in snapshot.frames]
+    steps = [layer.step for layer in snapshot.first_layers]
     key, newest_key = f"snapshot.step.{run.id}", f"snapshot.newest.{run.id}"
     state = st.session_state
     chosen = state.get(key)

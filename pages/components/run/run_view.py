@@ -9,16 +9,16 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.shared.choices import choose
 from pages.components.shared.download_panel import show_downloads
-from pages.components.shared.flash import keep
+from pages.components.shared.flash import flash
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import (
-    choose_pace,
-    draw_anew,
+    describe_load_error,
+    describe_loading,
     is_loading,
-    send_for_images,
-    show_part,
-    tell_failure,
-    tell_loading,
+    preload_images,
+    refresh_interval,
+    rerun_page,
+    show_fragment,
 )
 from pages.components.shared.reproducibility import show_reproducibility
 from pages.components.shared.state import (
@@ -52,7 +52,7 @@ def find_shown_run() -> Run | None:
     run_id = st.session_state.get("run")
     run = find_run(run_id)
     if run_id and run is None:
-        keep("trouble", [Sentence("The run that this address names is not kept here.")])
+        flash("trouble", [Sentence("The run that this address names is not kept here.")])
         del st.session_state["run"]
     return run
 
@@ -64,21 +64,21 @@ def show_badge(run: Run) -> None:
 
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
     """Show a run, every second anew while it goes on; without one, what it will train on and the empty curves."""
-    ticks = send_for_images(recipe) if run is None else not run.status.is_over
+    ticks = preload_images(recipe) if run is None else not run.status.is_over
     shown = (run.id, run.status, bool(run.evaluations)) if run else None
-    show_part(_draw, shown, recipe, ticks, every=choose_pace(run) if ticks else None)
+    show_fragment(_draw, shown, recipe, ticks, every=refresh_interval(run) if ticks else None)
 
 
 def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None, ticks: bool) -> None:
     run_id = drawn[0] if drawn else None
     run = find_run(run_id)
     if drawn is not None and (run is None or _is_outdated(run, drawn)):  # None: deleted meanwhile, on another page
-        draw_anew()
+        rerun_page()
     shown = run.recipe if run else recipe
     if shown is None:
         return
     if ticks and run is None and not is_loading(shown):
-        draw_anew()
+        rerun_page()
     _status_line(run, shown)
     curves, path = st.columns([7, 3], gap="small")
     with curves:
@@ -156,9 +156,9 @@ def _waiting_sentence(recipe: Recipe) -> str:
     if loading is None:
         return _("Turn the knobs, look at the schedule, and press Start.")
     if not loading.images.done():
-        return tell_loading(loading.progress)
+        return describe_loading(loading.progress)
     if error := loading.images.exception():
-        return tell_failure(error)
+        return describe_load_error(error)
     if recipe.dataset == SHAPES and CIFAR10 not in known_datasets(data_home()):
         return _(
             "CIFAR-10 is not on this machine, so these are Shapes, drawn by the program. Turn the knobs, press Start."
@@ -166,18 +166,18 @@ def _waiting_sentence(recipe: Recipe) -> str:
     return _("The images are ready. Turn the knobs, look at the schedule, and press Start.")
 
 
-def say_what_it_waits_for(run: Run) -> str:
+def describe_wait(run: Run) -> str:
     """Say why a queued run has not begun."""
     share = get_manager().preparation(run.id)
     if share is not None:
-        return tell_loading(share)
+        return describe_loading(share)
     obstacle = get_manager().obstacle(run.id)
     return say(obstacle) if obstacle else _("Waiting for its turn.")
 
 
 def _progress_sentence(run: Run) -> str:
     if run.status is RunStatus.QUEUED:
-        return say_what_it_waits_for(run)
+        return describe_wait(run)
     done = _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter)
     spent = _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device)
     return f"{done} · {spent}"

@@ -6,7 +6,7 @@ from mlpcore.export.script import MAX_BYTES, read_recipe
 from mlpcore.messages import SentenceError
 from mlpcore.runs.records import Run
 from pages.components.recipe_form.form_state import put_recipe
-from pages.components.shared.flash import warn
+from pages.components.shared.flash import show_warning
 from pages.components.shared.reproducibility import show_reproducibility
 from pages.components.shared.state import write_script
 from pages.components.shared.words import _, say
@@ -49,7 +49,7 @@ def _upload() -> None:
     )
     if file is not None:
         if refused := st.session_state.get("script.refused"):
-            warn(say(refused))
+            show_warning(say(refused))
         else:
             st.caption(_("The knobs are set as the file says."))
     if st.session_state.pop("script.taken", False):

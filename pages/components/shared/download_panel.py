@@ -7,7 +7,7 @@ import streamlit as st
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.data.download.download import Download
 from mlpcore.data.download.sources import ARCHIVES
-from pages.components.shared.refresh import show_part
+from pages.components.shared.refresh import show_fragment
 from pages.components.shared.state import get_downloads, read_owner
 from pages.components.shared.words import _, say, show_duration
 
@@ -24,7 +24,7 @@ def show_downloads(names: Collection[str] = ARCHIVES, *, place: str) -> None:
     if not missing:
         return
     going_on = [name for name in missing if _goes_on(get_downloads().find(name))]
-    show_part(_draw, missing, going_on, place, every=1.0 if going_on else None)
+    show_fragment(_draw, missing, going_on, place, every=1.0 if going_on else None)
 
 
 def _draw(missing: list[str], were_going_on: list[str], place: str) -> None:

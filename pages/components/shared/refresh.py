@@ -10,7 +10,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run
 from mlpcore.runs.store import StoreError
-from pages.components.shared.flash import note_timer, warn, was_timed
+from pages.components.shared.flash import is_timer_rerun, mark_timer_rerun, show_warning
 from pages.components.shared.state import request_images
 from pages.components.shared.words import _, say
 
@@ -21,7 +21,7 @@ P = ParamSpec("P")
 FIRST_POINT_SECONDS = 0.3  # between two looks, while a run has nothing to show yet
 
 
-def show_part(draw: Callable[P, None], *args: P.args, every: float | None) -> None:
+def show_fragment(draw: Callable[P, None], *args: P.args, every: float | None) -> None:
     """Draw a part of a page, anew every so many seconds, never by a timer where that is None.
 
     Where the store is in trouble the part says so, and its timer goes on: what a timer draws is out of the reach of
@@ -38,18 +38,18 @@ def show_part(draw: Callable[P, None], *args: P.args, every: float | None) -> No
     st.fragment(draw_or_say, run_every=every)(*args)
 
 
-def choose_pace(run: Run | None) -> float:
+def refresh_interval(run: Run | None) -> float:
     """Between how many seconds a part that shows a run is drawn anew: more often until there is a first point."""
     return FIRST_POINT_SECONDS if run is not None and not run.evaluations else 1.0
 
 
-def send_for_images(recipe: Recipe | None) -> bool:
+def preload_images(recipe: Recipe | None) -> bool:
     """Send for a recipe's images while a page is drawn; return whether they are on their way into memory.
 
     What failed is tried anew, unless it was a timer that had the page drawn: an open page that nobody looks at would
     decode a folder with a broken image for ever.
     """
-    return recipe is not None and _is_on_its_way(recipe, retry=not was_timed())
+    return recipe is not None and _is_on_its_way(recipe, retry=not is_timer_rerun())
 
 
 def is_loading(recipe: Recipe) -> bool:
@@ -64,29 +64,29 @@ def show_loading(recipe: Recipe, *, no_device: str) -> "DeviceImages | None":
     """
     loading = request_images(recipe)
     if loading is None:
-        warn(no_device)
+        show_warning(no_device)
     elif not loading.images.done():
-        st.progress(loading.progress, tell_loading(loading.progress))
+        st.progress(loading.progress, describe_loading(loading.progress))
     elif error := loading.images.exception():
-        warn(tell_failure(error))
+        show_warning(describe_load_error(error))
     else:
         return loading.images.result()
     return None
 
 
-def tell_loading(share: float) -> str:
+def describe_loading(share: float) -> str:
     """Say how far images are on their way into memory."""
     return _("The images are being prepared: {share:.0%}.").format(share=share)
 
 
-def tell_failure(error: BaseException) -> str:
+def describe_load_error(error: BaseException) -> str:
     """Say why images could not be loaded."""
     return say(error.sentence) if isinstance(error, SentenceError) else _("These images could not be loaded.")
 
 
-def draw_anew() -> NoReturn:
+def rerun_page() -> NoReturn:
     """Draw the page anew for what a timer has seen: images that have arrived, a run that is over or gone."""
-    note_timer()
+    mark_timer_rerun()
     st.rerun()
 
 

@@ -12,7 +12,7 @@ from mlpcore.recipes.url import drop_unknown_datasets
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import Run
 from pages.components.recipe_form.form_state import begin, find_lesson, put_recipe
-from pages.components.shared.flash import keep
+from pages.components.shared.flash import flash
 from pages.components.shared.i18n import read_query, write_query
 from pages.components.shared.state import get_manager, manager_is_up
 
@@ -50,7 +50,7 @@ def take_link(default: Recipe, datasets: Sequence[str]) -> None:
         state["run"] = query["run"]
     else:
         state.pop("run", None)
-    keep("link.refused", find_repeated() + [sentence for _name, sentence in missing] + refused)
+    flash("link.refused", find_repeated() + [sentence for _name, sentence in missing] + refused)
 
 
 def write_link(recipe: Recipe | None, run: Run | None) -> None:

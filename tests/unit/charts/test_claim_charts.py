@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mlpcore.analysis.claims import RATES
-from mlpcore.charts.claims import rates_chart, steps_chart
+from mlpcore.analysis.claims import LEARNING_RATES
+from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.charts.compare import Series
 from mlpcore.runs.records import RunStatus
 from tests.support.claim_runs import evaluation, plan, run
@@ -59,15 +59,15 @@ class TestCharts:
         for of in (runs, empty):
             series = [Series("a", place, [one]) for place, one in enumerate(of)]
             json.dumps(steps_chart({"Shapes": series}, ("train_loss", "test_acc")), allow_nan=False)
-        json.dumps(rates_chart([replace(one, evaluations=()) for one in runs]), allow_nan=False)
+        json.dumps(accuracy_by_lr_chart([replace(one, evaluations=()) for one in runs]), allow_nan=False)
 
     def test_accuracies_lie_over_their_rates_and_who_diverged_is_crossed_at_zero(self) -> None:
         runs = [run(recipe, evaluation(500, test_acc=0.3)) for recipe in plan("rates")]
         runs[8] = replace(runs[8], status=RunStatus.DIVERGED, evaluations=())
         runs[9] = replace(runs[9], status=RunStatus.RUNNING, evaluations=())
-        sgd, adam = rates_chart(runs)["data"]
+        sgd, adam = accuracy_by_lr_chart(runs)["data"]
         assert (sgd["name"], adam["name"]) == ("SGD", "Adam")
-        assert sgd["x"] == list(RATES)
+        assert sgd["x"] == list(LEARNING_RATES)
         assert sgd["y"] == [0.3] * 8 + [0.0]
         assert sgd["marker"]["symbol"] == ["circle"] * 8 + ["x"]
-        assert adam["x"] == list(RATES[1:])
+        assert adam["x"] == list(LEARNING_RATES[1:])

@@ -12,11 +12,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mlpcore.charts.concepts import Grid, activations_chart, network_chart, probabilities_chart, rates_chart
+from mlpcore.charts.concepts import (
+    MatrixPanel,
+    activations_chart,
+    network_chart,
+    probabilities_chart,
+    small_schedule_chart,
+)
 from mlpcore.concepts.backprop import STEPS, number, write_step
-from mlpcore.concepts.softmax import take_apart
+from mlpcore.concepts.softmax import compute_cross_entropy
 from mlpcore.concepts.walkthrough import Gradients, Walk, Weights, draw_start, walk
-from mlpcore.training.activations import ACTIVATIONS
+from mlpcore.training.activations import ACTIVATION_CURVES
 from mlpcore.training.models import ACTIVATIONS as TORCHS
 from mlpcore.training.models import MyModel
 
@@ -27,14 +33,14 @@ class TestActivations:
         x = torch.tensor([-1000.0, -30, -6, -0.1, 0, 0.1, 1, 6, 30, 1000], dtype=torch.float64, requires_grad=True)
         expected = TORCHS[name](x)
         (slope,) = torch.autograd.grad(expected.sum(), x)
-        value, derivative = ACTIVATIONS[name]
+        value, derivative = ACTIVATION_CURVES[name]
         np.testing.assert_allclose(value(x.detach().numpy()), expected.detach(), rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(derivative(x.detach().numpy()), slope, rtol=1e-12, atol=1e-12)
 
     def test_sigmoid_passes_on_a_quarter_at_best_and_tanh_all(self):
         grid = np.linspace(-6, 6, 1201)
-        assert float(ACTIVATIONS["sigmoid"][1](grid).max()) == 0.25
-        assert float(ACTIVATIONS["tanh"][1](grid).max()) == 1.0
+        assert float(ACTIVATION_CURVES["sigmoid"][1](grid).max()) == 0.25
+        assert float(ACTIVATION_CURVES["tanh"][1](grid).max()) == 1.0
 
 
 class TorchWalk:
@@ -198,7 +204,7 @@ class TestLossParts:
     LOGITS = (2.0, 1.0, 0.0, -1.0)
 
     def at(self, shift: float, true_class: int = 1):
-        return take_apart([logit + shift for logit in self.LOGITS], true_class)
+        return compute_cross_entropy([logit + shift for logit in self.LOGITS], true_class)
 
     def test_probabilities_and_loss_of_known_logits(self):
         parts = self.at(0)
@@ -223,7 +229,7 @@ class TestLossParts:
         assert all(map(math.isnan, (*plain.probabilities, plain.loss)))
 
     def test_plain_way_overflows_first_in_the_sum(self):
-        plain = take_apart([88.5, 88.5], 0).plain
+        plain = compute_cross_entropy([88.5, 88.5], 0).plain
         assert (max(plain.powers) < math.inf, plain.total) == (True, math.inf)
         assert (plain.probabilities, plain.loss) == ((0.0, 0.0), math.inf)
 
@@ -249,7 +255,7 @@ class TestLossParts:
 
 
 def grid(values, *, is_known=True, label="W"):
-    return Grid(label, label, np.asarray(values, float), (0, 0), is_known, is_current=False)
+    return MatrixPanel(label, label, np.asarray(values, float), (0, 0), is_known, is_current=False)
 
 
 class TestFigures:
@@ -259,7 +265,7 @@ class TestFigures:
             activations_chart(1.5),
             network_chart([grid(np.zeros((20, 10))), grid([[2.0]], label="z")], unit=3, feature=4),
             network_chart([grid(np.ones((20, 10)), is_known=False)], unit=0, feature=0),
-            rates_chart([0.01] * 40 + [0.001] * 60, top=0.01),
+            small_schedule_chart([0.01] * 40 + [0.001] * 60, top=0.01),
         ]
         for figure in figures:
             json.dumps(figure, allow_nan=False)
@@ -283,5 +289,5 @@ class TestFigures:
         assert (trace["zmin"], trace["zmax"], trace["z"]) == (-4.0, 4.0, [[-4.0, 1.0], [0.0, 2.0]])
 
     def test_schedules_side_by_side_share_their_scale(self):
-        high, low = rates_chart([0.01] * 100, top=0.01), rates_chart([0.001] * 100, top=0.01)
+        high, low = small_schedule_chart([0.01] * 100, top=0.01), small_schedule_chart([0.001] * 100, top=0.01)
         assert high["layout"]["yaxis"]["range"] == low["layout"]["yaxis"]["range"]

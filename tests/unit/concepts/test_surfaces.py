@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from mlpcore.charts.surfaces import race_chart
+from mlpcore.charts.surfaces import trajectory_chart
 from mlpcore.concepts.surfaces import FAR, SURFACES, Surface, apply_gradients, grid, heights, race
 from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer
 
@@ -100,7 +100,7 @@ class TestChart:
         surface = SURFACES["valley"]
         paths = [("SGD", race(PLAIN.model_copy(update={"lr": lr}), surface, surface.start, 300))]
         paths.append(("Adam", race(ADAM, surface, surface.start, 300)))
-        return race_chart(grid(surface, 41), paths, minima=surface.minima)
+        return trajectory_chart(grid(surface, 41), paths, minima=surface.minima)
 
     @pytest.mark.parametrize("lr", [0.03, 0.2, 10.0])
     def test_figure_is_json_without_nan(self, lr: float) -> None:
@@ -126,5 +126,5 @@ class TestChart:
 
     def test_words_are_translated(self) -> None:
         surface = SURFACES["saddle"]
-        figure = race_chart(grid(surface, 5), [("SGD", [(0.0, 0.0)])], minima=surface.minima, translate=str.upper)
+        figure = trajectory_chart(grid(surface, 5), [("SGD", [(0.0, 0.0)])], minima=surface.minima, translate=str.upper)
         assert figure["data"][-1]["name"] == "MINIMUM"

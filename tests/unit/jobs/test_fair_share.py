@@ -242,7 +242,7 @@ class TestAbsence:
     def test_a_run_that_was_to_stop_without_its_owner_does(
         self, manager: RunManager, clock: Clock, paused: bool
     ) -> None:
-        (run_id,) = submit(manager, LONG, owner=ANN, stop_when_gone=True)
+        (run_id,) = submit(manager, LONG, owner=ANN, stop_when_disconnected=True)
         measured = wait_for_evaluations(manager, run_id, 1)
         if paused:
             manager.pause(run_id, owner=ANN)
@@ -252,7 +252,7 @@ class TestAbsence:
         assert run.evaluations[:1] == measured.evaluations[:1]
 
     def test_it_goes_on_while_its_owner_is_seen(self, manager: RunManager, clock: Clock) -> None:
-        (run_id,) = submit(manager, LONG, owner=ANN, stop_when_gone=True)
+        (run_id,) = submit(manager, LONG, owner=ANN, stop_when_disconnected=True)
         for _ in range(3):
             clock.now += 599.0
             assert manager.note_seen(ANN)
@@ -260,7 +260,7 @@ class TestAbsence:
         assert not manager.get(run_id).status.is_over
 
     def test_somebody_else_who_is_seen_keeps_it_from_nothing(self, manager: RunManager, clock: Clock) -> None:
-        (run_id,) = submit(manager, LONG, owner=ANN, stop_when_gone=True)
+        (run_id,) = submit(manager, LONG, owner=ANN, stop_when_disconnected=True)
         clock.now += 300.0
         assert not manager.note_seen(BEN)
         clock.now += 301.0
