@@ -1,22 +1,23 @@
 """Which of the processes that share a folder are alive."""
 
 import os
+import sys
 from pathlib import Path
 from uuid import uuid4
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
 
 class Liveness:
-    """A process is alive while it holds the lock on a file of its own.
+    """Shows that this process is alive: it holds the lock on a file of its own.
 
-    The system lets go of a lock at the instant its process ends, however it ends: there is no clock to trust, no time
-    to wait for, no heartbeat to write while a disk is full, no process number that a stranger may have by now. The
-    file lies beside what it speaks for, so containers that share a folder see each other.
-    `announce` and `living` must not run at the same time, in all processes together: the store calls them inside a
+    The operating system releases the lock the moment the process ends, however it ends. So no clock has to be trusted,
+    no time-out waited for, no heartbeat written to a full disk, and no process number can be mistaken for another's.
+    The lock files lie beside the database, so containers that share the folder see each other.
+    `announce` and `living` must not run at the same time, in all processes together: the store calls both inside a
     write transaction.
     """
 
@@ -25,7 +26,7 @@ class Liveness:
         self._held: tuple[str, int] | None = None
 
     def announce(self) -> str:
-        """Show this process as alive until `close`; return its token. Raises OSError."""
+        """Show this process as alive until `close`, and return its token. Raises OSError."""
         if self._held is None:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             token = uuid4().hex
@@ -39,15 +40,15 @@ class Liveness:
         return self._held[0]
 
     def living(self) -> set[str]:
-        """Find the tokens whose processes are alive, and clear away the files of the others."""
+        """Return the tokens of the processes that are alive, and delete the files of the others."""
         return {path.stem for path in self._folder.glob("*.lock") if not _clear_if_dead(path)}
 
     def close(self) -> None:
-        """Stop being shown as alive."""
+        """Stop showing this process as alive."""
         if self._held is not None:
             token, descriptor = self._held
             self._held = None
-            # no explicit unlock: it would also unlock for a parent this process was forked from
+            # no explicit unlock, which would also unlock for a parent that this process was forked from
             os.close(descriptor)
             self._path(token).unlink(missing_ok=True)
 
@@ -60,7 +61,7 @@ def _clear_if_dead(path: Path) -> bool:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return True
-    except OSError:  # another user's: nothing says that it is dead
+    except OSError:  # the file of another user, who may be alive
         return False
     try:
         lock(descriptor)
@@ -73,8 +74,8 @@ def _clear_if_dead(path: Path) -> bool:
 
 
 def lock(descriptor: int) -> None:
-    """Take the lock of an open file, or raise OSError; it belongs to this opening: no process can take it twice."""
-    if os.name == "nt":
+    """Lock an open file. Raises OSError if it is locked, also by another opening in this process."""
+    if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

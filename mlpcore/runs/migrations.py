@@ -1,7 +1,7 @@
-"""The database's schema, as numbered functions that are applied in order and recorded in the database.
+"""The database's schema, as numbered migrations that are applied in order and recorded in the database.
 
-A function that has been released is never edited: what changes is added as the next one. Each holds the tables as they
-were at its time, so that it means the same for ever.
+A released migration is never edited: a change is added as the next one. Each one names the tables as they were at its
+time, so it always does the same.
 """
 
 import json
@@ -27,7 +27,8 @@ from sqlalchemy import (
     text,
 )
 
-from mlpcore.runs.engine import StoreError, writing
+from mlpcore.runs.engine import writing
+from mlpcore.runs.store_messages import NEWER_SCHEMA, StoreError
 
 Migration = Callable[[Connection], None]
 
@@ -57,7 +58,7 @@ def _keep_runs_and_evaluations(connection: Connection) -> None:
         Column("versions", Text, nullable=False),  # JSON
         Column("message", Text, nullable=False),
         Column("traceback", Text, nullable=False),
-        Column("server", String(255), nullable=False),  # who trains it: mlpcore.runs.liveness
+        Column("server", String(255), nullable=False),  # the process that trains it: mlpcore.runs.liveness
         Index("runs_by_created", "created", "id"),
         Index("runs_by_owner", "owner", "created", "id"),
         Index("runs_by_status", "status", "created", "id"),
@@ -74,7 +75,7 @@ def _keep_runs_and_evaluations(connection: Connection) -> None:
         Column("test_acc", Double, nullable=False),
         Column("lr", Double, nullable=False),
         Column("seconds", Double, nullable=False),
-        sqlite_with_rowid=False,  # one run's evaluations lie together on disk, in the order of their steps
+        sqlite_with_rowid=False,  # evaluations of one run lie together on disk, ordered by step
     )
     metadata.create_all(connection, checkfirst=False)
 
@@ -85,7 +86,7 @@ def _keep_validation_norms_notes_and_stars(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE evaluations ADD COLUMN val_acc DOUBLE PRECISION"))
     connection.execute(text("ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT ''"))
     connection.execute(text("ALTER TABLE runs ADD COLUMN starred INTEGER NOT NULL DEFAULT 0"))
-    # what History sorts and filters by, kept beside the run so that no evaluation is read for a list
+    # History sorts and filters by these; kept beside the run, so that a list reads no evaluations
     connection.execute(text("ALTER TABLE runs ADD COLUMN dataset TEXT NOT NULL DEFAULT ''"))
     connection.execute(text("ALTER TABLE runs ADD COLUMN optimizer TEXT NOT NULL DEFAULT ''"))
     connection.execute(text("ALTER TABLE runs ADD COLUMN best_acc DOUBLE PRECISION"))
@@ -97,9 +98,9 @@ def _keep_validation_norms_notes_and_stars(connection: Connection) -> None:
     connection.execute(text(f"UPDATE runs SET best_acc = ({best}), last_acc = ({last})"))
     for run_id, recipe in connection.execute(text("SELECT id, recipe FROM runs")).all():
         try:
-            knobs = json.loads(recipe)
-            values = {"id": run_id, "dataset": knobs["dataset"], "optimizer": knobs["optimizer"]["name"]}
-        except (ValueError, KeyError, TypeError):  # of a form that is not read any more: it is left out of lists anyway
+            loaded = json.loads(recipe)
+            values = {"id": run_id, "dataset": loaded["dataset"], "optimizer": loaded["optimizer"]["name"]}
+        except (ValueError, KeyError, TypeError):  # a recipe that this version cannot read is left out of lists anyway
             continue
         connection.execute(text("UPDATE runs SET dataset = :dataset, optimizer = :optimizer WHERE id = :id"), values)
 
@@ -129,34 +130,28 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 
 def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring a database to the newest schema, each step in a transaction of its own.
+    """Apply the migrations that a database lacks, each in a transaction of its own.
 
-    Several processes may do so at once: on SQLite one applies a step and the others wait, then find it applied.
-    Raises StoreError, and changes nothing, where the database is newer than this program.
+    Several processes may do so at once: on SQLite one applies a migration and the others wait, then find it applied.
+    Raises StoreError, and changes nothing, if the database is newer than this program.
     """
     with engine.connect() as connection:
-        version = _version(connection)
+        version = _read_version(connection)
     while version < len(migrations):
         with writing(engine).begin() as connection:
             SCHEMA.create(connection, checkfirst=True)
-            version = _version(connection)  # read again: another process may have gone on meanwhile
+            version = _read_version(connection)  # again: another process may have applied one meanwhile
             if version < len(migrations):
                 apply = migrations[version]
                 apply(connection)
                 version += 1
-                connection.execute(
-                    insert(SCHEMA).values(number=version, name=apply.__name__.strip("_"), applied=time.time())
-                )
+                name = apply.__name__.strip("_")
+                connection.execute(insert(SCHEMA).values(number=version, name=name, applied=time.time()))
     if version > len(migrations):
-        raise StoreError(
-            "The runs were stored by a newer version of this program (its schema is {found}, this one knows {known}): "
-            "update this program, or name another folder in MLPCORE_HOME.",
-            found=version,
-            known=len(migrations),
-        )
+        raise StoreError(NEWER_SCHEMA, found=version, known=len(migrations))
 
 
-def _version(connection: Connection) -> int:
+def _read_version(connection: Connection) -> int:
     if not inspect(connection).has_table(SCHEMA.name):
         return 0
     return connection.scalar(select(func.max(SCHEMA.c.number))) or 0

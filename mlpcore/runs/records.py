@@ -1,4 +1,4 @@
-"""What a run is: plain frozen records, with nothing of torch, SQL or Streamlit in them."""
+"""Runs and their evaluations as plain frozen records, without torch, SQL or Streamlit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
 
 
 class RunStatus(StrEnum):
-    """Where a run stands. Its value is what the store keeps."""
+    """The status of a run; the store keeps its value."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -25,21 +25,26 @@ class RunStatus(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be measured: a run that is over never changes."""
+        """Whether the run has ended: nothing more is measured, and it never changes."""
         return self not in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One measured point of a run, taken after `step` iterations.
+    """What was measured of a run after `step` iterations. Losses are in nats, accuracies between 0 and 1.
 
-    train_loss: mean over the mini-batches since the last evaluation, as training saw them (dropout on).
-    train_eval_loss, train_acc: in eval mode, on a fixed sample of the training images with their (noisy) labels.
-    test_loss, test_acc: in eval mode, on every test image.
-    lr: the rate that the iteration `step` used. seconds: time spent training and evaluating, pauses not counted.
-    weight_norms: the Euclidean norm of each layer's weight matrix, first layer first. val_loss, val_acc: in eval mode,
-    on the training images held out for validation; None where none are.
-    Losses are in nats, accuracies between 0 and 1.
+    Attributes:
+        step: Iterations done.
+        train_loss: Mean over the mini-batches since the last evaluation, as training computed them, with dropout on.
+        train_eval_loss: Loss in eval mode on a fixed sample of the training images, with their (noisy) labels.
+        train_acc: Accuracy on the same sample.
+        test_loss: Loss in eval mode on all test images.
+        test_acc: Accuracy on all test images.
+        lr: Learning rate of the iteration `step`.
+        seconds: Time spent training and evaluating, without pauses.
+        weight_norms: Euclidean norm of each layer's weight matrix, first layer first.
+        val_loss: Loss in eval mode on the training images held out for validation; None if there are none.
+        val_acc: Accuracy on the same images.
     """
 
     step: int
@@ -57,40 +62,40 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Run:
-    """One training of one recipe, as far as it has come."""
+    """One training of one recipe, with what was measured so far."""
 
     id: str
     name: str
     recipe: Recipe
     status: RunStatus
     created: float  # seconds since the epoch, UTC
-    owner: str = field(default="", repr=False)  # a secret of the browser that started it: never shown, never in a link
+    owner: str = field(default="", repr=False)  # who started it: never shown, never in a link
     step: int = 0  # iterations done
     seconds: float = 0.0  # spent training and evaluating
     device: str = ""
     versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    message: Sentence | None = None  # where the run ended otherwise than by finishing or being stopped
-    traceback: str = field(default="", repr=False)  # of a failed run; for the person who runs the server, never a page
+    message: Sentence | None = None  # why it ended, unless it finished or was stopped
+    traceback: str = field(default="", repr=False)  # of a failed run; for the operator of the server, never shown
     note: str = ""
     starred: bool = False
-    continues: str = ""  # the id of a run that ended early, where this one trains its recipe to the end
+    continues: str = ""  # the id of the run that ended early and whose recipe this one trains to the end
     evaluations: tuple[Evaluation, ...] = ()
 
     @property
     def ended_early(self) -> bool:
-        """Whether it could have gone on: somebody, or the server's end, ended it."""
+        """Whether it was stopped or interrupted before its last iteration."""
         return self.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED)
 
     @property
     def latest(self) -> Evaluation | None:
-        """The newest evaluation, if there is one."""
+        """The last evaluation, if there is one."""
         return self.evaluations[-1] if self.evaluations else None
 
     @property
     def chosen(self) -> Evaluation | None:
-        """The first evaluation with the highest validation accuracy: a choice that the test images had no part in."""
+        """The first evaluation with the highest validation accuracy, chosen without the test images."""
         validated = [evaluation for evaluation in self.evaluations if evaluation.val_acc is not None]
-        return max(validated, key=lambda evaluation: evaluation.val_acc, default=None)
+        return max(validated, key=lambda evaluation: evaluation.val_acc or 0.0, default=None)
 
     @property
     def best(self) -> Evaluation | None:

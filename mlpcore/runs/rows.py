@@ -1,8 +1,8 @@
-"""Records of runs as rows of the database, and back."""
+"""Convert runs and evaluations to rows of the database, and back."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
@@ -13,11 +13,11 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 MEASURES = [field.name for field in fields(Evaluation)]
 COLUMNS = [field.name for field in fields(Run) if field.name != "evaluations"]
-LISTED = ["dataset", "optimizer", "best_acc", "last_acc"]  # what lists sort and filter by, kept beside the run
+LISTED = ["dataset", "optimizer", "best_acc", "last_acc"]  # kept beside the run, to sort and filter lists by
 
 
-def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...]) -> Run:
-    """Make a run of its row. Raises ValueError where this version cannot read it."""
+def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...] = ()) -> Run:
+    """Build a run from its row. Raises ValueError if this version cannot read it."""
     try:
         read = {
             "recipe": Recipe.model_validate_json(values["recipe"]),
@@ -32,8 +32,8 @@ def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...]) -> 
 
 
 def write_run(run: Run) -> dict[str, Any]:
-    """Make the row of a run, with what lists need. Raises ValueError where a number is not finite."""
-    values = {name: getattr(run, name) for name in COLUMNS} | {
+    """Build the row of a run, with the values that lists need. Raises ValueError if a number is not finite."""
+    return {name: getattr(run, name) for name in COLUMNS} | {
         "recipe": run.recipe.model_dump_json(),
         "versions": json.dumps(dict(run.versions)),
         "message": write_sentence(run.message),
@@ -41,25 +41,18 @@ def write_run(run: Run) -> dict[str, Any]:
         "seconds": finite("seconds", run.seconds),
         "dataset": run.recipe.dataset,
         "optimizer": run.recipe.optimizer.name,
+        "best_acc": run.best and run.best.test_acc,
+        "last_acc": run.latest and run.latest.test_acc,
     }
-    return values | find_accuracies(run.evaluations)
 
 
 def read_evaluation(values: Mapping[str, Any]) -> Evaluation:
-    """Make an evaluation of its row."""
+    """Build an evaluation from its row."""
     return Evaluation(**{**values, "weight_norms": tuple(json.loads(values["weight_norms"]))})
 
 
-def find_accuracies(evaluations: Sequence[Evaluation]) -> dict[str, float | None]:
-    """The best and the last test accuracy, None without evaluations."""
-    if not evaluations:
-        return {"best_acc": None, "last_acc": None}
-    last = max(evaluations, key=lambda evaluation: evaluation.step)
-    return {"best_acc": max(evaluation.test_acc for evaluation in evaluations), "last_acc": last.test_acc}
-
-
 def write_evaluation(run_id: str, evaluation: Evaluation) -> dict[str, Any]:
-    """Make the row of an evaluation. Raises ValueError where a number is not finite."""
+    """Build the row of an evaluation. Raises ValueError if a number is not finite."""
     row: dict[str, Any] = {"run_id": run_id, "step": int(evaluation.step)}
     for name in MEASURES[1:]:
         value = getattr(evaluation, name)
@@ -71,7 +64,7 @@ def write_evaluation(run_id: str, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def finite(name: str, value: float) -> float:
-    """Let finite numbers through. Raises ValueError for others."""
+    """Return a finite number unchanged. Raises ValueError for any other."""
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}: only finite numbers are stored")
     return float(value)

@@ -1,4 +1,4 @@
-"""Sights on disk: one file a run, in the folder of the runs."""
+"""Snapshots on disk: one file per run."""
 
 import logging
 import re
@@ -6,21 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpcore.runs.snapshots import Frame, Snapshot
+from mlpcore.runs.snapshots import FirstLayer, Snapshot
 
 log = logging.getLogger(__name__)
 
 
 class SnapshotFiles:
-    """The newest snapshot of each run, at most 1 MB for 10,000 test images; a lost one can be computed again."""
+    """Keeps the newest snapshot of each run as an .npz file; a lost file can be computed again from the recipe.
+
+    The names inside the file are those of its first version, so files of every version open.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, run_id: str, snapshot: Snapshot) -> None:
-        """Write a snapshot in place of an older one. Raises OSError where it cannot be written; the older one stays.
+        """Write a snapshot and replace the older one; the older one stays if this fails.
 
-        Raises ValueError where the id makes no file name.
+        Raises:
+            OSError: the file cannot be written.
+            ValueError: the id cannot be a file name.
         """
         file = self._file(run_id)
         unfinished = file.with_suffix(".part")
@@ -33,11 +38,11 @@ class SnapshotFiles:
                     step=snapshot.step,
                     classes=np.array(snapshot.classes),
                     labels=snapshot.labels,
-                    likeliest=snapshot.likeliest,
-                    shares=snapshot.shares,
-                    numbers=np.array([frame.number for frame in snapshot.frames]),
-                    steps=np.array([frame.step for frame in snapshot.frames]),
-                    frames=np.stack([frame.units for frame in snapshot.frames]),
+                    likeliest=snapshot.top_classes,
+                    shares=snapshot.top_probabilities,
+                    numbers=np.array([layer.number for layer in snapshot.first_layers]),
+                    steps=np.array([layer.step for layer in snapshot.first_layers]),
+                    frames=np.stack([layer.units for layer in snapshot.first_layers]),
                 )
             unfinished.replace(file)
         except OSError:
@@ -45,38 +50,36 @@ class SnapshotFiles:
             raise
 
     def read(self, run_id: str) -> Snapshot | None:
-        """Read what is kept of a run; None where that is nothing, or nothing that can be read."""
+        """Read the snapshot of a run; None if there is none or its file is damaged."""
         try:
-            # opened here: numpy leaves a file that it cannot read open
+            # opened here, because numpy does not close a file that it cannot read
             with self._file(run_id).open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-                return _check(
-                    Snapshot(
-                        step=int(kept["step"]),
-                        classes=tuple(kept["classes"].tolist()),
-                        labels=kept["labels"],
-                        likeliest=kept["likeliest"],
-                        shares=kept["shares"],
-                        frames=tuple(
-                            Frame(*map(int, moment), units)
-                            for *moment, units in zip(kept["numbers"], kept["steps"], kept["frames"], strict=True)
-                        ),
-                    )
+                layers = zip(kept["numbers"].tolist(), kept["steps"].tolist(), kept["frames"], strict=True)
+                snapshot = Snapshot(
+                    step=int(kept["step"]),
+                    classes=tuple(kept["classes"].tolist()),
+                    labels=kept["labels"],
+                    top_classes=kept["likeliest"],
+                    top_probabilities=kept["shares"],
+                    first_layers=tuple(FirstLayer(number, step, units) for number, step, units in layers),
                 )
+            _check(snapshot)
+            return snapshot
         except FileNotFoundError:
             return None
-        except Exception:  # 100,000 damaged files were refused with 14 kinds, Python's own SystemError among them
-            log.warning("What was kept of the snapshot of run %r cannot be read.", run_id, exc_info=True)
+        except Exception:  # 100,000 damaged files raised 14 kinds of error, among them Python's own SystemError
+            log.warning("The snapshot of run %r cannot be read.", run_id, exc_info=True)
             return None
 
     def mark(self, run_id: str) -> int | None:
-        """What tells a run's file from an older one; None where there is none."""
+        """Return a number that changes when the file changes; None if there is no file."""
         try:
             return self._file(run_id).stat().st_mtime_ns
         except (OSError, ValueError):
             return None
 
     def delete(self, run_id: str) -> None:
-        """Forget a run's snapshot, if there is one."""
+        """Delete the snapshot of a run, if there is one."""
         try:
             self._file(run_id).unlink(missing_ok=True)
         except (OSError, ValueError):
@@ -88,20 +91,17 @@ class SnapshotFiles:
         return self._folder / f"{run_id}.npz"
 
 
-def _check(snapshot: Snapshot) -> Snapshot:
-    """Let a snapshot through whose arrays fit each other. Raises ValueError for another."""
-    images, classes = len(snapshot.labels), len(snapshot.classes)
+def _check(snapshot: Snapshot) -> None:
+    """Raise ValueError unless the arrays of a snapshot fit each other."""
+    images, top = len(snapshot.labels), snapshot.top_classes
     fit = (
-        snapshot.frames
+        snapshot.first_layers
         and snapshot.labels.shape == (images,)
-        and snapshot.likeliest.shape == snapshot.shares.shape == (images, snapshot.shares.shape[-1])
-        and all(
-            numbers.dtype.kind == "u" and numbers.max() < classes for numbers in (snapshot.labels, snapshot.likeliest)
-        )
-        and snapshot.shares.dtype == np.float16
-        and snapshot.frames[0].units.dtype == np.uint8
-        and snapshot.frames[0].units.ndim == 4
+        and top.shape == snapshot.top_probabilities.shape == (images, top.shape[-1])
+        and all(kept.dtype.kind == "u" and kept.max() < len(snapshot.classes) for kept in (snapshot.labels, top))
+        and snapshot.top_probabilities.dtype == np.float16
+        and snapshot.first_layers[0].units.dtype == np.uint8
+        and snapshot.first_layers[0].units.ndim == 4
     )
     if not fit:
-        raise ValueError("its arrays do not fit each other")
-    return snapshot
+        raise ValueError("the arrays do not fit each other")

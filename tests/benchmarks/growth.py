@@ -103,8 +103,8 @@ def time_store() -> tuple[Curve, Curve]:
             store.create_many([build_run(f"run{number}") for number in range(stored, target, 60)])
             stored += 60 * len(range(stored, target, 60))
             going_on = Run(f"new{target}", "new", Recipe(train_iter=5000), RunStatus.RUNNING, created=2e9)
-            store.create(going_on)
-            adding[target] = median_time(lambda n, run=going_on: store.add_evaluations(run.id, [evaluation(n + 1)]))
+            store.create_many([going_on])
+            adding[target] = median_time(lambda n, run=going_on: store.update(run.id, evaluations=[evaluation(n + 1)]))
             reading[target] = median_time(lambda _n: store.get("run0"))
         store.close()
     return adding, reading

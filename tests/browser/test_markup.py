@@ -28,7 +28,7 @@ def runs(server: Server) -> list[str]:
         for seed, run_id in enumerate(ids):
             recipe = Recipe(dataset=f"www.{HOST}", train_iter=20, eval_every=10, batch_size=8, seed=seed)
             run = Run(run_id, "markup", recipe, RunStatus.FINISHED, 1.0, step=20, evaluations=points, note=TEXT)
-            store.create(run)
+            store.create_many([run])
     message = json.dumps({"template": "{why}", "values": {"why": TEXT}})
     with closing(sqlite3.connect(server.home / "runs.sqlite3")) as database, database:
         database.execute("update runs set name = ?, message = ? where id like 'markup%'", (TEXT, message))

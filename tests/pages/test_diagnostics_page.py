@@ -22,7 +22,7 @@ def open_run(open_page: Open, page_store: RunStore) -> Callable[[list[float]], A
             Evaluation(300 * place, loss, loss, 0.5, loss, 0.5, 0.01, 1.0) for place, loss in enumerate(losses, 1)
         ]
         finished = {"status": RunStatus.FINISHED, "step": 3000, "evaluations": tuple(points)}
-        page_store.create(Run(id="a", name="run a", recipe=RECIPE, created=1.0, **finished))
+        page_store.create_many([Run(id="a", name="run a", recipe=RECIPE, created=1.0, **finished)])
         return open_page(run="a")
 
     return open_run

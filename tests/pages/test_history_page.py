@@ -12,6 +12,7 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
 from pages.components.history import actions as history_actions
 from tests.support.app_tests import Open, figure, says, shown
+from tests.support.stores import list_runs
 
 ME, ANN = "my own token", "ann's token"
 IMAGE = "![](http://a.example/b.png)"
@@ -78,9 +79,9 @@ class TestList:
         self, open_page: Open, page_store: RunStore, key: str, value: object, found: list[str]
     ) -> None:
         adam, elsewhere = Recipe(dataset="Tiny", optimizer=Adam()), Recipe(dataset="elsewhere")
-        page_store.create(make_run("a", starred=True))
-        page_store.create(make_run("b", created=2.0, test_acc=0.6, recipe=adam, note="my second try"))
-        page_store.create(make_run("c", created=3.0, test_acc=0.1, recipe=elsewhere, status=RunStatus.DIVERGED))
+        page_store.create_many([make_run("a", starred=True)])
+        page_store.create_many([make_run("b", created=2.0, test_acc=0.6, recipe=adam, note="my second try")])
+        page_store.create_many([make_run("c", created=3.0, test_acc=0.1, recipe=elsewhere, status=RunStatus.DIVERGED)])
         page = open_history(open_page)
         widgets = [*page.text_input, *page.selectbox, *page.number_input, *page.toggle]
         (widget,) = (one for one in widgets if one.key == key)
@@ -100,15 +101,15 @@ class TestList:
         assert page.number_input(key="history.page").value == 2
 
     def test_chosen_runs_stay_chosen_when_others_come_on_top(self, open_page: Open, page_store: RunStore) -> None:
-        page_store.create(make_run("a"))
+        page_store.create_many([make_run("a")])
         page = open_history(open_page, "a")
-        page_store.create(make_run("b", created=2.0))
+        page_store.create_many([make_run("b", created=2.0)])
         shown(page.run())
         assert names(page) == ["run b", "run a"]
         assert page.text_input(key="name.a").value == "run a"
 
     def test_user_text_is_never_markdown(self, open_page: Open, page_store: RunStore) -> None:
-        page_store.create(make_run("a", note=IMAGE))
+        page_store.create_many([make_run("a", note=IMAGE)])
         page = open_history(open_page, "a")
         shown(page.text_input(key="name.a").set_value(IMAGE).run())
         marked = [*page.markdown, *page.caption, *page.warning, *page.error, *page.info, *page.success]
@@ -119,7 +120,7 @@ class TestList:
 def test_rows_that_differ_in_weight_decay_or_dropout_read_differently(open_page: Open, page_store: RunStore) -> None:
     recipes = Recipe(), Recipe(optimizer=SGD(weight_decay=0.003)), Recipe(dropout=0.4)
     for number, recipe in enumerate(recipes):
-        page_store.create(make_run(f"{number}", created=-number, recipe=recipe))
+        page_store.create_many([make_run(f"{number}", created=-number, recipe=recipe)])
     (frame,) = (element.value for element in open_history(open_page).dataframe)
     plain = frame["recipe"][0]
     assert "weight_decay" not in plain
@@ -130,7 +131,7 @@ def test_rows_that_differ_in_weight_decay_or_dropout_read_differently(open_page:
 
 class TestOwn:
     def test_name_note_and_star_of_ones_own_run_are_kept(self, open_page: Open, page_store: RunStore) -> None:
-        page_store.create(make_run("a"))
+        page_store.create_many([make_run("a")])
         page = open_history(open_page, "a")
         shown(page.text_input(key="name.a").set_value("best so far").run())
         shown(page.text_input(key="note.a").set_value(IMAGE).run())
@@ -140,7 +141,7 @@ class TestOwn:
         assert names(page) == ["best so far"]
 
     def test_note_is_kept_while_the_name_is_refused(self, open_page: Open, page_store: RunStore) -> None:
-        page_store.create(make_run("a"))
+        page_store.create_many([make_run("a")])
         page = open_history(open_page, "a")
         shown(page.text_input(key="name.a").set_value("my <b>run</b>").run())
         shown(page.text_input(key="note.a").set_value("too slow").run())
@@ -149,7 +150,7 @@ class TestOwn:
 
     @pytest.mark.parametrize("name", ["", "<b>", "a/b", IMAGE])
     def test_name_that_is_none_is_refused(self, open_page: Open, page_store: RunStore, name: str) -> None:
-        page_store.create(make_run("a"))
+        page_store.create_many([make_run("a")])
         page = open_history(open_page, "a")
         shown(page.text_input(key="name.a").set_value(name).run())
         assert page_store.get("a").name == "run a"
@@ -157,7 +158,7 @@ class TestOwn:
     def test_anothers_run_is_not_changed_by_widgets_that_a_browser_enabled(
         self, open_page: Open, page_store: RunStore
     ) -> None:
-        page_store.create(make_run("a", owner=ANN))
+        page_store.create_many([make_run("a", owner=ANN)])
         page = open_history(open_page, "a")
         assert page.text_input(key="name.a").disabled
         assert page.button(key="history.delete").disabled
@@ -183,7 +184,7 @@ class TestOwn:
         monkeypatch.setattr(history_actions, "get_store", lambda: page_store)
         monkeypatch.setattr(history_actions, "read_owner", lambda: ME)
         history_actions.delete_runs(["a", "b", "c", "never there"])
-        assert sorted(run.id for run in page_store.list_runs()) == ["b", "c"]
+        assert sorted(run.id for run in list_runs(page_store)) == ["b", "c"]
 
     def test_run_that_another_page_deleted_is_no_trouble(self, open_page: Open, page_store: RunStore) -> None:
         page_store.create_many([make_run("a"), make_run("b")])
@@ -196,7 +197,7 @@ class TestOwn:
 class TestOpening:
     def test_run_is_opened_in_the_playground_with_its_knobs(self, open_page: Open, page_store: RunStore) -> None:
         recipe = Recipe(dataset="Tiny", optimizer=SGD(lr=0.5), changes=(Change(step=10, lr=0.003),))
-        page_store.create(make_run("a", recipe=recipe))
+        page_store.create_many([make_run("a", recipe=recipe)])
         page = open_history(open_page, "a")
         shown(page.button(key="history.open").click().run())
         assert page.session_state["run"] == "a"
@@ -227,7 +228,7 @@ class TestOpening:
         assert says(open_history(open_page, "a", "b"), "These runs have the same recipe.")
 
     def test_run_on_images_that_are_not_here_is_shown_all_the_same(self, open_page: Open, page_store: RunStore) -> None:
-        page_store.create(make_run("a", recipe=Recipe(dataset="elsewhere")))
+        page_store.create_many([make_run("a", recipe=Recipe(dataset="elsewhere"))])
         page = open_history(open_page, "a")
         assert figure(page, "compare")["data"][0]["x"] == [100, 200]
         shown(page.button(key="history.compare").click().run())
@@ -245,7 +246,7 @@ class TestFiles:
         bring_in(page, to_json([make_run("a", owner=ANN), make_run("b", owner=ANN)]).encode())
         assert [element.value for element in page.success] == ["2 runs came in."]
         assert sorted(names(page)) == ["run a", "run b"]
-        assert {run.owner for run in page_store.list_runs()} == {ME}
+        assert {run.owner for run in list_runs(page_store)} == {ME}
         shown(page.run())
         assert page_store.count() == 2  # the same file, still there, is not read again
 
@@ -263,10 +264,10 @@ class TestFiles:
     def test_bad_file_gets_a_sentence_and_changes_nothing(
         self, open_page: Open, page_store: RunStore, content: bytes, sentence: str
     ) -> None:
-        page_store.create(make_run("c"))
+        page_store.create_many([make_run("c")])
         page = bring_in(open_history(open_page), content)
         assert any(sentence in text for text in texts(page))
-        assert [run.id for run in page_store.list_runs()] == ["c"]
+        assert [run.id for run in list_runs(page_store)] == ["c"]
 
     def test_key_of_a_bad_file_is_shown_as_text(self, open_page: Open, page_store: RunStore) -> None:
         file = json.loads(to_json([make_run("a")]))

@@ -200,8 +200,8 @@ def test_how_a_run_ended_and_why_nothing_can_be_stored_are_said_in_the_visitors_
     page = open_page("overfitting.py", lang="ko")
     shared = manager.shared_manager()
     ended = {"status": RunStatus.INTERRUPTED, "message": INTERRUPTED}
-    shared.store.create(
-        Run(id="a", name="lab", recipe=build_lab_recipe(dataset="Tiny", images=80), created=1.0, **ended)
+    shared.store.create_many(
+        [Run(id="a", name="lab", recipe=build_lab_recipe(dataset="Tiny", images=80), created=1.0, **ended)]
     )
     page.query_params["lab"] = "a"
     shown(page.run())

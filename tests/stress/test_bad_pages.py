@@ -237,7 +237,7 @@ class TestMarkup:
 
     @pytest.mark.parametrize("name", ["_x_", "www.a.example", "- x", "1. x", "--- x", "__init__"])
     def test_data_set_is_shown_letter_by_letter(self, open_page: Open, page_store: RunStore, name: str) -> None:
-        page_store.create(make_run("a", recipe=Recipe(dataset=name.strip("- ") if name[0] == "-" else name)))
+        page_store.create_many([make_run("a", recipe=Recipe(dataset=name.strip("- ") if name[0] == "-" else name))])
         page = open_page("", run="a")
         captions = [element.value for element in page.caption if "iterations of" in element.value]
         assert captions

@@ -1,11 +1,11 @@
-"""What the tests of snapshots share: a recipe, and what a network made up sees."""
+"""Shared by the tests of snapshots: a recipe, and made-up snapshots."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from mlpcore.recipes.recipe import Adam, Constant, Recipe
-from mlpcore.runs.snapshots import Frame, Snapshot
+from mlpcore.runs.snapshots import FirstLayer, Snapshot
 
 BASE = Recipe(
     hidden_sizes=(32, 16),
@@ -30,20 +30,20 @@ def snapshot(**values: object) -> Snapshot:
             step=8,
             classes=("a", "b", "c"),
             labels=np.array([0, 0, 1, 1], np.uint8),
-            likeliest=np.array([[0, 1], [1, 0], [1, 2], [2, 1]], np.uint8),
-            shares=np.array([[0.9, 0.1], [0.5, 0.25], [0.75, 0.25], [0.625, 0.25]], np.float16),
-            frames=(frame(0), frame(1)),
+            top_classes=np.array([[0, 1], [1, 0], [1, 2], [2, 1]], np.uint8),
+            top_probabilities=np.array([[0.9, 0.1], [0.5, 0.25], [0.75, 0.25], [0.625, 0.25]], np.float16),
+            first_layers=(first_layer(0), first_layer(1)),
         ),
         **values,
     )
 
 
-def frame(number: int) -> Frame:
-    return Frame(number, 8 * number, np.full((2, 3, 4, 4), number % 256, np.uint8))
+def first_layer(number: int) -> FirstLayer:
+    return FirstLayer(number, 8 * number, np.full((2, 3, 4, 4), number % 256, np.uint8))
 
 
-def look_often(times: int) -> Snapshot:
+def evaluate_often(times: int) -> Snapshot:
     found = snapshot()
     for number in range(2, times + 1):
-        found = snapshot(step=8 * number, frames=(frame(number),)).after(found)
+        found = snapshot(step=8 * number, first_layers=(first_layer(number),)).after(found)
     return found

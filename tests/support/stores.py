@@ -24,6 +24,11 @@ def run(run_id: str = "a", **values: object) -> Run:
     return replace(started, **values)
 
 
+def list_runs(store: RunStore, **asked: object) -> list[Run]:
+    """The stored runs without their evaluations, newest first."""
+    return [listed.run for listed in store.search(**asked)[0]]
+
+
 @pytest.fixture(params=["the default", "by URL"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str | None:
     monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))

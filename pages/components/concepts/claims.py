@@ -81,7 +81,8 @@ def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[
     if known.keys() >= set(places.values()):
         return known
     newest: dict[str, str] = {}
-    runs = get_store().list_runs(limit=LOOKED_THROUGH, owner=read_owner())
+    listed, _total = get_store().search(owner=read_owner(), limit=LOOKED_THROUGH)
+    runs = [one.run for one in listed]
     changed = {name: find_change(data_home(), name) for name in {run.recipe.dataset for run in runs}}
     for run in runs:
         is_whole = run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED)

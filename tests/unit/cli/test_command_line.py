@@ -23,6 +23,7 @@ from tests.support.file_server import FileServer
 from tests.support.image_folders import write_colours
 from tests.support.paths import ROOT
 from tests.support.published_archives import cifar_archive, cifar_set, fashion_files, fashion_set
+from tests.support.stores import list_runs
 
 SMALL = ["--dataset", "colours", "--batch-size", "4", "--train-iter", "6", "--eval-every", "2", "--hidden-sizes", "8"]
 SMALL += ["--device", "cpu"]
@@ -40,7 +41,7 @@ def homes(tmp_path, monkeypatch) -> Path:
 
 def stored() -> list[Run]:
     store = RunStore()
-    runs = [store.get(run.id) for run in store.list_runs()]
+    runs = [store.get(run.id) for run in list_runs(store)]
     store.close()
     return runs
 

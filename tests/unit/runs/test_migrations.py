@@ -14,7 +14,7 @@ from mlpcore.runs.engine import explained, open_engine
 from mlpcore.runs.migrations import MIGRATIONS, migrate
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import SORTS, RunStore, StoreError
-from tests.support.stores import RECIPE, evaluation, run
+from tests.support.stores import RECIPE, evaluation, list_runs, run
 
 
 class TestOpening:
@@ -23,12 +23,12 @@ class TestOpening:
         RunStore().close()
         assert (tmp_path / "a" / "b" / "runs.sqlite3").is_file()
 
-    def test_folder_that_cannot_be_made_gives_a_sentence_without_its_path(
+    def test_folder_that_cannot_be_created_gives_a_sentence_without_its_path(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "file").touch()
         monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "file" / "home"))
-        with pytest.raises(StoreError, match="The folder of the runs cannot be made") as caught:
+        with pytest.raises(StoreError, match="The folder of the runs cannot be created") as caught:
             RunStore()
         assert str(tmp_path) not in str(caught.value)
 
@@ -57,19 +57,19 @@ class TestOpening:
     def test_read_only_folder_gives_a_sentence(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path / 'runs.db'}"
         with closing(RunStore(url)) as store:
-            store.create(run())
+            store.create_many([run()])
         for path in (tmp_path / "runs.db", tmp_path):
             path.chmod(path.stat().st_mode & 0o555)
         if os.access(tmp_path, os.W_OK):
             pytest.skip("needs a user whom a read-only folder stops: not root")
         try:
             with pytest.raises(StoreError, match="allow this program to"), closing(RunStore(url)) as store:
-                store.create(run("b"))
+                store.create_many([run("b")])
         finally:
             tmp_path.chmod(0o700)
         (tmp_path / "runs.db").chmod(0o600)
         with closing(RunStore(url)) as store:
-            assert store.list_runs() == [run()]
+            assert list_runs(store) == [run()]
 
 
 class TestMigrations:
@@ -86,7 +86,7 @@ class TestMigrations:
     def test_database_of_version_1_opens(self, engine: Engine, file: Path) -> None:
         migrate(engine, migrations=MIGRATIONS[:1])
         with closing(RunStore(f"sqlite:///{file}")) as store:
-            store.create(run(evaluations=(evaluation(1),)))
+            store.create_many([run(evaluations=(evaluation(1),))])
             assert store.get("a") == run(evaluations=(evaluation(1),))
 
     def test_what_version_1_had_is_kept_and_can_be_searched(self, engine: Engine, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a run's network sees is kept with the run, and a damaged file is as good as none."""
+"""Snapshots are kept with their run; a damaged file counts as none."""
 
 import io
 
@@ -10,24 +10,25 @@ from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.snapshot_files import SnapshotFiles
-from mlpcore.runs.snapshots import MAX_FRAMES, Frame, Snapshot, count_confusion
+from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, count_confusion
 from tests.support.managers import ME, submit, wait_until
-from tests.support.snapshots import look_often, recipe, snapshot
+from tests.support.snapshots import evaluate_often, recipe, snapshot
 
 
 def assert_same(found: Snapshot | None, expected: Snapshot) -> None:
     assert found is not None
     assert (found.step, found.classes) == (expected.step, expected.classes)
-    for name in ("labels", "likeliest", "shares"):
+    for name in ("labels", "top_classes", "top_probabilities"):
         assert getattr(found, name).dtype == getattr(expected, name).dtype
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
-    assert [(one.number, one.step) for one in found.frames] == [(one.number, one.step) for one in expected.frames]
-    for one, other in zip(found.frames, expected.frames, strict=True):
+    layers = [(one.number, one.step) for one in found.first_layers]
+    assert layers == [(one.number, one.step) for one in expected.first_layers]
+    for one, other in zip(found.first_layers, expected.first_layers, strict=True):
         np.testing.assert_array_equal(one.units, other.units)
 
 
 def as_file(**arrays: object) -> bytes:
-    """A file as it is written, with other arrays in it."""
+    """A file as the first version wrote it, with some arrays replaced."""
     kept = {"step": 8, "classes": np.array(["a", "b"]), "labels": np.zeros(3, np.uint8)}
     kept |= {"likeliest": np.zeros((3, 2), np.uint8), "shares": np.zeros((3, 2), np.float16)}
     kept |= {"numbers": [0], "steps": [0], "frames": np.zeros((1, 2, 3, 4, 4), np.uint8)}
@@ -39,20 +40,20 @@ def as_file(**arrays: object) -> bytes:
 class TestFiles:
     @pytest.fixture
     def files(self, tmp_path) -> SnapshotFiles:
-        return SnapshotFiles(tmp_path / "snapshots")
+        return SnapshotFiles(tmp_path / "sights")
 
-    def test_a_sight_comes_back_as_it_was_written_and_the_newer_replaces_the_older(self, files, tmp_path):
+    def test_a_snapshot_comes_back_as_it_was_written_and_the_newer_replaces_the_older(self, files, tmp_path):
         files.write("a", snapshot())
         assert_same(files.read("a"), snapshot())
-        files.write("a", look_often(5))
-        assert_same(files.read("a"), look_often(5))
-        assert [file.name for file in (tmp_path / "snapshots").iterdir()] == ["a.npz"]
+        files.write("a", evaluate_often(5))
+        assert_same(files.read("a"), evaluate_often(5))
+        assert [file.name for file in (tmp_path / "sights").iterdir()] == ["a.npz"]
 
     def test_of_a_run_without_a_file_nothing_is_kept(self, files):
         assert (files.read("a"), files.mark("a")) == (None, None)
         files.delete("a")
 
-    def test_a_deleted_sight_is_gone(self, files):
+    def test_a_deleted_snapshot_is_gone(self, files):
         files.write("a", snapshot())
         assert files.mark("a") is not None
         files.delete("a")
@@ -68,15 +69,15 @@ class TestFiles:
 
     def test_a_truncated_file_is_as_good_as_none(self, files, tmp_path):
         files.write("a", snapshot())
-        file = tmp_path / "snapshots" / "a.npz"
+        file = tmp_path / "sights" / "a.npz"
         whole = file.read_bytes()
         for length in range(0, len(whole), 7):
             file.write_bytes(whole[:length])
             assert files.read("a") is None, length
 
-    def test_a_file_with_a_changed_byte_never_comes_back_as_another_sight(self, files, tmp_path):
+    def test_a_file_with_a_changed_byte_never_comes_back_as_another_snapshot(self, files, tmp_path):
         files.write("a", snapshot())
-        file = tmp_path / "snapshots" / "a.npz"
+        file = tmp_path / "sights" / "a.npz"
         whole = file.read_bytes()
         for place in range(0, len(whole), 11):
             file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
@@ -103,10 +104,10 @@ class TestFiles:
         ],
     )
     def test_a_file_that_is_not_ours_is_as_good_as_none(self, content, files, tmp_path):
-        (tmp_path / "snapshots").mkdir()
-        (tmp_path / "snapshots" / "a.npz").write_bytes(as_file())
+        (tmp_path / "sights").mkdir()
+        (tmp_path / "sights" / "a.npz").write_bytes(as_file())
         assert files.read("a") is not None
-        (tmp_path / "snapshots" / "a.npz").write_bytes(content)
+        (tmp_path / "sights" / "a.npz").write_bytes(content)
         assert files.read("a") is None
 
     def test_a_file_of_cifar_10_takes_at_most_a_megabyte(self, tmp_path):
@@ -114,9 +115,9 @@ class TestFiles:
         units = generator.integers(256, size=(24, 3, 32, 32), dtype=np.uint8)
         big = snapshot(
             labels=generator.integers(3, size=10_000, dtype=np.uint8),
-            likeliest=generator.integers(3, size=(10_000, 3), dtype=np.uint8),
-            shares=generator.random((10_000, 3)).astype(np.float16),
-            frames=tuple(Frame(number, number, units) for number in range(MAX_FRAMES)),
+            top_classes=generator.integers(3, size=(10_000, 3), dtype=np.uint8),
+            top_probabilities=generator.random((10_000, 3)).astype(np.float16),
+            first_layers=tuple(FirstLayer(number, number, units) for number in range(MAX_FIRST_LAYERS)),
         )
         SnapshotFiles(tmp_path).write("a", big)
         assert 900_000 < (tmp_path / "a.npz").stat().st_size < 1_000_000
@@ -134,18 +135,20 @@ class TestManager:
         wait_until(lambda: run_id not in [run.id for run in manager.list_active()])
         return manager.store.get(run_id)
 
-    def test_the_sight_of_a_finished_run_is_that_of_its_last_evaluation_also_after_a_restart(self, manager, tmp_path):
+    def test_the_snapshot_of_a_finished_run_is_that_of_its_last_evaluation_also_after_a_restart(
+        self, manager, tmp_path
+    ):
         run_ids = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
         for run_id in run_ids:
             run = self.wait_for_end(manager, run_id)
             assert run.status is RunStatus.FINISHED
-            found = SnapshotFiles(tmp_path / "snapshots").read(run_id)
+            found = SnapshotFiles(tmp_path / "sights").read(run_id)
             counts = count_confusion(found)
             assert (found.step, found.classes) == (24, ("dark", "light"))
             assert (counts.sum(), counts.trace() / counts.sum()) == (10, run.latest.test_acc)
-            assert [frame.step for frame in found.frames] == [0, 8, 16, 24]
+            assert [layer.step for layer in found.first_layers] == [0, 8, 16, 24]
 
-    def test_while_a_run_goes_on_its_sight_is_in_memory_and_when_stopped_on_disk(self, manager, store):
+    def test_while_a_run_goes_on_its_snapshot_is_in_memory_and_when_stopped_on_disk(self, manager, store):
         (run_id,) = submit(manager, self.LONG)
         wait_until(lambda: manager.get_snapshot(run_id) is not None)
         seen = manager.get_snapshot(run_id)
@@ -156,27 +159,27 @@ class TestManager:
         assert seen.step <= found.step == run.latest.step
         wait_until(lambda: manager.get_snapshot(run_id) is None)
 
-    def test_a_server_that_is_shut_down_keeps_the_sights(self, store, library):
+    def test_a_server_that_is_shut_down_keeps_the_snapshots(self, store, library):
         manager = RunManager(store, library)
         (run_id,) = submit(manager, self.LONG)
         wait_until(lambda: manager.get_snapshot(run_id) is not None)
         manager.shutdown()
         assert store.snapshots.read(run_id).step == store.get(run_id).latest.step
 
-    def test_the_sight_is_on_disk_while_the_run_goes_on(self, manager, store):
+    def test_the_snapshot_is_on_disk_while_the_run_goes_on(self, manager, store):
         (run_id,) = submit(manager, self.LONG)
         wait_until(lambda: store.snapshots.read(run_id) is not None)
         assert not store.get(run_id).status.is_over
 
-    def test_deleting_a_run_deletes_its_sight(self, manager, store, tmp_path):
+    def test_deleting_a_run_deletes_its_snapshot(self, manager, store, tmp_path):
         kept, deleted = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
         for run_id in (kept, deleted):
             self.wait_for_end(manager, run_id)
         store.delete(deleted)
-        assert [file.stem for file in (tmp_path / "snapshots").iterdir()] == [kept]
+        assert [file.stem for file in (tmp_path / "sights").iterdir()] == [kept]
 
-    def test_a_disk_that_takes_no_sight_leaves_the_run_as_it_is(self, manager, store, tmp_path, caplog):
-        (tmp_path / "snapshots").write_text("no folder")
+    def test_a_disk_that_takes_no_snapshot_leaves_the_run_as_it_is(self, manager, store, tmp_path, caplog):
+        (tmp_path / "sights").write_text("no folder")
         (run_id,) = submit(manager, recipe(dataset="Tiny"))
         run = self.wait_for_end(manager, run_id)
         assert (run.status, len(run.evaluations), run.message) == (RunStatus.FINISHED, 3, None)

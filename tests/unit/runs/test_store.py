@@ -13,7 +13,7 @@ from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import SGD, Change, Recipe
 from mlpcore.runs.records import Evaluation, RunStatus
 from mlpcore.runs.store import RunStore
-from tests.support.stores import RECIPE, evaluation, run
+from tests.support.stores import RECIPE, evaluation, list_runs, run
 
 
 @pytest.fixture
@@ -35,33 +35,35 @@ class TestRunStore:
             continues="b",
             evaluations=(evaluation(100), evaluation(200)),
         )
-        store.create(everything)
+        store.create_many([everything])
         assert store.get("a") == everything
 
     def test_sentence_whose_values_cannot_be_kept_is_kept_whole(self, store: RunStore) -> None:
-        store.create(run(message=Sentence("{{{folder}}} at {lr:.1f}", {"folder": Path("here"), "lr": float("nan")})))
+        store.create_many(
+            [run(message=Sentence("{{{folder}}} at {lr:.1f}", {"folder": Path("here"), "lr": float("nan")}))]
+        )
         kept = store.get("a").message
         assert (str(kept), kept.values) == ("{here} at nan", {})
 
     def test_floats_come_back_bit_for_bit(self, store: RunStore) -> None:
         exact = Evaluation(1, 0.1 + 0.2, 5e-324, 0.0, 1.7976931348623157e308, 1 / 3, -(2.0**-1022), 1e16)
-        store.create(run())
-        store.add_evaluations("a", [exact])
+        store.create_many([run()])
+        store.update("a", evaluations=[exact])
         assert repr(store.get("a").latest) == repr(exact)
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
     def test_evaluation_that_is_not_finite_is_refused_and_nothing_of_its_write_stored(
         self, store: RunStore, value: float
     ) -> None:
-        store.create(run())
+        store.create_many([run()])
         with pytest.raises(ValueError, match=r"train_loss is .*: only finite numbers"):
             store.update("a", evaluations=[evaluation(1), evaluation(2, train_loss=value)], status=RunStatus.FINISHED)
         assert store.get("a") == run()
 
     def test_second_run_of_an_id_is_refused(self, store: RunStore) -> None:
-        store.create(run())
+        store.create_many([run()])
         with pytest.raises(ValueError, match="id is 'a': a run with that id is stored already"):
-            store.create(run(name="another"))
+            store.create_many([run(name="another")])
         assert store.get("a").name == "first try"
 
     def test_unknown_run_is_said_to_be_unknown(self, store: RunStore) -> None:
@@ -69,17 +71,17 @@ class TestRunStore:
             lambda: store.get("b"),
             lambda: store.delete("b"),
             lambda: store.update("b", step=1),
-            lambda: store.add_evaluations("b", [evaluation(1)]),
+            lambda: store.update("b", evaluations=[evaluation(1)]),
         ):
             with pytest.raises(ValueError, match="There is no run 'b'"):
                 call()
 
     def test_status_is_read_alone(self, store: RunStore) -> None:
-        store.create(run(status=RunStatus.PAUSED))
+        store.create_many([run(status=RunStatus.PAUSED)])
         assert (store.read_status("a"), store.read_status("b")) == (RunStatus.PAUSED, None)
 
     def test_update_changes_what_it_names_and_nothing_else(self, store: RunStore) -> None:
-        store.create(run(status=RunStatus.QUEUED))
+        store.create_many([run(status=RunStatus.QUEUED)])
         edited = RECIPE.model_copy(update={"changes": (Change(step=7, lr=0.5),)})
         store.update("a", status=RunStatus.PAUSED, step=7, seconds=0.5, recipe=edited)
         assert store.get("a") == run(status=RunStatus.PAUSED, step=7, seconds=0.5, recipe=edited)
@@ -88,35 +90,35 @@ class TestRunStore:
         assert store.get("a").device == "cuda"
 
     def test_evaluations_come_back_in_the_order_of_their_steps_and_move_the_run_on(self, store: RunStore) -> None:
-        store.create(run())
-        store.add_evaluations("a", [evaluation(200), evaluation(300)])
-        store.add_evaluations("a", [evaluation(100)])
+        store.create_many([run()])
+        store.update("a", evaluations=[evaluation(200), evaluation(300)])
+        store.update("a", evaluations=[evaluation(100)])
         kept = store.get("a")
         assert [point.step for point in kept.evaluations] == [100, 200, 300]
         assert (kept.step, kept.seconds) == (300, 3.0)
 
     def test_evaluation_added_again_is_kept_once_and_another_at_its_step_is_refused(self, store: RunStore) -> None:
-        store.create(run())
-        store.add_evaluations("a", [evaluation(1), evaluation(2)])
-        store.add_evaluations("a", [evaluation(2), evaluation(3)])
+        store.create_many([run()])
+        store.update("a", evaluations=[evaluation(1), evaluation(2)])
+        store.update("a", evaluations=[evaluation(2), evaluation(3)])
         with pytest.raises(ValueError, match="step is 2: run a has another evaluation"):
-            store.add_evaluations("a", [evaluation(2, train_loss=1.0), evaluation(4)])
+            store.update("a", evaluations=[evaluation(2, train_loss=1.0), evaluation(4)])
         with pytest.raises(ValueError, match="2 entries at 1 steps"):
-            store.add_evaluations("a", [evaluation(5), evaluation(5)])
+            store.update("a", evaluations=[evaluation(5), evaluation(5)])
         assert store.get("a").evaluations == (evaluation(1), evaluation(2), evaluation(3))
 
     def test_last_evaluations_and_the_end_are_one_write(self, store: RunStore) -> None:
-        store.create(run())
+        store.create_many([run()])
         store.update("a", evaluations=[evaluation(100)], status=RunStatus.FINISHED, step=120, seconds=9.0)
         assert store.get("a") == run(status=RunStatus.FINISHED, step=120, seconds=9.0, evaluations=(evaluation(100),))
 
     @pytest.mark.parametrize("status", [status for status in RunStatus if status.is_over])
     def test_run_that_is_over_never_changes(self, store: RunStore, status: RunStatus) -> None:
-        store.create(run())
+        store.create_many([run()])
         store.update("a", evaluations=[evaluation(1)], status=status)
         sealed = store.get("a")
         for call in (
-            lambda: store.add_evaluations("a", [evaluation(2)]),
+            lambda: store.update("a", evaluations=[evaluation(2)]),
             lambda: store.update("a", status=RunStatus.RUNNING),
             lambda: store.update("a", message=Sentence("other")),
         ):
@@ -125,7 +127,7 @@ class TestRunStore:
         assert store.get("a") == sealed
 
     def test_readers_copy_is_never_changed_later(self, store: RunStore) -> None:
-        store.create(run(versions=MappingProxyType({"torch": "2.13.0"})))
+        store.create_many([run(versions=MappingProxyType({"torch": "2.13.0"}))])
         copy = store.get("a")
         store.update("a", evaluations=[evaluation(1)], status=RunStatus.STOPPED)
         assert (copy.status, copy.evaluations) == (RunStatus.RUNNING, ())
@@ -135,7 +137,7 @@ class TestRunStore:
             copy.versions["torch"] = "1"
 
     def test_many_runs_are_stored_together_or_not_at_all(self, store: RunStore) -> None:
-        store.create(run("b"))
+        store.create_many([run("b")])
         with pytest.raises(ValueError, match="id is 'b': a run with that id is stored already"):
             store.create_many([run("a", evaluations=(evaluation(1),)), run("b"), run("c")])
         assert store.count() == 1
@@ -149,7 +151,7 @@ class TestRunStore:
 
     def test_name_note_and_star_can_be_changed_when_a_run_is_over_and_nothing_else(self, store: RunStore) -> None:
         over = run(status=RunStatus.FINISHED, evaluations=(evaluation(1),))
-        store.create(over)
+        store.create_many([over])
         store.annotate("a", note="50% better — 한국어")
         assert store.get("a") == replace(over, note="50% better — 한국어")
         store.annotate("a", name="second", starred=True)
@@ -160,14 +162,14 @@ class TestRunStore:
             store.annotate("b", note="")
 
     def test_deleted_run_is_gone_with_its_evaluations(self, store: RunStore, store_file: Path) -> None:
-        store.create(run(status=RunStatus.FINISHED, evaluations=(evaluation(1),)))
+        store.create_many([run(status=RunStatus.FINISHED, evaluations=(evaluation(1),))])
         store.delete("a")
-        assert store.list_runs() == []
+        assert list_runs(store) == []
         with closing(sqlite3.connect(store_file)) as database:
             assert database.execute("SELECT count(*) FROM evaluations").fetchone() == (0,)
 
     def test_run_that_goes_on_is_not_deleted(self, store: RunStore) -> None:
-        store.create(run())
+        store.create_many([run()])
         with pytest.raises(ValueError, match="Run a is running: it must be stopped before it can be deleted"):
             store.delete("a")
         assert store.count() == 1

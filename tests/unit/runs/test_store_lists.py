@@ -12,7 +12,7 @@ import pytest
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
-from tests.support.stores import evaluation, run
+from tests.support.stores import evaluation, list_runs, run
 
 
 @pytest.fixture
@@ -23,31 +23,31 @@ def store(open_store: Callable[[], RunStore]) -> RunStore:
 class TestLists:
     def test_list_is_newest_first_without_evaluations_and_in_pages(self, store: RunStore) -> None:
         for created, run_id in enumerate(["old", "middle", "new"]):
-            store.create(run(run_id, created=float(created), evaluations=(evaluation(1),)))
-        assert [listed.id for listed in store.list_runs()] == ["new", "middle", "old"]
-        assert [listed.id for listed in store.list_runs(limit=2)] == ["new", "middle"]
-        assert store.list_runs()[0].evaluations == ()
-        with pytest.raises(ValueError, match="limit is 0"):
-            store.list_runs(limit=0)
+            store.create_many([run(run_id, created=float(created), evaluations=(evaluation(1),))])
+        assert [listed.id for listed in list_runs(store)] == ["new", "middle", "old"]
+        assert [listed.id for listed in list_runs(store, limit=2)] == ["new", "middle"]
+        assert list_runs(store)[0].evaluations == ()
 
     def test_a_list_keeps_to_an_owner(self, store: RunStore) -> None:
-        store.create(run("a", owner="ann"))
-        store.create(run("b", owner="bob", status=RunStatus.QUEUED))
-        store.create(run("c", owner="bob", status=RunStatus.FINISHED))
-        assert [listed.id for listed in store.list_runs(owner="bob")] == ["c", "b"]
-        assert store.list_runs(owner="eve") == []
+        store.create_many([run("a", owner="ann")])
+        store.create_many([run("b", owner="bob", status=RunStatus.QUEUED)])
+        store.create_many([run("c", owner="bob", status=RunStatus.FINISHED)])
+        assert [listed.id for listed in list_runs(store, owner="bob")] == ["c", "b"]
+        assert list_runs(store, owner="eve") == []
         assert store.count() == 3
 
     @pytest.fixture
     def searched(self, store: RunStore) -> RunStore:
         """Three runs: a of 50 %, b of 70 % and later 60 %, starred, with a note, c without evaluations."""
         measured = [replace(evaluation(step), test_acc=acc) for step, acc in ((1, 0.5), (2, 0.7), (3, 0.6))]
-        store.create(run("a", name="beta", created=1.0, seconds=5.0, evaluations=tuple(measured[:1])))
+        store.create_many([run("a", name="beta", created=1.0, seconds=5.0, evaluations=tuple(measured[:1]))])
         other = Recipe(dataset="zoo", optimizer=SGD(lr=0.1))
-        store.create(run("b", name="Alpha", created=2.0, seconds=9.0, recipe=other, note="100%_sure", starred=True))
+        store.create_many(
+            [run("b", name="Alpha", created=2.0, seconds=9.0, recipe=other, note="100%_sure", starred=True)]
+        )
         store.update("b", evaluations=measured[:2])
         store.update("b", evaluations=measured[2:], status=RunStatus.FINISHED)
-        store.create(run("c", name="gamma", created=3.0, status=RunStatus.FAILED))
+        store.create_many([run("c", name="gamma", created=3.0, status=RunStatus.FAILED)])
         return store
 
     @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ class TestLists:
         self, store: RunStore, store_file: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         for run_id in ("a", "b", "c"):
-            store.create(run(run_id))
+            store.create_many([run(run_id)])
         with closing(sqlite3.connect(store_file, isolation_level=None)) as database:
             database.execute("""UPDATE runs SET recipe = '{"optimizer": {"name": "Lion"}}' WHERE id = 'a'""")
             database.execute("UPDATE runs SET recipe = 'no JSON' WHERE id = 'b'")
         with caplog.at_level(logging.WARNING):
-            assert [listed.id for listed in store.list_runs() + store.list_runs()] == ["c", "c"]
+            assert [listed.id for listed in list_runs(store) + list_runs(store)] == ["c", "c"]
         assert len(caplog.records) == 2  # said once a run, not at each look
         assert store.count() == 3
         with pytest.raises(ValueError, match="Run a was stored in a form that this version cannot read"):

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, event
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore, StoreError
 from tests.support.paths import ROOT
-from tests.support.stores import evaluation, run
+from tests.support.stores import evaluation, list_runs, run
 
 CHILD = """
 import sys
@@ -53,15 +53,15 @@ class TestSharing:
         done = threading.Event()
 
         def write(run_id: str) -> None:
-            store.create(run(run_id))
+            store.create_many([run(run_id)])
             for step in range(1, points + 1):
-                store.add_evaluations(run_id, [evaluation(step)])
+                store.update(run_id, evaluations=[evaluation(step)])
             store.update(run_id, status=RunStatus.FINISHED)
 
         def read() -> int:
             reads = 0
             while not done.is_set():
-                for listed in store.list_runs():
+                for listed in list_runs(store):
                     seen = store.get(listed.id)
                     # of one moment: the run's step is that of its last evaluation, and a run that is over has all
                     assert seen.step == (seen.latest.step if seen.latest else 0) == len(seen.evaluations)
@@ -84,11 +84,11 @@ class TestSharing:
     ) -> None:
         script = """
 store = RunStore(sys.argv[1] or None)
-store.create(run("over", RunStatus.FINISHED))
-store.create(run("waiting", RunStatus.QUEUED))
-store.create(run("going on"))
+store.create_many([run("over", RunStatus.FINISHED)])
+store.create_many([run("waiting", RunStatus.QUEUED)])
+store.create_many([run("going on")])
 for step in range(1, 101):
-    store.add_evaluations("going on", [evaluation(step)])
+    store.update("going on", evaluations=[evaluation(step)])
 print("stored", flush=True)
 sys.stdin.read()
 """
@@ -108,8 +108,8 @@ sys.stdin.read()
         self, open_store: Callable[[], RunStore]
     ) -> None:
         first, second = open_store(), open_store()
-        first.create(run("a"))
-        second.create(run("b"))
+        first.create_many([run("a")])
+        second.create_many([run("b")])
         assert first.mark_interrupted() == second.mark_interrupted() == []
         first.close()
         assert second.mark_interrupted() == ["a"]
@@ -119,9 +119,11 @@ sys.stdin.read()
         self, store_url: str | None, store: RunStore, store_file: Path
     ) -> None:
         folder = store_file.with_name(f"{store_file.name}-servers")
-        with start_child("RunStore(sys.argv[1] or None).create(run('x')); sys.stdin.read()", store_url or "") as child:
+        with start_child(
+            "RunStore(sys.argv[1] or None).create_many([run('x')]); sys.stdin.read()", store_url or ""
+        ) as child:
             child.stdin.close()
-        store.create(run("a"))
+        store.create_many([run("a")])
         store.mark_interrupted()
         assert len(list(folder.iterdir())) == 1
         store.close()
@@ -132,7 +134,7 @@ sys.stdin.read()
 print("ready", flush=True)
 sys.stdin.readline()
 store = RunStore(sys.argv[1] or None)
-store.create(run(sys.argv[2], RunStatus.FINISHED))
+store.create_many([run(sys.argv[2], RunStatus.FINISHED)])
 store.close()
 """
         children = [start_child(script, store_url or "", name) for name in "abcd"]
@@ -145,27 +147,27 @@ store.close()
             child.communicate()
         assert [child.returncode for child in children] == [0, 0, 0, 0]
         with closing(RunStore(store_url)) as store:
-            assert sorted(kept.id for kept in store.list_runs()) == ["a", "b", "c", "d"]
+            assert sorted(kept.id for kept in list_runs(store)) == ["a", "b", "c", "d"]
 
     def test_database_locked_by_another_gives_a_sentence_and_the_write_can_be_repeated(
         self, store: RunStore, store_file: Path
     ) -> None:
-        store.create(run())
+        store.create_many([run()])
         with closing(sqlite3.connect(store_file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreError, match="Another program keeps the database of the runs locked"):
-                store.add_evaluations("a", [evaluation(1)])
+                store.update("a", evaluations=[evaluation(1)])
             with pytest.raises(StoreError, match="Another program keeps the database of the runs locked"):
                 store.update("a", step=1, hasty=True)
             assert store.get("a").evaluations == ()  # reading goes on
-        store.add_evaluations("a", [evaluation(1)])
+        store.update("a", evaluations=[evaluation(1)])
         assert store.get("a").evaluations == (evaluation(1),)
 
     def test_full_disk_gives_a_sentence_and_keeps_what_was_stored(
         self, store: RunStore, open_store: Callable[[], RunStore]
     ) -> None:
-        store.create(run())
-        store.add_evaluations("a", [evaluation(1)])
+        store.create_many([run()])
+        store.update("a", evaluations=[evaluation(1)])
 
         def allow_no_more_pages(connection: sqlite3.Connection, _record: object) -> None:
             connection.execute("PRAGMA max_page_count = 1").close()
@@ -174,11 +176,11 @@ store.close()
         try:
             full = open_store()
             with pytest.raises(StoreError, match="The disk is full"):
-                full.add_evaluations("a", [evaluation(step) for step in range(2, 2000)])
+                full.update("a", evaluations=[evaluation(step) for step in range(2, 2000)])
             assert full.get("a").evaluations == (evaluation(1),)
         finally:
             event.remove(Engine, "connect", allow_no_more_pages)
-        store.add_evaluations("a", [evaluation(2)])
+        store.update("a", evaluations=[evaluation(2)])
         assert store.get("a").step == 2
 
     def test_closed_store_says_so(self, store: RunStore) -> None:

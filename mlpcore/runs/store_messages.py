@@ -1,0 +1,57 @@
+"""Every sentence for people about stored runs, and the error that carries them."""
+
+from typing import Any
+
+from mlpcore.messages import N_, Sentence, SentenceError
+
+INTERRUPTED = Sentence("The program ended while this run was going on; what it had measured until then is kept.")
+CLOSED = N_("The store of the runs is closed: start the program again.")
+FOLDER_CANNOT_BE_CREATED = N_(
+    "The folder of the runs cannot be created ({reason}): name another folder in MLPCORE_HOME."
+)
+FOLDER_IS_READ_ONLY = N_(
+    "The folder of the runs cannot be written to ({reason}): allow this program to write in it, free some space on its "
+    "disk, or name another folder in MLPCORE_HOME."
+)
+NEWER_SCHEMA = N_(
+    "The runs were stored by a newer version of this program (its schema is {found}, this one knows {known}): "
+    "update this program, or name another folder in MLPCORE_HOME."
+)
+# by the second word of SQLite's name for the error: SQLITE_IOERR_WRITE is an IOERR
+_DATABASE_ERRORS = {
+    "FULL": N_("The disk is full, so nothing more can be stored: free some space on it."),
+    "BUSY": N_("Another program keeps the database of the runs locked: close it, or wait until it is done."),
+    "READONLY": N_(
+        "The database of the runs cannot be written to: allow this program to write in the folder of the runs, or name "
+        "another folder in MLPCORE_HOME."
+    ),
+    "CANTOPEN": N_(
+        "The database of the runs cannot be opened: allow this program to read and write in the folder of the runs, or "
+        "name another folder in MLPCORE_HOME."
+    ),
+    "IOERR": N_("The disk of the runs could not be read or written: check whether it is full, unplugged or failing."),
+    "CORRUPT": N_("The database of the runs is damaged: restore a copy of it, or move the file away to start afresh."),
+    "NOTADB": N_(
+        "The file of the runs is not a database: restore a copy of it, or move the file away to start afresh."
+    ),
+}
+_OTHER_DATABASE_ERROR = N_("The database of the runs could not be used ({error}): the server's log has the details.")
+
+
+class StoreError(RuntimeError):
+    """The database cannot be read or written. Its sentence says what to do, and names no path and no address."""
+
+    def __init__(self, template: str, **values: Any) -> None:
+        self.sentence = Sentence(template, values)
+        super().__init__(str(self.sentence))
+
+
+def explain_database_error(error: BaseException) -> StoreError:
+    """Turn an error of the database's driver into one for people."""
+    kind = (getattr(error, "sqlite_errorname", None) or "_").split("_")[1]
+    return StoreError(_DATABASE_ERRORS.get(kind, _OTHER_DATABASE_ERROR), error=type(error).__name__)
+
+
+def unknown_run(run_id: str) -> SentenceError:
+    """Say that there is no such run."""
+    return SentenceError("There is no run {run_id!r}: it may have been deleted.", run_id=run_id)
