@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -23,15 +23,26 @@ from mlpcore.data.catalog import (
     known_datasets,
     missing_files,
 )
-from mlpcore.data.download.archives import is_unpacked
 from mlpcore.data.download.download import download as fetch
-from mlpcore.data.download.install import Placement
+from mlpcore.data.download.install import Installer, is_unpacked
 from mlpcore.data.download.sources import ARCHIVES, ArchiveSet
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.seeds import build_generator
 
 __all__ = ["ImageSplit", "channel_statistics", "data_home", "draw_training_set", "known_datasets", "load_data"]
+
+
+class Images(Protocol):
+    """Images with labels: what `load_data` returns, or torchvision's CIFAR10 with tensors inside."""
+
+    @property
+    def data(self) -> Tensor:
+        """The pixels, uint8 (N, C, H, W)."""
+
+    @property
+    def targets(self) -> Tensor:
+        """The labels, int64 (N,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +89,7 @@ def load_data(
     return _as_splits(arrays, classes)
 
 
-def channel_statistics(split: ImageSplit) -> tuple[Tensor, Tensor]:
+def channel_statistics(split: Images) -> tuple[Tensor, Tensor]:
     """Measure mean and standard deviation of each channel over all pixels, scaled to 0 … 1; float32 (C,) each.
 
     Exact: a row's sums are integers below 2^24, which float32 holds, and theirs are below 2^53. A channel of one single
@@ -162,12 +173,12 @@ def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> t
     dataset = archive_set.dataset
     if not missing_files(home, archive_set):
         return _read_published(archive_set, home)
-    if installed := find_installed(archive_set):
+    if find_installed(archive_set):
         # Unpacked for torchvision each time, in half a second: the home may be read-only.
         try:
             with tempfile.TemporaryDirectory() as folder:
-                placement = Placement(archive_set, Path(folder), cancelled=Event())
-                if all(placement.find(archive, [installed]) for archive in archive_set.archives):
+                installer = Installer(archive_set, Path(folder), cancelled=Event())
+                if all(map(installer.install_local, archive_set.archives)):
                     return _read_published(archive_set, Path(folder))
         except OSError as error:
             template = "{dataset} could not be unpacked in the folder for temporary files ({reason}): make room there."
@@ -189,7 +200,7 @@ def _read_published(archive_set: ArchiveSet, home: Path) -> tuple[ImageSplit, Im
     template = "{folder} fails the md5 check of {dataset}: remove it, and download {dataset} again."
     refusal = SentenceError(template, folder=archive_set.unpacked, dataset=dataset)
     # CIFAR10's class checks by itself. MNIST's do not, and prefer what an old torchvision left in a folder 'processed'.
-    if dataset != CIFAR10 and not all(is_unpacked(each, folder, cancelled=Event()) for each in archive_set.archives):
+    if dataset != CIFAR10 and not all(is_unpacked(each, folder) for each in archive_set.archives):
         raise refusal
     kind = type(dataset, (getattr(import_torchvision_datasets(), dataset),), {"processed_folder": ""})
     try:

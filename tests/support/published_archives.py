@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlpcore.data.download.download import Download, Progress
-from mlpcore.data.download.fetch import Patience, Phase
+from mlpcore.data.download.download import Download, DownloadProgress, DownloadStatus
+from mlpcore.data.download.fetch import RetryPolicy
 from mlpcore.data.download.sources import ARCHIVES, Archive, ArchiveSet
 
-QUICK = Patience(retry_seconds=0, slow_rate=0)  # no source is too slow, no try is waited for
+QUICK = RetryPolicy(retry_seconds=0, slow_rate=0)  # no source is too slow, no try is waited for
 NAME = "cifar-10-python.tar.gz"
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -106,15 +106,17 @@ def fashion_set(*mirrors: str) -> ArchiveSet:
     )
 
 
-def run(archive_set: ArchiveSet, home: Path, *, patience: Patience = QUICK, places: tuple[Path, ...] = ()) -> Progress:
+def run(
+    archive_set: ArchiveSet, home: Path, *, policy: RetryPolicy = QUICK, places: tuple[Path, ...] = ()
+) -> DownloadProgress:
     installed = (*map(str, places), *archive_set.installed)
-    work = Download(replace(archive_set, installed=installed), home, patience=patience)
+    work = Download(replace(archive_set, installed=installed), home, policy=policy)
     work.start()
     return work.wait()
 
 
-def assert_is_here(home: Path, progress: Progress) -> None:
-    assert (progress.phase, str(progress.sentence)) == (Phase.DONE, "CIFAR10 is here.")
+def assert_is_here(home: Path, progress: DownloadProgress) -> None:
+    assert (progress.status, str(progress.sentence)) == (DownloadStatus.DONE, "CIFAR10 is ready.")
     assert progress.bytes_done == progress.bytes_total
     folder = home / "cifar-10-batches-py"
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == cifar_batches()

@@ -1,27 +1,59 @@
-"""A published data set, brought to where torchvision expects it: from this computer if it is there, else fetched."""
+"""Provide a published data set where torchvision expects it: from this computer if it is there, else by download."""
 
 import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from mlpcore.data.download.archives import Cancelled, raise_if
-from mlpcore.data.download.fetch import Patience, Phase, Transfer
-from mlpcore.data.download.install import Placement
+from mlpcore.data.download.fetch import ArchiveFetcher, RetryPolicy
+from mlpcore.data.download.install import Cancelled, Installer, file_size, raise_if
 from mlpcore.data.download.sources import ARCHIVES, Archive, ArchiveSet
 from mlpcore.messages import N_, Sentence, SentenceError
 
 log = logging.getLogger(__name__)
 
-BAR_SECONDS = 0.2  # between two looks at a download, for its bar
+BAR_SECONDS = 0.2  # between two updates of the progress bar
+
+
+class DownloadStatus(StrEnum):
+    """What a download is doing."""
+
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    DOWNLOADING = "downloading"
+    CHECKING = "checking"
+    UNPACKING = "unpacking"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the download has ended."""
+        return self in (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.CANCELLED)
+
+
+_SENTENCES = {
+    DownloadStatus.WAITING: N_("Waiting: another process on this computer is downloading {dataset}."),
+    DownloadStatus.CONNECTING: N_("Connecting to {host}."),
+    DownloadStatus.DOWNLOADING: N_("Downloading {dataset} from {host}."),
+    DownloadStatus.CHECKING: N_("Checking the files of {dataset}."),
+    DownloadStatus.UNPACKING: N_("Unpacking {dataset}."),
+    DownloadStatus.DONE: N_("{dataset} is ready."),
+    DownloadStatus.FAILED: N_("{dataset} could not be downloaded because of an error in this program: see its log."),
+    DownloadStatus.CANCELLED: N_(
+        "The download of {dataset} was cancelled. The next one continues where this one stopped."
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a download is: bytes, bytes per second, seconds, the host asked now, and a sentence for a person."""
+class DownloadProgress:
+    """How far a download is: bytes, bytes per second, the host it asks, and a sentence that a page can show."""
 
-    phase: Phase
+    status: DownloadStatus
     bytes_done: int
     bytes_total: int
     rate: float | None
@@ -30,173 +62,145 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until all bytes are there at this rate; None where there is no rate."""
+        """Seconds until all bytes are received at this rate; None without a rate."""
         return (self.bytes_total - self.bytes_done) / self.rate if self.rate else None
 
 
 class Download:
-    """One data set on its way, in a thread of its own: it goes on when the page that asked for it is closed.
+    """Download one data set in a thread, which continues when the page that started it is closed.
 
-    Two processes may be asked for the same folder: one fetches, the other waits for it.
+    Two processes may be asked to fill the same folder: one downloads, the other waits for it.
     """
 
     def __init__(
-        self,
-        archive_set: ArchiveSet,
-        home: Path,
-        *,
-        patience: Patience | None = None,
-        owner: str = "",
+        self, archive_set: ArchiveSet, home: Path, *, policy: RetryPolicy | None = None, owner: str = ""
     ) -> None:
-        """Prepare to bring the set to `home`, looking first there and where a package installs it."""
-        self.owner = owner  # a secret of the browser that asked first: the one that may cancel it
-        self._set = archive_set
-        self._installed = [Path(folder) for folder in archive_set.installed]
-        self._patience = patience or Patience()
-        self._cancelled, self._over = threading.Event(), threading.Event()
-        self._placement = Placement(archive_set, home, cancelled=self._cancelled)
-        self._finished_bytes = 0  # of the archives that are dealt with
-        self._progress = self._picture(Phase.CHECKING)
+        """Prepare to provide the data set in the folder `home`.
 
-    @property
-    def progress(self) -> Progress:
-        """How far it is now; never changed afterwards."""
-        return self._progress
+        owner: a secret of the browser that started the download, which alone may cancel it.
+        """
+        self.owner = owner
+        self._set, self._folder, self._policy = archive_set, home / archive_set.folder, policy or RetryPolicy()
+        self._cancelled, self._over = threading.Event(), threading.Event()
+        self._installer = Installer(archive_set, home, cancelled=self._cancelled)
+        self._finished_bytes = 0  # of the archives that are in place
+        self.progress = self._describe(DownloadStatus.CHECKING)  # replaced, never changed
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Start the thread."""
         threading.Thread(target=self._run, name=f"download {self._set.dataset}", daemon=True).start()
 
     def cancel(self) -> None:
-        """Ask it to stop, which it does within a second; what has arrived is kept for the next time."""
+        """Ask the download to stop, which takes about a second; what was received is kept for the next one."""
         self._cancelled.set()
 
-    def wait(self, seconds: float | None = None) -> Progress:
-        """Wait until it is over, or for that many seconds; returns how far it is."""
+    def wait(self, seconds: float | None = None) -> DownloadProgress:
+        """Wait until the download is over, or for that many seconds; return its progress."""
         self._over.wait(seconds)
-        return self._progress
+        return self.progress
 
     def _run(self) -> None:
-        dataset = self._set.dataset
+        status, sentence = DownloadStatus.FAILED, None
         try:
-            self._bring()
-            phase, sentence = Phase.DONE, Sentence("{dataset} is here.", {"dataset": dataset})
+            self._provide()
+            status = DownloadStatus.DONE
         except Cancelled:
-            template = (
-                "The download of {dataset} was cancelled. What has arrived is kept: the next one goes on from it."
-            )
-            phase, sentence = Phase.CANCELLED, Sentence(template, {"dataset": dataset})
+            status = DownloadStatus.CANCELLED
         except SentenceError as error:
-            phase, sentence = Phase.FAILED, error.sentence
+            sentence = error.sentence
         except OSError as error:
-            log.warning("%s: %s", dataset, error)
-            phase, sentence = Phase.FAILED, self._placement.explain(error).sentence
-        except Exception as error:
-            log.exception("%s", dataset)
-            template = "{dataset} could not be fetched, by a fault of this program ({reason}): its log says more."
-            phase, sentence = Phase.FAILED, Sentence(template, {"dataset": dataset, "reason": type(error).__name__})
-        done = None if phase is Phase.DONE else self._progress.bytes_done
-        self._progress = self._picture(phase, done=done, sentence=sentence)
+            log.warning("%s: %s", self._set.dataset, error)
+            sentence = self._installer.explain(error).sentence
+        except Exception:
+            log.exception("%s", self._set.dataset)
+        done = None if status is DownloadStatus.DONE else self.progress.bytes_done
+        self.progress = self._describe(status, done=done, sentence=sentence)
         self._over.set()
 
-    def _bring(self) -> None:
-        if not self._missing():  # before anything is written: the folder may be read-only and whole
+    def _provide(self) -> None:
+        if not self._find_missing():  # before anything is written: the folder may be read-only and complete
             return
-        with self._placement.alone(waiting=self._show_the_other):
-            missing = self._missing()
+        with self._installer.locked(on_wait=self._show_waiting):
+            missing = self._find_missing()
             for index, archive in enumerate(missing):
                 raise_if(self._cancelled)
-                self._progress = self._picture(Phase.CHECKING)
-                if not self._placement.find(archive, self._installed):
-                    self._fetch(archive, room=sum(each.size + each.unpacked_size for each in missing[index:]))
+                self.progress = self._describe(DownloadStatus.CHECKING)
+                if not self._installer.install_local(archive):
+                    self._fetch(archive, space=sum(each.size + each.unpacked_size for each in missing[index:]))
                 self._finished_bytes += archive.size
 
-    def _missing(self) -> list[Archive]:
-        self._progress = self._picture(Phase.CHECKING)
-        missing = self._placement.missing()
+    def _find_missing(self) -> list[Archive]:
+        self.progress = self._describe(DownloadStatus.CHECKING)
+        missing = self._installer.find_missing()
         self._finished_bytes = sum(archive.size for archive in self._set.archives if archive not in missing)
         return missing
 
-    def _fetch(self, archive: Archive, *, room: int) -> None:
-        folder = self._placement.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        part, whole = folder / f"{archive.name}.part", folder / archive.name
-        self._placement.require_room(room - _size(part))
+    def _fetch(self, archive: Archive, *, space: int) -> None:
+        def show(received: int, rate: float | None, host: str) -> None:
+            status = DownloadStatus.CONNECTING if rate is None else DownloadStatus.DOWNLOADING
+            self.progress = self._describe(status, done=self._finished_bytes + received, rate=rate, host=host)
 
-        def report(phase: Phase, done: int, rate: float | None, host: str) -> None:
-            self._progress = self._picture(phase, done=self._finished_bytes + done, rate=rate, host=host)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part, complete = self._folder / f"{archive.name}.part", self._folder / archive.name
+        self._installer.require_space(space - file_size(part))
+        ArchiveFetcher(archive, part, policy=self._policy, on_progress=show, cancelled=self._cancelled).run()
+        part.replace(complete)
+        self.progress = self._describe(DownloadStatus.UNPACKING, done=self._finished_bytes + archive.size)
+        if not self._installer.install(archive, complete):
+            template = "{file} does not hold the files of {dataset}, although its md5 is right. Please report this."
+            raise SentenceError(template, file=archive.name, dataset=self._set.dataset)
 
-        Transfer(archive, part, patience=self._patience, report=report, cancelled=self._cancelled).run()
-        part.replace(whole)
-        report(Phase.UNPACKING, archive.size, None, "")
-        if not self._placement.take(archive, whole):
-            raise SentenceError(
-                "{file} does not hold the files of {dataset}, though its md5 is right: please report this.",
-                file=archive.name,
-                dataset=self._set.dataset,
-            )
+    def _show_waiting(self) -> None:
+        files = [self._folder / archive.name for archive in self._set.archives]
+        done = sum(file_size(file) or file_size(file.with_name(f"{file.name}.part")) for file in files)
+        self.progress = self._describe(DownloadStatus.WAITING, done=done)
 
-    def _show_the_other(self) -> None:
-        files = [self._placement.folder / archive.name for archive in self._set.archives]
-        done = sum(_size(file) or _size(file.with_name(f"{file.name}.part")) for file in files)
-        self._progress = self._picture(Phase.WAITING, done=done)
-
-    def _picture(
+    def _describe(
         self,
-        phase: Phase,
+        status: DownloadStatus,
         *,
         done: int | None = None,
         rate: float | None = None,
         host: str = "",
         sentence: Sentence | None = None,
-    ) -> Progress:
-        values = {"dataset": self._set.dataset, "host": host}
-        return Progress(
-            phase=phase,
+    ) -> DownloadProgress:
+        return DownloadProgress(
+            status=status,
             bytes_done=self._finished_bytes if done is None else done,
             bytes_total=sum(archive.size for archive in self._set.archives),
             rate=rate,
             host=host,
-            sentence=sentence or Sentence(_ACTIVITIES[phase], values),
+            sentence=sentence or Sentence(_SENTENCES[status], {"dataset": self._set.dataset, "host": host}),
         )
 
 
-_ACTIVITIES = {
-    Phase.WAITING: N_("{dataset} is being fetched by another process on this computer: waiting for it."),
-    Phase.CONNECTING: N_("Connecting to {host}."),
-    Phase.DOWNLOADING: N_("Downloading {dataset} from {host}."),
-    Phase.CHECKING: N_("Checking what there is of {dataset}."),
-    Phase.UNPACKING: N_("Unpacking {dataset}."),
-}
-
-
 class Downloads:
-    """The downloads of this process, each shared by all who ask for it. Safe from several threads."""
+    """The downloads of this process, each shared by all who request it. Safe from several threads."""
 
     def __init__(
         self,
         home: Callable[[], Path],
         *,
         archive_sets: Mapping[str, ArchiveSet] = ARCHIVES,
-        patience: Patience | None = None,
+        policy: RetryPolicy | None = None,
     ) -> None:
-        self._home, self._sets, self._patience = home, archive_sets, patience
+        self._home, self._sets, self._policy = home, archive_sets, policy
         self._downloads: dict[str, Download] = {}
         self._lock = threading.Lock()
 
     def request(self, dataset: str, *, owner: str = "") -> Download:
-        """Start a download, unless it is going on already; one that is over starts again, from what has arrived."""
+        """Return the running download of a data set; start one, which resumes an earlier one, if there is none."""
         archive_set = _find_set(self._sets, dataset)
         with self._lock:
             current = self._downloads.get(dataset)
-            if current is None or current.progress.phase.is_over:
-                current = Download(archive_set, self._home(), patience=self._patience, owner=owner)
+            if current is None or current.progress.status.is_over:
+                current = Download(archive_set, self._home(), policy=self._policy, owner=owner)
                 self._downloads[dataset] = current
                 current.start()
             return current
 
     def find(self, dataset: str) -> Download | None:
-        """The last download of a data set, over or not; None where nobody has asked for one."""
+        """Return the last download of a data set, over or not; None if nobody has requested one."""
         return self._downloads.get(dataset)
 
 
@@ -205,16 +209,17 @@ def download(
     home: str | Path,
     *,
     archive_sets: Mapping[str, ArchiveSet] = ARCHIVES,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
 ) -> None:
-    """Bring a data set to `home` and return when it is there, with a bar of the bytes meanwhile.
+    """Download a data set into the folder `home`, with a progress bar; return when it is there.
 
-    Raises SentenceError, which says what to do; Ctrl-C keeps what has arrived.
+    Raises:
+        SentenceError: the data set could not be provided; the message says what to do.
+        KeyboardInterrupt: Ctrl-C was pressed; what was received is kept for the next download.
     """
     from tqdm.auto import tqdm
 
-    archive_set = _find_set(archive_sets, dataset)
-    work = Download(archive_set, Path(home).expanduser(), patience=patience)
+    work = Download(_find_set(archive_sets, dataset), Path(home).expanduser(), policy=policy)
     work.start()
     try:
         with tqdm(desc=dataset, total=work.progress.bytes_total, unit="B", unit_scale=True) as bar:
@@ -222,29 +227,18 @@ def download(
                 progress = work.wait(BAR_SECONDS)
                 bar.set_postfix_str(progress.host, refresh=False)
                 bar.update(progress.bytes_done - bar.n)
-                if progress.phase.is_over:
+                if progress.status.is_over:
                     break
     except KeyboardInterrupt:
         work.cancel()
         work.wait()
         raise
-    if progress.phase is not Phase.DONE:
+    if progress.status is not DownloadStatus.DONE:
         raise SentenceError(progress.sentence.template, **progress.sentence.values)
 
 
 def _find_set(archive_sets: Mapping[str, ArchiveSet], dataset: str) -> ArchiveSet:
     if dataset not in archive_sets:
-        raise SentenceError(
-            "{field} is {value}: it must be one of {options}.",
-            field="dataset",
-            value=dataset,
-            options=", ".join(archive_sets),
-        )
+        template = "{field} is {value}: it must be one of {options}."
+        raise SentenceError(template, field="dataset", value=dataset, options=", ".join(archive_sets))
     return archive_sets[dataset]
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0

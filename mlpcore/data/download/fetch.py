@@ -1,29 +1,35 @@
-"""One archive over HTTP: its sources tried in turn, what has arrived kept, and nothing taken for whole unchecked."""
+"""Download one archive over HTTP: try its mirrors in order, resume where one stopped, and check the md5."""
 
+import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from queue import Empty, Full, Queue
 from time import monotonic
 from urllib.parse import urlsplit
 
-from mlpcore.data.download.archives import Cancelled, has_md5, raise_if
+from mlpcore.data.download.install import Cancelled, file_size, has_md5, raise_if
 from mlpcore.data.download.sources import Archive
-from mlpcore.data.download.stream import Outcome, SourceError, Stream
 from mlpcore.messages import SentenceError
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.1  # a cancel is seen within this time, whatever the network does
-LITTLE = 1 << 20  # bytes: a connection that broke before it brought these is a failed try
+POLL_SECONDS = 0.1  # a cancel is noticed within this time, whatever the network does
+CHUNK_BYTES = 1 << 18
+QUEUED_CHUNKS = 16
+MIN_DELIVERY = 1 << 20  # bytes: a connection that breaks earlier counts as a failed try
+RETRY_STATUSES = {408, 425, 429, 500, 502, 503, 504}  # a second try may succeed
+
+Chunk = tuple[int, bytes]  # position in the file, and the bytes from there on
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a source is waited for: seconds, bytes per second, and failed tries until it is given up."""
+class RetryPolicy:
+    """When to leave a mirror: timeouts in seconds, the slowest rate in bytes per second, and failed tries."""
 
     connect_seconds: float = 10
     read_seconds: float = 20
@@ -33,215 +39,249 @@ class Patience:
     retry_seconds: float = 1
 
 
-class Phase(StrEnum):
-    """What a download is doing."""
+class MirrorFailure(StrEnum):
+    """Why a mirror does not deliver the file."""
 
-    WAITING = "waiting"
-    CONNECTING = "connecting"
-    DOWNLOADING = "downloading"
-    CHECKING = "checking"
-    UNPACKING = "unpacking"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen."""
-        return self in (Phase.DONE, Phase.FAILED, Phase.CANCELLED)
+    UNREACHABLE = "cannot be reached"
+    BROKEN = "connection broke"
+    REFUSED = "does not have the file"
+    WRONG_MD5 = "wrong md5"
 
 
-# phase, bytes of the archive that are there, bytes per second or None, the source's host
-Report = Callable[[Phase, int, float | None, str], None]
+class MirrorError(Exception):
+    """A mirror does not deliver the file, or no more of it."""
+
+    def __init__(self, failure: MirrorFailure, reason: object) -> None:
+        super().__init__(f"{failure} ({reason})")
+        self.failure = failure
 
 
 @dataclass(eq=False)
-class _Source:
+class _Mirror:
     url: str
-    tries: int = 0  # that failed
-    rate: float | None = None  # bytes per second over the whole time that it was last asked
-    outcome: Outcome | None = None
-    given_up: bool = False
+    failed_tries: int = 0
+    rate: float | None = None  # mean bytes per second of the last connection; None before the first
+    failure: MirrorFailure | None = None
+    is_given_up: bool = False
 
     @property
     def host(self) -> str:
         return urlsplit(self.url).hostname or self.url
 
 
-class Transfer:
-    """Fills `part` with an archive, going on from what is in it.
+class ArchiveFetcher:
+    """Download an archive into the file `part`, and resume from what the file already holds.
 
-    Mirrors are byte-identical, so one goes on where another stopped; the md5 at the end decides. A source is left for
-    an untried one when it is slow. When all have proved slow the fastest is asked again, and kept.
+    Mirrors are byte-identical, so one continues where another stopped; the md5 at the end decides. A slow mirror is
+    left for an untried one or for one that was faster. on_progress gets the bytes received, the rate in bytes per
+    second (None while connecting) and the mirror's host.
     """
 
     def __init__(
-        self, archive: Archive, part: Path, *, patience: Patience, report: Report, cancelled: threading.Event
+        self,
+        archive: Archive,
+        part: Path,
+        *,
+        policy: RetryPolicy,
+        on_progress: Callable[[int, float | None, str], None],
+        cancelled: threading.Event,
     ) -> None:
-        self._archive, self._part = archive, part
-        self._patience, self._report, self._cancelled = patience, report, cancelled
-        self._sources = [_Source(url) for url in archive.urls]
-        # Whose bytes are in the part; None is an earlier download.
-        self._givers: set[_Source | None] = {None} if self._have() else set()
-        self._settled = False  # no source is left any more for being slow
-        self._unmixed = False  # a mixture had a wrong md5: from now on each gives a whole file, so one can be blamed
+        self._archive, self._part, self._policy = archive, part, policy
+        self._on_progress, self._cancelled = on_progress, cancelled
+        self._mirrors = [_Mirror(url) for url in archive.urls]
+        # Where the bytes in the part file came from.
+        self._contributors = {_Mirror("an earlier download")} if file_size(part) else set()
+        self._keeps_apart = False  # after a wrong md5 each mirror sends a whole file, so that the wrong one shows
 
     def run(self) -> None:
         """Return once the md5 of `part` is right.
 
-        Raises SentenceError where no source delivers, Cancelled, and OSError where `part` cannot be written. What has
-        arrived stays in `part`, unless its md5 is wrong.
+        What was received stays in `part`, unless its md5 is wrong. Raises SentenceError if no mirror delivers,
+        Cancelled, and OSError if `part` cannot be written.
         """
-        source: _Source | None = None
+        mirror: _Mirror | None = None
         while True:
-            if self._have() < self._archive.size:
-                source = self._choose(source)
-                self._ask(source)
-                continue
-            self._report(Phase.CHECKING, self._archive.size, None, source.host if source else "")
-            if has_md5(self._part, self._archive.md5, cancelled=self._cancelled):
+            if file_size(self._part) < self._archive.size:
+                mirror = self._choose_mirror(mirror)
+                self._receive(mirror)
+            elif has_md5(self._part, self._archive.md5):
                 return
-            self._reject()
+            else:
+                self._reject()
 
-    def _have(self) -> int:
-        try:
-            return self._part.stat().st_size
-        except FileNotFoundError:
-            return 0
+    def _choose_mirror(self, last: _Mirror | None) -> _Mirror:
+        """Choose the mirror to ask: the same after a broken connection, else an untried one, else the fastest."""
 
-    def _choose(self, last: _Source | None) -> _Source:
-        """Choose the source to ask: after a break the same, else an untried one, else the fastest known."""
-        candidates = [source for source in self._sources if not source.given_up]
+        def rank(mirror: _Mirror) -> tuple[bool, bool, float, int]:
+            resumes = mirror is last and mirror.failure is MirrorFailure.BROKEN and bool(mirror.rate)
+            return resumes, mirror.rate is None, mirror.rate or 0.0, -mirror.failed_tries
+
+        candidates = [mirror for mirror in self._mirrors if not mirror.is_given_up]
         if not candidates:
-            raise self._failure()
-        untried = [source for source in candidates if source.rate is None]
-        if last in candidates and last.rate and last.outcome is Outcome.BROKEN:
-            chosen = last
-        elif untried:
-            chosen = untried[0]
-        else:
-            chosen = max(candidates, key=lambda source: (source.rate or 0, -source.tries))
-        if self._unmixed and self._givers - {chosen}:
+            raise self._explain_failure()
+        chosen = max(candidates, key=rank)  # the first of equals
+        if self._keeps_apart and self._contributors - {chosen}:
             self._discard()
-        if chosen.tries and self._cancelled.wait(self._patience.retry_seconds * chosen.tries):
+        if chosen.failed_tries and self._cancelled.wait(self._policy.retry_seconds * chosen.failed_tries):
             raise Cancelled
         return chosen
 
-    def _ask(self, source: _Source) -> None:
-        """Take what a source gives until the file is full, the source fails, or it is left for being slow."""
-        before = have = self._have()
-        source.outcome = None
-        self._report(Phase.CONNECTING, before, None, source.host)
-        meter = _Meter(self._patience.slow_seconds)
-        stream = Stream(
-            source.url,
-            start=before,
-            size=self._archive.size,
-            connect_seconds=self._patience.connect_seconds,
-            read_seconds=self._patience.read_seconds,
-        )
+    def _receive(self, mirror: _Mirror) -> None:
+        """Append what a mirror sends until the file is complete, the mirror fails, or it proves too slow."""
+        start = received = file_size(self._part)
+        mirror.failure = None
+        self._on_progress(start, None, mirror.host)
+        meter = _RateMeter(self._policy.slow_seconds)
+        stream = _stream(mirror.url, start=start, size=self._archive.size, policy=self._policy)
         try:
-            with self._part.open("ab") as out:
-                while have < self._archive.size:
+            with contextlib.closing(stream), self._part.open("ab") as out:
+                for position, chunk in stream:
                     raise_if(self._cancelled)
-                    chunk = stream.take(LOOK_SECONDS)
-                    meter.mark(stream.received)
-                    if chunk:
-                        self._givers.add(source)
-                        have += out.write(chunk)
-                    if stream.received:
-                        self._report(Phase.DOWNLOADING, have, meter.rate, source.host)
-                    if self._is_too_slow(source, meter):
-                        log.info("%s is slow: %.0f bytes/s", source.host, meter.rate)
+                    meter.add(len(chunk))
+                    if new := chunk[max(received - position, 0) :]:  # a server without ranges sends the whole file
+                        self._contributors.add(mirror)
+                        received += out.write(new)
+                    if meter.mean:
+                        self._on_progress(received, meter.rate, mirror.host)
+                    if received == self._archive.size or self._is_too_slow(mirror, meter):
                         return
-        except SourceError as error:
-            log.info("%s: %s", source.host, error)
-            source.outcome = error.outcome
-            if have - before < LITTLE:
-                source.tries += 1
-            # Without a network nobody should wait for the same answer three times.
-            offline = error.outcome is Outcome.UNREACHABLE and not self._givers - {None}
-            source.given_up = offline or error.outcome is Outcome.REFUSED or source.tries >= self._patience.tries
+        except MirrorError as error:
+            log.info("%s: %s", mirror.host, error)
+            mirror.failure = error.failure
+            mirror.failed_tries += received - start < MIN_DELIVERY
+            # Without a network one try is enough: a mirror that sent something before is tried again.
+            is_offline = error.failure is MirrorFailure.UNREACHABLE and mirror not in self._contributors
+            is_refused = error.failure is MirrorFailure.REFUSED
+            mirror.is_given_up = is_offline or is_refused or mirror.failed_tries >= self._policy.tries
         finally:
-            stream.leave()
-            source.rate = meter.average
+            mirror.rate = meter.mean
 
-    def _is_too_slow(self, source: _Source, meter: "_Meter") -> bool:
-        if self._settled or self._unmixed or not meter.is_full or meter.rate >= self._patience.slow_rate:
+    def _is_too_slow(self, mirror: _Mirror, meter: "_RateMeter") -> bool:
+        if self._keeps_apart or not meter.is_full or meter.rate >= self._policy.slow_rate:
             return False
-        others = [other for other in self._sources if other is not source and not other.given_up]
-        if any(other.rate is None for other in others):
-            return True
-        self._settled = True
-        return any((other.rate or 0) > meter.average for other in others)
+        others = [other.rate for other in self._mirrors if other is not mirror and not other.is_given_up]
+        return any(rate is None or rate > meter.mean for rate in others)
 
     def _reject(self) -> None:
-        """Throw a file with a wrong md5 away, and do not ask again who gave it."""
-        for source in self._givers:
-            if source is not None:
-                log.warning("%s from %s: %s", self._archive.name, source.host, Outcome.WRONG)
-        if len(self._givers) == 1:
-            for source in self._givers - {None}:
-                source.outcome, source.given_up = Outcome.WRONG, True
-        else:
-            self._unmixed = True
+        """Delete a file with a wrong md5, and give up the mirror that sent all of it."""
+        log.warning("%s from %s: wrong md5", self._archive.name, [mirror.host for mirror in self._contributors])
+        if len(self._contributors) == 1:
+            for mirror in self._contributors:
+                mirror.failure, mirror.is_given_up = MirrorFailure.WRONG_MD5, True
+        self._keeps_apart = True
         self._discard()
 
     def _discard(self) -> None:
         self._part.unlink(missing_ok=True)
-        self._givers = set()
+        self._contributors = set()
 
-    def _failure(self) -> SentenceError:
-        values = {
-            "file": self._archive.name,
-            "hosts": ", ".join(dict.fromkeys(source.host for source in self._sources)),
-            "url": self._archive.urls[0],
-        }
-        outcomes = {source.outcome for source in self._sources}
-        if outcomes == {Outcome.UNREACHABLE}:
-            return SentenceError(
-                "{hosts} cannot be reached: check the network and try again, or fetch {url} by other means and put it "
-                "into the folder of the data sets (MLPCORE_DATA).",
-                **values,
-            )
-        if outcomes == {Outcome.WRONG}:
-            return SentenceError(
-                "What {hosts} sent as {file} has a wrong md5 and was removed unopened: try again later, or fetch "
-                "{file} by other means and put it into the folder of the data sets (MLPCORE_DATA).",
-                **values,
-            )
-        return SentenceError(
-            "{file} could not be fetched whole from {hosts}: try again, which goes on from what has arrived, or fetch "
-            "{url} by other means and put it into the folder of the data sets (MLPCORE_DATA).",
-            **values,
+    def _explain_failure(self) -> SentenceError:
+        template = (
+            "{file} could not be downloaded completely from {hosts}. Try again: the download continues where it "
+            "stopped. Or download {url} another way and put it into the data folder (MLPCORE_DATA)."
         )
+        failures = {mirror.failure for mirror in self._mirrors}
+        if failures == {MirrorFailure.UNREACHABLE}:
+            template = (
+                "{hosts} cannot be reached. Check the network and try again, or download {url} another way and put it "
+                "into the data folder (MLPCORE_DATA)."
+            )
+        elif failures == {MirrorFailure.WRONG_MD5}:
+            template = (
+                "{file} from {hosts} has a wrong md5 and was deleted unopened. Try again later, or download {file} "
+                "another way and put it into the data folder (MLPCORE_DATA)."
+            )
+        hosts = ", ".join(dict.fromkeys(mirror.host for mirror in self._mirrors))
+        return SentenceError(template, file=self._archive.name, hosts=hosts, url=self._archive.urls[0])
 
 
-class _Meter:
-    """Bytes per second over the last `seconds`."""
+class _RateMeter:
+    """Measure bytes per second over the last `window` seconds (rate) and over the whole time (mean)."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._start = monotonic()
+    def __init__(self, window: float) -> None:
+        self._window, self._start, self._total = window, monotonic(), 0
         self._marks = deque([(self._start, 0)])
-        self.is_full = False  # whether the rate spans the whole time
+        self.rate = self.mean = 0.0
+        self.is_full = False  # whether the rate covers a whole window
 
-    def mark(self, total: int) -> None:
-        """Note how many bytes have come so far."""
-        now = monotonic()
-        self._marks.append((now, total))
-        while len(self._marks) > 2 and self._marks[1][0] <= now - self._seconds:
+    def add(self, count: int) -> None:
+        """Record bytes that were received now."""
+        now, self._total = monotonic(), self._total + count
+        self._marks.append((now, self._total))
+        while len(self._marks) > 2 and self._marks[1][0] <= now - self._window:
             self._marks.popleft()
-        self.is_full = now - self._marks[0][0] >= self._seconds
+        start, before = self._marks[0]
+        self.rate = (self._total - before) / max(now - start, 1e-9)
+        self.mean = self._total / max(now - self._start, 1e-9)
+        self.is_full = now - start >= self._window
 
-    @property
-    def rate(self) -> float:
-        """Bytes per second; 0 before the first mark."""
-        (start, before), (end, total) = self._marks[0], self._marks[-1]
-        return (total - before) / (end - start) if end > start else 0.0
 
-    @property
-    def average(self) -> float:
-        """Bytes per second since the beginning."""
-        end, total = self._marks[-1]
-        return total / (end - self._start) if end > self._start else 0.0
+def _stream(url: str, *, start: int, size: int, policy: RetryPolicy) -> Generator[Chunk]:
+    """Yield a file's chunks as they arrive, and an empty one every POLL_SECONDS without any.
+
+    A thread reads them, so that the caller can leave at any time; it closes the connection at the next chunk or
+    timeout. Raises MirrorError when no more will come.
+    """
+    items: Queue[Chunk | MirrorError] = Queue(QUEUED_CHUNKS)
+    closed = threading.Event()
+
+    def put(item: Chunk | MirrorError) -> None:
+        while not closed.is_set():
+            with contextlib.suppress(Full):
+                return items.put(item, timeout=POLL_SECONDS)
+
+    def read() -> None:
+        try:
+            for chunk in _request(url, start=start, size=size, policy=policy):
+                put(chunk)
+                if closed.is_set():
+                    return
+        except MirrorError as error:
+            put(error)
+
+    threading.Thread(target=read, name="download stream", daemon=True).start()
+    try:
+        while True:
+            item: Chunk | MirrorError = (start, b"")
+            with contextlib.suppress(Empty):
+                item = items.get(timeout=POLL_SECONDS)
+            if isinstance(item, MirrorError):
+                raise item
+            yield item
+    finally:
+        closed.set()
+
+
+def _request(url: str, *, start: int, size: int, policy: RetryPolicy) -> Iterator[Chunk]:
+    """Yield a file of `size` bytes, from `start` on if the server knows ranges; raise MirrorError at the end."""
+    import requests  # 0.16 s, which a page that only shows progress saves
+    import urllib3
+
+    # Unencoded: a .gz that a server declares as compressed text would otherwise be unpacked on the way.
+    headers = {"Accept-Encoding": "identity", "User-Agent": "mlp-playground"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    timeout = policy.connect_seconds, policy.read_seconds
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
+            status = response.status_code
+            if status not in (200, 206):
+                failure = MirrorFailure.BROKEN if status in RETRY_STATUSES else MirrorFailure.REFUSED
+                raise MirrorError(failure, f"status {status}")
+            if status == 206:
+                span = response.headers.get("Content-Range", "")
+                position, length = start, span.partition("/")[2] if span.startswith(f"bytes {start}-") else span
+            else:
+                position, length = 0, response.headers.get("Content-Length", "*")  # missing if not known in advance
+            if length not in ("*", str(size)):
+                raise MirrorError(MirrorFailure.REFUSED, f"it sends {length} bytes of a file of {size}")
+            while chunk := response.raw.read1(CHUNK_BYTES, decode_content=False):
+                if position + len(chunk) > size:
+                    raise MirrorError(MirrorFailure.REFUSED, f"it sends more than {size} bytes")
+                yield position, chunk
+                position += len(chunk)
+        raise MirrorError(MirrorFailure.BROKEN, "the response ended early")
+    except requests.ConnectionError as error:
+        raise MirrorError(MirrorFailure.UNREACHABLE, error) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise MirrorError(MirrorFailure.BROKEN, error) from error

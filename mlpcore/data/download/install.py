@@ -1,132 +1,187 @@
-"""The files of one data set in its home: what is missing, what this computer has of it, and putting it there whole."""
+"""Install a published data set: check md5s, unpack archives, and move the files into place as a whole."""
 
 import contextlib
 import errno
+import gzip
+import hashlib
 import os
 import shutil
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 
-from mlpcore.data.download.archives import Cancelled, is_unpacked, move_into, raise_if, unpack
 from mlpcore.data.download.sources import Archive, ArchiveSet
 from mlpcore.messages import SentenceError
-from mlpcore.runs.liveness import lock
 
-LOOK_SECONDS = 0.2  # between two looks at the lock that another process holds
-HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # how the systems say that another holds a lock
+CHUNK_BYTES = 1 << 20
+LOCK_POLL_SECONDS = 0.2
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # file systems that know no locks
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 
 
-class Placement:
-    """Puts one data set's files to `home`. Raises Cancelled, SentenceError and OSError."""
+class Cancelled(Exception):
+    """The download was cancelled."""
 
-    def __init__(self, archive_set: ArchiveSet, home: Path, *, cancelled: threading.Event) -> None:
+
+def raise_if(cancelled: Event) -> None:
+    """Raise Cancelled once the event is set."""
+    if cancelled.is_set():
+        raise Cancelled
+
+
+def file_size(file: Path) -> int:
+    """Return the size of a file in bytes; 0 where there is none."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def has_md5(file: Path, md5: str) -> bool:
+    """Check the md5 of a file; False for one that is missing or cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False))
+    except OSError:
+        return False
+    return digest.hexdigest() == md5
+
+
+def is_unpacked(archive: Archive, folder: Path) -> bool:
+    """Check whether a folder holds every file of the archive, each with its md5."""
+    if not all((folder / name).is_file() for name in archive.files):  # the answer in most cases, without reading
+        return False
+    return all(has_md5(folder / name, md5) for name, md5 in archive.files.items())
+
+
+class Installer:
+    """Installs the files of one data set in the data home. Methods raise Cancelled, SentenceError and OSError."""
+
+    def __init__(self, archive_set: ArchiveSet, home: Path, *, cancelled: Event) -> None:
         self._set, self._home, self._cancelled = archive_set, home, cancelled
-        self.folder = home / archive_set.folder  # of the archives
         self._target = home / archive_set.unpacked
 
-    def missing(self) -> list[Archive]:
-        """List the archives whose files are not all there with the right md5: 0.4 s for a whole CIFAR-10."""
-        return [
-            archive
-            for archive in self._set.archives
-            if not is_unpacked(archive, self._target, cancelled=self._cancelled)
-        ]
+    def find_missing(self) -> list[Archive]:
+        """List the archives whose files are not all in place with the right md5: 0.4 s for a complete CIFAR-10."""
+        return [archive for archive in self._set.archives if not is_unpacked(archive, self._target)]
 
-    def find(self, archive: Archive, places: Sequence[Path]) -> bool:
-        """Look in the home and in these places for the files, as such or in an archive, and take them from there."""
-        for place in (self._home, *places):
-            for folder in (place / self._set.unpacked, place):
-                if folder != self._target and is_unpacked(archive, folder, cancelled=self._cancelled):
-                    self._copy(archive, folder)
-                    return True
-            for file in {place / self._set.folder / archive.name, place / archive.name}:
-                if file.is_file() and self.take(archive, file):
+    def install_local(self, archive: Archive) -> bool:
+        """Install an archive from what this computer has of it; return False where that is nothing usable.
+
+        The data home and the folders of system packages may hold the archive itself or its unpacked files.
+        """
+        for place in (self._home, *map(Path, self._set.installed)):
+            files = {place / self._set.folder / archive.name, place / archive.name}
+            for source in (place / self._set.unpacked, place, *files):
+                if source != self._target and self.install(archive, source):
                     return True
         return False
 
-    def take(self, archive: Archive, file: Path) -> bool:
-        """Unpack the file and move what was in it to its place, if it is this archive."""
-        with self._bench() as folder:
-            self.require_room(archive.unpacked_size)
-            if not unpack(file, archive, folder, cancelled=self._cancelled):
+    def install(self, archive: Archive, source: Path) -> bool:
+        """Copy a folder or unpack an archive file into place; return False where it does not hold this archive.
+
+        A .tar.gz is opened only if its md5 is right. A .gz is a single compressed file, which a distribution may have
+        compressed again (Debian's Fashion-MNIST is): there the md5 of the unpacked file decides.
+        """
+        is_folder = is_unpacked(archive, source)
+        if not is_folder and not (source.is_file() and os.access(source, os.R_OK)):
+            return False
+        self.require_space(archive.unpacked_size)
+        staging = self._home / f".{self._set.dataset}.unpacking"  # the dot hides it from the list of data sets
+        folder = staging / self._target.name
+        shutil.rmtree(staging, ignore_errors=True)  # left by a process that was killed
+        try:
+            folder.mkdir(parents=True)
+            if is_folder:
+                for name in archive.files:
+                    shutil.copyfile(source / name, folder / name)
+            elif archive.name.endswith(".tar.gz"):
+                self._extract_tar(archive, source, staging)
+            else:
+                _extract_gz(archive, source, folder)
+            if not is_unpacked(archive, folder):
                 return False
-            move_into(folder, self._target)
+            if self._target.exists():
+                for file in folder.iterdir():
+                    file.replace(self._target / file.name)
+            else:
+                self._target.parent.mkdir(parents=True, exist_ok=True)
+                folder.rename(self._target)
             return True
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _extract_tar(self, archive: Archive, source: Path, parent: Path) -> None:
+        """Extract a .tar.gz, whose top folder is the one that torchvision reads."""
+        if has_md5(source, archive.md5):
+            with tarfile.open(source) as tar:
+                for member in tar:
+                    raise_if(self._cancelled)
+                    tar.extract(member, parent, filter="data")
 
     @contextlib.contextmanager
-    def alone(self, *, waiting: Callable[[], None]) -> Iterator[None]:
-        """Be the only one, of all threads and processes, who writes this data set.
+    def locked(self, *, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock that lets one thread of one process write this data set; the system frees it at process death.
 
-        `waiting` is called again and again until that is so. A lock ends with its process, however that ends.
+        `on_wait` is called repeatedly while another process or thread holds the lock.
         """
-        self._home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._home / f".{self._set.dataset}.lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            while not _try_lock(descriptor):
-                waiting()
-                if self._cancelled.wait(LOOK_SECONDS):
-                    raise Cancelled
-            yield
-        finally:
-            os.close(descriptor)
+        from filelock import FileLock, Timeout  # 30 ms, which a page that only shows progress saves
 
-    def require_room(self, needed: int) -> None:
-        """Raise SentenceError where the disk has less room than these bytes."""
+        def is_given_up() -> bool:
+            on_wait()
+            return self._cancelled.is_set()
+
+        self._home.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._home / f".{self._set.dataset}.lock", fallback_to_soft=False)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(lock.acquire(poll_interval=LOCK_POLL_SECONDS, cancel_check=is_given_up))
+            except Timeout:
+                raise Cancelled from None
+            except OSError as error:
+                if error.errno not in NO_LOCKS:  # without locks the md5 check alone protects from two writers
+                    raise
+            yield
+
+    def require_space(self, needed: int) -> None:
+        """Raise SentenceError where the disk has fewer free bytes than needed."""
         if shutil.disk_usage(self._home).free < needed:
-            raise self._no_room(needed)
+            raise self._full_disk(needed)
 
     def explain(self, error: OSError) -> SentenceError:
-        """Say why something could not be written; no path of the server is in the sentence."""
+        """Build the message for a failed write; it names no path of the server."""
         if error.errno in NO_ROOM:
-            return self._no_room(sum(archive.size + archive.unpacked_size for archive in self._set.archives))
-        values = {"dataset": self._set.dataset, "reason": os.strerror(error.errno or errno.EIO)}
-        if error.errno in NOT_WRITABLE:
-            return SentenceError(
-                "{dataset} cannot be stored, the folder of the data sets may not be written ({reason}): allow it, or "
-                "name another folder in MLPCORE_DATA, and try again.",
-                **values,
-            )
-        return SentenceError(
-            "{dataset} could not be stored ({reason}): check the disk, or name another folder in MLPCORE_DATA, and try "
-            "again, which goes on from what has arrived.",
-            **values,
+            return self._full_disk(sum(archive.size + archive.unpacked_size for archive in self._set.archives))
+        template = (
+            "{dataset} could not be stored ({reason}). Check the disk, or set MLPCORE_DATA to another folder, and try "
+            "again: the download continues where it stopped."
         )
+        if error.errno in NOT_WRITABLE:
+            template = (
+                "{dataset} cannot be stored: the data folder is not writable ({reason}). Make it writable, or set "
+                "MLPCORE_DATA to another folder, and try again."
+            )
+        return SentenceError(template, dataset=self._set.dataset, reason=os.strerror(error.errno or errno.EIO))
 
-    def _no_room(self, needed: int) -> SentenceError:
+    def _full_disk(self, needed: int) -> SentenceError:
         return SentenceError(
-            "The disk is full: {dataset} needs {megabytes:,} MB more. Make room, or name a folder on another disk in "
-            "MLPCORE_DATA, and try again.",
+            "The disk is full: {dataset} needs {megabytes:,} MB more. Free some space, or set MLPCORE_DATA to a folder "
+            "on another disk, and try again.",
             dataset=self._set.dataset,
             megabytes=-(-needed // 1_000_000),
         )
 
-    def _copy(self, archive: Archive, source: Path) -> None:
-        with self._bench() as folder:
-            self.require_room(archive.unpacked_size)
-            folder.mkdir(parents=True)
-            for name in archive.files:
-                raise_if(self._cancelled)
-                shutil.copyfile(source / name, folder / name)
-            move_into(folder, self._target)
 
-    @contextlib.contextmanager
-    def _bench(self) -> Iterator[Path]:
-        """Name a folder to build the unpacked one in; what a killed process left there is cleared away."""
-        bench = self._home / f".{self._set.dataset}.unpacking"  # a dot: it is no data set
-        shutil.rmtree(bench, ignore_errors=True)
-        try:
-            yield bench / self._target.name
-        finally:
-            shutil.rmtree(bench, ignore_errors=True)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        lock(descriptor)
-    except OSError as error:
-        # A file system without locks says something else: there the md5 alone protects from two at once.
-        return error.errno not in HELD
-    return True
+def _extract_gz(archive: Archive, source: Path, folder: Path) -> None:
+    """Decompress a file, as far as the size of the published one: another may be endless."""
+    (name,) = archive.files
+    with (
+        contextlib.suppress(gzip.BadGzipFile, EOFError, zlib.error),
+        gzip.open(source) as stream,
+        (folder / name).open("wb") as out,
+    ):
+        while out.tell() <= archive.unpacked_size and (chunk := stream.read(CHUNK_BYTES)):
+            out.write(chunk)

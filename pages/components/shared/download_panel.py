@@ -45,7 +45,7 @@ def _draw(missing: list[str], were_going_on: list[str], place: str) -> None:
 
 
 def _goes_on(download: Download | None) -> bool:
-    return download is not None and not download.progress.phase.is_over
+    return download is not None and not download.progress.status.is_over
 
 
 def _show_progress(download: Download, name: str, place: str) -> None:

@@ -93,7 +93,7 @@ class TestCifar10:
     def test_a_download_that_fails_says_why(self, server, tmp_path):
         archive_sets = {"CIFAR10": cifar_set(f"{server.url}/none")}
         with pytest.raises(
-            SentenceError, match=r"^cifar-10-python\.tar\.gz could not be fetched whole from 127\.0\.0\.1"
+            SentenceError, match=r"^cifar-10-python\.tar\.gz could not be downloaded completely from 127\.0\.0\.1"
         ):
             load_data("CIFAR10", tmp_path, archive_sets=archive_sets)
 
@@ -104,10 +104,10 @@ class TestCifar10:
             load_data("CIFAR10", tmp_path)
 
     @pytest.mark.parametrize("name", ["CIFAR10", "FashionMNIST", "MNIST"])
-    def test_without_leave_to_download_what_is_missing_says_how_to_get_it(self, tmp_path, name, nothing_installed):
+    def test_without_leave_to_download_what_is_missing_says_how_to_get_it(self, tmp_path, name, archive_sets):
         sentence = rf"^{name} is not on this computer: .* or with 'python -m mlpcore data {name.lower()}'\.$"
         with pytest.raises(SentenceError, match=sentence):
-            load_data(name, tmp_path, download=False, archive_sets=nothing_installed)
+            load_data(name, tmp_path, download=False, archive_sets=archive_sets)
         assert list(tmp_path.iterdir()) == []
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlpcore.data.catalog import CIFAR10, missing_files
-from mlpcore.data.download.download import download
-from mlpcore.data.download.fetch import Phase
+from mlpcore.data.download.download import DownloadStatus, download
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
@@ -49,7 +48,7 @@ class TestWhatArrives:
         for name, content in fashion_files().items():
             server.add(f"/f/{name}.gz", gzip.compress(content, mtime=1))
         progress = run(fashion_set(f"{server.url}/f/"), tmp_path)
-        assert progress.phase is Phase.DONE
+        assert progress.status is DownloadStatus.DONE
         assert progress.bytes_done == progress.bytes_total
         kind = import_torchvision_datasets().FashionMNIST
         train, test = kind(tmp_path, train=True), kind(tmp_path, train=False)
@@ -101,7 +100,7 @@ class TestAlreadyHere:
         home, place = tmp_path / "home", tmp_path / "place"
         place.mkdir()
         (place / NAME).write_bytes(b"something else")
-        assert run(cifar_set("http://127.0.0.1:9/c"), home, places=(place,)).phase is Phase.FAILED
+        assert run(cifar_set("http://127.0.0.1:9/c"), home, places=(place,)).status is DownloadStatus.FAILED
         assert (place / NAME).read_bytes() == b"something else"
 
     def test_a_file_that_was_compressed_anew_is_known_by_what_is_in_it(self, tmp_path):
@@ -110,7 +109,7 @@ class TestAlreadyHere:
         for name, content in fashion_files().items():
             (place / f"{name}.gz").write_bytes(gzip.compress(content, 1, mtime=2))
         progress = run(replace(fashion_set(), installed=(str(place),)), tmp_path / "home")
-        assert progress.phase is Phase.DONE
+        assert progress.status is DownloadStatus.DONE
         folder = tmp_path / "home" / "FashionMNIST" / "raw"
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == fashion_files()
 
@@ -124,7 +123,7 @@ class TestAlreadyHere:
         place.mkdir()
         (place / "train-images-idx3-ubyte.gz").write_bytes(content)
         progress = run(fashion_set("http://127.0.0.1:9/"), tmp_path / "home", places=(place,))
-        assert progress.phase is Phase.FAILED
+        assert progress.status is DownloadStatus.FAILED
         assert not list((tmp_path / "home").rglob("*idx3-ubyte"))
 
     def test_fashion_mnist_of_debians_package_is_found(self, tmp_path):
@@ -134,7 +133,7 @@ class TestAlreadyHere:
         ):
             pytest.skip("dataset-fashion-mnist is not installed")
         offline = replace(published, archives=tuple(replace(archive, urls=()) for archive in published.archives))
-        assert run(offline, tmp_path).phase is Phase.DONE
+        assert run(offline, tmp_path).status is DownloadStatus.DONE
         train = import_torchvision_datasets().FashionMNIST(tmp_path, train=True)
         assert (tuple(train.data.shape), train.targets[:5].tolist()) == ((60_000, 28, 28), [9, 0, 0, 3, 0])
 
@@ -142,11 +141,11 @@ class TestAlreadyHere:
 class TestInANotebook:
     def test_it_returns_when_the_data_is_here(self, server, tmp_path, capsys):
         archive_sets = {"CIFAR10": cifar_set(server.add("/c", cifar_archive()))}
-        download("CIFAR10", tmp_path, archive_sets=archive_sets, patience=QUICK)
+        download("CIFAR10", tmp_path, archive_sets=archive_sets, policy=QUICK)
         assert missing_files(tmp_path, ARCHIVES[CIFAR10]) == []
         assert "CIFAR10: 100%" in capsys.readouterr().err
 
     def test_it_raises_the_sentence_where_it_cannot(self, server, tmp_path):
         archive_sets = {"CIFAR10": cifar_set(f"{server.url}/nothing")}
-        with pytest.raises(SentenceError, match="could not be fetched whole"):
-            download("CIFAR10", tmp_path, archive_sets=archive_sets, patience=QUICK)
+        with pytest.raises(SentenceError, match="could not be downloaded completely"):
+            download("CIFAR10", tmp_path, archive_sets=archive_sets, policy=QUICK)

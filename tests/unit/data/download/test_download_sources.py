@@ -2,11 +2,12 @@
 
 import pytest
 
-from mlpcore.data.download.fetch import Patience, Phase
+from mlpcore.data.download.download import DownloadStatus
+from mlpcore.data.download.fetch import RetryPolicy
 from tests.support.published_archives import NAME, assert_is_here, cifar_archive, cifar_batches, cifar_set, run
 
 pytestmark = pytest.mark.usefixtures("no_proxy")
-EVERY_SOURCE_IS_SLOW = Patience(retry_seconds=0, slow_rate=1e12, slow_seconds=0.5)
+EVERY_SOURCE_IS_SLOW = RetryPolicy(retry_seconds=0, slow_rate=1e12, slow_seconds=0.5)
 
 
 class TestSources:
@@ -14,14 +15,14 @@ class TestSources:
         slow = server.add("/slow", cifar_archive(), hold_after=50_000)
         good = server.add("/good", cifar_archive())
         # the good one is the last: it is not left, however slow this asks it to be
-        assert_is_here(tmp_path, run(cifar_set(slow, good), tmp_path, patience=EVERY_SOURCE_IS_SLOW))
+        assert_is_here(tmp_path, run(cifar_set(slow, good), tmp_path, policy=EVERY_SOURCE_IS_SLOW))
         (request,) = server.asked("/good")
         assert request.start + request.served == len(cifar_archive())
 
     def test_where_all_are_slow_the_fastest_is_asked_again_and_kept(self, server, tmp_path):
         first = server.add("/first", cifar_archive(), hold_after=100_000, times=1)
         second = server.add("/second", cifar_archive(), hold_after=100, times=1)
-        assert_is_here(tmp_path, run(cifar_set(first, second), tmp_path, patience=EVERY_SOURCE_IS_SLOW))
+        assert_is_here(tmp_path, run(cifar_set(first, second), tmp_path, policy=EVERY_SOURCE_IS_SLOW))
         assert [request.path for request in server.requests] == ["/first", "/second", "/first"]
 
     def test_a_broken_connection_goes_on_where_it_stopped(self, server, tmp_path):
@@ -72,10 +73,10 @@ class TestMd5:
 
     def test_a_wrong_md5_everywhere_leaves_nothing_behind_and_says_so(self, server, tmp_path):
         progress = run(cifar_set(server.add("/1", self.wrong), server.add("/2", self.wrong)), tmp_path)
-        assert progress.phase is Phase.FAILED
+        assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            "What 127.0.0.1 sent as cifar-10-python.tar.gz has a wrong md5 and was removed unopened: try again later, "
-            "or fetch cifar-10-python.tar.gz by other means and put it into the folder of the data sets (MLPCORE_DATA)."
+            "cifar-10-python.tar.gz from 127.0.0.1 has a wrong md5 and was deleted unopened. Try again later, or "
+            "download cifar-10-python.tar.gz another way and put it into the data folder (MLPCORE_DATA)."
         )
         assert [file.name for file in tmp_path.iterdir()] == [".CIFAR10.lock"]
 
@@ -105,7 +106,7 @@ class TestMd5:
         folder.mkdir()
         (folder / "data_batch_2").write_bytes(b"half")
         (folder / "notes.txt").write_text("mine")
-        assert run(cifar_set(server.add("/c", cifar_archive())), tmp_path).phase is Phase.DONE
+        assert run(cifar_set(server.add("/c", cifar_archive())), tmp_path).status is DownloadStatus.DONE
         assert (folder / "notes.txt").read_text() == "mine"
         (folder / "notes.txt").unlink()
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == cifar_batches()

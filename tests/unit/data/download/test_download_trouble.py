@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlpcore.data.catalog import CIFAR10, missing_files
-from mlpcore.data.download.download import Download, Downloads, Progress
-from mlpcore.data.download.fetch import Phase
+from mlpcore.data.download.download import Download, DownloadProgress, Downloads, DownloadStatus
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.messages import Sentence, SentenceError
 from tests.support.file_server import FileServer
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_proxy")
 class TestCancel:
     def test_a_cancel_is_heard_while_the_server_says_nothing_and_what_has_arrived_is_kept(self, server, tmp_path):
         url = server.add("/c", cifar_archive(), hold_after=60_000, times=1)
-        work = Download(cifar_set(url), tmp_path, patience=QUICK)
+        work = Download(cifar_set(url), tmp_path, policy=QUICK)
         work.start()
         server.files["/c"].holding.wait()
         while work.progress.bytes_done < 60_000:
@@ -32,9 +31,9 @@ class TestCancel:
         assert str(work.progress.sentence) == "Downloading CIFAR10 from 127.0.0.1."
         work.cancel()
         progress = work.wait(30)  # the server is still holding
-        assert (progress.phase, progress.bytes_done) == (Phase.CANCELLED, 60_000)
+        assert (progress.status, progress.bytes_done) == (DownloadStatus.CANCELLED, 60_000)
         assert str(progress.sentence) == (
-            "The download of CIFAR10 was cancelled. What has arrived is kept: the next one goes on from it."
+            "The download of CIFAR10 was cancelled. The next one continues where this one stopped."
         )
         assert (tmp_path / f"{NAME}.part").read_bytes() == cifar_archive()[:60_000]
         assert missing_files(tmp_path, ARCHIVES[CIFAR10])
@@ -42,17 +41,17 @@ class TestCancel:
         assert server.requests[-1].range == "bytes=60000-"
 
     def test_a_cancel_before_the_start_fetches_nothing(self, server, tmp_path):
-        work = Download(cifar_set(server.add("/c", cifar_archive())), tmp_path, patience=QUICK)
+        work = Download(cifar_set(server.add("/c", cifar_archive())), tmp_path, policy=QUICK)
         work.cancel()
         work.start()
-        assert work.wait(30).phase is Phase.CANCELLED
+        assert work.wait(30).status is DownloadStatus.CANCELLED
         assert not server.requests
 
 
 class TestSharing:
     def test_all_who_ask_share_one_download(self, server, tmp_path):
         url = server.add("/c", cifar_archive(), hold_after=10)
-        downloads = Downloads(lambda: tmp_path, archive_sets={"CIFAR10": cifar_set(url)}, patience=QUICK)
+        downloads = Downloads(lambda: tmp_path, archive_sets={"CIFAR10": cifar_set(url)}, policy=QUICK)
         assert downloads.find("CIFAR10") is None
         got = []
         people = [threading.Thread(target=lambda: got.append(downloads.request("CIFAR10"))) for _ in range(8)]
@@ -69,8 +68,8 @@ class TestSharing:
 
     def test_a_request_after_a_failure_tries_again(self, server, tmp_path):
         archive_sets = {"CIFAR10": cifar_set(f"{server.url}/c")}
-        downloads = Downloads(lambda: tmp_path, archive_sets=archive_sets, patience=QUICK)
-        assert downloads.request("CIFAR10").wait().phase is Phase.FAILED
+        downloads = Downloads(lambda: tmp_path, archive_sets=archive_sets, policy=QUICK)
+        assert downloads.request("CIFAR10").wait().status is DownloadStatus.FAILED
         server.add("/c", cifar_archive())
         assert_is_here(tmp_path, downloads.request("CIFAR10").wait())
 
@@ -82,9 +81,7 @@ class TestSharing:
         url = server.add("/c", cifar_archive(), hold_after=10)
         with child(url, tmp_path) as other:
             work = wait_behind(server, url, tmp_path)
-            assert str(work.progress.sentence) == (
-                "CIFAR10 is being fetched by another process on this computer: waiting for it."
-            )
+            assert str(work.progress.sentence) == ("Waiting: another process on this computer is downloading CIFAR10.")
             server.released.set()
             assert_is_here(tmp_path, work.wait())
             assert other.wait() == 0
@@ -101,10 +98,10 @@ class TestSharing:
 class TestSentences:
     def test_a_full_disk_is_seen_before_anything_is_fetched(self, server, tmp_path):
         progress = run(cifar_set(server.add("/c", cifar_archive()), unpacked_size=10**18), tmp_path)
-        assert progress.phase is Phase.FAILED
+        assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            "The disk is full: CIFAR10 needs 1,000,000,000,001 MB more. Make room, or name a folder on another disk in "
-            "MLPCORE_DATA, and try again."
+            "The disk is full: CIFAR10 needs 1,000,000,000,001 MB more. Free some space, or set MLPCORE_DATA to a "
+            "folder on another disk, and try again."
         )
         assert not server.requests
 
@@ -112,10 +109,10 @@ class TestSentences:
     def test_a_disk_that_fills_up_on_the_way_is_said(self, server, tmp_path):
         (tmp_path / f"{NAME}.part").symlink_to("/dev/full")
         progress = run(cifar_set(server.add("/c", cifar_archive())), tmp_path)
-        assert progress.phase is Phase.FAILED
+        assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            "The disk is full: CIFAR10 needs 1 MB more. Make room, or name a folder on another disk in MLPCORE_DATA, "
-            "and try again."
+            "The disk is full: CIFAR10 needs 1 MB more. Free some space, or set MLPCORE_DATA to a folder on another "
+            "disk, and try again."
         )
 
     def test_a_write_that_fails_half_way_is_said_and_what_was_written_is_kept(self, server, tmp_path):
@@ -124,8 +121,8 @@ class TestSentences:
             output, _ = other.communicate()
         assert other.returncode == 1
         assert output.splitlines()[-1] == (
-            f"CIFAR10 could not be stored ({os.strerror(errno.EFBIG)}): check the disk, or name another folder in "
-            "MLPCORE_DATA, and try again, which goes on from what has arrived."
+            f"CIFAR10 could not be stored ({os.strerror(errno.EFBIG)}). Check the disk, or set MLPCORE_DATA to another "
+            "folder, and try again: the download continues where it stopped."
         )
         assert (tmp_path / f"{NAME}.part").read_bytes() == cifar_archive()[:100_000]
         assert_is_here(tmp_path, run(cifar_set(url), tmp_path))
@@ -135,11 +132,11 @@ class TestSentences:
     def test_a_folder_that_cannot_be_written_is_said_without_its_path(self, tmp_path, below):
         (tmp_path / "file").write_text("")
         progress = run(cifar_set(), tmp_path / "file" / below)
-        assert progress.phase is Phase.FAILED
+        assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            "CIFAR10 cannot be stored, the folder of the data sets may not be written "
-            f"({os.strerror(errno.ENOTDIR if below else errno.EEXIST)}): allow it, or name another folder in "
-            "MLPCORE_DATA, and try again."
+            "CIFAR10 cannot be stored: the data folder is not writable "
+            f"({os.strerror(errno.ENOTDIR if below else errno.EEXIST)}). Make it writable, or set MLPCORE_DATA to "
+            "another folder, and try again."
         )
 
     @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -149,39 +146,45 @@ class TestSentences:
             sentence = str(run(cifar_set(), tmp_path).sentence)
         finally:
             tmp_path.chmod(0o700)
-        assert "may not be written" in sentence
+        assert "is not writable" in sentence
         assert str(tmp_path) not in sentence
 
     def test_no_network_is_said_with_the_way_round_it(self, tmp_path):
         url = "http://127.0.0.1:9/cifar-10-python.tar.gz"
         progress = run(cifar_set(url, "http://localhost:9/c"), tmp_path)
-        assert progress.phase is Phase.FAILED
+        assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            f"127.0.0.1, localhost cannot be reached: check the network and try again, or fetch {url} by other means "
-            "and put it into the folder of the data sets (MLPCORE_DATA)."
+            f"127.0.0.1, localhost cannot be reached. Check the network and try again, or download {url} another way "
+            "and put it into the data folder (MLPCORE_DATA)."
         )
 
     def test_no_source_that_has_it_is_said_with_the_way_round_it(self, server, tmp_path):
         progress = run(cifar_set(f"{server.url}/nothing"), tmp_path)
         assert str(progress.sentence) == (
-            "cifar-10-python.tar.gz could not be fetched whole from 127.0.0.1: try again, which goes on from what has "
-            f"arrived, or fetch {server.url}/nothing by other means and put it into the folder of the data sets "
+            "cifar-10-python.tar.gz could not be downloaded completely from 127.0.0.1. Try again: the download "
+            f"continues where it stopped. Or download {server.url}/nothing another way and put it into the data folder "
             "(MLPCORE_DATA)."
         )
 
     def test_time_left_follows_from_bytes_and_rate(self):
-        facts = {"phase": Phase.DOWNLOADING, "bytes_done": 30, "bytes_total": 100, "host": "", "sentence": Sentence("")}
-        assert Progress(rate=7.0, **facts).seconds_left == 10.0
-        assert Progress(rate=None, **facts).seconds_left is None
-        assert Progress(rate=0.0, **facts).seconds_left is None
+        facts = {
+            "status": DownloadStatus.DOWNLOADING,
+            "bytes_done": 30,
+            "bytes_total": 100,
+            "host": "",
+            "sentence": Sentence(""),
+        }
+        assert DownloadProgress(rate=7.0, **facts).seconds_left == 10.0
+        assert DownloadProgress(rate=None, **facts).seconds_left is None
+        assert DownloadProgress(rate=0.0, **facts).seconds_left is None
 
 
 def wait_behind(server: FileServer, url: str, home: Path) -> Download:
     """A download that waits for the one of another process, which the server holds."""
     server.files["/c"].holding.wait()
-    work = Download(cifar_set(url), home, patience=QUICK)
+    work = Download(cifar_set(url), home, policy=QUICK)
     work.start()
-    while work.progress.phase is not Phase.WAITING:
+    while work.progress.status is not DownloadStatus.WAITING:
         work.wait(0.01)
     return work
 
@@ -191,13 +194,13 @@ def child(url: str, home: Path, *, limit: int | None = None) -> subprocess.Popen
     code = f"""
 import resource, sys
 from pathlib import Path
-from mlpcore.data.download.fetch import Phase
+from mlpcore.data.download.download import DownloadStatus
 from tests.support.published_archives import cifar_set, run
 if {limit}:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 progress = run(cifar_set({url!r}), Path({str(home)!r}))
 print(progress.sentence)
-sys.exit(progress.phase is not Phase.DONE)
+sys.exit(progress.status is not DownloadStatus.DONE)
 """
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.Popen(
