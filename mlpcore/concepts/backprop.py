@@ -1,163 +1,130 @@
-"""The arithmetic of each step of a walk-through, in LaTeX, with the numbers of one unit and one feature (an input)."""
+"""One training step of the lecture's first network, worked out by the chain rule for one example.
 
-from collections.abc import Iterable, Sequence
+The network is MyModel: 10 inputs, 20 sigmoid units, one sigmoid output. The lecture gives it no loss; here it is binary
+cross-entropy (torch's BCELoss). No autograd: each gradient is its formula, in float64.
+"""
 
-from mlpcore.concepts.walkthrough import INPUTS, UNITS, Forward, Walk
+from dataclasses import dataclass
 
-# From the inputs to the loss and back, one value or gradient after the other; then the update, and forward again.
-STEPS = (
-    "x",
-    "z1",
-    "a1",
-    "z2",
-    "output",
-    "loss",
-    "d_output",
-    "d_z2",
-    "d_W2",
-    "d_a1",
-    "d_z1",
-    "d_W1",
-    "update",
-    "after",
-)
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpcore.training.activations import sigmoid, sigmoid_derivative
+
+INPUTS, UNITS = 10, 20
+Array = NDArray[np.float64]
 
 
-def write_step(walk: Walk, step: str, *, unit: int, feature: int, lr: float) -> list[str]:
-    """Write what `step`, one of STEPS, computes: a formula a line, without `$`. `unit` and `feature` count from 0.
+@dataclass(frozen=True)
+class Weights:
+    """The parameters: `W1` (20, 10), `b1` (20,), `W2` (20,), which is the second layer's only row, and `b2`."""
 
-    Raises ValueError where there is no such step, unit or feature.
+    W1: Array
+    b1: Array
+    W2: Array
+    b2: float
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Every value from the inputs `x` (10,) to the loss; `z1` and `a1` have shape (20,)."""
+
+    x: Array
+    y: int
+    z1: Array
+    a1: Array
+    z2: float
+    output: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The derivative of the loss with respect to each value and parameter, each in the shape of that quantity."""
+
+    output: float
+    z2: float
+    W2: Array
+    b2: float
+    a1: Array
+    z1: Array
+    W1: Array
+    b1: Array
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """Forward pass, backward pass, updated weights, and the forward pass with those."""
+
+    weights: Weights
+    forward: Forward
+    gradients: Gradients
+    updated: Weights
+    after: Forward
+
+
+def draw_example(seed: int) -> tuple[Weights, Array]:
+    """Draw initial weights and inputs.
+
+    Weights are uniform within ±1/√(inputs of the layer), as torch draws them, and inputs within ±1. All are rounded to
+    hundredths, so that the numbers shown are the numbers used.
     """
-    for name, value, count in (("unit", unit, UNITS), ("feature", feature, INPUTS)):
-        if not 0 <= value < count:
-            raise ValueError(f"{name} is {value}: it must be from 0 to {count - 1}")
-    if step not in STEPS:
-        raise ValueError(f"step is {step!r}: expected one of {', '.join(STEPS)}")
-    if step in ("x", "z1", "a1", "z2", "output", "loss"):
-        return _forward(walk, step, unit)
-    if step in ("update", "after"):
-        return _update(walk, step, unit, feature, lr)
-    return _backward(walk, step, unit, feature)
+    rng = np.random.default_rng(seed)
 
+    def draw(bound: float, *shape: int) -> Array:
+        return np.round(rng.uniform(-bound, bound, shape), 2) + 0.0  # + 0.0 turns -0.0 into 0.0
 
-def _forward(walk: Walk, step: str, unit: int) -> list[str]:
-    values, weights, j = walk.forward, walk.weights, unit + 1
-    z1, a1 = values.z1[unit], values.a1[unit]
-    if step == "x":
-        return [r"x = (" + r",\allowbreak\ ".join(map(number, values.x)) + r"), \quad y = " + str(values.y)]
-    if step == "z1":
-        terms = _products(zip(weights.W1[unit], values.x, strict=True))
-        return [
-            rf"z_{{1,{j}}} = \sum_i W_{{1,{j},i}}\, x_i + b_{{1,{j}}}",
-            rf"= {terms} + {_bracketed(weights.b1[unit])} = {_result(z1)}",
-        ]
-    if step == "a1":
-        return [rf"a_{{1,{j}}} = \sigma(z_{{1,{j}}}) = {_sigmoid(z1)} = {_result(a1)}"]
-    if step == "z2":
-        terms = _products(zip(weights.W2, values.a1, strict=True))
-        return [
-            r"z_2 = \sum_j W_{2,j}\, a_{1,j} + b_2",
-            rf"= {terms} + {_bracketed(weights.b2)} = {_result(values.z2)}",
-        ]
-    if step == "output":
-        return [rf"\hat y = \sigma(z_2) = {_sigmoid(values.z2)} = {_result(values.output)}"]
-    return [r"L = -\big(y \ln \hat y + (1 - y) \ln(1 - \hat y)\big)", rf"= {_loss(values)}"]
-
-
-def _backward(walk: Walk, step: str, unit: int, feature: int) -> list[str]:
-    values, weights, gradients = walk.forward, walk.weights, walk.gradients
-    j, i = unit + 1, feature + 1
-    a1, y_hat = values.a1[unit], values.output
-    by_output, by_z2, by_a1, by_z1 = map(_by, (r"\hat y", "z_2", f"a_{{1,{j}}}", f"z_{{1,{j}}}"))
-    output_slope = rf"{number(y_hat)} \cdot {number(1 - y_hat)}"
-    unit_slope = rf"{number(a1)} \cdot {number(1 - a1)}"
-    if step == "d_output":
-        fraction = rf"\dfrac{{{number(y_hat)} - {values.y}}}{{{output_slope}}}"
-        return [
-            rf"{by_output} = \dfrac{{\hat y - y}}{{\hat y (1 - \hat y)}} = {fraction} = {_result(gradients.output)}"
-        ]
-    if step == "d_z2":
-        return [
-            rf"{by_z2} = {by_output} \cdot \hat y (1 - \hat y) = {_bracketed(gradients.output)} \cdot {output_slope}",
-            rf"= {_result(gradients.z2)} = \hat y - y",
-        ]
-    if step == "d_W2":
-        product = rf"{_bracketed(gradients.z2)} \cdot {_bracketed(a1)}"
-        return [
-            rf"{_by(f'W_{{2,{j}}}')} = {by_z2} \cdot a_{{1,{j}}} = {product} = {_result(gradients.W2[unit])}",
-            rf"{_by('b_2')} = {by_z2} = {_result(gradients.b2)}",
-        ]
-    if step == "d_a1":
-        product = rf"{_bracketed(gradients.z2)} \cdot {_bracketed(weights.W2[unit])}"
-        return [rf"{by_a1} = {by_z2} \cdot W_{{2,{j}}} = {product} = {_result(gradients.a1[unit])}"]
-    if step == "d_z1":
-        product = rf"{_bracketed(gradients.a1[unit])} \cdot {unit_slope}"
-        return [rf"{by_z1} = {by_a1} \cdot a_{{1,{j}}} (1 - a_{{1,{j}}}) = {product} = {_result(gradients.z1[unit])}"]
-    product = rf"{_bracketed(gradients.z1[unit])} \cdot {_bracketed(values.x[feature])}"
-    factors = (gradients.output, y_hat * (1 - y_hat), weights.W2[unit], a1 * (1 - a1), values.x[feature])
-    links = (r"\hat y", "z_2"), ("z_2", f"a_{{1,{j}}}"), (f"a_{{1,{j}}}", f"z_{{1,{j}}}")
-    links = (*links, (f"z_{{1,{j}}}", f"W_{{1,{j},{i}}}"))
-    chain = r" \cdot ".join([by_output, *(rf"\dfrac{{\partial {up}}}{{\partial {by}}}" for up, by in links)])
-    written = r" \cdot ".join(map(_bracketed, factors))
-    by_w1 = _by(f"W_{{1,{j},{i}}}")
-    return [
-        rf"{by_w1} = {by_z1} \cdot x_{{{i}}} = {product} = {_result(gradients.W1[unit, feature])}",
-        rf"{_by(f'b_{{1,{j}}}')} = {by_z1} = {_result(gradients.b1[unit])}",
-        rf"{by_w1} = {chain} = {written} = {_result(gradients.W1[unit, feature])}",
-    ]
-
-
-def _update(walk: Walk, step: str, unit: int, feature: int, lr: float) -> list[str]:
-    old, new, gradients = walk.weights, walk.updated, walk.gradients
-    j, i = unit + 1, feature + 1
-    if step == "after":
-        return [
-            rf"\hat y = {number(walk.forward.output)} \;\to\; {_result(walk.after.output)}",
-            rf"L = {_loss(walk.after)}",
-            rf"L\colon\ {number(walk.forward.loss)} \;\to\; {_result(walk.after.loss)}",
-        ]
-    rows = (
-        (f"W_{{1,{j},{i}}}", old.W1[unit, feature], gradients.W1[unit, feature], new.W1[unit, feature]),
-        (f"b_{{1,{j}}}", old.b1[unit], gradients.b1[unit], new.b1[unit]),
-        (f"W_{{2,{j}}}", old.W2[unit], gradients.W2[unit], new.W2[unit]),
-        ("b_2", old.b2, gradients.b2, new.b2),
+    first, second = INPUTS**-0.5, UNITS**-0.5
+    weights = Weights(
+        W1=draw(first, UNITS, INPUTS), b1=draw(first, UNITS), W2=draw(second, UNITS), b2=float(draw(second))
     )
-    return [
-        rf"{name} \leftarrow {number(before)} - {number(lr)} \cdot {_bracketed(slope)} = {_result(after)}"
-        for name, before, slope, after in rows
-    ]
+    return weights, draw(1, INPUTS)
 
 
-def number(value: float) -> str:
-    """Write a number with three significant digits; one below 0.001 as digits times a power of ten."""
-    value = float(value)
-    if value == 0 or abs(value) >= 1e-3:
-        return f"{value:.3g}"
-    digits, power = f"{value:.2e}".split("e")
-    return rf"{digits} \cdot 10^{{{int(power)}}}"
+def forward(weights: Weights, x: Array, y: int) -> Forward:
+    """Compute every value up to the loss: -ln(output) for the target y = 1, -ln(1 - output) for y = 0."""
+    z1 = weights.W1 @ x + weights.b1
+    a1 = sigmoid(z1)
+    z2 = np.asarray(weights.W2 @ a1 + weights.b2)
+    output = sigmoid(z2)
+    loss = -np.log(output if y else sigmoid(-z2))
+    return Forward(x, y, z1, a1, float(z2), float(output), float(loss))
 
 
-def _result(value: float) -> str:
-    return rf"\mathbf{{{number(value)}}}"
+def backward(weights: Weights, values: Forward) -> Gradients:
+    """Apply the chain rule from the loss back to the first layer, each gradient from the one before."""
+    d_output = -1 / values.output if values.y else 1 / (1 - values.output)
+    d_z2 = d_output * float(sigmoid_derivative(np.asarray(values.z2)))
+    d_a1 = d_z2 * weights.W2
+    d_z1 = d_a1 * sigmoid_derivative(values.z1)
+    return Gradients(
+        output=d_output,
+        z2=d_z2,
+        W2=d_z2 * values.a1,
+        b2=d_z2,
+        a1=d_a1,
+        z1=d_z1,
+        W1=np.outer(d_z1, values.x),
+        b1=d_z1,
+    )
 
 
-def _bracketed(value: float) -> str:
-    return f"({number(value)})" if value < 0 else number(value)
+def take_gradient_step(weights: Weights, gradients: Gradients, lr: float) -> Weights:
+    """Take a step of plain gradient descent: W - lr · gradient."""
+    return Weights(
+        W1=weights.W1 - lr * gradients.W1,
+        b1=weights.b1 - lr * gradients.b1,
+        W2=weights.W2 - lr * gradients.W2,
+        b2=weights.b2 - lr * gradients.b2,
+    )
 
 
-def _products(pairs: Iterable[Sequence[float]]) -> str:
-    # in braces: a line may break at a sum, not within a product
-    return " + ".join(rf"{{{_bracketed(left)} \cdot {_bracketed(right)}}}" for left, right in pairs)
-
-
-def _sigmoid(z: float) -> str:
-    return rf"\dfrac{{1}}{{1 + e^{{{number(-z)}}}}}"
-
-
-def _by(what: str) -> str:
-    return rf"\dfrac{{\partial L}}{{\partial {what}}}"
-
-
-def _loss(values: Forward) -> str:
-    inside = number(values.output) if values.y else rf"1 - {number(values.output)}"
-    return rf"-\ln({inside}) = {_result(values.loss)}"
+def compute_training_step(seed: int, *, y: int, lr: float, updates: int = 0) -> TrainingStep:
+    """Compute the training step that follows `updates` earlier ones, all on the same example."""
+    weights, x = draw_example(seed)
+    for _ in range(updates):
+        weights = take_gradient_step(weights, backward(weights, forward(weights, x, y)), lr)
+    values = forward(weights, x, y)
+    gradients = backward(weights, values)
+    updated = take_gradient_step(weights, gradients, lr)
+    return TrainingStep(weights, values, gradients, updated, forward(updated, x, y))

@@ -1,19 +1,20 @@
-"""Softmax and cross-entropy of one image taken apart: as the lecture writes them, and as `losses` computes them."""
+"""Softmax and cross-entropy of one image with every intermediate value: the lecture's formula and the stable one."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from mlpcore.training.losses import EPSILON, cross_entropy, softmax
 
 
 @dataclass(frozen=True)
 class SoftmaxIntermediates:
-    """One way to the probabilities, a number a class: e is raised to `exponents`, and `powers` divided by `total`.
+    """The values on the way from logits to the loss, one per class where a tuple.
 
-    `total` is the sum of the powers and of `epsilon`.
+    `powers` are e^`exponents`; `total` is their sum plus `epsilon`; `probabilities` are `powers` / `total`.
     """
 
     exponents: tuple[float, ...]
@@ -26,15 +27,18 @@ class SoftmaxIntermediates:
 
 @dataclass(frozen=True)
 class CrossEntropyIntermediates:
-    """Both ways in float32, and the derivative of the loss by each logit, as autograd gives it."""
+    """Both formulas in float32, and the gradient of the loss with respect to the logits, from autograd."""
 
-    plain: SoftmaxIntermediates
-    shifted: SoftmaxIntermediates
+    plain: SoftmaxIntermediates  # of the logits as they are, as in the lecture
+    shifted: SoftmaxIntermediates  # after the largest logit is subtracted, as mlpcore.training.losses computes it
     gradient: tuple[float, ...]
 
 
 def compute_cross_entropy(logits: Sequence[float], true_class: int) -> CrossEntropyIntermediates:
-    """Compute the loss of one image whose class is `true_class`. Raises ValueError where there is no such class."""
+    """Compute the cross-entropy of one image, with and without subtracting the largest logit.
+
+    Raises ValueError if `true_class` is not the index of a logit.
+    """
     if not 0 <= true_class < len(logits):
         raise ValueError(f"true_class is {true_class}: it must be from 0 to {len(logits) - 1}")
     z = torch.tensor([list(logits)], dtype=torch.float32, requires_grad=True)
@@ -44,31 +48,26 @@ def compute_cross_entropy(logits: Sequence[float], true_class: int) -> CrossEntr
         probabilities = softmax(z)
         loss = cross_entropy(probabilities, y)
         (gradient,) = torch.autograd.grad(loss, z)
-    plain_z = z.detach()[0]
-    plain_powers = plain_z.exp()
-    plain_total = plain_powers.sum() + EPSILON
-    plain = plain_powers / plain_total
-    largest = max(float(plain_z.max()), math.log(EPSILON))
-    exponents = plain_z - largest
-    powers = exponents.exp()
+    exponents = z.detach()[0]
+    largest = max(float(exponents.max()), math.log(EPSILON))
     epsilon = math.exp(math.log(EPSILON) - largest)  # multiplied by e^-largest, as the powers are
-    total = powers.sum() + epsilon
+    shifted = _softmax_intermediates(exponents - largest, epsilon, true_class)
     return CrossEntropyIntermediates(
-        plain=SoftmaxIntermediates(
-            tuple(plain_z.tolist()),
-            tuple(plain_powers.tolist()),
-            EPSILON,
-            float(plain_total),
-            tuple(plain.tolist()),
-            -float(plain[true_class].log()),
-        ),
-        shifted=SoftmaxIntermediates(
-            tuple(exponents.tolist()),
-            tuple(powers.tolist()),
-            epsilon,
-            float(total),
-            tuple(probabilities[0].tolist()),
-            loss.item(),
-        ),
+        plain=_softmax_intermediates(exponents, EPSILON, true_class),
+        shifted=replace(shifted, probabilities=tuple(probabilities[0].tolist()), loss=loss.item()),
         gradient=tuple(gradient[0].tolist()),
+    )
+
+
+def _softmax_intermediates(exponents: Tensor, epsilon: float, true_class: int) -> SoftmaxIntermediates:
+    powers = exponents.exp()
+    total = powers.sum() + epsilon
+    probabilities = powers / total
+    return SoftmaxIntermediates(
+        exponents=tuple(exponents.tolist()),
+        powers=tuple(powers.tolist()),
+        epsilon=epsilon,
+        total=float(total),
+        probabilities=tuple(probabilities.tolist()),
+        loss=-float(probabilities[true_class].log()),
     )

@@ -1,4 +1,4 @@
-"""Two-dimensional surfaces on which optimizers race; every step is taken by torch.optim itself."""
+"""Functions of two parameters and the trajectories of optimizers over them; torch.optim takes every step."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,27 +10,27 @@ from torch import Tensor
 from mlpcore.recipes.recipe import AnyOptimizer
 from mlpcore.training.optimizers import build_optimizer
 
-FAR = 100.0  # times the frame's width: who is as far out has diverged, and is followed no further
+DIVERGED = 100.0  # frame widths from the origin: a trajectory ends before it gets this far
 
 Position = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A function of two parameters, the part of the plane in which it is shown, and where its lowest points lie."""
+    """A function of two parameters, the frame in which it is drawn, a first start, and its minima."""
 
     name: str
     formula: str  # LaTeX
     function: Callable[[Tensor, Tensor], Tensor]
-    x_range: Position
-    y_range: Position
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
     start: Position
     minima: tuple[Position, ...]
 
-    def holds(self, point: Position) -> bool:
-        """Whether a point lies in the frame."""
+    def contains(self, position: Position) -> bool:
+        """Return whether a position lies in the frame."""
         (left, right), (bottom, top) = self.x_range, self.y_range
-        return left <= point[0] <= right and bottom <= point[1] <= top
+        return left <= position[0] <= right and bottom <= position[1] <= top
 
 
 SURFACES = {
@@ -67,46 +67,47 @@ SURFACES = {
 }
 
 
-def race(knobs: AnyOptimizer, surface: Surface, start: Position, steps: int) -> list[Position]:
-    """Follow an optimizer from `start`; returns at most `steps` + 1 points, all of them finite.
+def compute_trajectory(recipe: AnyOptimizer, surface: Surface, start: Position, steps: int) -> list[Position]:
+    """Minimise a surface with an optimizer; return the start and the position after each step.
 
-    Fewer where it diverges: it is followed up to the last point that is not FAR outside the frame.
+    A trajectory that diverges is shorter than `steps` + 1: it ends with the last position within DIVERGED frame widths.
     """
-    place = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-    optimizer = build_optimizer(knobs, [place])
-    reach = FAR * (surface.x_range[1] - surface.x_range[0])
-    points = [start]
+    parameters = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    optimizer = build_optimizer(recipe, [parameters])
+    limit = DIVERGED * (surface.x_range[1] - surface.x_range[0])
+    positions = [start]
     for _step in range(steps):
         optimizer.zero_grad()
-        surface.function(*place).backward()
+        torch.autograd.backward(surface.function(*parameters))
         optimizer.step()
-        x, y = place.tolist()
-        if not math.hypot(x, y) < reach:  # also where it is no number
+        x, y = parameters.tolist()
+        if not math.hypot(x, y) < limit:  # true for nan too
             break
-        points.append((x, y))
-    return points
+        positions.append((x, y))
+    return positions
 
 
-def heights(surface: Surface, points: Sequence[Position]) -> list[float]:
-    """The function's value at each point."""
-    x, y = torch.tensor(points, dtype=torch.float64).T
-    return surface.function(x, y).tolist()
+def evaluate_surface(surface: Surface, positions: Sequence[Position]) -> list[float]:
+    """Return the value of a surface at each position."""
+    x, y = torch.tensor(positions, dtype=torch.float64).T
+    values: list[float] = surface.function(x, y).tolist()
+    return values
 
 
-def grid(surface: Surface, size: int) -> tuple[list[float], list[float], list[list[float]]]:
-    """Measure the surface on size × size points of its frame; returns xs, ys and a row of heights for each y."""
+def sample_surface(surface: Surface, size: int) -> tuple[list[float], list[float], list[list[float]]]:
+    """Evaluate a surface on a grid of size × size positions of its frame; return xs, ys and one row of values per y."""
     xs = torch.linspace(*surface.x_range, size, dtype=torch.float64)
     ys = torch.linspace(*surface.y_range, size, dtype=torch.float64)
     return xs.tolist(), ys.tolist(), surface.function(xs[None, :], ys[:, None]).tolist()
 
 
-def apply_gradients(knobs: AnyOptimizer, parameter: float, gradients: Sequence[float]) -> list[float]:
-    """Let torch.optim update one parameter by given gradients; returns it after each update."""
-    place = torch.tensor([parameter], dtype=torch.float64, requires_grad=True)
-    optimizer = build_optimizer(knobs, [place])
-    after = []
+def apply_gradients(recipe: AnyOptimizer, parameter: float, gradients: Sequence[float]) -> list[float]:
+    """Let torch.optim update one parameter with given gradients; return its value after each update."""
+    parameters = torch.tensor([parameter], dtype=torch.float64, requires_grad=True)
+    optimizer = build_optimizer(recipe, [parameters])
+    values = []
     for gradient in gradients:
-        place.grad = torch.tensor([gradient], dtype=torch.float64)
+        parameters.grad = torch.tensor([gradient], dtype=torch.float64)
         optimizer.step()
-        after.append(place.item())
-    return after
+        values.append(parameters.item())
+    return values

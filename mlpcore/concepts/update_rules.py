@@ -1,6 +1,6 @@
-"""The update rules written out for one parameter, each line as a formula, with its numbers, and as a number.
+"""The update rules written out for one parameter: each line as a formula, with its numbers, and its value.
 
-These are torch.optim's rules, in its order of operations; a test holds them against it.
+The rules and their order of operations are torch.optim's; a test compares the two.
 """
 
 import math
@@ -11,18 +11,18 @@ from mlpcore.recipes.recipe import SGD, Adam
 
 
 @dataclass(frozen=True)
-class State:
-    """A parameter after `step` updates, and what its optimizer remembers of the gradients so far."""
+class OptimizerState:
+    """A parameter after `step` updates, and what its optimizer keeps of the gradients so far."""
 
     parameter: float
     step: int = 0
     buffer: float = 0.0  # SGD's momentum buffer
     mean: float = 0.0  # Adam's running mean of the gradient
-    square: float = 0.0  # Adam's running mean of its square
+    square: float = 0.0  # Adam's running mean of the squared gradient
 
 
 @dataclass(frozen=True)
-class Line:
+class FormulaLine:
     """One line of a rule in LaTeX: `symbol` = `rule` = `numbers` = `value`."""
 
     symbol: str
@@ -31,27 +31,24 @@ class Line:
     value: float
 
 
-def update(knobs: SGD | Adam, state: State, gradient: float) -> tuple[State, list[Line]]:
-    """Take one step; return where it leads and the lines that lead there.
+def apply_update_rule(
+    optimizer: SGD | Adam, state: OptimizerState, gradient: float
+) -> tuple[OptimizerState, list[FormulaLine]]:
+    """Take one optimizer step; return the new state and the lines that compute it.
 
-    gradient: of the loss alone; weight decay is added to it here, as torch.optim does.
+    gradient: of the loss alone; weight decay is added here, as torch.optim does.
     """
-    t, old, decay = state.step + 1, state.parameter, knobs.weight_decay
-    slope = gradient + decay * old
-    lines = [
-        Line(
-            f"g_{t}",
-            rf"\nabla L + \lambda\,\theta_{t - 1}",
-            rf"{_tex(gradient)} + {_tex(decay)} \cdot {_tex(old)}",
-            slope,
-        )
-    ]
+    t, old, decay = state.step + 1, state.parameter, optimizer.weight_decay
+    decayed = gradient + decay * old
+    numbers = rf"{_tex(gradient)} + {_tex(decay)} \cdot {_tex(old)}"
+    line = FormulaLine(f"g_{t}", rf"\nabla L + \lambda\,\theta_{t - 1}", numbers, decayed)
     state = replace(state, step=t)
-    return (_sgd if isinstance(knobs, SGD) else _adam)(knobs, state, slope, lines)
+    new, lines = _sgd(optimizer, state, decayed) if isinstance(optimizer, SGD) else _adam(optimizer, state, decayed)
+    return new, [line, *lines]
 
 
-def write_lines(lines: Sequence[Line]) -> str:
-    """Align the lines of one step as LaTeX, formula above numbers."""
+def write_lines(lines: Sequence[FormulaLine]) -> str:
+    """Write the lines of one step as aligned LaTeX, the formula above its numbers."""
     rows = [
         rf"{line.symbol} &= {line.rule} \\ &= {line.numbers} \\ &= \mathbf{{{_tex(line.value, bare=True)}}}"
         for line in lines
@@ -59,61 +56,61 @@ def write_lines(lines: Sequence[Line]) -> str:
     return r"\begin{aligned}" + r" \\[0.6em] ".join(rows) + r"\end{aligned}"
 
 
-def _sgd(knobs: SGD, state: State, slope: float, lines: list[Line]) -> tuple[State, list[Line]]:
-    t, old, momentum = state.step, state.parameter, knobs.momentum
-    direction, name = slope, f"g_{t}"
+def _sgd(optimizer: SGD, state: OptimizerState, gradient: float) -> tuple[OptimizerState, list[FormulaLine]]:
+    t, old, momentum, lines = state.step, state.parameter, optimizer.momentum, []
+    direction, name = gradient, f"g_{t}"
     if momentum:
-        buffer = momentum * state.buffer + slope
-        numbers = rf"{_tex(momentum)} \cdot {_tex(state.buffer)} + {_tex(slope)}"
-        lines.append(Line(f"b_{t}", rf"\mu\,b_{t - 1} + g_{t}", numbers, buffer))
+        buffer = momentum * state.buffer + gradient
+        numbers = rf"{_tex(momentum)} \cdot {_tex(state.buffer)} + {_tex(gradient)}"
+        lines.append(FormulaLine(f"b_{t}", rf"\mu\,b_{t - 1} + g_{t}", numbers, buffer))
         state, direction, name = replace(state, buffer=buffer), buffer, f"b_{t}"
-        if knobs.nesterov:
-            direction, name = slope + momentum * buffer, f"d_{t}"
-            numbers = rf"{_tex(slope)} + {_tex(momentum)} \cdot {_tex(buffer)}"
-            lines.append(Line(name, rf"g_{t} + \mu\,b_{t}", numbers, direction))
-    new = old - knobs.lr * direction
-    numbers = rf"{_tex(old)} - {_tex(knobs.lr)} \cdot {_tex(direction)}"
-    lines.append(Line(rf"\theta_{t}", rf"\theta_{t - 1} - \eta\,{name}", numbers, new))
+        if optimizer.nesterov:
+            direction, name = gradient + momentum * buffer, f"d_{t}"
+            numbers = rf"{_tex(gradient)} + {_tex(momentum)} \cdot {_tex(buffer)}"
+            lines.append(FormulaLine(name, rf"g_{t} + \mu\,b_{t}", numbers, direction))
+    new = old - optimizer.lr * direction
+    numbers = rf"{_tex(old)} - {_tex(optimizer.lr)} \cdot {_tex(direction)}"
+    lines.append(FormulaLine(rf"\theta_{t}", rf"\theta_{t - 1} - \eta\,{name}", numbers, new))
     return replace(state, parameter=new), lines
 
 
-def _adam(knobs: Adam, state: State, slope: float, lines: list[Line]) -> tuple[State, list[Line]]:
+def _adam(optimizer: Adam, state: OptimizerState, gradient: float) -> tuple[OptimizerState, list[FormulaLine]]:
     t, old = state.step, state.parameter
-    first, second = knobs.betas
-    mean = first * state.mean + (1 - first) * slope
-    square = second * state.square + (1 - second) * slope**2
+    first, second = optimizer.betas
+    mean = first * state.mean + (1 - first) * gradient
+    square = second * state.square + (1 - second) * gradient**2
     mean_hat, square_hat = mean / (1 - first**t), square / (1 - second**t)
-    new = old - knobs.lr * mean_hat / (math.sqrt(square_hat) + knobs.eps)
-    lines += [
-        Line(
+    new = old - optimizer.lr * mean_hat / (math.sqrt(square_hat) + optimizer.eps)
+    lines = [
+        FormulaLine(
             f"m_{t}",
             rf"\beta_1 m_{t - 1} + (1 - \beta_1)\,g_{t}",
-            rf"{_tex(first)} \cdot {_tex(state.mean)} + {_tex(1 - first)} \cdot {_tex(slope)}",
+            rf"{_tex(first)} \cdot {_tex(state.mean)} + {_tex(1 - first)} \cdot {_tex(gradient)}",
             mean,
         ),
-        Line(
+        FormulaLine(
             f"v_{t}",
             rf"\beta_2 v_{t - 1} + (1 - \beta_2)\,g_{t}^2",
-            rf"{_tex(second)} \cdot {_tex(state.square)} + {_tex(1 - second)} \cdot {_tex(slope)}^2",
+            rf"{_tex(second)} \cdot {_tex(state.square)} + {_tex(1 - second)} \cdot {_tex(gradient)}^2",
             square,
         ),
-        Line(
+        FormulaLine(
             rf"\hat m_{t}",
             rf"m_{t} / (1 - \beta_1^{t})",
             rf"{_tex(mean)} / (1 - {_tex(first)}^{t})",
             mean_hat,
         ),
-        Line(
+        FormulaLine(
             rf"\hat v_{t}",
             rf"v_{t} / (1 - \beta_2^{t})",
             rf"{_tex(square)} / (1 - {_tex(second)}^{t})",
             square_hat,
         ),
-        Line(
+        FormulaLine(
             rf"\theta_{t}",
             rf"\theta_{t - 1} - \eta\,\hat m_{t} / (\sqrt{{\hat v_{t}}} + \varepsilon)",
-            rf"{_tex(old)} - {_tex(knobs.lr)} \cdot {_tex(mean_hat)} / "
-            rf"(\sqrt{{{_tex(square_hat)}}} + {_tex(knobs.eps, bare=True)})",
+            rf"{_tex(old)} - {_tex(optimizer.lr)} \cdot {_tex(mean_hat)} / "
+            rf"(\sqrt{{{_tex(square_hat)}}} + {_tex(optimizer.eps, bare=True)})",
             new,
         ),
     ]
@@ -121,7 +118,7 @@ def _adam(knobs: Adam, state: State, slope: float, lines: list[Line]) -> tuple[S
 
 
 def _tex(value: float, *, bare: bool = False) -> str:
-    """Write a number with five significant digits; a negative one in brackets unless it stands bare."""
+    """Write a number with five significant digits; put a negative one in brackets unless `bare`."""
     digits, _e, power = f"{value:.5g}".partition("e")
     if power:
         digits = rf"{digits} \cdot 10^{{{int(power)}}}" if digits not in ("1", "-1") else rf"10^{{{int(power)}}}"

@@ -53,7 +53,7 @@ class TestLosses:
         plain, shifted = (table.value for table in page.dataframe)
         assert plain["p"].tolist() == ["nan"] * 4 + ["", "nan"]
         assert shifted["p"].tolist() == ["0.6439", "0.2369", "0.08714", "0.03206", "", "1"]
-        assert says(page, "infinity divided by infinity is no number")
+        assert says(page, "infinity divided by infinity is not a number")
 
     def test_logits_far_below_0_show_what_the_epsilon_costs(self, open_page: Open) -> None:
         page = open_concept(open_page, "losses")

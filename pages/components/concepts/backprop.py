@@ -1,29 +1,37 @@
-"""Forward and backward through the lecture's first network, one step at a time."""
+"""Forward and backward pass of the lecture's first network, one stage at a time."""
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from mlpcore.charts.concepts import MatrixPanel, network_chart
-from mlpcore.concepts.backprop import STEPS, write_step
-from mlpcore.concepts.walkthrough import INPUTS, UNITS, Walk, walk
+from mlpcore.concepts.backprop import INPUTS, UNITS, TrainingStep, compute_training_step
+from mlpcore.concepts.backprop_formulas import STAGES, write_stage
+from pages.components.shared.choices import choose, persistent
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _, show_rate
 
-RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+LR_OPTIONS = (0.01, 0.03, 0.1, 0.3, 1.0)
 HEIGHT = 300  # pixels, of each of the two sketches
-DEFAULTS = {"target": 1, "lr": 0.3, "unit": 1, "feature": 1, "updates": 0, "seed": 0, "step": 1}
-# Where each quantity stands in the sketch, and the step after which its value and its gradient are known.
-PLACES = {"x": (0, -3), "W1": (0, 0), "b1": (11, 0), "z1": (13, 0), "a1": (15, 0), "W2": (17, 0)}
-SCALARS = {"b2": (20, -0.5), "z2": (20, 5), "output": (20, 10.5), "loss": (20, 16)}
-LABELS = {"x": "x", "W1": "W₁", "b1": "b₁", "z1": "z₁", "a1": "a₁", "W2": "W₂", "b2": "b₂", "z2": "z₂"}
-LABELS |= {"output": "ŷ", "loss": "L"}
-SHARED = {"b1": "W1", "b2": "W2"}  # a bias gets its gradient in the step of its layer's weights
+# Each quantity's label and its place in the sketch: the column and row of its first cell.
+QUANTITIES = {
+    "x": ("x", (0.0, -3.0)),
+    "W1": ("W₁", (0.0, 0.0)),
+    "b1": ("b₁", (11.0, 0.0)),
+    "z1": ("z₁", (13.0, 0.0)),
+    "a1": ("a₁", (15.0, 0.0)),
+    "W2": ("W₂", (17.0, 0.0)),
+    "b2": ("b₂", (20.0, -0.5)),
+    "z2": ("z₂", (20.0, 5.0)),
+    "output": ("ŷ", (20.0, 10.5)),
+    "loss": ("L", (20.0, 16.0)),
+}
+WEIGHTS_OF = {"b1": "W1", "b2": "W2"}  # a bias gets its gradient in the stage of its layer's weights
 
 
 def show_network() -> None:
-    """Draw it."""
-    for name, value in DEFAULTS.items():
-        st.session_state.setdefault(f"network.{name}", value)
+    """Draw the settings of a training step, its values and gradients as cells, and the formulas of one stage."""
+    stage = STAGES[st.session_state.setdefault("network.step", 1) - 1]
     left, right = st.columns([3, 8], gap="medium")
     with left:
         st.caption(
@@ -32,57 +40,49 @@ def show_network() -> None:
                 "example. Blue is above 0, orange below, each group by its own largest."
             )
         )
-        lr = _controls()
-    state = st.session_state
-    unit, feature = state["network.unit"] - 1, state["network.feature"] - 1
-    done = walk(state["network.seed"], y=state["network.target"] or 0, lr=lr, updates=state["network.updates"])
+        with st.grid(2, min_column_width=120):
+            target = choose(_("Target y"), {0: "0", 1: "1"}, key="network.target", default=1, show_label=True)
+            lr = st.select_slider(
+                _("Learning rate"), LR_OPTIONS, format_func=show_rate, **persistent("network.lr", 0.3)
+            )
+            unit = st.slider(_("Row: unit j"), 1, UNITS, **persistent("network.unit", 1)) - 1
+            feature = st.slider(_("Column: input i"), 1, INPUTS, **persistent("network.feature", 1)) - 1
+            help_ = _("Updates made before this one, all on this example and with this learning rate.")
+            updates = st.slider(_("Updates before"), 0, 20, help=help_, **persistent("network.updates", 0))
+            help_ = _("Draws the initial weights and the inputs, rounded to hundredths.")
+            seed = st.number_input(_("Seed"), 0, 9999, help=help_, **persistent("network.seed", 0))
+    done = compute_training_step(seed, y=target, lr=lr, updates=updates)
     with right:
-        step = STEPS[state["network.step"] - 1]
-        values, slopes = st.columns(2, gap="small")
+        values, gradients = st.columns(2, gap="small")
         with values:
             st.markdown(f"###### {_('Forward: every value')}")
-            figure = network_chart(_forward_grids(done, step), unit=unit, feature=feature)
+            figure = network_chart(_forward_panels(done, stage), unit=unit, feature=feature)
             live_plot(figure, key="network.forward", height=HEIGHT, alt=_("The network's values as coloured cells."))
-        with slopes:
+        with gradients:
             st.markdown(f"###### {_('Backward: the gradient of L by each')}")
-            figure = network_chart(_backward_grids(done, step), unit=unit, feature=feature)
+            figure = network_chart(_backward_panels(done, stage), unit=unit, feature=feature)
             live_plot(figure, key="network.backward", height=HEIGHT, alt=_("The gradients as coloured cells."))
-        _stepper()
-        st.markdown(f"**{_titles()[step]}**")
-        formulas = write_step(done, step, unit=unit, feature=feature, lr=lr)
+        _show_stepper()
+        st.markdown(f"**{_stage_titles()[stage]}**")
+        formulas = write_stage(done, stage, unit=unit, feature=feature, lr=lr)
         st.markdown("\n\n".join(f"${formula}$" for formula in formulas))
 
 
-def _controls() -> float:
-    with st.grid(2, min_column_width=120):
-        st.segmented_control(_("Target y"), (0, 1), required=True, width="stretch", **_keep("target"))
-        lr = st.select_slider(_("Learning rate"), RATES, format_func=show_rate, **_keep("lr"))
-        st.slider(_("Row: unit j"), 1, UNITS, **_keep("unit"))
-        st.slider(_("Column: input i"), 1, INPUTS, **_keep("feature"))
-        help_ = _("Updates made before this one, all on this example and with this learning rate.")
-        st.slider(_("Updates before"), 0, 20, help=help_, **_keep("updates"))
-        help_ = _("Draws the initial weights and the inputs, rounded to hundredths.")
-        st.number_input(_("Seed"), 0, 9999, help=help_, **_keep("seed"))
-    return lr
-
-
-def _keep(name: str) -> dict[str, str]:
-    return {"key": f"network.{name}", "persist_state": "session"}
-
-
-def _stepper() -> None:
+def _show_stepper() -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
-        place = st.session_state["network.step"]
-        st.button(_("Back"), on_click=_go, args=(-1,), disabled=place == 1, key="network.back")
-        st.slider(_("Step"), 1, len(STEPS), **_keep("step"))
-        st.button(_("Next"), on_click=_go, args=(1,), disabled=place == len(STEPS), key="network.next", type="primary")
+        number = st.session_state["network.step"]
+        st.button(_("Back"), on_click=_go, args=(-1,), disabled=number == 1, key="network.back")
+        st.slider(_("Step"), 1, len(STAGES), **persistent("network.step"))
+        st.button(
+            _("Next"), on_click=_go, args=(1,), disabled=number == len(STAGES), key="network.next", type="primary"
+        )
 
 
 def _go(by: int) -> None:
-    st.session_state["network.step"] = min(max(st.session_state["network.step"] + by, 1), len(STEPS))
+    st.session_state["network.step"] = min(max(st.session_state["network.step"] + by, 1), len(STAGES))
 
 
-def _titles() -> dict[str, str]:
+def _stage_titles() -> dict[str, str]:
     return {
         "x": _("The example and the weights are given."),
         "z1": _("First layer: each unit adds up the inputs times its row of weights, and its bias."),
@@ -101,35 +101,34 @@ def _titles() -> dict[str, str]:
     }
 
 
-def _forward_grids(done: Walk, step: str) -> list[MatrixPanel]:
-    """The values as they are known at `step`: after the update the new parameters, after all the new values too."""
-    place = STEPS.index(step)
-    weights = done.updated if place >= STEPS.index("update") else done.weights
-    values = done.after if step == "after" else done.forward
-    grids = []
-    for name, at in (PLACES | SCALARS).items():
+def _forward_panels(done: TrainingStep, stage: str) -> list[MatrixPanel]:
+    """Lay out the values known at `stage`: from the update on the new parameters, at the end all the new values."""
+    reached = STAGES.index(stage)
+    weights = done.updated if reached >= STAGES.index("update") else done.weights
+    values = done.after if stage == "after" else done.forward
+    panels = []
+    for name, (label, place) in QUANTITIES.items():
         is_parameter = name[0] in "Wb"
-        is_known = is_parameter or STEPS.index(name) <= place
-        is_current = name == step or (is_parameter and step == "update") or (name == "loss" and step == "after")
-        shown = getattr(weights if is_parameter else values, name)
-        grids.append(MatrixPanel(LABELS[name], LABELS[name], _cells(shown, name), at, is_known, is_current))
-    return grids
+        is_known = is_parameter or STAGES.index(name) <= reached
+        is_current = name == stage or (is_parameter and stage == "update") or (name == "loss" and stage == "after")
+        cells = _as_cells(getattr(weights if is_parameter else values, name), name)
+        panels.append(MatrixPanel(label, label, cells, place, is_known, is_current))
+    return panels
 
 
-def _backward_grids(done: Walk, step: str) -> list[MatrixPanel]:
-    place = STEPS.index(step)
-    grids = []
-    for name, at in (PLACES | SCALARS).items():
+def _backward_panels(done: TrainingStep, stage: str) -> list[MatrixPanel]:
+    panels = []
+    for name, (label, place) in QUANTITIES.items():
         if name in ("x", "loss"):
             continue
-        found = f"d_{SHARED.get(name, name)}"
-        shown = _cells(getattr(done.gradients, name), name)
-        is_known = STEPS.index(found) <= place
-        grids.append(MatrixPanel(LABELS[name], f"∂L/∂{LABELS[name]}", shown, at, is_known, found == step))
-    return grids
+        found = f"d_{WEIGHTS_OF.get(name, name)}"
+        cells = _as_cells(getattr(done.gradients, name), name)
+        is_known = STAGES.index(found) <= STAGES.index(stage)
+        panels.append(MatrixPanel(label, f"∂L/∂{label}", cells, place, is_known, found == stage))
+    return panels
 
 
-def _cells(values: np.ndarray | float, name: str) -> np.ndarray:
-    """Lay a quantity out: inputs in a row over the columns of W₁, units in a column beside its rows."""
+def _as_cells(values: NDArray[np.float64] | float, name: str) -> NDArray[np.float64]:
+    """Lay a quantity out: inputs as a row over the columns of W₁, units as a column beside its rows."""
     values = np.asarray(values, float)
     return values if values.ndim == 2 else values.reshape((1, -1) if name == "x" else (-1, 1))

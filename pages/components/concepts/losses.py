@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mlpcore.charts.concepts import probabilities_chart
-from pages.components.shared.layout import table_height
+from pages.components.shared.choices import choose, persistent
+from pages.components.shared.layout import number_table
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _
 
@@ -19,7 +20,7 @@ SHIFTS = (-20, 0, 10, 80, 100, 1000)
 
 
 def show_losses() -> None:
-    """Draw it."""
+    """Draw sliders for the logits, the probabilities and the loss they give, and both formulas of softmax."""
     from mlpcore.concepts.softmax import compute_cross_entropy  # torch: not before it is needed
 
     st.caption(
@@ -31,72 +32,64 @@ def show_losses() -> None:
     left, right = st.columns([3, 8], gap="medium")
     with left:
         logits, true_class = _controls()
-        parts = compute_cross_entropy(logits, true_class)
-        probability, loss = parts.shifted.probabilities[true_class], parts.shifted.loss
+        computed = compute_cross_entropy(logits, true_class)
+        probability, loss = computed.shifted.probabilities[true_class], computed.shifted.loss
         st.markdown(
             rf"$L = -\sum_c y_c \ln p_c$" "\n\n" rf"$\hphantom{{L}} = -\ln({probability:.4g}) = \mathbf{{{loss:.4g}}}$"
         )
         st.markdown(r"$\dfrac{\partial L}{\partial z} = p - y$")
     with right:
         figure = probabilities_chart(
-            CLASSES, parts.shifted.probabilities, parts.gradient, true_class=true_class, translate=_
+            CLASSES, computed.shifted.probabilities, computed.gradient, true_class=true_class, translate=_
         )
         live_plot(figure, key="losses", height=230, alt=_("Bars: the probability of each class, and the gradient."))
         plain, shifted = st.columns(2, gap="medium")
         with plain:
-            _way(_("As the notes write it"), r"\dfrac{e^z}{\sum e^z + 10^{-8}}", parts.plain, "z", "e^z")
+            _show_formula(_("As the notes write it"), r"\dfrac{e^z}{\sum e^z + 10^{-8}}", computed.plain, "z", "e^z")
         with shifted:
             formula = r"\dfrac{e^{z-m}}{\sum e^{z-m} + 10^{-8} e^{-m}}"
-            _way(_("The largest logit m taken off"), formula, parts.shifted, "z − m", "e^(z − m)")
-        st.caption(_explain(parts.plain))
+            _show_formula(_("The largest logit m taken off"), formula, computed.shifted, "z − m", "e^(z − m)")
+        st.caption(_explain(computed.plain))
 
 
 def _controls() -> tuple[list[float], int]:
-    true_class = st.segmented_control(
-        _("True class"),
-        range(len(CLASSES)),
-        default=None if "losses.true" in st.session_state else 0,
-        format_func=CLASSES.__getitem__,
-        required=True,
-        key="losses.true",
-        persist_state="session",
-    )
-    true_class = true_class or 0  # a browser may send none all the same
+    titles = dict(enumerate(CLASSES))
+    true_class = choose(_("True class"), titles, key="losses.true", default=0, show_label=True)
     grid = st.grid(2, min_column_width=120)
-    logits = []
-    for name, start in zip(CLASSES, LOGITS, strict=True):
-        key = f"losses.{name}"
-        st.session_state.setdefault(key, start)
-        label = _("Logit of {name}").format(name=name)
-        logits.append(grid.slider(label, -5.0, 5.0, step=0.1, format="%.1f", key=key, persist_state="session"))
-    st.session_state.setdefault("losses.shift", 0)
+    logits = [
+        grid.slider(
+            _("Logit of {name}").format(name=name),
+            -5.0,
+            5.0,
+            step=0.1,
+            format="%.1f",
+            **persistent(f"losses.{name}", z),
+        )
+        for name, z in zip(CLASSES, LOGITS, strict=True)
+    ]
     shift = st.select_slider(
         _("Added to every logit"),
         SHIFTS,
         format_func=lambda value: f"{value:+,d}" if value else "0",
-        key="losses.shift",
-        persist_state="session",
         help=_("In exact arithmetic, and without the 1e-8, no probability would depend on it."),
+        **persistent("losses.shift", 0),
     )
     return [logit + shift for logit in logits], true_class
 
 
-def _way(title: str, formula: str, parts: "SoftmaxIntermediates", exponent: str, power: str) -> None:
-    """Show one way to the probabilities, a class a row."""
-    loss = r"\text{nan}" if math.isnan(parts.loss) else r"\infty" if parts.loss == math.inf else f"{parts.loss:.4g}"
+def _show_formula(title: str, formula: str, values: "SoftmaxIntermediates", exponent: str, power: str) -> None:
+    """Show one formula of softmax with its intermediate values, one row per class."""
+    loss = r"\text{nan}" if math.isnan(values.loss) else r"\infty" if values.loss == math.inf else f"{values.loss:.4g}"
     st.markdown(f"###### {title}: $L = {loss}$")
-    st.markdown(f"$p = {formula}$")  # a phone shows the table's buttons beside it, where there is nothing more
-    columns = (parts.exponents, parts.powers, parts.probabilities)
+    st.markdown(f"$p = {formula}$")  # not in the heading: on a phone the table's buttons would cover it
+    columns = (values.exponents, values.powers, values.probabilities)
     rows = [
         (name, f"{z:,.1f}", _short(e_to_z), _short(probability))
         for name, z, e_to_z, probability in zip(CLASSES, *columns, strict=True)
     ]
-    rows.append(("1e-8", "", _short(parts.epsilon), ""))
-    rows.append((_("sum"), "", _short(parts.total), _short(math.fsum(parts.probabilities))))
-    names = ("", exponent, power, "p")
-    right_aligned = {name: st.column_config.TextColumn(alignment="right") for name in names[1:]}
-    table = [dict(zip(names, row, strict=True)) for row in rows]
-    st.dataframe(table, hide_index=True, height=table_height(len(rows)), column_config=right_aligned)
+    rows.append(("1e-8", "", _short(values.epsilon), ""))
+    rows.append((_("sum"), "", _short(values.total), _short(math.fsum(values.probabilities))))
+    number_table(["", exponent, power, "p"], rows)
 
 
 def _short(value: float) -> str:
@@ -104,10 +97,10 @@ def _short(value: float) -> str:
 
 
 def _explain(plain: "SoftmaxIntermediates") -> str:
-    """Say what happened to the notes' formula here."""
+    """Explain how the lecture's formula behaves at these logits."""
     if math.inf in plain.powers:
         return _(
-            "float32 ends at 3.4e38, so e^z is infinite above 88.7, and infinity divided by infinity is no number "
+            "float32 ends at 3.4e38, so e^z is infinite above 88.7, and infinity divided by infinity is not a number "
             "(nan). With the largest logit m taken off, no power is above 1: the same fraction, and nothing overflows."
         )
     if plain.total == math.inf:

@@ -1,5 +1,6 @@
-"""The update rules, two steps of each computed, and a race on a surface."""
+"""The update rules: two steps of one written out, and the trajectories of all four over a surface."""
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -7,24 +8,24 @@ import streamlit as st
 from pydantic import BaseModel
 
 from mlpcore.charts.surfaces import trajectory_chart
-from mlpcore.concepts.update_rules import State, update, write_lines
+from mlpcore.concepts.update_rules import OptimizerState, apply_update_rule, write_lines
 from mlpcore.recipes.recipe import SGD, Adam
 from mlpcore.recipes.validation import find_limits
 from pages.components.recipe_form.widgets import build_ladder, describe_field
+from pages.components.shared.choices import choose, persistent
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _, show_rate
 
 if TYPE_CHECKING:
     from mlpcore.concepts.surfaces import Position, Surface
 
-RULES = ("SGD", "momentum", "Nesterov", "Adam")
-STEPS = 300  # of the longest race
-GRID = 61  # points a side that the contours are drawn from
+MAX_STEPS = 300
+SAMPLES = 61  # of the surface per axis, for its contours
 CHART_HEIGHT = 440  # pixels
 
 
 def show_updates() -> None:
-    """Draw the knobs, the chosen rule with its numbers, and the race of all four."""
+    """Draw the hyperparameters, the chosen rule with its numbers, and the trajectories of all four."""
     st.caption(
         _(
             "Every optimizer goes against the gradient; they differ in what they remember of the gradients before. "
@@ -33,59 +34,65 @@ def show_updates() -> None:
     )
     knobs_column, rules_column = st.columns([3, 9], gap="medium")
     with knobs_column:
-        rules = _knobs()
+        rules = _rules_form()
     with rules_column:
         _show_rule(rules)
-    _show_race(rules)
+    _show_trajectories(rules)
 
 
-def _knobs() -> dict[str, SGD | Adam]:
-    """Draw the knobs, with the recipe's bounds and help; make the four rules of them."""
-    sgd_lr = _ladder("sgd_lr", _("Learning rate of SGD"), SGD, "lr", 0.03)
+def _rules_form() -> dict[str, SGD | Adam]:
+    """Draw the hyperparameters, with the recipe's bounds and help; return the four rules."""
+    sgd_lr = _log_slider("sgd_lr", _("Learning rate of SGD"), SGD, "lr", 0.03)
     momentum = _slider("momentum", _("Momentum"), SGD, "momentum", 0.9, top=0.99, step=0.01)
-    adam_lr = _ladder("adam_lr", _("Learning rate of Adam"), Adam, "lr", 0.1)
-    low, high = find_limits(Adam, "betas")
+    adam_lr = _log_slider("adam_lr", _("Learning rate of Adam"), Adam, "lr", 0.1)
     with st.container(horizontal=True, wrap=False, gap="small"):
-        common = {"help": describe_field(Adam, "betas"), "persist_state": "session"}
-        beta_1 = st.slider(_("Beta 1"), low, 0.99, 0.9, 0.01, key="updates.beta_1", **common)
-        beta_2 = st.slider(_("Beta 2"), low, min(high, 0.999), 0.999, 0.001, "%g", key="updates.beta_2", **common)
+        beta_1 = _slider("beta_1", _("Beta 1"), Adam, "betas", 0.9, top=0.99, step=0.01)
+        beta_2 = _slider("beta_2", _("Beta 2"), Adam, "betas", 0.999, top=0.999, step=0.001, format="%g")
     with st.container(horizontal=True, wrap=False, gap="small"):
-        eps = _ladder("eps", _("Eps"), Adam, "eps", 1e-8, digits=(1,))
-        decay = _ladder("weight_decay", _("Weight decay"), SGD, "weight_decay", 0.0, digits=(1, 5))
-    plain = {"lr": sgd_lr, "weight_decay": decay}
+        eps = _log_slider("eps", _("Eps"), Adam, "eps", 1e-8, digits=(1,))
+        decay = _log_slider("weight_decay", _("Weight decay"), SGD, "weight_decay", 0.0, digits=(1, 5))
+    sgd = SGD(lr=sgd_lr, momentum=0.0, nesterov=False, weight_decay=decay)
+    with_momentum = SGD(lr=sgd_lr, momentum=momentum, nesterov=False, weight_decay=decay)
     return {
-        "SGD": SGD(momentum=0.0, nesterov=False, **plain),
-        "momentum": SGD(momentum=momentum, nesterov=False, **plain),
-        "Nesterov": SGD(momentum=momentum, nesterov=momentum > 0, **plain),
+        "SGD": sgd,
+        "momentum": with_momentum,
+        "Nesterov": with_momentum.model_copy(update={"nesterov": momentum > 0}),
         "Adam": Adam(lr=adam_lr, betas=(beta_1, beta_2), eps=eps, weight_decay=decay),
     }
 
 
-def _ladder(
+def _log_slider(
     key: str, label: str, kind: type[BaseModel], name: str, start: float, *, digits: tuple[int, ...] = (1, 2, 3, 5, 7)
 ) -> float:
     return st.select_slider(
         label,
         build_ladder(*find_limits(kind, name), digits),
-        start,
         format_func=show_rate,
-        key=f"updates.{key}",
         help=describe_field(kind, name),
-        persist_state="session",
+        **persistent(f"updates.{key}", start),
     )
 
 
-def _slider(key: str, label: str, kind: type[BaseModel], name: str, start: float, *, top: float, step: float) -> float:
+def _slider(
+    key: str,
+    label: str,
+    kind: type[BaseModel],
+    name: str,
+    start: float,
+    *,
+    top: float,
+    step: float,
+    format: str | None = None,
+) -> float:
     low, high = find_limits(kind, name)
     return st.slider(
         label,
         low,
         min(high, top),
-        start,
-        step,
-        key=f"updates.{key}",
+        step=step,
+        format=format,
         help=describe_field(kind, name),
-        persist_state="session",
+        **persistent(f"updates.{key}", start),
     )
 
 
@@ -94,50 +101,46 @@ def _titles() -> dict[str, str]:
 
 
 def _show_rule(rules: dict[str, SGD | Adam]) -> None:
-    """Write out two steps of one rule for one parameter θ, and what torch.optim makes of the same numbers."""
-    titles = _titles()
+    """Write out two steps of one rule for one parameter θ, beside what torch.optim computes from the same numbers."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = st.segmented_control(
-            _("Rule"),
-            RULES,
-            default="momentum",
-            required=True,
-            format_func=titles.get,
-            key="updates.rule",
-            width="content",
-            persist_state="session",
-        )
-        entry = {"step": 0.1, "format": "%g", "width": 130, "persist_state": "session"}
-        start = st.number_input(_("Parameter θ₀"), -100.0, 100.0, 1.0, key="updates.theta", **entry)
-        first = st.number_input(_("1st gradient"), -100.0, 100.0, 0.5, key="updates.gradient_1", **entry)
-        second = st.number_input(_("2nd gradient"), -100.0, 100.0, 0.5, key="updates.gradient_2", **entry)
-    knobs = rules[chosen or "momentum"]  # a browser may send no rule all the same
-    state, lines = update(knobs, State(start), first)
-    _state, more = update(knobs, state, second)
+        optimizer = rules[choose(_("Rule"), _titles(), key="updates.rule", default="momentum", show_label=True)]
+        start = _number_input("theta", _("Parameter θ₀"), 1.0)
+        gradients = [
+            _number_input("gradient_1", _("1st gradient"), 0.5),
+            _number_input("gradient_2", _("2nd gradient"), 0.5),
+        ]
+    state, first = apply_update_rule(optimizer, OptimizerState(start), gradients[0])
+    _state, second = apply_update_rule(optimizer, state, gradients[1])
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(_("**First step**"))
-        st.latex(write_lines(lines))
+        st.latex(write_lines(first))
     with right:
         st.markdown(_("**Second step**, from what the first one left"))
-        st.latex(write_lines(more))
+        st.latex(write_lines(second))
     from mlpcore.concepts.surfaces import apply_gradients  # torch: not before it is needed
 
-    one, two = apply_gradients(knobs, start, [first, second])
+    one, two = apply_gradients(optimizer, start, gradients)
     sentence = _("torch.optim.{name} with these numbers: θ₁ = {one:.10g}, θ₂ = {two:.10g}. Written out: {own}.")
-    own = f"{lines[-1].value:.10g}, {more[-1].value:.10g}"
-    st.caption(sentence.format(name=knobs.name, one=one, two=two, own=own))
+    own = f"{first[-1].value:.10g}, {second[-1].value:.10g}"
+    st.caption(sentence.format(name=optimizer.name, one=one, two=two, own=own))
 
 
-def _show_race(rules: dict[str, SGD | Adam]) -> None:
-    """Let the four rules go down a surface from one start."""
-    from mlpcore.concepts.surfaces import SURFACES, grid, heights, race  # torch: not before it is needed
+def _number_input(key: str, label: str, start: float) -> float:
+    return st.number_input(
+        label, -100.0, 100.0, step=0.1, format="%g", width=130, **persistent(f"updates.{key}", start)
+    )
+
+
+def _show_trajectories(rules: dict[str, SGD | Adam]) -> None:
+    """Draw the trajectories of the four rules over a surface, all from one start, and where they end."""
+    from mlpcore.concepts.surfaces import SURFACES, compute_trajectory, sample_surface  # torch: not before it is needed
 
     titles = {"valley": _("Narrow valley"), "Rosenbrock": _("Rosenbrock's banana"), "saddle": _("Saddle")}
     hints = {
         "valley": _("25 times steeper across than along: the step that suits one direction is wrong for the other."),
         "Rosenbrock": _("Down to the curved floor is easy; along it to the minimum is slow."),
-        "saddle": _("At (0, 0) the gradient is 0, but it is no minimum: who arrives there must find the way out."),
+        "saddle": _("At (0, 0) the gradient is 0, but it is no minimum: an optimizer that arrives there must get out."),
     }
     st.subheader(_("A race"))
     settings, picture = st.columns([3, 9], gap="medium")
@@ -145,70 +148,64 @@ def _show_race(rules: dict[str, SGD | Adam]) -> None:
         name = st.selectbox(
             _("Surface"),
             list(SURFACES),
-            format_func=titles.get,
-            key="updates.surface",
+            format_func=titles.__getitem__,
             filter_mode=None,
-            persist_state="session",
+            **persistent("updates.surface"),
         )
         surface = SURFACES[name]
         st.caption(hints[name])
         st.latex(surface.formula)
-        start = _start(surface)
-        steps = st.slider(_("Steps"), 1, STEPS, 100, key="updates.steps", persist_state="session")
+        start = _start_form(surface)
+        steps = st.slider(_("Steps"), 1, MAX_STEPS, **persistent("updates.steps", 100))
     names = _titles()
-    paths = {rule: race(knobs, surface, start, steps) for rule, knobs in rules.items()}
+    paths = {names[rule]: compute_trajectory(one, surface, start, steps) for rule, one in rules.items()}
     with picture:
         live_plot(
-            trajectory_chart(
-                grid(surface, GRID),
-                [(names[rule], points) for rule, points in paths.items()],
-                minima=surface.minima,
-                translate=_,
-            ),
+            trajectory_chart(sample_surface(surface, SAMPLES), list(paths.items()), minima=surface.minima, translate=_),
             key="updates.race",
             height=CHART_HEIGHT,
             alt=_("Contours of the surface and the paths of four optimizers over it."),
             revision=name,
         )
-        finals = {rule: heights(surface, points[-1:])[0] for rule, points in paths.items()}
-        order = sorted(rules, key=lambda rule: (not surface.holds(paths[rule][-1]), finals[rule]))
-        frame = pd.DataFrame([_row(names[rule], paths[rule], finals[rule], surface, steps) for rule in order])
-        st.dataframe(frame, hide_index=True, height="content")
-        for rule, points in paths.items():
-            if not surface.holds(points[-1]):
-                _say_lost(names[rule], points, surface)
+        _show_ends(paths, surface, steps)
 
 
-def _start(surface: "Surface") -> "Position":
-    """Ask where all of them begin; each surface keeps its own."""
-    place = []
-    for side, (low, high), value in zip(("x", "y"), (surface.x_range, surface.y_range), surface.start, strict=True):
-        label = _("Start, {side}").format(side=side)
-        key = f"updates.{surface.name}.{side}"
-        place.append(st.slider(label, low, high, value, 0.01, "%g", key=key, persist_state="session"))
-    return place[0], place[1]
-
-
-def _row(name: str, points: "list[Position]", height: float, surface: "Surface", steps: int) -> dict[str, object]:
-    nearest = min(surface.minima, key=lambda minimum: _distance(points[-1], minimum))
-    is_lost = len(points) <= steps
-    return {
-        _("rule"): name,
-        "f(x, y)": _("diverged") if is_lost else f"{height:.3g}",
-        "x": "" if is_lost else f"{points[-1][0]:.3f}",
-        "y": "" if is_lost else f"{points[-1][1]:.3f}",
-        _("distance to minimum"): "" if is_lost else f"{_distance(points[-1], nearest):.3g}",
-    }
-
-
-def _distance(one: "Position", other: "Position") -> float:
-    return ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5
-
-
-def _say_lost(name: str, points: "list[Position]", surface: "Surface") -> None:
-    left = next((step for step, point in enumerate(points) if not surface.holds(point)))
-    st.caption(
-        _(
-            "{name} left the frame at step {step} and is not back: its learning rate is too large for this surface."
-        ).format(name=name, step=left)
+def _start_form(surface: "Surface") -> "Position":
+    """Draw sliders for the start of all four; each surface keeps its own."""
+    x, y = (
+        st.slider(
+            _("Start, {side}").format(side=side),
+            low,
+            high,
+            step=0.01,
+            format="%g",
+            **persistent(f"updates.{surface.name}.{side}", start),
+        )
+        for side, (low, high), start in zip("xy", (surface.x_range, surface.y_range), surface.start, strict=True)
     )
+    return x, y
+
+
+def _show_ends(paths: "dict[str, list[Position]]", surface: "Surface", steps: int) -> None:
+    """List where each trajectory ends, the lowest first, and name those that end outside the frame."""
+    from mlpcore.concepts.surfaces import evaluate_surface
+
+    ends = {name: path[-1] for name, path in paths.items()}
+    values = dict(zip(ends, evaluate_surface(surface, list(ends.values())), strict=True))
+    rows = []
+    for name in sorted(ends, key=lambda name: (not surface.contains(ends[name]), values[name])):
+        x, y = ends[name]
+        distance = min(math.dist(ends[name], minimum) for minimum in surface.minima)
+        numbers = [f"{values[name]:.3g}", f"{x:.3f}", f"{y:.3f}", f"{distance:.3g}"]
+        if len(paths[name]) <= steps:
+            numbers = [_("diverged"), "", "", ""]
+        rows.append([name, *numbers])
+    columns = [_("rule"), "f(x, y)", "x", "y", _("distance to minimum")]
+    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, height="content")
+    template = _(
+        "{name} left the frame at step {step} and is not back: its learning rate is too large for this surface."
+    )
+    for name, path in paths.items():
+        if not surface.contains(path[-1]):
+            left = next(step for step, position in enumerate(path) if not surface.contains(position))
+            st.caption(template.format(name=name, step=left))

@@ -1,4 +1,4 @@
-"""What the concepts page shows, against torch: activations, the walk through MyModel, softmax; and its figures."""
+"""What the concepts page shows, against torch: activations, a training step of MyModel, softmax; and its figures."""
 
 import json
 import math
@@ -19,11 +19,11 @@ from mlpcore.charts.concepts import (
     probabilities_chart,
     small_schedule_chart,
 )
-from mlpcore.concepts.backprop import STEPS, number, write_step
+from mlpcore.concepts.backprop import Gradients, TrainingStep, Weights, compute_training_step, draw_example
+from mlpcore.concepts.backprop_formulas import STAGES, latex_number, write_stage
 from mlpcore.concepts.softmax import compute_cross_entropy
-from mlpcore.concepts.walkthrough import Gradients, Walk, Weights, draw_start, walk
 from mlpcore.training.activations import ACTIVATION_CURVES
-from mlpcore.training.models import ACTIVATIONS as TORCHS
+from mlpcore.training.models import ACTIVATIONS as TORCH_ACTIVATIONS
 from mlpcore.training.models import MyModel
 
 
@@ -31,7 +31,7 @@ class TestActivations:
     @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
     def test_value_and_derivative_are_torchs(self, name):
         x = torch.tensor([-1000.0, -30, -6, -0.1, 0, 0.1, 1, 6, 30, 1000], dtype=torch.float64, requires_grad=True)
-        expected = TORCHS[name](x)
+        expected = TORCH_ACTIVATIONS[name](x)
         (slope,) = torch.autograd.grad(expected.sum(), x)
         value, derivative = ACTIVATION_CURVES[name]
         np.testing.assert_allclose(value(x.detach().numpy()), expected.detach(), rtol=1e-12, atol=1e-15)
@@ -43,7 +43,7 @@ class TestActivations:
         assert float(ACTIVATION_CURVES["tanh"][1](grid).max()) == 1.0
 
 
-class TorchWalk:
+class TorchTrainingStep:
     """The same step by torch: MyModel, BCELoss, autograd and torch.optim.SGD."""
 
     def __init__(self, weights: Weights, x: np.ndarray, y: int, lr: float, dtype: torch.dtype):
@@ -78,13 +78,13 @@ def assert_same(ours, torchs: torch.Tensor, rtol: float) -> None:
     np.testing.assert_allclose(np.ravel(ours), torchs.double().numpy().ravel(), rtol=rtol, atol=rtol / 100)
 
 
-class TestWalk:
+class TestTrainingStep:
     @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
     @pytest.mark.parametrize("y", [0, 1])
     @pytest.mark.parametrize(("seed", "lr", "updates"), [(0, 0.3, 0), (1, 1.0, 0), (9999, 0.01, 20), (7, 1.0, 20)])
     def test_every_value_gradient_and_update_is_torchs(self, seed, lr, updates, y, dtype, rtol):
-        done = walk(seed, y=y, lr=lr, updates=updates)
-        torchs = TorchWalk(done.weights, done.forward.x, y, lr, dtype)
+        done = compute_training_step(seed, y=y, lr=lr, updates=updates)
+        torchs = TorchTrainingStep(done.weights, done.forward.x, y, lr, dtype)
         for name in ("z1", "a1", "z2", "output", "loss"):
             assert_same(getattr(done.forward, name), torchs.values[name], rtol)
         assert {field.name for field in fields(Gradients)} == torchs.gradients.keys()
@@ -95,31 +95,31 @@ class TestWalk:
         assert_same(done.after.loss, torchs.loss_after, rtol)
 
     def test_earlier_updates_lead_to_where_single_ones_lead(self):
-        one, two = walk(3, y=1, lr=0.3, updates=4), walk(3, y=1, lr=0.3, updates=5)
+        one, two = compute_training_step(3, y=1, lr=0.3, updates=4), compute_training_step(3, y=1, lr=0.3, updates=5)
         np.testing.assert_array_equal(one.updated.W1, two.weights.W1)
         assert one.after.loss == two.forward.loss
 
-    def test_a_start_is_in_hundredths_within_torchs_bounds(self):
-        weights, x = draw_start(5)
+    def test_an_example_is_in_hundredths_within_torchs_bounds(self):
+        weights, x = draw_example(5)
         for values, bound in ((weights.W1, 10**-0.5), (weights.b1, 10**-0.5), (weights.W2, 20**-0.5), (x, 1.0)):
             np.testing.assert_array_equal(values, values.round(2))
             assert 0.5 * bound < np.abs(values).max() <= bound + 0.005
             assert not np.signbit(values[values == 0]).any()
         assert (weights.W1.shape, weights.b1.shape, weights.W2.shape, x.shape) == ((20, 10), (20,), (20,), (10,))
 
-    def test_seeds_draw_different_starts_and_the_same_one_the_same(self):
-        np.testing.assert_array_equal(draw_start(1)[0].W1, draw_start(1)[0].W1)
-        assert (draw_start(1)[0].W1 != draw_start(2)[0].W1).any()
+    def test_seeds_draw_different_examples_and_the_same_one_the_same(self):
+        np.testing.assert_array_equal(draw_example(1)[0].W1, draw_example(1)[0].W1)
+        assert (draw_example(1)[0].W1 != draw_example(2)[0].W1).any()
 
 
-class TestWrittenSteps:
+class TestFormulas:
     @pytest.fixture
-    def done(self) -> Walk:
-        return walk(0, y=1, lr=1.0)
+    def done(self) -> TrainingStep:
+        return compute_training_step(0, y=1, lr=1.0)
 
     @staticmethod
-    def write(done: Walk, step: str) -> list[str]:
-        return write_step(done, step, unit=2, feature=3, lr=1.0)
+    def write(done: TrainingStep, stage: str) -> list[str]:
+        return write_stage(done, stage, unit=2, feature=3, lr=1.0)
 
     def test_a_sum_is_written_term_by_term(self, done):
         assert self.write(done, "z1") == [
@@ -130,26 +130,26 @@ class TestWrittenSteps:
             r"= \mathbf{-0.215}",
         ]
 
-    def test_the_chain_has_a_factor_a_link_and_their_product(self, done):
+    def test_the_chain_has_one_factor_per_link_and_their_product(self, done):
         chain = self.write(done, "d_W1")[-1]
         factors = [float(part.strip("()")) for part in chain.split(" = ")[-2].split(r" \cdot ")]
         assert len(factors) == 5
         assert math.prod(factors) == pytest.approx(done.gradients.W1[2, 3], rel=0.02)
-        assert chain.endswith(rf"= \mathbf{{{number(done.gradients.W1[2, 3])}}}")
+        assert chain.endswith(rf"= \mathbf{{{latex_number(done.gradients.W1[2, 3])}}}")
 
-    @pytest.mark.parametrize("step", ["z1", "z2", "d_z2", "d_W2", "d_a1", "d_z1", "d_W1", "update"])
-    def test_what_is_written_comes_to_the_result_beside_it(self, done, step):
-        text = " ".join(self.write(done, step)).replace(r"\leftarrow", "=").replace(r"\cdot", "*")
+    @pytest.mark.parametrize("stage", ["z1", "z2", "d_z2", "d_W2", "d_a1", "d_z1", "d_W1", "update"])
+    def test_what_is_written_comes_to_the_result_beside_it(self, done, stage):
+        text = " ".join(self.write(done, stage)).replace(r"\leftarrow", "=").replace(r"\cdot", "*")
         parts = [re.sub(r"\\mathbf|[{}]", "", part) for part in text.split("=")]
-        reckoned = 0
+        computed = 0
         for written, result in pairwise(parts):
             if re.fullmatch(r"[-+*(). \d]+", written) and (number_ := re.match(r"\s*-?[\d.]+", result)):
                 assert eval(written) == pytest.approx(float(number_[0]), rel=0.02, abs=1e-3)
-                reckoned += 1
-        assert reckoned == {"d_W1": 2, "update": 4}.get(step, 1)
+                computed += 1
+        assert computed == {"d_W1": 2, "update": 4}.get(stage, 1)
 
     @pytest.mark.parametrize(
-        ("step", "value"),
+        ("stage", "value"),
         [
             ("a1", lambda done: done.forward.a1[2]),
             ("z2", lambda done: done.forward.z2),
@@ -162,18 +162,18 @@ class TestWrittenSteps:
             ("after", lambda done: done.after.loss),
         ],
     )
-    def test_a_step_ends_with_its_result(self, done, step, value):
-        assert self.write(done, step)[-1].endswith(rf"\mathbf{{{number(value(done))}}}")
+    def test_a_stage_ends_with_its_result(self, done, stage, value):
+        assert self.write(done, stage)[-1].endswith(rf"\mathbf{{{latex_number(value(done))}}}")
 
     def test_the_update_is_written_for_both_layers(self, done):
         assert self.write(done, "update")[0] == r"W_{1,3,4} \leftarrow 0.09 - 1 \cdot 0.0159 = \mathbf{0.0741}"
         assert len(self.write(done, "update")) == 4
 
-    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize("stage", STAGES)
     @pytest.mark.parametrize(("updates", "y"), [(0, 0), (20, 1)])
-    def test_every_step_is_balanced_and_finite(self, step, updates, y):
-        done = walk(4, y=y, lr=1.0, updates=updates)
-        formulas = write_step(done, step, unit=19, feature=9, lr=1.0)
+    def test_every_stage_is_balanced_and_finite(self, stage, updates, y):
+        done = compute_training_step(4, y=y, lr=1.0, updates=updates)
+        formulas = write_stage(done, stage, unit=19, feature=9, lr=1.0)
         assert formulas
         for formula in formulas:
             assert (formula.count("{"), formula.count("(")) == (formula.count("}"), formula.count(")"))
@@ -184,23 +184,23 @@ class TestWrittenSteps:
         [(0.0, "0"), (0.01594, "0.0159"), (-2.1659, "-2.17"), (1e-3, "0.001"), (-2.5e-5, r"-2.50 \cdot 10^{-5}")],
     )
     def test_numbers_have_three_digits(self, value, text):
-        assert number(value) == text
+        assert latex_number(value) == text
 
     @pytest.mark.parametrize(
         ("place", "message"),
         [
             ({"unit": 20}, "unit is 20: it must be from 0 to 19"),
             ({"feature": -1}, "feature is -1: it must be from 0 to 9"),
-            ({"step": "W3"}, "step is 'W3': expected one of x, z1"),
+            ({"stage": "W3"}, "stage is 'W3': expected one of x, z1"),
         ],
     )
     def test_what_is_not_there_is_refused(self, done, place, message):
-        arguments = {"step": "z1", "unit": 0, "feature": 0} | place
+        arguments = {"stage": "z1", "unit": 0, "feature": 0} | place
         with pytest.raises(ValueError, match=message):
-            write_step(done, arguments.pop("step"), lr=1.0, **arguments)
+            write_stage(done, arguments.pop("stage"), lr=1.0, **arguments)
 
 
-class TestLossParts:
+class TestCrossEntropy:
     LOGITS = (2.0, 1.0, 0.0, -1.0)
 
     def at(self, shift: float, true_class: int = 1):
@@ -213,7 +213,7 @@ class TestLossParts:
         assert parts.plain.probabilities == pytest.approx(parts.shifted.probabilities, rel=1e-6)
 
     @pytest.mark.parametrize("shift", [0, 10, 80, 100, 1000])
-    def test_shifted_way_is_torchs_wherever_the_logits_are(self, shift):
+    def test_shifted_formula_is_torchs_wherever_the_logits_are(self, shift):
         logits = torch.tensor([self.LOGITS]) + shift
         logits.requires_grad_()
         loss = F.cross_entropy(logits, torch.tensor([1]))
@@ -223,17 +223,17 @@ class TestLossParts:
         assert parts.shifted.loss == pytest.approx(loss.item(), abs=1e-5)
         assert parts.gradient == pytest.approx(gradient[0].tolist(), abs=1e-6)
 
-    def test_plain_way_is_no_number_at_1000(self):
+    def test_plain_formula_is_nan_at_1000(self):
         plain = self.at(1000).plain
         assert plain.powers == (math.inf,) * 4
         assert all(map(math.isnan, (*plain.probabilities, plain.loss)))
 
-    def test_plain_way_overflows_first_in_the_sum(self):
+    def test_plain_formula_overflows_first_in_the_sum(self):
         plain = compute_cross_entropy([88.5, 88.5], 0).plain
         assert (max(plain.powers) < math.inf, plain.total) == (True, math.inf)
         assert (plain.probabilities, plain.loss) == ((0.0, 0.0), math.inf)
 
-    def test_the_epsilon_takes_its_share_of_small_powers_on_both_ways(self):
+    def test_the_epsilon_takes_its_share_of_small_powers_in_both_formulas(self):
         parts = self.at(-20)
         for way in (parts.plain, parts.shifted):
             assert sum(way.powers) / (sum(way.powers) + way.epsilon) == pytest.approx(0.702842, abs=1e-5)
@@ -241,7 +241,7 @@ class TestLossParts:
 
     @pytest.mark.parametrize("shift", [-20, 0, 80, 1000])
     @pytest.mark.parametrize("true_class", range(4))
-    def test_gradient_is_p_minus_y_and_the_parts_make_the_whole(self, shift, true_class):
+    def test_gradient_is_p_minus_y_and_the_powers_make_the_probabilities(self, shift, true_class):
         parts = self.at(shift, true_class)
         labels = np.eye(4)[true_class]
         np.testing.assert_allclose(parts.gradient, np.array(parts.shifted.probabilities) - labels, atol=1e-6)
@@ -254,7 +254,7 @@ class TestLossParts:
             self.at(0, true_class=4)
 
 
-def grid(values, *, is_known=True, label="W"):
+def panel(values, *, is_known=True, label="W"):
     return MatrixPanel(label, label, np.asarray(values, float), (0, 0), is_known, is_current=False)
 
 
@@ -263,8 +263,8 @@ class TestFigures:
         figures = [
             probabilities_chart(["a", "b"], [0.25, 0.75], [-0.75, 0.75], true_class=0),
             activations_chart(1.5),
-            network_chart([grid(np.zeros((20, 10))), grid([[2.0]], label="z")], unit=3, feature=4),
-            network_chart([grid(np.ones((20, 10)), is_known=False)], unit=0, feature=0),
+            network_chart([panel(np.zeros((20, 10))), panel([[2.0]], label="z")], unit=3, feature=4),
+            network_chart([panel(np.ones((20, 10)), is_known=False)], unit=0, feature=0),
             small_schedule_chart([0.01] * 40 + [0.001] * 60, top=0.01),
         ]
         for figure in figures:
@@ -278,14 +278,14 @@ class TestFigures:
         assert traces["tanh-1-at"]["y"] == [0.41997]
 
     def test_what_is_not_known_yet_keeps_its_frame_and_shows_no_number(self):
-        known = network_chart([grid(np.ones((20, 10)))], unit=0, feature=0)
-        hidden = network_chart([grid(np.ones((20, 10)), is_known=False)], unit=0, feature=0)
+        known = network_chart([panel(np.ones((20, 10)))], unit=0, feature=0)
+        hidden = network_chart([panel(np.ones((20, 10)), is_known=False)], unit=0, feature=0)
         assert known["data"][0]["type"] == "heatmap"
         assert hidden["data"] == [{"type": "scatter", "x": [None], "y": [None]}]
         assert hidden["layout"]["shapes"] == known["layout"]["shapes"]
 
     def test_zero_is_the_middle_of_every_scale(self):
-        (trace,) = network_chart([grid([[-4.0, 1.0], [0.0, 2.0]])], unit=0, feature=0)["data"]
+        (trace,) = network_chart([panel([[-4.0, 1.0], [0.0, 2.0]])], unit=0, feature=0)["data"]
         assert (trace["zmin"], trace["zmax"], trace["z"]) == (-4.0, 4.0, [[-4.0, 1.0], [0.0, 2.0]])
 
     def test_schedules_side_by_side_share_their_scale(self):

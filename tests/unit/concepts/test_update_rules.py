@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlpcore.concepts.surfaces import apply_gradients
-from mlpcore.concepts.update_rules import Line, State, update, write_lines
+from mlpcore.concepts.update_rules import FormulaLine, OptimizerState, apply_update_rule, write_lines
 from mlpcore.recipes.recipe import SGD, Adam
 from tests.support.recipes import sgds
 
@@ -19,10 +19,10 @@ ADAMS = st.builds(
 )
 
 
-def follow(knobs: SGD | Adam, parameter: float, gradients: list[float]) -> list[float]:
-    state, after = State(parameter), []
+def follow(optimizer: SGD | Adam, parameter: float, gradients: list[float]) -> list[float]:
+    state, after = OptimizerState(parameter), []
     for gradient in gradients:
-        state, lines = update(knobs, state, gradient)
+        state, lines = apply_update_rule(optimizer, state, gradient)
         assert lines[-1].value == state.parameter
         after.append(state.parameter)
     return after
@@ -30,13 +30,13 @@ def follow(knobs: SGD | Adam, parameter: float, gradients: list[float]) -> list[
 
 @settings(deadline=None)  # torch is loaded in the first example
 @given(sgds() | ADAMS, NUMBERS, st.lists(NUMBERS, min_size=1, max_size=5))
-def test_every_step_is_the_one_torch_takes(knobs: SGD | Adam, parameter: float, gradients: list[float]) -> None:
-    expected = apply_gradients(knobs, parameter, gradients)
-    assert follow(knobs, parameter, gradients) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+def test_every_step_is_the_one_torch_takes(optimizer: SGD | Adam, parameter: float, gradients: list[float]) -> None:
+    expected = apply_gradients(optimizer, parameter, gradients)
+    assert follow(optimizer, parameter, gradients) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("knobs", "after"),
+    ("optimizer", "after"),
     [
         (SGD(lr=0.1, momentum=0.0, weight_decay=0.0, nesterov=False), [0.9, 0.8]),
         (SGD(lr=0.1, momentum=0.0, weight_decay=0.5, nesterov=False), [0.85, 0.7075]),
@@ -45,13 +45,13 @@ def test_every_step_is_the_one_torch_takes(knobs: SGD | Adam, parameter: float, 
         (Adam(lr=0.1, eps=1e-12), [0.9, 0.8]),
     ],
 )
-def test_two_steps_on_a_gradient_of_one_are_those_of_paper_and_pencil(knobs: SGD | Adam, after: list[float]) -> None:
-    assert follow(knobs, 1.0, [1.0, 1.0]) == pytest.approx(after)
+def test_two_steps_on_a_gradient_of_one_are_those_worked_out_by_hand(optimizer: SGD | Adam, after: list[float]) -> None:
+    assert follow(optimizer, 1.0, [1.0, 1.0]) == pytest.approx(after)
 
 
-def test_momentum_and_nesterov_part_from_sgd_in_their_own_lines() -> None:
-    def symbols(**knobs: object) -> list[str]:
-        return [line.symbol for line in update(SGD(lr=0.1, **knobs), State(1.0), 1.0)[1]]
+def test_momentum_and_nesterov_add_their_own_lines_to_sgd() -> None:
+    def symbols(**optimizer: object) -> list[str]:
+        return [line.symbol for line in apply_update_rule(SGD(lr=0.1, **optimizer), OptimizerState(1.0), 1.0)[1]]
 
     assert symbols(momentum=0.0, nesterov=False) == ["g_1", r"\theta_1"]
     assert symbols(momentum=0.9, nesterov=False) == ["g_1", "b_1", r"\theta_1"]
@@ -59,27 +59,29 @@ def test_momentum_and_nesterov_part_from_sgd_in_their_own_lines() -> None:
 
 
 def test_lines_hold_the_knobs_and_what_came_before() -> None:
-    knobs = SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=False)
-    state, _lines = update(knobs, State(1.0), 0.5)
-    state, lines = update(knobs, state, -0.25)
+    optimizer = SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=False)
+    state, _lines = apply_update_rule(optimizer, OptimizerState(1.0), 0.5)
+    state, lines = apply_update_rule(optimizer, state, -0.25)
     assert lines == [
-        Line("g_2", r"\nabla L + \lambda\,\theta_1", r"(-0.25) + 0.0005 \cdot 0.94995", pytest.approx(-0.249525025)),
-        Line("b_2", r"\mu\,b_1 + g_2", r"0.9 \cdot 0.5005 + (-0.24953)", pytest.approx(0.200924975)),
-        Line(r"\theta_2", r"\theta_1 - \eta\,b_2", r"0.94995 - 0.1 \cdot 0.20092", pytest.approx(0.9298575025)),
+        FormulaLine(
+            "g_2", r"\nabla L + \lambda\,\theta_1", r"(-0.25) + 0.0005 \cdot 0.94995", pytest.approx(-0.249525025)
+        ),
+        FormulaLine("b_2", r"\mu\,b_1 + g_2", r"0.9 \cdot 0.5005 + (-0.24953)", pytest.approx(0.200924975)),
+        FormulaLine(r"\theta_2", r"\theta_1 - \eta\,b_2", r"0.94995 - 0.1 \cdot 0.20092", pytest.approx(0.9298575025)),
     ]
 
 
 def test_numbers_are_written_as_powers_of_ten_where_they_are_tiny() -> None:
     written = write_lines(
         [
-            Line("a", "b", "c", 2.5e-7),
-            Line("a", "b", "c", -1e-8),
-            Line("a", "b", "c", -3.0),
+            FormulaLine("a", "b", "c", 2.5e-7),
+            FormulaLine("a", "b", "c", -1e-8),
+            FormulaLine("a", "b", "c", -3.0),
         ]
     )
     assert r"\mathbf{2.5 \cdot 10^{-7}}" in written
     assert r"\mathbf{-10^{-8}}" in written
     assert r"\mathbf{-3}" in written
-    _state, lines = update(Adam(lr=0.001), State(0.0), -1e-8)
+    _state, lines = apply_update_rule(Adam(lr=0.001), OptimizerState(0.0), -1e-8)
     assert lines[0].numbers == r"(-10^{-8}) + 0 \cdot 0"
     assert lines[-1].numbers.endswith(r"(\sqrt{(10^{-16})} + 10^{-8})")
