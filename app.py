@@ -11,8 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import streamlit as st
@@ -26,10 +25,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 OWNER_COOKIE = "mlp_owner"
 PAGES = Path(__file__).resolve().parent / "pages"
 KOREAN_FONT = "noto-sans-kr-korean.woff2"
-FIRST_PAGE = 8.0  # seconds; until then whatever a page imports for itself has the processor
+FIRST_PAGE = 8.0  # seconds in which the first page has the processor to itself
 ONE_YEAR = 365 * 24 * 3600  # seconds
-# Streamlit's page writes its start into the page itself, compiles the schemas of its tables with eval, and imports the
-# code of a component from a blob. All of it comes from here: nothing is fetched from, sent to or framed by other hosts.
+# Streamlit needs inline scripts to start, eval for its table schemas, and blobs to import components. The page loads
+# nothing from other hosts, sends nothing to them and cannot be framed by them.
 CONTENT_SECURITY_POLICY = {
     "default-src": "'self'",
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
@@ -53,7 +52,7 @@ SECURITY_HEADERS = {
 
 
 class SecurityHeaders:
-    """Put SECURITY_HEADERS on every response."""
+    """Middleware that adds SECURITY_HEADERS to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -68,7 +67,7 @@ class SecurityHeaders:
 
 
 class OwnerCookie:
-    """Give each browser a random token of its own, by which the server later knows whose run it is."""
+    """Middleware that gives each browser a random token, by which the server recognises the owner of a run."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -100,29 +99,29 @@ def _asks_for_a_page(request: Request) -> bool:
 
 @cache
 def _plotly_js() -> tuple[bytes, bytes]:
-    """Read the installed plotly.min.js; plain and gzipped (4.8 and 1.5 MB)."""
-    plain = (Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    """Read the installed plotly.min.js, plain and gzipped (4.8 and 1.5 MB)."""
+    plain = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
     return plain, gzip.compress(plain, 6, mtime=0)
 
 
 def plotly_js(request: Request) -> Response:
-    """Serve plotly.js from this machine; its address names the version, so a browser asks once a year."""
+    """Serve plotly.js; its address names the version, so a browser asks for it once a year."""
     plain, zipped = _plotly_js()
     headers = {"cache-control": f"public, max-age={ONE_YEAR}, immutable", "vary": "accept-encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(zipped, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
-    # "identity": what says how it is encoded is left alone by Streamlit's own compression
+    # "identity" keeps Streamlit from compressing it again
     return Response(plain, media_type="text/javascript", headers=headers | {"content-encoding": "identity"})
 
 
 def korean_font(_request: Request) -> Response:
-    """Serve the Korean letters of Noto Sans, for machines that have none; a browser asks when it meets the first."""
+    """Serve the Korean letters of Noto Sans; a browser asks for them at the first Korean letter."""
     headers = {"cache-control": f"public, max-age={ONE_YEAR}, immutable"}
     return FileResponse(PAGES / "fonts" / KOREAN_FONT, media_type="font/woff2", headers=headers)
 
 
 async def healthz(_request: Request) -> Response:
-    """Answer whoever watches whether the server lives."""
+    """Answer a health check."""
     return JSONResponse({"status": "ok"})
 
 
@@ -130,18 +129,18 @@ def _warm_up() -> None:
     _plotly_js()
     time.sleep(FIRST_PAGE)
     importlib.import_module("mlpcore.jobs.manager")
-    importlib.import_module("torch._dynamo")  # 1 s that an optimizer's first step would take
-    # What lives now lives for good: later collections need not walk it (175 ms each with torch loaded).
+    importlib.import_module("torch._dynamo")  # else the first step of an optimizer imports it, 1 s
+    # modules stay for good, so later collections need not walk them (175 ms each with torch loaded)
     gc.collect()
     gc.freeze()
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """Load torch behind the first page; at shutdown let the manager mark its runs as interrupted."""
+    """Load torch after the first page; at shutdown, let the manager mark its runs as interrupted."""
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     yield
-    if "mlpcore.jobs.manager" in sys.modules:  # else nothing was ever started
+    if "mlpcore.jobs.manager" in sys.modules:  # else no run was started
         await asyncio.to_thread(sys.modules["mlpcore.jobs.manager"].shutdown)
 
 

@@ -17,7 +17,7 @@ from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, show_comparison
 from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.flash import show_warning
-from pages.components.shared.reproducibility import show_reproducibility
+from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import get_manager, get_store, read_owner
 from pages.components.shared.words import _, _n, keep_language, say
 
@@ -72,7 +72,7 @@ def show_actions(run_ids: list[str]) -> None:
             st.switch_page("compare.py")
         if all(run.ended_early for run in runs):
             told = _("Trains them to their end, as new runs; these stay as they are.")
-            if st.button(_("Continue"), key="history.continue", help=f"{told} {show_reproducibility(runs)}"):
+            if st.button(_("Continue"), key="history.continue", help=f"{told} {describe_reproducibility(runs)}"):
                 _continue(runs)
         _downloads(runs)
         if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):

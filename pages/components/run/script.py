@@ -7,7 +7,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.runs.records import Run
 from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.flash import show_warning
-from pages.components.shared.reproducibility import show_reproducibility
+from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import write_script
 from pages.components.shared.words import _, say
 
@@ -17,7 +17,7 @@ HEIGHT = 420  # pixels: the code scrolls, the page does not
 def show_script(run: Run) -> None:
     """Show a run as a script, and offer it and its recipe as files."""
     told = _("This is the run in plain PyTorch, without the playground.")
-    st.caption(f"{told} {show_reproducibility([run])}")
+    st.caption(f"{told} {describe_reproducibility([run])}")
     script, notebook = write_script(run.recipe)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _downloads(run, script, notebook)

@@ -1,20 +1,19 @@
-"""Whether the visitor is here, for runs that stop when they are gone."""
+"""Tell the manager that the visitor is here, for runs that stop when their owner leaves."""
 
 from pages.components.shared.refresh import show_fragment
 from pages.components.shared.state import get_manager, manager_is_up, read_owner
 
-SEEN_SECONDS = 60  # between two times that the manager is told; it waits for 10 minutes
+SEEN_SECONDS = 60  # between two heartbeats; the manager waits 10 minutes
 
 
 def send_heartbeat() -> None:
-    """Tell the manager that the visitor is here, and go on telling.
+    """Tell the manager that the visitor is here, now and every minute.
 
-    Every page of theirs that is open counts, whatever it shows and however long nothing is clicked: a run that would
-    stop without them may be started on another one.
+    Every open page counts, whatever it shows and however long nobody clicks: the run may have been started on another.
     """
     show_fragment(_tell, every=SEEN_SECONDS)
 
 
 def _tell() -> None:
-    if manager_is_up():  # without one nothing goes on, and no page loads torch for this
+    if manager_is_up():  # otherwise no run is active, and torch need not be loaded for this
         get_manager().note_seen(read_owner())

@@ -1,4 +1,4 @@
-"""What the pages share between reruns: the manager, the visitor's token, previews. The only place that caches."""
+"""What the pages share between reruns: the manager, the store, the visitor's identity, and every cache."""
 
 import hashlib
 import secrets
@@ -12,46 +12,46 @@ import streamlit as st
 
 from mlpcore.data import catalog
 from mlpcore.data.download.download import Downloads
-from mlpcore.data.image_grid import draw_grid, draw_sheet
+from mlpcore.data.image_grid import draw_grid, draw_class_grid
 from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run
+from mlpcore.runs.shared import shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
 from pages.components.shared.i18n import read_catalogue, read_language
 
+# torch takes a second to import, so what needs it is imported inside the functions
 if TYPE_CHECKING:
     from mlpcore.data.batches import DeviceImages
-    from mlpcore.data.residency import Loading
+    from mlpcore.data.loader import Loading
     from mlpcore.data.summary import DatasetSummary
     from mlpcore.jobs.manager import RunManager
 
 OWNER_COOKIE = "mlp_owner"
-SIGNED_IN = "person:"  # begins the owner of the runs of somebody who signed in
+SIGNED_IN = "person:"  # begins the owner of runs that a signed-in person started
 
 
-@st.cache_resource(show_spinner=False)
 def get_store() -> RunStore:
-    """The runs on disk, for pages that only look: they need no torch."""
-    return RunStore()
+    """Return the store of this process, for pages that only read: unlike the manager it needs no torch."""
+    return shared_store()
 
 
-@st.cache_resource(show_spinner=False)
 def get_manager() -> "RunManager":
-    """The manager of this process; clearing Streamlit's caches leaves it alone."""
-    from mlpcore.jobs.manager import shared_manager  # torch: not before it is needed
+    """Return the manager of this process; clearing Streamlit's caches leaves it alone."""
+    from mlpcore.jobs.manager import shared_manager
 
     return shared_manager()
 
 
 def manager_is_up() -> bool:
-    """Whether the manager was made already, by this visitor or another."""
-    is_up = getattr(sys.modules.get("mlpcore.jobs.manager"), "is_up", None)  # None too while another thread imports it
+    """Return whether a visitor has started the manager already."""
+    is_up = getattr(sys.modules.get("mlpcore.jobs.manager"), "is_up", None)  # None also while a thread imports it
     return is_up is not None and is_up()
 
 
 def find_run(run_id: str | None) -> Run | None:
-    """A run as it stands, None where it is not kept: an address may name any, another page may have deleted it."""
+    """Return a run as it is now; None if there is none: an address may name any id, another page may delete the run."""
     try:
         return get_manager().get(run_id) if run_id else None
     except ValueError:
@@ -59,66 +59,62 @@ def find_run(run_id: str | None) -> Run | None:
 
 
 def read_owner() -> str:
-    """Who the visitor is: the person who signed in, else their browser's token, else one for this session."""
+    """Identify the visitor: the signed-in person, else the browser's token, else a token of this session."""
     if st.user.get("is_logged_in"):
-        name = f"{st.user.get('iss')} {st.user['sub']}"  # a subject is unique at its issuer only
+        name = f"{st.user.get('iss')} {st.user['sub']}"  # a subject is unique only at its issuer
         return SIGNED_IN + hashlib.sha256(name.encode()).hexdigest()
     token = st.context.cookies.get(OWNER_COOKIE, "")
-    if token and not token.startswith(SIGNED_IN):  # a cookie is whatever a browser sends: it signs nobody in
+    if token and not token.startswith(SIGNED_IN):  # a browser may send any cookie: none of them signs anybody in
         return token
     return st.session_state.setdefault("owner", secrets.token_urlsafe(32))
 
 
 @st.cache_resource(show_spinner=False, max_entries=50)
-def preview(recipe_json: str) -> Sequence[float]:
-    """The rate of each iteration, as the run's own scheduler gives it; shared by all who look, and never written to."""
-    from mlpcore.training.schedules import preview_rates  # torch: not before it is needed
+def preview(recipe: Recipe) -> Sequence[float]:
+    """Compute the learning rate of each iteration with the run's own scheduler. Shared: never modify it."""
+    from mlpcore.training.schedules import preview_rates
 
-    return array("d", preview_rates(Recipe.model_validate_json(recipe_json)))
+    return array("d", preview_rates(recipe))
 
 
-class _Made(NamedTuple):
-    """The key of something that is made of a data set's images, by which it is made anew when they have changed."""
+class _ImagesKey(NamedTuple):
+    """Cache key of what depends on a data set's images: the fingerprint changes with them."""
 
-    of: str  # the data set, or a recipe as JSON
+    dataset: str
     fingerprint: str
 
 
-def _made_of(dataset: str, of: str = "") -> _Made:
-    return _Made(of or dataset, catalog.fingerprint(catalog.data_home(), dataset))
+def _images_key(dataset: str) -> _ImagesKey:
+    return _ImagesKey(dataset, catalog.fingerprint(catalog.data_home(), dataset))
 
 
 def count_images(dataset: str) -> int:
-    """How many training images a data set has, at least 1."""
-    return _count(_made_of(dataset))
-
-
-@st.cache_data(show_spinner=False, max_entries=50)
-def _count(key: _Made) -> int:
-    return catalog.count_training_images(catalog.data_home(), key.of)
+    """Count the training images of a data set, at least 1."""
+    return _count_images(_images_key(dataset))[0]
 
 
 def count_test_images(dataset: str) -> int:
-    """How many test images a data set has, at least 1."""
-    return _count_test(_made_of(dataset))
+    """Count the test images of a data set, at least 1."""
+    return _count_images(_images_key(dataset))[1]
 
 
 @st.cache_data(show_spinner=False, max_entries=50)
-def _count_test(key: _Made) -> int:
-    return catalog.count_test_images(catalog.data_home(), key.of)
+def _count_images(key: _ImagesKey) -> tuple[int, int]:
+    home = catalog.data_home()
+    return catalog.count_training_images(home, key.dataset), catalog.count_test_images(home, key.dataset)
 
 
 def count_training_images(recipe: Recipe) -> int:
-    """How many images a recipe trains on, at least 1."""
+    """Count the images that a recipe trains on, at least 1."""
     return recipe.train_size or max(count_images(recipe.dataset) - recipe.validation_size, 1)
 
 
 def request_images(recipe: Recipe, *, retry: bool = False) -> "Loading | None":
-    """Send for a recipe's images, so that they are there when Start is pressed; None where its device is not.
+    """Start loading a recipe's images, so that they are ready when Start is pressed; None if its device is missing.
 
-    retry: whether what failed is tried anew. Not where a timer asks: it would never end.
+    retry: load again after a failure. A timer must not ask for that, or it would try for ever.
     """
-    from mlpcore.training.device import pick_device  # torch: not before it is needed
+    from mlpcore.training.device import pick_device
 
     try:
         device = pick_device(recipe.device)
@@ -128,39 +124,58 @@ def request_images(recipe: Recipe, *, retry: bool = False) -> "Loading | None":
 
 
 def find_images(recipe: Recipe) -> "DeviceImages | None":
-    """A recipe's images where they are loaded; None while they are not, and where they cannot be."""
+    """Return a recipe's images if they are loaded; None while they are loading, and if they cannot be loaded."""
     loading = request_images(recipe)
     if loading is None or not loading.images.done() or loading.images.exception() is not None:
         return None
     return loading.images.result()
 
 
-def draw_class_sheet(recipe: Recipe, *, each: int) -> bytes:
-    """A sheet of `each` training images a class of a recipe's data set, which must be loaded, as PNG."""
-    return _draw_sheet(_made_of(recipe.dataset), recipe.device, each)
+def _wait_for_images(recipe: Recipe) -> "DeviceImages":
+    loading = request_images(recipe)
+    assert loading is not None, "the caller has seen the images loaded"
+    return loading.images.result()
+
+
+# Below, `key` is there for the cache alone, and a cache ignores parameters that begin with an underscore.
+
+
+def draw_class_images(recipe: Recipe, *, each: int) -> bytes:
+    """Draw `each` training images of every class, as PNG; the recipe's images must be loaded."""
+    return _draw_class_sheet(_images_key(recipe.dataset), each, recipe)
 
 
 @st.cache_data(show_spinner=False, max_entries=20)
-def _draw_sheet(key: _Made, device: str, each: int) -> bytes:
-    train = request_images(Recipe(dataset=key.of, device=device)).images.result().train
-    return draw_sheet(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, each=each)
+def _draw_class_sheet(key: _ImagesKey, each: int, _recipe: Recipe) -> bytes:  # noqa: ARG001
+    train = _wait_for_images(_recipe).train
+    return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, each=each)
+
+
+def draw_test_image(recipe: Recipe, index: int) -> bytes:
+    """Draw a test image, as PNG; the recipe's images must be loaded."""
+    return _draw_test_image(_images_key(recipe.dataset), index, recipe)
+
+
+@st.cache_data(show_spinner=False, max_entries=1000)  # 5 kB each
+def _draw_test_image(key: _ImagesKey, index: int, _recipe: Recipe) -> bytes:  # noqa: ARG001
+    test = _wait_for_images(_recipe).test
+    return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
 
 
 def summarise_dataset(recipe: Recipe) -> "DatasetSummary":
-    """What there is to see of a recipe's images, which must be loaded. Raises ValueError where they do not fit it."""
-    return _build_exhibit(_made_of(recipe.dataset, recipe.model_dump_json()))
+    """Summarise a recipe's images, which must be loaded. Raises ValueError if the recipe does not fit them."""
+    return _summarise_dataset(_images_key(recipe.dataset), recipe)
 
 
 @st.cache_resource(show_spinner=False, max_entries=10)
-def _build_exhibit(key: _Made) -> "DatasetSummary":
-    from mlpcore.data import summary as exhibits  # torch: not before it is needed
+def _summarise_dataset(key: _ImagesKey, recipe: Recipe) -> "DatasetSummary":  # noqa: ARG001
+    from mlpcore.data.summary import summarise_dataset
 
-    recipe = Recipe.model_validate_json(key.of)
-    return exhibits.summarise_dataset(request_images(recipe).images.result(), recipe)
+    return summarise_dataset(_wait_for_images(recipe), recipe)
 
 
 def read_snapshot(run_id: str) -> Snapshot | None:
-    """What a run's network saw last: of a run that goes on from memory, else from disk; None where nothing is kept."""
+    """Return the newest snapshot of a run, from memory while it trains, else from disk; None if there is none."""
     return get_manager().get_snapshot(run_id) or _read_snapshot(run_id, get_store().snapshots.mark(run_id))
 
 
@@ -171,54 +186,42 @@ def _read_snapshot(run_id: str, mark: int | None) -> Snapshot | None:
 
 @st.cache_data(show_spinner=False, max_entries=30)
 def draw_units(units: np.ndarray) -> bytes:
-    """The first layer of a run, uint8 (units, C, H, W), as PNG."""
+    """Draw the units of a first layer, uint8 (units, C, H, W), as PNG."""
     return draw_grid(units, columns=8, scale=3)
 
 
-def draw_test_image(recipe: Recipe, index: int) -> bytes:
-    """A test image of a recipe's data set, which must be loaded, as PNG."""
-    return _draw_test_image(_made_of(recipe.dataset), recipe.device, index)
-
-
-@st.cache_data(show_spinner=False, max_entries=1000)  # 5 kB each
-def _draw_test_image(key: _Made, device: str, index: int) -> bytes:
-    test = request_images(Recipe(dataset=key.of, device=device)).images.result().test
-    return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
-
-
 def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:
-    """Short hashes of a recipe's initial weights and of its mini-batches; None while its images are not there."""
+    """Return short hashes of a recipe's initial weights and of its mini-batches; None until its images are loaded."""
     images = find_images(recipe)
     if images is None:
         return None
     train = images.train
-    return _hash(recipe.model_dump_json(), train.data[0].numel(), len(train.classes), len(train))
+    return _hash_recipe(recipe, train.data[0].numel(), len(train.classes), len(train))
 
 
 @st.cache_data(show_spinner=False, max_entries=200)
-def _hash(recipe_json: str, in_features: int, num_classes: int, images: int) -> tuple[str, str] | None:
-    from mlpcore.training.reproducibility import hash_batches, hash_weights  # torch: not before it is needed
+def _hash_recipe(recipe: Recipe, in_features: int, num_classes: int, images: int) -> tuple[str, str] | None:
+    from mlpcore.training.reproducibility import hash_batches, hash_weights
 
-    recipe = Recipe.model_validate_json(recipe_json)
     try:
         batches = hash_batches(recipe, num_samples=recipe.train_size or images - recipe.validation_size)
-    except ValueError:  # larger batches than there are images, say: its run has failed with a sentence
+    except ValueError:  # such as batches larger than the training set: its run has failed and says so
         return None
     return hash_weights(recipe, in_features=in_features, num_classes=num_classes), batches
 
 
 def write_script(recipe: Recipe) -> tuple[str, str]:
-    """A recipe as a script and as a notebook, with comments in the visitor's language."""
-    return _write_script(recipe.model_dump_json(), read_language())
+    """Export a recipe as a script and as a notebook, with comments in the visitor's language."""
+    return _write_script(recipe, read_language())
 
 
 @st.cache_data(show_spinner=False, max_entries=50)  # 30 kB each
-def _write_script(recipe_json: str, language: str) -> tuple[str, str]:
-    recipe, translate = Recipe.model_validate_json(recipe_json), read_catalogue(language).gettext
+def _write_script(recipe: Recipe, language: str) -> tuple[str, str]:
+    translate = read_catalogue(language).gettext
     return to_script(recipe, translate=translate), to_notebook(recipe, translate=translate)
 
 
 @st.cache_resource(show_spinner=False)
 def get_downloads() -> Downloads:
-    """The downloads of this process: they go on when a page is closed, and are shared by all who ask."""
+    """Return the downloads of this process: all visitors share them, and closing a page does not stop them."""
     return Downloads(catalog.data_home)
