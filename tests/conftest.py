@@ -1,4 +1,8 @@
-"""What several test files share."""
+"""Settings and fixtures that every test shares.
+
+Hypothesis generates new inputs in each run, and prints how to repeat a failure. HYPOTHESIS_PROFILE=thorough tries every
+property with 20,000 inputs instead of 200.
+"""
 
 import os
 from collections.abc import Mapping
@@ -6,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from mlpcore.data import catalog
@@ -14,13 +19,32 @@ from mlpcore.data.download.sources import ARCHIVES, ArchiveSet
 if TYPE_CHECKING:
     from mlpcore.data.datasets import ImageSplit
 
-# their fixtures
+# modules with fixtures
 pytest_plugins = [f"tests.support.{name}" for name in ("file_server", "managers", "app_tests", "stores")]
+
+QUICK = hypothesis.settings(
+    max_examples=200,
+    deadline=None,  # the time for one input depends on what else the machine does
+    derandomize=False,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile("quick", QUICK)
+hypothesis.settings.register_profile("thorough", QUICK, max_examples=20_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lift the time limit of generated tests that try more than the usual number of inputs."""
+    if hypothesis.settings.get_current_profile_name() == "thorough":
+        for item in items:
+            if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+                item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.fixture(autouse=True)
-def nothing_installed(monkeypatch) -> Mapping[str, ArchiveSet]:
-    """Let no list of data sets depend on what a system's package has installed here; returns the sets without that."""
+def archive_sets(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, ArchiveSet]:
+    """Return the archive sets as on a machine where no system package has installed one, which tests then see."""
     archive_sets = {name: replace(archive_set, installed=()) for name, archive_set in ARCHIVES.items()}
     monkeypatch.setattr(catalog, "ARCHIVES", archive_sets)
     return archive_sets
@@ -28,11 +52,11 @@ def nothing_installed(monkeypatch) -> Mapping[str, ArchiveSet]:
 
 @pytest.fixture(scope="session")
 def real_images() -> Path:
-    """The folder that holds cifar10-jpeg/, 60,000 photographs, to be used as dataset_path."""
-    named = os.environ.get("MLPCORE_TEST_IMAGES")
-    if named and (Path(named) / "cifar10-jpeg").is_dir():
-        return Path(named)
-    reason = f"MLPCORE_TEST_IMAGES is {named!r}: name the folder that holds cifar10-jpeg/{{train,test}}/<class>/*.jpg"
+    """Return the folder that holds cifar10-jpeg/, 60,000 photographs; it serves as dataset_path."""
+    folder = os.environ.get("MLPCORE_TEST_IMAGES")
+    if folder and (Path(folder) / "cifar10-jpeg").is_dir():
+        return Path(folder)
+    reason = f"MLPCORE_TEST_IMAGES is {folder!r}: name the folder that holds cifar10-jpeg/{{train,test}}/<class>/*.jpg"
     if os.environ.get("MLPCORE_REQUIRE"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -40,7 +64,7 @@ def real_images() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_images() -> "tuple[ImageSplit, ImageSplit]":
-    """120 training and 40 test images of 3 × 4 × 4 pixels in 10 classes, each class a pattern under noise."""
+    """Return 120 training and 40 test images of 3 × 4 × 4 pixels in 10 classes, each class a pattern with noise."""
     import torch
 
     from mlpcore.data.datasets import ImageSplit

@@ -1,4 +1,4 @@
-"""Files that are damaged, endless or of another kind: refused in a sentence, and never run."""
+"""Damaged, endless and foreign files: each is refused in one sentence, and none is executed."""
 
 import ast
 import gzip
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -23,7 +23,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from tests.support.bad_values import Field, containers, texts
 from tests.support.paths import ROOT
-from tests.support.refusals import cases, check_sentences, wrong_fields
+from tests.support.refusals import check_sentences, wrong_fields
 
 FILE = json.loads(to_json([Run("a1", "one", Recipe(), RunStatus.FINISHED, 1.0)]))
 
@@ -40,13 +40,11 @@ class TestImports:
     def altered(self, **values: object) -> bytes:
         return json.dumps({**FILE, "runs": [self.RUN | values]}).encode()
 
-    @cases(800)
     @given(case=wrong_fields)
     def test_no_run_comes_in_with_a_wrong_recipe(self, case: tuple[Field, Any]) -> None:
         field, value = case
         self.check(self.altered(recipe=field.place(value)))
 
-    @cases(500)
     @given(name=st.sampled_from(sorted(set(RUN) - {"recipe", "note", "evaluations"})), value=containers() | texts())
     def test_no_run_comes_in_with_another_wrong_value(self, name: str, value: Any) -> None:
         # a short text is a name, a device or a message; what is none of them is wrong
@@ -63,7 +61,6 @@ class TestImports:
             )
             assert run.message is None or isinstance(str(run.message), str)
 
-    @cases(500)
     @given(
         template=st.text("{}[]:.,!0afx%+c ", max_size=12),
         values=st.dictionaries(st.text("0af.x[]", max_size=4), st.integers() | st.sampled_from(["x", 10**400, 1e308])),
@@ -128,7 +125,7 @@ class TestImages:
         Image.effect_noise((40, 40), 50).convert("RGB").save(file, kind)
         return file.getvalue()
 
-    @cases(600)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(
         kind=st.sampled_from(["png", "jpeg"]),
         cut=st.floats(0, 1),
@@ -165,7 +162,7 @@ class TestImages:
             (train / str(number)).mkdir()
         with pytest.raises(SentenceError, match=r"^many/train needs from 2 to 1,000 folders .*: it has 3,000\.$"):
             list_images(tmp_path / "many")
-        assert sum(1 for _path in catalog._marked(tmp_path, "many")) <= catalog.MAX_CLASSES + 3
+        assert sum(1 for _path in catalog._watched_paths(tmp_path, "many")) <= catalog.MAX_CLASSES + 3
         mark = catalog.fingerprint(tmp_path, "many")
         (train / "one more").mkdir()
         assert catalog.fingerprint(tmp_path, "many") != mark
@@ -190,7 +187,7 @@ class TestImages:
 
 
 def calls(file: Path) -> Iterator[str]:
-    """The names of what a file calls and imports, dots included."""
+    """Yield the dotted names that a file calls and imports."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func)
@@ -202,7 +199,7 @@ def calls(file: Path) -> Iterator[str]:
 
 
 def test_program_unpickles_and_evaluates_nothing() -> None:
-    """torchvision unpickles CIFAR-10's batches; their md5 is checked before, in torchvision and in archives.py."""
+    """Only torchvision unpickles, namely CIFAR-10's batches, after checking their md5."""
     forbidden = re.compile(
         r"(^|\.)(pickle|cPickle|dill|cloudpickle|joblib|marshal|shelve)(\.|$)|(^|\.)yaml\.load|^torch\.(load|jit\.load|hub)|"
         r"^(eval|exec|compile|__import__)$|^allow_pickle=True$|^weights_only=False$|^shell=True$|^os\.(system|popen)$"

@@ -1,8 +1,7 @@
-"""What a refusal must be, whatever was refused: a sentence for people that names the field."""
+"""Check the sentences of a refusal: short, printable, free of jargon, and one of them names the field."""
 
 from collections.abc import Iterable
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.support.bad_values import FIELDS, KNOBS, Field, wrong_values
@@ -11,19 +10,8 @@ LONGEST = 400  # characters of a sentence
 JARGON = ("Input should", "type=", "pydantic", "Field required", "Value error", "Extra inputs", "Traceback")
 
 
-def cases(count: int) -> settings:
-    """So many cases, the same ones every time: main is never red by chance."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
-
-
 def check_sentences(sentences: Iterable[object], field: Field | None = None) -> None:
-    """What a person reads is there, short, printable and in our own words; one of them names the field."""
+    """Check that there are sentences, all short, printable and in our own words, and that one names the field."""
     said = [str(sentence) for sentence in sentences]
     assert said
     assert all(0 < len(sentence) < LONGEST for sentence in said), said

@@ -15,7 +15,7 @@ import mlpcore.cli.main as command_line
 from mlpcore.cli.main import main
 from mlpcore.data.batches import place_images
 from mlpcore.data.datasets import load_data
-from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Adam, Constant, Recipe
+from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Adam, NoScheduler, Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.training.lockstep import train_cohort
@@ -77,7 +77,7 @@ class TestTrain:
         assert main(["train", "--recipe", str(homes / "recipe.json"), *arguments]) == 0
         (run,) = stored()
         optimizer = Adam(betas=(0.8, 0.99), eps=1e-6, lr=3e-3)
-        assert run.recipe == recipe.model_copy(update={"optimizer": optimizer, "scheduler": Constant()})
+        assert run.recipe == recipe.model_copy(update={"optimizer": optimizer, "scheduler": NoScheduler()})
         assert run.name == "quick one"
 
     def test_another_optimizer_drops_the_knobs_of_the_files(self, homes):
@@ -208,8 +208,8 @@ class TestData:
         monkeypatch.setattr(command_line, "ARCHIVES", small)
         return server
 
-    def test_data_sets_are_listed_with_images_origin_and_state(self, homes, capsys, monkeypatch, nothing_installed):
-        monkeypatch.setattr(command_line, "ARCHIVES", nothing_installed)
+    def test_data_sets_are_listed_with_images_origin_and_state(self, homes, capsys, monkeypatch, archive_sets):
+        monkeypatch.setattr(command_line, "ARCHIVES", archive_sets)
         (homes / "data" / "broken" / "train" / "red").mkdir(parents=True)
         (homes / "data" / "MNIST" / "raw").mkdir(parents=True)
         for name in fashion_files():

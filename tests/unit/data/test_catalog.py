@@ -62,9 +62,9 @@ class TestKnown:
         (tmp_path / name / "raw" / "t10k-labels-idx1-ubyte").unlink()
         assert known_datasets(tmp_path) == ["Shapes"]
 
-    def test_what_a_systems_package_installed_is_known(self, tmp_path, nothing_installed):
-        installed = replace(nothing_installed["FashionMNIST"], installed=(str(tmp_path / "package"),))
-        nothing_installed["FashionMNIST"] = installed
+    def test_what_a_systems_package_installed_is_known(self, tmp_path, archive_sets):
+        installed = replace(archive_sets["FashionMNIST"], installed=(str(tmp_path / "package"),))
+        archive_sets["FashionMNIST"] = installed
         assert known_datasets(tmp_path / "home") == ["Shapes"]
         write_fashion(tmp_path / "package", ".gz")
         assert known_datasets(tmp_path / "home") == ["FashionMNIST", "Shapes"]
