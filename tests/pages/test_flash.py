@@ -1,9 +1,9 @@
-"""How long a sentence stands: a visitor has read it when they do something, not when a timer draws the page anew."""
+"""How long a message stays: until the visitor does something; a rerun that a timer causes keeps it."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.shared.flash import NEXT
+from pages.components.shared.flash import NEXT_BY_TIMER
 from tests.support.app_tests import Open, shown
 
 
@@ -26,6 +26,6 @@ def test_what_an_address_got_wrong_is_said_until_the_visitor_does_something(
     page = open_page(path, **query)
     assert says(page, sentence)
     for _tick in range(2):
-        page.session_state[NEXT] = True  # as a part of the page does that has waited for images
+        page.session_state[NEXT_BY_TIMER] = True  # as a fragment does once images are loaded
         assert says(shown(page.run()), sentence)
     assert not says(shown(page.run()), sentence)

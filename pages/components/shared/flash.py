@@ -1,12 +1,14 @@
-"""Sentences for the visitor: what they typed or a file brought is shown as it is, never as markdown."""
+"""Messages for the visitor. What they typed or a file held is shown as plain text, never as markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import streamlit as st
 
-from mlpcore.messages import Sentence
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.runs.store import StoreError
 
-NEXT, NOW = "timer.draws", "timer.drew"  # whether a timer has the page drawn: from now on, and the drawing in hand
+NEXT_BY_TIMER, BY_TIMER = "timer.next_rerun", "timer.this_rerun"  # whether a timer causes the page's rerun
 
 
 def show_warning(sentence: str) -> None:
@@ -16,30 +18,39 @@ def show_warning(sentence: str) -> None:
 
 
 def mark_timer_rerun() -> None:
-    """Take down that the next drawing of the page is not the visitor's doing."""
-    st.session_state[NEXT] = True
+    """Note that a timer, not the visitor, causes the next rerun of the page."""
+    st.session_state[NEXT_BY_TIMER] = True
 
 
 def note_rerun_cause() -> None:
-    """Settle whether it is a timer that has the page drawn, before anything is."""
-    st.session_state[NOW] = st.session_state.pop(NEXT, False)
+    """Settle at the start of a rerun whether a timer caused it."""
+    st.session_state[BY_TIMER] = st.session_state.pop(NEXT_BY_TIMER, False)
 
 
 def is_timer_rerun() -> bool:
-    """Whether it was a timer that had the page drawn."""
-    return st.session_state.get(NOW, False)
+    """Return whether a timer caused this rerun of the page."""
+    return st.session_state.get(BY_TIMER, False)
 
 
 def flash(key: str, sentences: Sequence[Sentence]) -> None:
-    """Have sentences told the next time the page is drawn."""
+    """Keep messages for the next rerun of the page."""
     st.session_state[key] = list(sentences)
 
 
+@contextmanager
+def flash_errors(key: str) -> Iterator[None]:
+    """Keep the message of a refusal, or of a store that fails, for the next rerun of the page."""
+    try:
+        yield
+    except (SentenceError, StoreError) as error:
+        flash(key, [error.sentence])
+
+
 def get_flashed(key: str) -> list[Sentence]:
-    """The sentences to tell: once, and again where a timer has the page drawn before they can have been read."""
+    """Return the kept messages: once, and again if a timer reruns the page before anyone can have read them."""
     state = st.session_state
-    told = state.pop(key, None)
-    if told is None:
-        told = state.get(f"{key}.told", []) if is_timer_rerun() else []
-    state[f"{key}.told"] = told
-    return told
+    sentences = state.pop(key, None)
+    if sentences is None:
+        sentences = state.get(f"{key}.shown", []) if is_timer_rerun() else []
+    state[f"{key}.shown"] = sentences
+    return sentences

@@ -1,4 +1,4 @@
-"""Which language a visitor reads: their choice, else the link's, else their browser's."""
+"""The visitor's language: their choice, else the link's, else their browser's. And the query of a page's address."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,9 +14,9 @@ LANGUAGES = {"en": "English", "ko": "한국어"}
 COOKIE = "mlp_language"
 LOCALE = Path(__file__).parents[2] / "locale"
 
-_tell_browser = st.components.v2.component(
+_set_browser_language = st.components.v2.component(
     "language",
-    # Korean lines break between words; a browser would break them between any two letters
+    # Korean lines break between words; by default a browser breaks them between any two letters.
     css="""
         :lang(ko) :is(p, li, [data-testid="stText"]) {
             word-break: keep-all;
@@ -30,12 +30,12 @@ _tell_browser = st.components.v2.component(
                 document.cookie = `${data.cookie}=${data.language}; path=/; max-age=31536000; samesite=lax`;
         }
     """,
-    isolate_styles=False,  # the rule is for the whole page
+    isolate_styles=False,  # the rule applies to the whole page
 )
 
 
 def read_language() -> str:
-    """The language of the page that is being drawn; English where there is none."""
+    """Return the language of the page being drawn; English outside a page."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return "en"
     return st.session_state.get("language", "en")
@@ -43,7 +43,7 @@ def read_language() -> str:
 
 @cache
 def read_catalogue(language: str) -> NullTranslations:
-    """The translations into a language; English is what is written in the code."""
+    """Read the translations into a language; English needs none, it is the source."""
     file = LOCALE / language / "LC_MESSAGES" / "messages.po"
     if not file.is_file():
         return NullTranslations()
@@ -55,9 +55,9 @@ def read_catalogue(language: str) -> NullTranslations:
 
 
 def choose_language() -> None:
-    """Settle the language of this session, at its beginning or where an address asks for another one.
+    """Set the language of this session, at its start and whenever an address asks for another one.
 
-    What a visitor chose in a page wins over what a link carries, and both over the browser's language.
+    The visitor's own choice comes before the link's language, and both before the browser's.
     """
     state = st.session_state
     asked = st.query_params.get("lang")
@@ -70,15 +70,14 @@ def choose_language() -> None:
 
 
 def read_query() -> dict[str, str]:
-    """Read what an address says about the page: all but the language it asks for."""
+    """Return the query of the address without the language."""
     return {name: value for name, value in st.query_params.items() if name != "lang"}
 
 
 def write_query(query: Mapping[str, str]) -> None:
-    """Let an address say this about the page.
+    """Write the query of the address, and keep the language of a link in it on every page.
 
-    A language that it asks for stays in it, and the one that a link brought along comes in on every other page: with
-    the session it would be gone at the next reload.
+    Kept only in the session, the language would be lost at the next reload.
     """
     state = st.session_state
     link = state.get("language.link")
@@ -89,20 +88,20 @@ def write_query(query: Mapping[str, str]) -> None:
 
 
 def show_languages() -> None:
-    """Draw the choice of a language, and let the browser know which one it shows."""
+    """Draw the choice of a language, and tell the browser which one the page uses."""
     state = st.session_state
     st.segmented_control(
         "Language / 언어",
         list(LANGUAGES),
         default=state["language"],
         required=True,
-        format_func=LANGUAGES.get,
+        format_func=LANGUAGES.__getitem__,
         key=f"language.widget.{state['language']}",
         on_change=_take_choice,
         label_visibility="collapsed",
     )
     data = {"language": state["language"], "chosen": "language.choice" in state, "cookie": COOKIE}
-    _tell_browser(key="language.browser", data=data, height=0)
+    _set_browser_language(key="language.browser", data=data, height=0)
 
 
 def _take_choice() -> None:

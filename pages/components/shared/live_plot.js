@@ -1,10 +1,10 @@
 // Draws a Plotly figure and updates it in place. Streamlit calls the default function again, with the same
-// parentElement, whenever the data or the theme change; the cleanup it returns runs once, when the chart goes.
+// parentElement, whenever the data or the theme change; the cleanup it returns runs once, when the chart is removed.
 
-const NARROW = 480; // px: below it a figure is laid out as its layout.meta.narrow says
-const HIDDEN = 120; // px: no chart fits
+const NARROW = 480; // px; below this width layout.meta.narrow changes the layout
+const HIDDEN = 120; // px; below this width nothing is drawn
 const DARK = {
-  // Okabe and Ito's colours, lifted where they would sink into a dark page
+  // Okabe and Ito's colours, brighter where they would be hard to see on a dark page
   "#0072b2": "#56b4e9",
   "#d55e00": "#f0803c",
   "#009e73": "#2dc296",
@@ -30,12 +30,12 @@ function loadPlotly(source) {
   return library;
 }
 
-// A finger scrolls the page; it neither zooms nor needs the way back.
+// Whether the visitor uses a finger, which scrolls the page: no zoom, so no buttons.
 function byFinger() {
   return matchMedia("(pointer: coarse)").matches;
 }
 
-// Whether a colour, however CSS writes it, is a dark one; it is painted to find out, once.
+// Whether a CSS colour is dark. A canvas pixel is painted to find out, once per colour.
 function isDark(colour) {
   if (!darkness.has(colour)) {
     const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
@@ -59,7 +59,7 @@ function readTheme(element) {
   };
 }
 
-// A copy of part of a figure in which every colour of DARK is replaced; arrays of numbers are passed through.
+// Copy part of a figure with the colours of DARK replaced; arrays of numbers are not copied.
 function recolour(part) {
   if (typeof part === "string") return DARK[part.toLowerCase()] ?? part;
   if (Array.isArray(part)) return typeof part.at(-1) === "number" ? part : part.map(recolour);
@@ -67,7 +67,7 @@ function recolour(part) {
   return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, recolour(value)]));
 }
 
-// What a narrow page changes in the layout; the height too, where the figure stacks its panels.
+// The changes of the layout on a narrow page; also the height, if the figure stacks its panels there.
 function whenNarrow(figure, width) {
   return (width < NARROW && figure.layout.meta?.narrow) || {};
 }
@@ -77,7 +77,8 @@ function fit(state) {
   style.height = `${whenNarrow(state.figure, clientWidth).height ?? state.figure.layout.height}px`;
 }
 
-function dress(figure, theme, width) {
+// Apply the theme and the width to a copy of the figure.
+function applyTheme(figure, theme, width) {
   const { data, layout } = theme.dark ? recolour(figure) : structuredClone(figure);
   for (const [name, part] of Object.entries(whenNarrow(figure, width)))
     layout[name] = typeof part === "object" ? { ...layout[name], ...part } : part;
@@ -91,7 +92,7 @@ function dress(figure, theme, width) {
   layout.width = width;
   layout.dragmode = byFinger() ? false : "zoom";
   layout.font = { size: 12, ...layout.font, family: theme.font, color: theme.text };
-  layout.paper_bgcolor = theme.background; // Plotly picks what contrasts with it, such as the hover line's edge
+  layout.paper_bgcolor = theme.background; // Plotly derives contrasting colours from it, such as the hover line's edge
   layout.plot_bgcolor = "rgba(0,0,0,0)";
   layout.hoverlabel = {
     ...layout.hoverlabel,
@@ -105,15 +106,15 @@ function dress(figure, theme, width) {
 
 async function draw(state) {
   const width = Math.floor(state.box.clientWidth);
-  if (width < HIDDEN) return; // in a closed tab, expander or sidebar: the observer calls again
+  if (width < HIDDEN) return; // in a closed tab, expander or sidebar; the observer calls again
   state.width = width;
   fit(state);
-  const { data, layout } = dress(state.figure, readTheme(state.box), width);
+  const { data, layout } = applyTheme(state.figure, readTheme(state.box), width);
   if (layout.uirevision !== state.revision) state.zoom = {};
   state.revision = layout.uirevision;
-  // uirevision keeps hidden traces. It would drop a zoom as soon as the figure's own range moves, so that is kept here.
+  // uirevision keeps hidden traces, but drops a zoom when the figure's own range changes; so the zoom is kept here.
   for (const [name, range] of Object.entries(state.zoom)) if (layout[name]) layout[name].range = range;
-  state.config ??= configure(state); // the same object every time: a new one would make react draw from scratch
+  state.config ??= configure(state); // the same object each time: with a new one Plotly.react draws from scratch
   await state.plotly.react(state.plot, data, layout, state.config);
   if (!state.listening) listen(state);
 }
@@ -121,7 +122,7 @@ async function draw(state) {
 function configure(state) {
   const showAll = { name: "reset", title: state.words.reset, icon: state.plotly.Icons.home, click: () => reset(state) };
   const { save, saving, saved, unsaved } = state.words;
-  const dictionary = { // Plotly's own words, of its button toImage
+  const dictionary = { // Plotly's English texts for its button toImage
     "Download plot as a PNG": save,
     "Preparing image - this may take a few seconds": saving,
     "Image download succeeded": saved,
@@ -134,7 +135,7 @@ function configure(state) {
     displayModeBar: byFinger() || state.figure.layout.meta?.still ? false : "hover",
     doubleClick: false,
     modeBarButtons: [[showAll, "toImage"]],
-    responsive: false, // the observer does it, and knows the width at which titles go
+    responsive: false, // the observer resizes, and applies meta.narrow
   };
 }
 
@@ -148,7 +149,7 @@ function listen(state) {
   state.box.classList.add("liveplot-ready");
   state.plot.on("plotly_doubleclick", () => reset(state));
   state.plot.on("plotly_click", ({ points }) => {
-    const picked = points.at(0)?.data.meta; // a trace that stands for something names it there
+    const picked = points.at(0)?.data.meta; // what a clickable trace stands for, a run's id for example
     if (picked !== undefined) state.pick(picked);
   });
   state.plot.on("plotly_relayout", (changed) => {
@@ -182,12 +183,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   state.pick = (name) => setTriggerValue("picked", name);
   fit(state);
   state.box.setAttribute("aria-label", data.alt);
-  // One drawing after the other, each with the newest figure: react is not made to overlap itself.
+  // Draw one after another, each time the newest figure: calls of Plotly.react must not overlap.
   state.latest = state.latest
     .then(() => loadPlotly(data.source))
     .then((plotly) => {
       state.plotly = plotly;
-      return state.gone ? undefined : draw(state);
+      return state.removed ? undefined : draw(state);
     })
     .catch((error) => {
       console.error(error);
@@ -195,7 +196,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     });
 
   return () => {
-    state.gone = true;
+    state.removed = true;
     state.observer.disconnect();
     states.delete(parentElement);
     state.plotly?.purge(state.plot);

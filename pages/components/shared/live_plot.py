@@ -1,4 +1,4 @@
-"""Charts that tick: a Plotly figure that is updated in place, so that zoom, hidden traces and hover live on."""
+"""Live charts: a Plotly figure that is updated in place, so that zoom, hidden traces and hover survive."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.components.shared.words import _
 
-# Read once: importlib.metadata, asked by several threads at a time, now and then does not find what is installed.
+# Read once: asked by several threads at a time, importlib.metadata sometimes does not find an installed package.
 SOURCE = f"assets/plotly-{version('plotly')}.min.js"
 
 _mount = st.components.v2.component(
@@ -24,19 +24,23 @@ _mount = st.components.v2.component(
         .liveplot-ready > .liveplot-note { display: none; }
     """,
     js=(Path(__file__).parent / "live_plot.js").read_text(encoding="utf-8"),
-    isolate_styles=False,  # Plotly keeps its own style sheet in the document's head, out of a shadow root's reach
+    isolate_styles=False,  # Plotly's style sheet is in the document's head, which a shadow root does not see
 )
 
 
 def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, revision: str = "") -> str | None:
-    """Show a figure and keep what the visitor did to it while only its data move; return the trace just clicked.
+    """Draw a figure and keep zoom, hidden traces and hover when its data change; return the trace just clicked.
 
-    figure: plain Plotly JSON, `{"data": […], "layout": {…}}`, without NaN; a trace is known by its `meta`. height: in
-    CSS pixels, kept while loading. alt: what a screen reader says. revision: zoom and hidden traces survive until it
-    changes (the run's id, say).
+    Args:
+        figure: Plain Plotly JSON, `{"data": […], "layout": {…}}`, without NaN. A trace that can be clicked has a
+            `meta`, which is what is returned.
+        key: Streamlit's key of the chart.
+        height: In CSS pixels, reserved while the chart is loading.
+        alt: What a screen reader says.
+        revision: Zoom and hidden traces are kept until it changes; usually the id of a run.
     """
     layout = {**figure["layout"], "height": height, "uirevision": revision or key}
-    may_grow = "height" in layout.get("meta", {}).get("narrow", {})  # on a phone: the page cannot know
+    may_grow = "height" in layout.get("meta", {}).get("narrow", {})  # on a phone, which only the browser knows
     result = _mount(
         key=key,
         data={
@@ -60,4 +64,4 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
 
 
 def _note_pick() -> None:
-    """Streamlit reports a trigger only where there is somebody to report to."""
+    """Do nothing: Streamlit returns a component's trigger only if it has a callback."""

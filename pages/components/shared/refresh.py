@@ -1,8 +1,8 @@
-"""Parts of a page that a timer draws anew, and what they wait for."""
+"""Fragments of a page that a timer reruns, and the images they wait for."""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, NoReturn, TypeVarTuple
 
 import streamlit as st
 
@@ -17,50 +17,50 @@ from pages.components.shared.words import _, say
 if TYPE_CHECKING:
     from mlpcore.data.batches import DeviceImages
 
-P = ParamSpec("P")
-FIRST_POINT_SECONDS = 0.3  # between two looks, while a run has nothing to show yet
+Args = TypeVarTuple("Args")
+FIRST_EVALUATION_SECONDS = 0.3  # between reruns until a run has its first evaluation
 
 
-def show_fragment(draw: Callable[P, None], *args: P.args, every: float | None) -> None:
-    """Draw a part of a page, anew every so many seconds, never by a timer where that is None.
+def show_fragment(draw: Callable[[*Args], None], *args: *Args, every: float | None) -> None:
+    """Draw a fragment of a page, and rerun it every so many seconds unless `every` is None.
 
-    Where the store is in trouble the part says so, and its timer goes on: what a timer draws is out of the reach of
-    those who drew the page.
+    If the store fails, the fragment shows why and its timer goes on: the page's own handler does not see the errors of
+    a rerun that a timer causes.
     """
 
-    @wraps(draw)  # Streamlit knows a part by the name of its function
-    def draw_or_say(*args: P.args) -> None:
+    @wraps(draw)  # Streamlit identifies a fragment by its function's name
+    def draw_or_explain(*args: *Args) -> None:
         try:
             draw(*args)
         except StoreError as error:
             st.error(say(error.sentence))
 
-    st.fragment(draw_or_say, run_every=every)(*args)
+    st.fragment(draw_or_explain, run_every=every)(*args)
 
 
 def refresh_interval(run: Run | None) -> float:
-    """Between how many seconds a part that shows a run is drawn anew: more often until there is a first point."""
-    return FIRST_POINT_SECONDS if run is not None and not run.evaluations else 1.0
+    """Return the seconds between reruns of a fragment that shows a run: fewer until its first evaluation."""
+    return FIRST_EVALUATION_SECONDS if run is not None and not run.evaluations else 1.0
 
 
 def preload_images(recipe: Recipe | None) -> bool:
-    """Send for a recipe's images while a page is drawn; return whether they are on their way into memory.
+    """Start to load a recipe's images into memory while a page is drawn; return whether they are still loading.
 
-    What failed is tried anew, unless it was a timer that had the page drawn: an open page that nobody looks at would
-    decode a folder with a broken image for ever.
+    What failed is tried again only if the visitor caused the rerun: otherwise an open page that nobody looks at would
+    decode a folder with a broken image forever.
     """
-    return recipe is not None and _is_on_its_way(recipe, retry=not is_timer_rerun())
+    return recipe is not None and _request_and_check(recipe, retry=not is_timer_rerun())
 
 
 def is_loading(recipe: Recipe) -> bool:
-    """Whether a recipe's images are on their way into memory; what failed is left alone."""
-    return _is_on_its_way(recipe, retry=False)
+    """Return whether a recipe's images are being loaded; what failed is not tried again."""
+    return _request_and_check(recipe, retry=False)
 
 
 def show_loading(recipe: Recipe, *, no_device: str) -> "DeviceImages | None":
-    """Return a recipe's images; until they are there, and where they cannot be, say so.
+    """Return a recipe's images; while they are being loaded, or if that failed, show so and return None.
 
-    no_device: the sentence where the recipe's device is not there.
+    no_device: what to say if this machine does not have the recipe's device.
     """
     loading = request_images(recipe)
     if loading is None:
@@ -75,7 +75,7 @@ def show_loading(recipe: Recipe, *, no_device: str) -> "DeviceImages | None":
 
 
 def describe_loading(share: float) -> str:
-    """Say how far images are on their way into memory."""
+    """Say how much of the images is loaded."""
     return _("The images are being prepared: {share:.0%}.").format(share=share)
 
 
@@ -85,11 +85,11 @@ def describe_load_error(error: BaseException) -> str:
 
 
 def rerun_page() -> NoReturn:
-    """Draw the page anew for what a timer has seen: images that have arrived, a run that is over or gone."""
+    """Rerun the whole page for what a timer noticed: images are loaded, a run is over or deleted."""
     mark_timer_rerun()
     st.rerun()
 
 
-def _is_on_its_way(recipe: Recipe, *, retry: bool) -> bool:
+def _request_and_check(recipe: Recipe, *, retry: bool) -> bool:
     loading = request_images(recipe, retry=retry)
     return loading is not None and not loading.images.done()
