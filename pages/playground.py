@@ -6,7 +6,7 @@ from contextlib import suppress
 import streamlit as st
 
 from mlpcore.analysis.comparison import find_differences
-from mlpcore.charts.run import schedule_chart
+from mlpcore.charts.schedule import schedule_chart
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.lessons import GROUPS
@@ -14,8 +14,9 @@ from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.recipes.validation import find_misfit, find_problems
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
+from mlpcore.numbers import exact_number
 from pages.components.recipe_form import forms
-from pages.components.recipe_form.form_state import find_lesson, first_recipe, put_knob, put_recipe, read_recipe
+from pages.components.recipe_form.form_state import find_lesson, first_recipe, put_knob, put_recipe, read_form
 from pages.components.recipe_form.widgets import is_shown
 from pages.components.run import run_view
 from pages.components.run.insight import show_insight
@@ -24,7 +25,7 @@ from pages.components.shared.download_panel import show_downloads
 from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.recipe_summary import describe_data, describe_training
-from pages.components.shared.reproducibility import show_reproducibility
+from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import (
     count_images,
     count_training_images,
@@ -34,7 +35,7 @@ from pages.components.shared.state import (
     read_owner,
 )
 from pages.components.shared.url import adopt_run, take_link, write_link
-from pages.components.shared.words import _, as_markdown, say, show_rate
+from pages.components.shared.words import _, as_markdown, say
 
 owner = read_owner()
 datasets = known_datasets(data_home())
@@ -45,7 +46,7 @@ take_link(default=first_recipe(datasets), datasets=datasets)
 def send_to_run(knob: str) -> None:
     """Let the run that is shown go on with a knob's new value, if it is the visitor's and takes it."""
     run_id = st.session_state.get("run")
-    recipe, _refused = read_recipe()
+    recipe, _refused = read_form()
     if run_id is None or recipe is None or knob not in forms.LIVE_KNOBS or find_lesson().holds(knob):
         return
     try:
@@ -82,7 +83,7 @@ def show_preview(recipe: Recipe) -> None:
     """Draw the rate of every iteration, and offer to mend what looks wrong with it."""
     from mlpcore.training.schedules import find_drops, find_warnings  # torch: behind the first paint
 
-    rates = preview(recipe.model_dump_json())
+    rates = preview(recipe)
     figure = schedule_chart(
         rates,
         batch_size=recipe.batch_size,
@@ -95,8 +96,8 @@ def show_preview(recipe: Recipe) -> None:
     for warning in find_warnings(recipe):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f":orange[⚠] {say(warning.sentence)}")
-            if not any(find_lesson().holds(name) for name in find_differences([recipe, warning.mended])):
-                st.button(say(warning.mend), on_click=put_recipe, args=(warning.mended,), key="mend")
+            if not any(find_lesson().holds(name) for name in find_differences([recipe, warning.fixed_recipe])):
+                st.button(say(warning.fix_label), on_click=put_recipe, args=(warning.fixed_recipe,), key="mend")
 
 
 def show_knobs() -> tuple[Recipe | None, bool]:
@@ -125,7 +126,7 @@ def show_knobs() -> tuple[Recipe | None, bool]:
                     ),
                 )
         st.toggle(_("Log lr"), key="log_lr", persist_state="session", width="content")
-    recipe, problems = read_recipe()
+    recipe, problems = read_form()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
     for sentence in [*problems, misfit] if misfit else problems:
         show_warning(say(sentence))
@@ -173,13 +174,13 @@ def show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> 
         diverged = run is not None and run.status is RunStatus.DIVERGED
         if diverged and recipe is not None and not find_lesson().holds("lr"):
             lower = max(float(f"{run.recipe.optimizer.lr / 10:.6g}"), 1e-6)  # 0.007, not 0.007000000000000001
-            label = _("Set lr to {lr}").format(lr=show_rate(lower))
+            label = _("Set lr to {lr}").format(lr=exact_number(lower))
             st.button(label, on_click=put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
         if mine and run.status is RunStatus.PAUSED:
             st.button(_("Resume"), on_click=obey, args=(manager.resume, run.id), key="resume")
         elif run is not None and run.ended_early:
             told = (
-                f"{_('Trains this recipe to its end, as a new run; this one is kept.')} {show_reproducibility([run])}"
+                f"{_('Trains this recipe to its end, as a new run; this one is kept.')} {describe_reproducibility([run])}"
             )
             st.button(_("Continue"), on_click=go_on, args=(run.id,), key="continue", help=told)
         else:

@@ -138,13 +138,13 @@ def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
 
     Returns the run, and why it could not be stored, if so.
     """
-    from mlpcore.data.residency import ImageLibrary
+    from mlpcore.data.loader import DatasetLoader
     from mlpcore.jobs.manager import RunManager
     from mlpcore.runs.store import RunStore
 
     with contextlib.closing(RunStore()) as store:
         store.mark_interrupted()
-        manager = RunManager(store, ImageLibrary(data_home))
+        manager = RunManager(store, DatasetLoader(data_home))
         try:
             (run_id,) = manager.submit([recipe], owner=OWNER, names=[name])
             try:
@@ -165,7 +165,7 @@ def _follow(manager: "RunManager", run_id: str, *, quiet: bool = False) -> Run:
     percent = "{desc}: {percentage:3.0f}%|{bar}|"
     with tqdm(desc="images", total=1.0, bar_format=percent, leave=False, **look) as bar:
         while run.status is RunStatus.QUEUED:
-            share = manager.preparation(run_id)
+            share = manager.loading_progress(run_id)
             bar.update(0 if share is None else share - bar.n)
             time.sleep(LOOK_SECONDS)
             run = manager.get(run_id)

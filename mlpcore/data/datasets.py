@@ -163,7 +163,7 @@ def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tup
         train = shapes.draw_shapes("train", progress=report("train"))
         return Arrays(*train, *shapes.draw_shapes("test", progress=report("test")))
 
-    version = f"v{shapes.DRAWING}"
+    version = f"v{shapes.DRAWING_VERSION}"
     return _as_splits(
         cached_arrays(home / ".cache" / f"shapes-{version}", fingerprint=version, build=draw), shapes.CLASSES
     )

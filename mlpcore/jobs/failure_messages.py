@@ -1,50 +1,62 @@
-"""How a run ended otherwise than at its last iteration, in a sentence."""
+"""Every sentence that jobs show to people: why a run ended early, why it waits and why a request is refused."""
 
 import torch
 
-from mlpcore.messages import Sentence, SentenceError
-from mlpcore.runs.records import RunStatus
-from mlpcore.training.lockstep import Progress
+from mlpcore.messages import N_, Sentence, SentenceError
 
-SHUT_DOWN = Sentence("The server was shut down; what was measured is kept.")
-# in what torch raises as a plain RuntimeError
+SHUT_DOWN = Sentence("The server was shut down. The evaluations made until then are kept.")
+NOT_STORED = Sentence("The last evaluations of this run could not be stored. Earlier ones are kept.")
+
+NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continued.")
+ALREADY_OVER = N_("This run is already over.")
+NOT_THE_OWNER = N_("Only the person who started this run can do that.")
+IN_ANOTHER_PROGRAM = N_("This run belongs to another program that shares this database. Only that program can do this.")
+TOO_MANY_RUNS = N_("{limit} runs are already waiting or training. Try again when some are over.")
+TOO_MANY_RUNS_OF_OWNER = N_("You already have {limit} runs waiting or training. Try again when some are over.")
+TOO_MANY_STARTED = N_(
+    "Waiting: {limit} trainings on this server are in memory, paused ones included. This run starts when one ends."
+)
+TOO_MANY_STARTED_OF_OWNER = N_(
+    "Waiting: {limit} of your trainings are in memory, paused ones included. This run starts when one ends."
+)
+
+# in messages that torch raises as plain RuntimeErrors
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 DEVICE_WORDS = ("CUDA error", "HIP error", "cuDNN error", "CUBLAS_STATUS")
 
 
-def explain_end(progress: Progress, position: int) -> Sentence | None:
-    """Say why a run is over; None where it came to its last iteration."""
-    if progress.over[position] is not RunStatus.DIVERGED:
-        return None
+def explain_divergence(step: int) -> Sentence:
+    """Say that a run diverged, and what to try."""
     template = (
-        "The loss left the range of numbers at step {step:,}: the learning rate is probably too high. "
-        "Try a tenth of it."
+        "The loss became infinite or NaN at step {step:,}: the learning rate is probably too high. Try a tenth of it."
     )
-    return Sentence(template, {"step": progress.step})
+    return Sentence(template, {"step": step})
 
 
 def explain_absence(seconds: float) -> Sentence:
-    """Say that a run was stopped because nobody was there any more."""
-    template = "It was to stop when the person who started it had been away for {minutes:g} minutes, and so it did."
+    """Say that a run was stopped because its owner left."""
+    template = (
+        "Stopped because no page of this app had been open for {minutes:g} minutes, as was asked when it started."
+    )
     return Sentence(template, {"minutes": seconds / 60})
 
 
 def explain_failure(error: BaseException) -> Sentence:
-    """Say why a run failed, without a word that was not written for people."""
+    """Say why a run failed, without the text of an error that was not written for people."""
     if isinstance(error, SentenceError):
         return error.sentence
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _says(error, MEMORY_WORDS):
-        return Sentence("The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time.")
-    if isinstance(error, torch.AcceleratorError) or _says(error, DEVICE_WORDS):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _mentions(error, MEMORY_WORDS):
+        return Sentence("The device ran out of memory. Try a smaller batch, a smaller network or fewer runs at a time.")
+    if isinstance(error, torch.AcceleratorError) or _mentions(error, DEVICE_WORDS):
         return Sentence(
-            "The device failed while this run trained: start it again, on the CPU if it fails again; "
-            "some devices work again only after the server has been restarted."
+            "The device failed during training. Start the run again, and on the CPU if it fails again. "
+            "Some devices only work again after the server has been restarted."
         )
     if isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
         return Sentence("The images could not be read: {reason}.", {"reason": reason})
-    return Sentence("Something went wrong in the program while this run trained; the details are kept with the run.")
+    return Sentence("The program failed during training. The server keeps the details with the run.")
 
 
-def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+def _mentions(error: BaseException, words: tuple[str, ...]) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

@@ -1,4 +1,4 @@
-"""Whose turn it is: computing time is shared by person, not by run, and nobody waits for ever."""
+"""Fair sharing of computing time: by person rather than by job, so that nobody waits for ever."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -6,45 +6,45 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Owned(Hashable, Protocol):
-    """What belongs to somebody."""
+    """Anything with an owner."""
 
     @property
     def owner(self) -> str:
-        """Whose it is."""
+        """The person it belongs to."""
 
 
 Key = TypeVar("Key", bound=Hashable)
-Work = TypeVar("Work", bound=Owned)
+Item = TypeVar("Item", bound=Owned)
 
 
-def choose_active(waiting: Sequence[Work], limit: int) -> list[Work]:
-    """Choose what is worked on at a time, of all that waits, oldest first.
+def choose_active(waiting: Sequence[Item], limit: int) -> list[Item]:
+    """Choose the jobs that train at a time; `waiting` is sorted from oldest to newest.
 
-    Everybody's oldest, whatever the limit; up to the limit then everybody's second oldest, and so on.
+    Everybody's oldest job is chosen, whatever the limit, then everybody's second oldest and so on up to the limit.
     """
-    places: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     ranked = []
-    for work in waiting:
-        ranked.append((places[work.owner], work))
-        places[work.owner] += 1
-    ranked.sort(key=lambda entry: entry[0])  # stable: of one round the oldest stay first
-    return [work for _, work in ranked[: max(limit, len(places))]]
+    for item in waiting:
+        ranked.append((counts[item.owner], item))
+        counts[item.owner] += 1
+    ranked.sort(key=lambda entry: entry[0])  # stable: older ones first where ranks are equal
+    return [item for _, item in ranked[: max(limit, len(counts))]]
 
 
-class Shares(Generic[Key]):
-    """Seconds, shared evenly by those who want them at the moment: who has used the least goes next.
+class TimeShares(Generic[Key]):
+    """Shares seconds evenly among those who want them at a time: whoever has used the least is next.
 
-    Only what was used side by side counts. Who comes, or comes back, begins where the others are: nobody saves up
-    turns by staying away, and nobody pays for the hours in which the machine was theirs alone.
+    Only seconds used side by side count. Newcomers, and those who come back, start level with the others: nobody
+    saves up time by staying away, and nobody pays for the hours in which they had the machine to themselves.
     """
 
     def __init__(self) -> None:
         self._used: dict[Key, float] = {}
-        self._least = 0.0  # that whoever went last had used before their turn
+        self._least = 0.0  # used by the last one picked, when it was picked
 
-    def pick(self, wanting: Sequence[Key]) -> Key:
-        """Pick who goes next, the first of equals. Raises ValueError where nobody wants to."""
-        used = {key: max(self._used.get(key, 0.0), self._least) for key in wanting}
+    def pick(self, candidates: Sequence[Key]) -> Key:
+        """Pick who is next, the first of equals. Raises ValueError without candidates."""
+        used = {key: max(self._used.get(key, 0.0), self._least) for key in candidates}
         picked = min(used, key=used.__getitem__)
         self._least = used[picked]
         away = {key: seconds for key, seconds in self._used.items() if seconds > self._least and key not in used}
@@ -52,25 +52,25 @@ class Shares(Generic[Key]):
         return picked
 
     def charge(self, key: Key, seconds: float) -> None:
-        """Count what a turn took."""
+        """Record the seconds that the one picked has used."""
         self._used[key] = self._used.get(key, self._least) + seconds
 
 
-class FairShare(Generic[Work]):
-    """Whose turn it is: the person's who has used the least, and of what is theirs that which has used the least."""
+class FairShare(Generic[Item]):
+    """Picks the person who has used the least computing time, and of their jobs the one that has used the least."""
 
     def __init__(self) -> None:
-        self._people: Shares[str] = Shares()
-        self._own: dict[str, Shares[Work]] = {}
+        self._people: TimeShares[str] = TimeShares()
+        self._items: dict[str, TimeShares[Item]] = {}  # by owner
 
-    def pick(self, ready: Sequence[Work]) -> Work:
-        """Pick what is worked on next. Raises ValueError where nothing is ready."""
-        owners = list(dict.fromkeys(work.owner for work in ready))
-        self._own = {owner: self._own.get(owner) or Shares() for owner in owners}
+    def pick(self, ready: Sequence[Item]) -> Item:
+        """Pick the job that trains next. Raises ValueError if nothing is ready."""
+        owners = list(dict.fromkeys(item.owner for item in ready))
+        self._items = {owner: self._items.get(owner) or TimeShares() for owner in owners}
         owner = self._people.pick(owners)
-        return self._own[owner].pick([work for work in ready if work.owner == owner])
+        return self._items[owner].pick([item for item in ready if item.owner == owner])
 
-    def charge(self, work: Work, seconds: float) -> None:
-        """Count what a turn took."""
-        self._people.charge(work.owner, seconds)
-        self._own[work.owner].charge(work, seconds)
+    def charge(self, item: Item, seconds: float) -> None:
+        """Record the seconds that the job picked has used."""
+        self._people.charge(item.owner, seconds)
+        self._items[item.owner].charge(item, seconds)

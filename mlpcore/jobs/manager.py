@@ -1,4 +1,4 @@
-"""RunManager: what people ask for and what pages read; training and storing go on in threads behind it."""
+"""RunManager: takes requests and answers pages; training and storing happen in threads behind it."""
 
 import secrets
 import threading
@@ -7,124 +7,140 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mlpcore.data.catalog import data_home
-from mlpcore.data.residency import ImageLibrary
-from mlpcore.jobs.failure_messages import SHUT_DOWN
-from mlpcore.jobs.queue import ActiveRun, Job, JobQueue, find_obstacle
-from mlpcore.jobs.worker import Train, Worker, train_on
+from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs import failure_messages
+from mlpcore.jobs.queue import ActiveRun, Job, JobQueue, find_waiting_reason
+from mlpcore.jobs.worker import Train, Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, with_change
 from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
 from mlpcore.training.device import pick_device
-from mlpcore.training.lockstep import cohort_key
+from mlpcore.training.lockstep import cohort_key, train_cohort
 from mlpcore.training.reproducibility import find_versions
 
-MAX_ACTIVE = 4  # cohorts that train at a time, and everybody's oldest in any case; what comes later is queued
-MAX_QUEUED = 200  # runs that may wait or go on, in all
-MAX_OWNED = 100  # of one person: the largest comparison has 80
+MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later ones are queued
+MAX_RUNS = 200  # runs that may wait or train, in all
+MAX_RUNS_PER_OWNER = 100  # the largest comparison has 80
 SHUTDOWN_SECONDS = 2.5
 LAST_WRITES_SECONDS = 2.0  # of these
 
 
 class RunManager:
-    """Trains recipes in one daemon thread, going round the active cohorts slice by slice, and stores them in another.
+    """Trains recipes in one daemon thread, a time slice of each job after another, and stores them in another thread.
 
-    Computing time is shared evenly by the people who want it. Its methods may be called from any thread, return at
-    once and raise SentenceError where they cannot do what was asked. What they return are frozen records. A failure is
-    data: it ends the run as failed, with a sentence and a stored traceback, and the threads go on.
+    Computing time is shared evenly by the people who want it. All methods may be called from any thread, return at
+    once, raise SentenceError if they cannot do what was asked, and return frozen records. If training fails, the run
+    ends as failed, with a sentence and a stored traceback, and the threads go on.
     """
 
     def __init__(
         self,
         store: RunStore,
-        library: ImageLibrary,
+        library: DatasetLoader,
         *,
         max_active: int = MAX_ACTIVE,
         clock: Callable[[], float] = time.monotonic,
-        train: Train = train_on,
+        train: Train = train_cohort,
     ) -> None:
-        """Start the threads; the parameters are those of Worker."""
+        """Start the threads.
+
+        Args:
+            store: Where runs are stored.
+            library: Where images come from.
+            max_active: Jobs that train at a time; everybody's oldest trains in any case.
+            clock: Seconds, for time shares and absences.
+            train: Makes the generator that trains a cohort.
+        """
         self.store = store
         self.library = library
         self._clock = clock
-        self._roster = JobQueue()
-        self._submitting = threading.Lock()
-        self._writer = Writer(store, self._roster)
-        self._thread = Worker(self._roster, library, max_active=max_active, clock=clock, train=train)
+        self._queue = JobQueue()
+        self._submit_lock = threading.Lock()
+        self._writer = Writer(store, self._queue)
+        self._worker = Worker(self._queue, library, max_active=max_active, clock=clock, train=train)
 
-    # what people ask for
+    # requests
 
     def submit(
         self, recipes: Sequence[Recipe], *, owner: str, names: Sequence[str], stop_when_disconnected: bool = False
     ) -> list[str]:
-        """Queue runs, those that can train together as one cohort; return their ids. All are stored, or none is.
+        """Queue runs; those that can train in lockstep become one job. Either all are stored or none.
 
-        stop_when_disconnected: stop them when `note_seen` has not been told of their owner for GRACE_SECONDS.
+        Args:
+            recipes: What to train.
+            owner: The token of the person who may stop and change the runs.
+            names: A name for each run.
+            stop_when_disconnected: Whether to stop them when `note_seen` has not named their owner for GRACE_SECONDS.
+
+        Returns:
+            The ids of the runs.
+
+        Raises:
+            SentenceError: Too many runs, or a device this machine does not have.
+            StoreError: The runs cannot be stored.
         """
         runs = [_build_run(recipe, name, owner) for recipe, name in zip(recipes, names, strict=True)]
         return self._submit(runs, owner, stop_when_disconnected=stop_when_disconnected)
 
     def continue_runs(self, run_ids: Sequence[str], *, owner: str) -> list[str]:
-        """Train runs that ended early to their end; return the ids of the runs that do, in the same order.
+        """Train runs that ended early to their end; return the ids of the new runs, in the same order.
 
-        What is over never changes, and a run is a function of its recipe: so each is trained anew from its first
-        iteration, as a run of `owner`, and comes to the very points it had before those that are missing. One that
-        `owner` is having continued already is not begun twice.
+        A run that is over never changes, and a run is a function of its recipe. So each is trained again from its
+        first iteration, as a run of `owner`, and repeats the evaluations it had. If `owner` is already continuing a
+        run, the id of that continuation is returned.
         """
         ended = [self.get(run_id) for run_id in run_ids]
         if not all(run.ended_early for run in ended):
-            raise SentenceError("Only a run that was stopped or interrupted can be continued.")
-        with self._roster.lock:
-            going_on = [member.run for member in self._roster.active() if member.run.owner == owner]
-        continuing = {run.continues: run.id for run in going_on if run.continues}
-        runs = {
+            raise SentenceError(failure_messages.NOT_CONTINUABLE)
+        active = [active.run for active in self._queue.active_runs() if active.run.owner == owner]
+        continuations = {run.continues: run.id for run in active if run.continues}
+        new = {
             run.id: _build_run(run.recipe, run.name, owner, continues=run.id)
             for run in ended
-            if run.id not in continuing
+            if run.id not in continuations
         }
-        submitted = self._submit(list(runs.values()), owner)
-        continuing |= dict(zip(runs, submitted, strict=True))
-        return [continuing[run_id] for run_id in run_ids]
+        continuations |= zip(new, self._submit(list(new.values()), owner), strict=True)
+        return [continuations[run_id] for run_id in run_ids]
 
     def stop(self, run_id: str, *, owner: str) -> None:
-        """End a run; it keeps what was measured."""
-        with self._find(run_id, owner) as member:
-            member.stop_requested = True
-            self._roster.lock.notify_all()
+        """Stop a run; it keeps its evaluations."""
+        with self._find(run_id, owner) as active:
+            active.stop_requested = True
+            self._queue.lock.notify_all()
 
     def pause(self, run_id: str, *, owner: str) -> None:
-        """Let a run, and with it the runs of its cohort, wait where it is."""
-        with self._find(run_id, owner) as member:
-            group = member.group
-            group.paused = True
-            group.ticks.clear()
-            group.show(RunStatus.PAUSED)
+        """Pause a run, and with it the other runs of its job."""
+        with self._find(run_id, owner) as active:
+            active.job.paused = True
+            active.job.step_times.clear()
+            active.job.set_status(RunStatus.PAUSED)
 
     def resume(self, run_id: str, *, owner: str) -> None:
-        """Let a paused run go on."""
-        with self._find(run_id, owner) as member:
-            group = member.group
-            group.paused = False
-            group.show(RunStatus.QUEUED if group.training is None else RunStatus.RUNNING)
-            self._roster.lock.notify_all()
+        """Resume a paused run, and with it the other runs of its job."""
+        with self._find(run_id, owner) as active:
+            active.job.paused = False
+            active.job.set_status(RunStatus.QUEUED if active.job.training is None else RunStatus.RUNNING)
+            self._queue.lock.notify_all()
 
-    def change(self, run_id: str, *, owner: str, **knobs: float) -> None:
-        """Set lr, momentum or weight_decay of a run from its next step on. Raises ValueError out of range."""
-        with self._find(run_id, owner) as member:
-            requested = member.requested | knobs
-            with_change(member.run.recipe, member.group.step, requested)
-            member.requested = requested
-            self._roster.lock.notify_all()
+    def change(self, run_id: str, *, owner: str, **hyperparameters: float) -> None:
+        """Change lr, momentum or weight_decay of a run from its next step on. Raises ValueError out of range."""
+        with self._find(run_id, owner) as active:
+            requested = active.requested_change | hyperparameters
+            with_change(active.run.recipe, active.job.step, requested)
+            active.requested_change = requested
+            self._queue.lock.notify_all()
 
     def note_seen(self, owner: str) -> bool:
-        """Take down that somebody is here; return whether a run of theirs would stop if they were not."""
-        with self._roster.lock:
-            own = [member for member in self._roster.active() if member.stop_when_disconnected and member.run.owner == owner]
-            for member in own:
-                member.seen_at = self._clock()
-            return bool(own)
+        """Note that a person has a page open; return whether a run of theirs would stop without one."""
+        with self._queue.lock:
+            jobs = [job for job in self._queue.jobs() if job.stop_when_disconnected and job.owner == owner]
+            for job in jobs:
+                job.seen_at = self._clock()
+            return bool(jobs)
 
     # what pages read
 
@@ -134,98 +150,95 @@ class RunManager:
         return self._writer.trouble
 
     def get(self, run_id: str) -> Run:
-        """Return a run as it stands. Raises ValueError if there is none."""
-        with self._roster.lock:
-            if run_id in self._roster.members:
-                return self._roster.members[run_id].run
+        """Return the newest record of a run. Raises ValueError if it is unknown."""
+        with self._queue.lock:
+            if run_id in self._queue.runs:
+                return self._queue.runs[run_id].run
         return self.store.get(run_id)
 
     def get_snapshot(self, run_id: str) -> Snapshot | None:
-        """Return what the network of a run that goes on here saw last; None where that is not in memory."""
-        with self._roster.lock:
-            member = self._roster.members.get(run_id)
-            return member and member.snapshot
+        """Return the newest snapshot of a run that trains here; None if there is none in memory."""
+        with self._queue.lock:
+            active = self._queue.runs.get(run_id)
+            return active.snapshot if active else None
 
     def list_active(self) -> list[Run]:
         """List the runs that are not over, oldest first."""
-        with self._roster.lock:
-            return [member.run for member in self._roster.active()]
+        return [active.run for active in self._queue.active_runs()]
 
-    def pace(self, run: Run) -> float:
-        """Iterations a second, as the clock on the wall has it: lately where the run goes on, else of the whole run."""
-        with self._roster.lock:
-            member = self._roster.members.get(run.id)
-            if member is not None and len(member.group.ticks) > 1:
-                ticks = member.group.ticks
-                (began, first), (ended, last) = ticks[0], ticks[-1]
-                return (last - first) / max(ended - began, 1e-9)
+    def iterations_per_second(self, run: Run) -> float:
+        """Return the speed of a run: over the last seconds while it trains, otherwise over all of its training."""
+        with self._queue.lock:
+            active = self._queue.runs.get(run.id)
+            if active is not None and len(active.job.step_times) > 1:
+                (start, first), (end, last) = active.job.step_times[0], active.job.step_times[-1]
+                return (last - first) / max(end - start, 1e-9)
         return run.step / run.seconds if run.seconds else 0.0
 
-    def preparation(self, run_id: str) -> float | None:
-        """The share of a queued run's images that is loaded; None where they are not being loaded."""
-        with self._roster.lock:
-            member = self._roster.members.get(run_id)
-            return member.group.loading.progress if member and member.group.is_loading else None
+    def loading_progress(self, run_id: str) -> float | None:
+        """Return the share of a queued run's images that is loaded; None if they are not being loaded."""
+        with self._queue.lock:
+            active = self._queue.runs.get(run_id)
+            loading = active.job.loading if active and active.job.is_loading else None
+            return loading.progress if loading else None
 
-    def obstacle(self, run_id: str) -> Sentence | None:
-        """Say what keeps a queued run from beginning, where that is more than its turn."""
-        with self._roster.lock:
-            member = self._roster.members.get(run_id)
-            return find_obstacle(member.group, self._roster.count_begun()) if member else None
+    def waiting_reason(self, run_id: str) -> Sentence | None:
+        """Say why a queued run may not start, apart from its place in the queue."""
+        with self._queue.lock:
+            active = self._queue.runs.get(run_id)
+            return find_waiting_reason(active.job, self._queue.count_started()) if active else None
 
     def shutdown(self) -> None:
-        """Mark what is going on as interrupted, store it and end the threads, in SHUTDOWN_SECONDS at most.
+        """Mark the active runs as interrupted, store them and end the threads, in SHUTDOWN_SECONDS at most.
 
-        What cannot be stored in that time is marked by `RunStore.mark_interrupted` at the next start.
+        Whatever cannot be stored in that time is marked by `RunStore.mark_interrupted` at the next start.
         """
         deadline = time.monotonic() + SHUTDOWN_SECONDS
-        with self._roster.lock:
-            self._roster.is_closing = True
-            for member in self._roster.active():  # here, and not in the thread: that may be in a slice for seconds
-                member.end(RunStatus.INTERRUPTED, SHUT_DOWN)
-            self._roster.lock.notify_all()
+        with self._queue.lock:
+            self._queue.is_closing = True
+            for active in self._queue.active_runs():  # not in the worker, which may be busy with a slice for seconds
+                active.end(RunStatus.INTERRUPTED, failure_messages.SHUT_DOWN)
+            self._queue.lock.notify_all()
         self._writer.close(LAST_WRITES_SECONDS)
-        self._thread.join(max(deadline - time.monotonic(), 0.0))
+        self._worker.join(max(deadline - time.monotonic(), 0.0))
 
     def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_disconnected: bool = False) -> list[str]:
+        cohorts: dict[tuple[object, ...], list[Run]] = {}
         for run in runs:
             pick_device(run.recipe.device)
-        groups: dict[tuple, Job] = {}
-        submitted = [groups.setdefault(cohort_key(run.recipe), Job()).add(run) for run in runs]
-        with self._submitting:  # one at a time, so that two cannot pass a bound together
+            cohorts.setdefault(cohort_key(run.recipe), []).append(run)
+        with self._submit_lock:  # one at a time, so that two cannot exceed a limit together
             self._refuse_too_many(len(runs), owner)
             self.store.create_many(runs)
-            with self._roster.lock:
-                for member in submitted:
-                    member.stop_when_disconnected, member.seen_at = stop_when_disconnected, self._clock()
-                    self._roster.members[member.run.id] = member
-                self._roster.lock.notify_all()
+            seen_at = self._clock()
+            self._queue.add(
+                [Job(runs, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at) for runs in cohorts.values()]
+            )
         return [run.id for run in runs]
 
     def _refuse_too_many(self, count: int, owner: str) -> None:
         active = self.list_active()
-        if len(active) + count > MAX_QUEUED:
-            raise SentenceError("{limit} runs are waiting already: try again when some are over.", limit=MAX_QUEUED)
-        if sum(run.owner == owner for run in active) + count > MAX_OWNED:
-            template = "{limit} runs at a time are the most for one person: try again when some of yours are over."
-            raise SentenceError(template, limit=MAX_OWNED)
+        if len(active) + count > MAX_RUNS:
+            raise SentenceError(failure_messages.TOO_MANY_RUNS, limit=MAX_RUNS)
+        if sum(run.owner == owner for run in active) + count > MAX_RUNS_PER_OWNER:
+            raise SentenceError(failure_messages.TOO_MANY_RUNS_OF_OWNER, limit=MAX_RUNS_PER_OWNER)
 
     @contextmanager
     def _find(self, run_id: str, owner: str) -> Iterator[ActiveRun]:
-        """Hold the roster's lock over a run that goes on and is `owner`'s. Raises SentenceError where it is not."""
-        with self._roster.lock:
-            member = self._roster.members.get(run_id)
-            if member is not None:
-                if member.run.status.is_over:
-                    raise SentenceError("This run is over already.")
-                if not secrets.compare_digest(member.run.owner.encode(), owner.encode()):
-                    raise SentenceError("Only the person who started this run can do that.")
-                yield member
+        """Find an active run of `owner` and hold the queue's lock. Raises SentenceError if there is none."""
+        with self._queue.lock:
+            active = self._queue.runs.get(run_id)
+            if active is not None:
+                if active.run.status.is_over:
+                    raise SentenceError(failure_messages.ALREADY_OVER)
+                if not secrets.compare_digest(active.run.owner.encode(), owner.encode()):
+                    raise SentenceError(failure_messages.NOT_THE_OWNER)
+                yield active
                 return
-        status = self.store.read_status(run_id)  # without the lock, for which training and every page would wait
-        if status is not None and not status.is_over:
-            raise SentenceError("This run goes on in another program that shares these runs: only that one can do it.")
-        raise SentenceError("This run is over already.")
+        status = self.store.read_status(run_id)  # without the lock, which training and every page would wait for
+        raise SentenceError(
+            failure_messages.ALREADY_OVER if status is None or status.is_over else failure_messages.IN_ANOTHER_PROGRAM
+        )
 
 
 def _build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") -> Run:
@@ -246,26 +259,24 @@ _shared_lock = threading.Lock()
 
 
 def shared_manager() -> RunManager:
-    """The manager of this process, made at the first call: one for all pages, however often they are reloaded."""
+    """Return the manager of this process, created at the first call: one for all pages, whatever is reloaded."""
     global _shared
     with _shared_lock:
         if _shared is None:
-            store = RunStore()
-            store.mark_interrupted()
-            _shared = RunManager(store, ImageLibrary(data_home))
+            _shared = RunManager(shared_store(), DatasetLoader(data_home))
         return _shared
 
 
 def is_up() -> bool:
-    """Whether the shared manager was made already."""
+    """Return whether the shared manager has been created."""
     return _shared is not None
 
 
 def shutdown() -> None:
-    """Shut the shared manager down, if there is one; who asks again gets a new one."""
+    """Shut down the shared manager, if there is one; `shared_manager` then creates a new one."""
     global _shared
     with _shared_lock:
         manager, _shared = _shared, None
     if manager is not None:
         manager.shutdown()
-        manager.store.close()
+    close_shared_store()

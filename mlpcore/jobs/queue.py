@@ -1,131 +1,130 @@
-"""Runs on their way: who trains with whom, and how far they are."""
+"""The jobs of this process: cohorts of runs that wait or train, their progress and the requests made of them."""
 
 import threading
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from mlpcore.data.residency import Loading
+from mlpcore.data.loader import DatasetFuture
+from mlpcore.jobs.failure_messages import TOO_MANY_STARTED, TOO_MANY_STARTED_OF_OWNER
 from mlpcore.messages import Sentence
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.snapshots import Snapshot
-from mlpcore.training.lockstep import Edit, Leave, Offers
+from mlpcore.training.lockstep import Command, ProgressGenerator
 
-MAX_BEGUN = 64  # groups whose weights, gradients and moments are in memory at a time, paused ones included
-MAX_BEGUN_OWNED = 8  # of one person
+MAX_STARTED = 64  # jobs with weights, gradients and optimizer state in memory at a time, paused ones included
+MAX_STARTED_PER_OWNER = 8
 
 
-@dataclass(eq=False)
 class Job:
-    """Runs that were submitted together and train in one cohort."""
+    """Runs that were submitted together and train in one lockstep cohort."""
 
-    members: list["ActiveRun"] = field(default_factory=list)
-    loading: Loading | None = None
-    training: Offers[None] | None = None
-    paused: bool = False
-    step: int = 0
-    outbox: list[Edit | Leave] = field(default_factory=list)  # what the training is told at its next slice
-    ticks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=200))  # when, step
-
-    @property
-    def owner(self) -> str:
-        """Who submitted them."""
-        return self.members[0].run.owner
+    def __init__(self, runs: Sequence[Run], *, stop_when_disconnected: bool = False, seen_at: float = 0.0) -> None:
+        self.owner = runs[0].owner
+        self.runs = [ActiveRun(run, self, position) for position, run in enumerate(runs)]
+        self.stop_when_disconnected = stop_when_disconnected
+        self.seen_at = seen_at  # when its owner last had a page open
+        self.loading: DatasetFuture | None = None
+        self.training: ProgressGenerator[None] | None = None
+        self.paused = False
+        self.step = 0
+        self.commands: list[Command] = []  # to be sent with the next time slice
+        self.step_times: deque[tuple[float, int]] = deque(maxlen=200)  # time, step
 
     @property
     def is_over(self) -> bool:
-        """Whether all its runs are."""
-        return all(member.run.status.is_over for member in self.members)
+        """Whether all its runs are over."""
+        return all(active.run.status.is_over for active in self.runs)
 
     @property
     def is_loading(self) -> bool:
-        """Whether its images are on their way into memory."""
+        """Whether its images are being loaded into memory."""
         return self.loading is not None and not self.loading.images.done()
 
-    def add(self, run: Run) -> "ActiveRun":
-        """Let a run train with the others."""
-        self.members.append(ActiveRun(run, self, position=len(self.members)))
-        return self.members[-1]
-
-    def show(self, status: RunStatus) -> None:
-        """Give every run that is not over this status, where it has another."""
-        for member in self.members:
-            if not member.run.status.is_over and member.run.status is not status:
-                member.update(status=status)
+    def set_status(self, status: RunStatus) -> None:
+        """Set the status of every run that is not over."""
+        for active in self.runs:
+            if not active.run.status.is_over and active.run.status is not status:
+                active.update_run(status=status)
 
 
 @dataclass(eq=False)
 class ActiveRun:
-    """A run on its way. `run` is replaced, never changed, so that a page may hold on to it."""
+    """A run that waits or trains. `run` is replaced, never changed, so that a page may hold on to it."""
 
     run: Run
-    group: Job
+    job: Job
     position: int  # in its cohort
     unstored: list[Evaluation] = field(default_factory=list)
     is_stored: bool = True
-    snapshot: Snapshot | None = None  # the newest, replaced as a whole too
+    snapshot: Snapshot | None = None  # the newest; replaced, never changed
     stored_snapshot: Snapshot | None = None
     snapshot_stored_at: float = 0.0
     stop_requested: bool = False
-    requested: dict[str, float] = field(default_factory=dict)  # knobs to change, not yet taken up
-    stop_when_disconnected: bool = False
-    seen_at: float = 0.0  # when its owner was here last
+    requested_change: dict[str, float] = field(default_factory=dict)  # hyperparameters
 
-    def update(self, **values: object) -> None:
-        """Replace the run by one with other values, to be stored."""
+    def update_run(self, **values: Any) -> None:
+        """Replace the run's record by one with other values, to be stored."""
         self.run = replace(self.run, **values)
         self.is_stored = False
 
-    def add(self, evaluation: Evaluation, snapshot: Snapshot) -> None:
-        """Add what was measured, and what the network saw."""
+    def add_evaluation(self, evaluation: Evaluation, snapshot: Snapshot) -> None:
+        """Add an evaluation with its snapshot."""
         self.unstored.append(evaluation)
-        self.update(evaluations=(*self.run.evaluations, evaluation))
+        self.update_run(evaluations=(*self.run.evaluations, evaluation))
         self.snapshot = snapshot.after(self.snapshot)
 
     def end(self, status: RunStatus, message: Sentence | None = None) -> None:
-        """Let the run be over, unless it is."""
+        """End the run, unless it is over already."""
         if not self.run.status.is_over:
-            self.update(status=status, message=message)
+            self.update_run(status=status, message=message)
 
 
-def find_obstacle(group: Job, begun: Counter[str]) -> Sentence | None:
-    """Say why a group may not begin though it had its turn; None where it may, or has begun.
+def find_waiting_reason(job: Job, started: Counter[str]) -> Sentence | None:
+    """Say why a job may not start, apart from its place in the queue; None if it may, or has started.
 
-    begun: as `JobQueue.count_begun` counts them.
+    started: as `JobQueue.count_started` counts them.
     """
-    if group.training is not None:
+    if job.training is not None:
         return None
-    if begun[group.owner] >= MAX_BEGUN_OWNED:
-        template = "Waiting: {limit} of this person's have begun, paused ones included. It begins when one is over."
-        return Sentence(template, {"limit": MAX_BEGUN_OWNED})
-    if begun.total() >= MAX_BEGUN:
-        template = "Waiting: {limit} have begun on this server, paused ones included. It begins when one is over."
-        return Sentence(template, {"limit": MAX_BEGUN})
+    if started[job.owner] >= MAX_STARTED_PER_OWNER:
+        return Sentence(TOO_MANY_STARTED_OF_OWNER, {"limit": MAX_STARTED_PER_OWNER})
+    if started.total() >= MAX_STARTED:
+        return Sentence(TOO_MANY_STARTED, {"limit": MAX_STARTED})
     return None
 
 
 class JobQueue:
-    """All runs on their way, oldest first, for the threads that ask, train and store.
+    """All jobs that wait or train, oldest first, shared by the threads that submit, train and store.
 
-    Who changes one holds `lock`, and notifies it where another thread has something to do then.
+    Whoever changes one holds `lock`, and notifies it if another thread then has something to do.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Condition(threading.RLock())
-        self.members: dict[str, ActiveRun] = {}  # by id: all that are not over, or over and not stored yet
+        self.runs: dict[str, ActiveRun] = {}  # by id: those not over, and those over but not stored yet
         self.is_closing = False
 
-    def active(self) -> list[ActiveRun]:
-        """List those that are not over."""
+    def active_runs(self) -> list[ActiveRun]:
+        """List the runs that are not over."""
         with self.lock:
-            return [member for member in self.members.values() if not member.run.status.is_over]
+            return [active for active in self.runs.values() if not active.run.status.is_over]
 
-    def groups(self) -> list[Job]:
-        """List the groups that are not over."""
-        return list(dict.fromkeys(member.group for member in self.active()))
+    def jobs(self) -> list[Job]:
+        """List the jobs that are not over."""
+        return list(dict.fromkeys(active.job for active in self.active_runs()))
 
-    def count_begun(self) -> Counter[str]:
-        """Count the groups that have begun and are not over, by their owner."""
-        return Counter(group.owner for group in self.groups() if group.training is not None)
+    def count_started(self) -> Counter[str]:
+        """Count the jobs in memory, by owner."""
+        return Counter(job.owner for job in self.jobs() if job.training is not None)
+
+    def add(self, jobs: Sequence[Job]) -> None:
+        """Add new jobs."""
+        with self.lock:
+            runs = sorted((active for job in jobs for active in job.runs), key=lambda active: active.run.created)
+            self.runs |= {active.run.id: active for active in runs}
+            self.lock.notify_all()
 
     def notify(self) -> None:
         """Wake the threads that wait."""

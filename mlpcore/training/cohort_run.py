@@ -1,8 +1,8 @@
-"""One run of a cohort: its images and labels, its optimizer and its scheduler."""
+"""One run of a lockstep cohort: its images and labels, its optimizer and its scheduler."""
 
 import math
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,6 +10,7 @@ from mlpcore.data.batches import DeviceImages
 from mlpcore.data.datasets import draw_training_set
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.seeds import build_generator
+from mlpcore.training.evaluation import weights_to_pixels
 from mlpcore.training.optimizers import build_optimizer
 from mlpcore.training.schedules import apply_change, build_scheduler
 
@@ -17,9 +18,12 @@ SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc ar
 
 
 class CohortRun:
-    """One run of a cohort: what it trains on, its optimizer and scheduler, and its losses since it was evaluated."""
+    """What one run of a cohort has of its own: training images, optimizer, scheduler, losses since its evaluation.
 
-    def __init__(self, recipe: Recipe, position: int, images: DeviceImages) -> None:
+    parameters: the weight and bias of each layer, views of the cohort's stacked parameters.
+    """
+
+    def __init__(self, recipe: Recipe, position: int, images: DeviceImages, parameters: Sequence[Tensor]) -> None:
         self.recipe = recipe
         self.position = position
         drawn = draw_training_set(
@@ -34,20 +38,17 @@ class CohortRun:
         order = torch.randperm(len(self.indices), generator=build_generator(recipe.seed, "sample"))
         sample = order[:SAMPLE_SIZE]  # positions among the run's training images
         self.sample_indices, self.sample_labels = self.indices[sample], self.labels[sample]
+        self.parameters = parameters
+        self.optimizer = build_optimizer(recipe.optimizer, parameters)
+        self.scheduler = build_scheduler(recipe, self.optimizer)
         self.changes = list(recipe.changes)
         self.losses: list[float] = []
         self.lr = 0.0  # of the last iteration
-        self.evaluated = 0  # times
-        self.initial_units: np.ndarray  # of the first layer
+        self.evaluation_count = 0
+        self.initial_pixels = weights_to_pixels(parameters[0], images.test.data.shape[1:])
 
-    def attach(self, parameters: list[Tensor]) -> None:
-        """Build the optimizer and scheduler over these parameters."""
-        self.parameters = parameters
-        self.optimizer = build_optimizer(self.recipe.optimizer, parameters)
-        self.scheduler = build_scheduler(self.recipe, self.optimizer)
-
-    def update(self, step: int) -> None:
-        """Apply the gradients, after the changes that are due once `step` iterations are done."""
+    def apply_gradients(self, step: int) -> None:
+        """Step the optimizer and the scheduler, after the changes that are due once `step` iterations are done."""
         while self.changes and self.changes[0].step <= step:
             self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)
         self.lr = float(self.optimizer.param_groups[0]["lr"])
@@ -55,6 +56,6 @@ class CohortRun:
         self.scheduler.step()
 
     def is_due(self, step: int) -> bool:
-        """Whether the run is evaluated after `step` iterations, unless it has diverged."""
-        measured = step % self.recipe.eval_every == 0 or step == self.recipe.train_iter
-        return measured and math.isfinite(self.losses[-1])
+        """Whether the run is evaluated after `step` iterations; a run that has diverged is not."""
+        scheduled = step % self.recipe.eval_every == 0 or step == self.recipe.train_iter
+        return scheduled and math.isfinite(self.losses[-1])

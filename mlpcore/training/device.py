@@ -1,4 +1,4 @@
-"""Which device a run computes on, through torch's accelerator interface."""
+"""The device a run computes on, through torch's accelerator interface."""
 
 import torch
 
@@ -6,15 +6,16 @@ from mlpcore.messages import SentenceError
 
 
 def list_devices() -> list[str]:
-    """List the devices a recipe can name here: the accelerator, if there is one, then the CPU."""
+    """List the devices a recipe can name on this machine: the accelerator, if there is one, then the CPU."""
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return ["cpu"] if accelerator is None else [accelerator.type, "cpu"]
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """Pick the device that `wanted` names; "auto" takes the accelerator where there is one, else the CPU.
+    """Pick the device that `wanted` names; "auto" means the accelerator if there is one, otherwise the CPU.
 
-    Raises ValueError where this machine has no such device.
+    Raises:
+        SentenceError: This machine has no such device.
     """
     available = list_devices()
     if wanted == "auto":

@@ -1,106 +1,110 @@
-"""What networks get right: loss and accuracy over batches of images in eval mode, and the likeliest classes."""
+"""Loss, accuracy and top classes of several networks over batches of images, in eval mode."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages
-from mlpcore.runs.snapshots import LIKELIEST, UNITS
+from mlpcore.runs.snapshots import MAX_UNITS, TOP_K
 from mlpcore.training.stacked_mlp import StackedMLP
 
-EVALUATION_BATCH = 500  # images at a time: normalised they are 6 MB and stay in the cache
+EVALUATION_BATCH = 500  # images per batch: normalised they are 6 MB and stay in the cache
 
-Batch = tuple[list[tuple[Tensor, slice]], Tensor]  # images and the networks that read them; labels (K, B)
-
-
-class Measured(NamedTuple):
-    """The mean loss and the accuracy of one network; None without images."""
-
-    loss: float | None
-    accuracy: float | None
+Inputs = Sequence[tuple[Tensor, slice]]  # batches of images, each with the networks that read it
+Batch = tuple[Inputs, Tensor]  # and the labels of every network (K, B)
 
 
-class Tally:
-    """The losses and hits of K networks, batch after batch; where it `ranks`, the likeliest classes of each image."""
+class LossAndAccuracy(NamedTuple):
+    """The mean loss and the accuracy of one network."""
 
-    def __init__(self, network: StackedMLP, *, ranks: bool = False) -> None:
+    loss: float
+    accuracy: float
+
+
+class MetricAccumulator:
+    """Sums up the losses and correct predictions of K networks over batches.
+
+    keep_top_classes: also keep the most probable classes of every image.
+    """
+
+    def __init__(self, network: StackedMLP, *, keep_top_classes: bool = False) -> None:
         self._network = network
-        self._ranks = ranks
-        self._losses: list[Tensor] = []
-        self._hits: Tensor | int = 0  # (K,) after the first batch
-        self._rankings: list[tuple[np.ndarray, np.ndarray]] = []
+        self._keep_top_classes = keep_top_classes
+        self._losses: list[Tensor] = []  # sums over a batch, (K,) each
+        self._correct: list[Tensor] = []
+        self._top_classes: list[tuple[NDArray[Any], NDArray[np.float16]]] = []
         self._count = 0
 
-    def add(self, inputs: Sequence[tuple[Tensor, slice]], labels: Tensor) -> None:
-        """Let the networks classify a batch."""
+    def add_batch(self, inputs: Inputs, labels: Tensor) -> None:
+        """Classify a batch with every network."""
         logits = self._network.forward(inputs)
-        each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-        each = each.cpu()  # not every device knows float64
-        self._losses.append(torch.stack([own.sum(dtype=torch.float64) for own in each]))
+        losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+        losses = losses.cpu()  # not every device has float64
+        self._losses.append(torch.stack([losses_of_one.sum(dtype=torch.float64) for losses_of_one in losses]))
         predicted = logits.argmax(dim=2)
-        self._hits = self._hits + (predicted == labels).sum(dim=1)
-        if self._ranks:
-            self._rankings.append(rank_classes(logits, predicted))
+        self._correct.append((predicted == labels).sum(dim=1))
+        if self._keep_top_classes:
+            self._top_classes.append(find_top_classes(logits, predicted))
         self._count += labels.shape[1]
 
-    def measure(self) -> list[Measured]:
-        """Return what each network has come to."""
-        if not self._count:
-            return [Measured(None, None)] * len(self._network.weights[0])
-        # exactly rounded: how torch orders a sum over the batches depends on how many runs stand beside each other
-        totals = [math.fsum(own) for own in torch.stack(self._losses).t().tolist()]
-        hits = self._hits.tolist()
-        return [Measured(total / self._count, hit / self._count) for total, hit in zip(totals, hits, strict=True)]
+    def compute(self) -> list[LossAndAccuracy]:
+        """Return the metrics of each network over all batches so far."""
+        # exactly rounded: the order in which torch sums over the batches depends on the number of networks
+        losses = [math.fsum(sums) / self._count for sums in torch.stack(self._losses).t().tolist()]
+        correct = torch.stack(self._correct).sum(dim=0).tolist()
+        return [LossAndAccuracy(loss, hits / self._count) for loss, hits in zip(losses, correct, strict=True)]
 
-    def rank(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the likeliest classes of every image and their probabilities, (K, N, k) each."""
-        likeliest, shares = (np.concatenate(parts, axis=1) for parts in zip(*self._rankings, strict=True))
-        return likeliest, shares
+    def top_classes(self) -> tuple[NDArray[Any], NDArray[np.float16]]:
+        """Return the most probable classes of every image and their probabilities, (K, N, k) each."""
+        classes, probabilities = zip(*self._top_classes, strict=True)
+        return np.concatenate(classes, axis=1), np.concatenate(probabilities, axis=1)
 
 
-def cut_test(images: DeviceImages, count: int) -> Iterator[Batch]:
-    """Cut the test images into batches that `count` networks read."""
-    for part, labels in zip(
-        images.test_images.split(EVALUATION_BATCH), images.test_labels.split(EVALUATION_BATCH), strict=True
-    ):
-        yield [(images.normalise(part), slice(None))], labels.expand(count, -1)
+def iterate_test_batches(images: DeviceImages, count: int) -> Iterator[Batch]:
+    """Iterate over the test images in batches that `count` networks read."""
+    for start in range(0, len(images.test_labels), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        inputs = [(images.normalise(images.test_images[part]), slice(None))]
+        yield inputs, images.test_labels[part].expand(count, -1)
 
 
-def cut_train(
+def iterate_train_batches(
     images: DeviceImages, indices: Sequence[Tensor], labels: Sequence[Tensor], rows: Mapping[int, slice]
 ) -> Iterator[Batch]:
-    """Cut training images that each network has of its own, with the labels that it has for them.
+    """Iterate over training images that differ from network to network, with the labels each network has for them.
 
-    rows: networks that share their images, side by side; those of the first one are read for all of them.
+    rows: networks that share their images; the images of the first one are read for all of them.
     """
     for start in range(0, len(labels[0]), EVALUATION_BATCH):
         part = slice(start, start + EVALUATION_BATCH)
-        inputs = [(images.read_train(indices[own.start][part]), own) for own in rows.values()]
-        yield inputs, torch.stack([own[part] for own in labels]).to(images.mean.device)
+        inputs = [(images.read_train(indices[networks.start][part]), networks) for networks in rows.values()]
+        yield inputs, torch.stack([labels_of_one[part] for labels_of_one in labels]).to(images.mean.device)
 
 
-def rank_classes(logits: Tensor, predicted: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Find the likeliest classes, best first, and their probabilities as float16: (K, B, k) each.
+def find_top_classes(logits: Tensor, predicted: Tensor) -> tuple[NDArray[Any], NDArray[np.float16]]:
+    """Find the most probable classes, best first, and their probabilities as float16: (K, B, k) each.
 
     logits is (K, B, classes), predicted its argmax. For 500 images of CIFAR-10 and one run this takes 0.08 ms, their
     forward pass 28 (one thread); for 16 runs 1.3 and 390.
     """
-    top = logits.topk(min(LIKELIEST, logits.shape[2]), dim=2)
-    shares, classes = (top.values - logits.logsumexp(dim=2, keepdim=True)).exp(), top.indices
-    tied = classes[..., 0] != predicted  # topk takes any of equal logits, argmax the first
+    top = logits.topk(min(TOP_K, logits.shape[2]), dim=2)
+    probabilities, classes = (top.values - logits.logsumexp(dim=2, keepdim=True)).exp(), top.indices
+    tied = classes[..., 0] != predicted  # of equal logits topk takes any, argmax the first
     if tied.any():
         classes[tied] = logits[tied].sort(dim=1, descending=True, stable=True).indices[:, : classes.shape[2]]
     smallest = np.min_scalar_type(logits.shape[2] - 1)
-    return classes.cpu().numpy().astype(smallest), shares.half().cpu().numpy()
+    return classes.cpu().numpy().astype(smallest), probabilities.half().cpu().numpy()
 
 
-def draw_units(weights: Tensor, shape: torch.Size) -> np.ndarray:
-    """Draw the first units of a layer (out, in) that reads images of `shape` (C, H, W), as `Frame` says."""
-    shown = weights[:UNITS].detach()
+def weights_to_pixels(weights: Tensor, shape: torch.Size) -> NDArray[np.uint8]:
+    """Scale the first units of a layer (out, in) to images of `shape` (C, H, W), as `FirstLayer` describes."""
+    shown = weights[:MAX_UNITS].detach()
     peaks = shown.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(shown.dtype).tiny)
-    return (128 + 127 * shown / peaks).round().to(torch.uint8).view(-1, *shape).cpu().numpy()
+    pixels: NDArray[np.uint8] = (128 + 127 * shown / peaks).round().to(torch.uint8).view(-1, *shape).cpu().numpy()
+    return pixels

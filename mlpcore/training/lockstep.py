@@ -1,107 +1,122 @@
-"""Training as a generator: recipes in lockstep on the same images, one forward and backward pass for all of them."""
+"""Training as a generator: runs in lockstep on the same batches, one forward and backward pass for all of them."""
 
 import math
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mlpcore.data.batches import BatchStream, DeviceImages
 from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.runs.records import Evaluation, RunStatus
-from mlpcore.runs.snapshots import Frame, Snapshot
+from mlpcore.runs.snapshots import FirstLayer, Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.cohort_run import CohortRun
 from mlpcore.training.cuda_graph import CapturedPass
-from mlpcore.training.evaluation import Batch, Tally, cut_test, cut_train, draw_units
+from mlpcore.training.evaluation import (
+    Batch,
+    MetricAccumulator,
+    iterate_test_batches,
+    iterate_train_batches,
+    weights_to_pixels,
+)
 from mlpcore.training.models import build_model
 from mlpcore.training.stacked_mlp import StackedMLP
 
-SLICE_SECONDS = 0.03  # the driver gets control back this often, or every step, whichever is longer
+SLICE_SECONDS = 0.03  # the caller gets control back this often or after every step, whichever takes longer
 
 
 @dataclass(frozen=True)
-class Edit:
-    """Sent in: from the step of `change` on, the run at `position` goes on with other knobs."""
+class ChangeRun:
+    """Sent in: the run at `position` uses other hyperparameters from the step of `change` on."""
 
     position: int
     change: Change
 
 
 @dataclass(frozen=True)
-class Leave:
-    """Sent in: the run at `position` stops; the others go on as if it had never been there."""
+class RemoveRun:
+    """Sent in: the run at `position` stops training; the others are not affected."""
 
     position: int
 
 
+Command = ChangeRun | RemoveRun
+
+
 @dataclass(frozen=True)
 class Progress:
-    """Yielded: the iterations done, what was measured since the last time, and which runs are over."""
+    """Yielded: the iterations done, and the evaluations and ends of runs since the last time; keys are positions."""
 
     step: int
     seconds: float  # spent training and evaluating
-    evaluations: Mapping[int, Evaluation] = field(default_factory=dict)  # by position
-    snapshots: Mapping[int, Snapshot] = field(default_factory=dict)  # of the same runs: what is new since the last
-    over: Mapping[int, RunStatus] = field(default_factory=dict)  # finished or diverged, by position
+    evaluations: Mapping[int, Evaluation] = field(default_factory=dict)
+    snapshots: Mapping[int, Snapshot] = field(default_factory=dict)  # of the runs that were evaluated
+    over: Mapping[int, RunStatus] = field(default_factory=dict)  # finished or diverged
 
 
 Result = TypeVar("Result")
-Offers = Generator[Progress, Sequence[Edit | Leave] | None, Result]
+ProgressGenerator = Generator[Progress, Sequence[Command] | None, Result]
 
 
-def cohort_key(recipe: Recipe) -> tuple:
-    """What recipes must agree on to train in one cohort."""
+def cohort_key(recipe: Recipe) -> tuple[object, ...]:
+    """Return what recipes must agree on to train in one cohort."""
     data = (recipe.dataset, recipe.train_size, recipe.validation_size, recipe.batch_size)
     return (*data, recipe.hidden_sizes, recipe.activation, recipe.device)
 
 
-def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> Offers[None]:
-    """Train `recipes`, which agree in `cohort_key`, and yield what is measured.
+def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
+    """Train recipes in lockstep and yield their evaluations.
 
-    Not asking for the next item is pausing, closing is stopping; what else is wanted is sent in, all of it at once,
-    since training goes on at every send. Every run's history is
-    the one it would have alone: bit for bit on the CPU.
+    Every run has the history that it would have alone: bit for bit on the CPU. To pause, do not ask for the next
+    item; to stop, close the generator. Every `send` goes on training, so all commands go into one of them.
 
-    Raises ValueError where a recipe does not fit the images.
+    Args:
+        recipes: What to train. They must agree in `cohort_key`; positions in what is yielded and sent count from here.
+        images: Their data set, on `device`.
+        device: Where to compute.
+
+    Raises:
+        ValueError: A recipe does not fit the images.
     """
     cohort = _Cohort(recipes, images, device)
     clock = _Clock()
     step = 0
-    while cohort.members:
+    while cohort.runs:
         evaluations: dict[int, Evaluation] = {}
         snapshots: dict[int, Snapshot] = {}
         over: dict[int, RunStatus] = {}
-        while not evaluations and not over and not clock.is_up:
+        while not evaluations and not over and not clock.is_slice_over:
             cohort.train_step(step)
             step += 1
-            for member in cohort.members:
-                if not math.isfinite(member.losses[-1]):
-                    over[member.position] = RunStatus.DIVERGED
-                elif step == member.recipe.train_iter:
-                    over[member.position] = RunStatus.FINISHED
-            due = [member for member in cohort.members if member.is_due(step)]
+            for run in cohort.runs:
+                if not math.isfinite(run.losses[-1]):
+                    over[run.position] = RunStatus.DIVERGED
+                elif step == run.recipe.train_iter:
+                    over[run.position] = RunStatus.FINISHED
+            due = [run for run in cohort.runs if run.is_due(step)]
             if due:
                 evaluations, snapshots = yield from cohort.evaluate(due, step, clock)
-                over |= {member.position: RunStatus.DIVERGED for member in due if member.position not in evaluations}
+                over |= {run.position: RunStatus.DIVERGED for run in due if run.position not in evaluations}
         cohort.remove(over)
-        yield from cohort.offer(Progress(step, clock.read(), evaluations, snapshots, over), clock)
-        cohort.obey()
+        yield from cohort.yield_progress(Progress(step, clock.read(), evaluations, snapshots, over), clock)
+        cohort.apply_commands()
 
 
 class _Clock:
-    """Seconds spent working, and whether the current slice of them is used up."""
+    """Measures the seconds spent working, without pauses, and whether the current time slice is over."""
 
     def __init__(self) -> None:
         self._before = 0.0
         self._resumed = time.perf_counter()
 
     @property
-    def is_up(self) -> bool:
+    def is_slice_over(self) -> bool:
         return time.perf_counter() - self._resumed >= SLICE_SECONDS
 
     def read(self) -> float:
@@ -114,143 +129,151 @@ class _Clock:
         self._resumed = time.perf_counter()
 
 
-def _find_rows(members: Sequence[CohortRun]) -> dict[int, slice]:
-    """Find the rows of the network that belong to each seed."""
-    seeds = [member.recipe.seed for member in members]
+def _find_rows(seeds: Sequence[int]) -> dict[int, slice]:
+    """Find the rows of the stacked network that belong to each seed; equal seeds stand side by side."""
     return {seed: slice(seeds.index(seed), seeds.index(seed) + seeds.count(seed)) for seed in dict.fromkeys(seeds)}
 
 
 class _Cohort:
-    """The runs still training, the network that holds the parameters of all of them, and their mini-batches."""
+    """The runs that still train, the stacked network with the parameters of all of them, and their mini-batches.
+
+    Runs of one seed read the same batches. They are rows side by side in the network, which reads each batch once.
+    """
 
     def __init__(self, recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> None:
-        members = [CohortRun(recipe, position, images) for position, recipe in enumerate(recipes)]
-        self.members = sorted(members, key=lambda member: member.recipe.seed)  # equal seeds side by side
-        self.rows = _find_rows(self.members)
         self.images = images
-        self.sent: list[Edit | Leave] = []
         shape = images.train_images.shape[1], len(images.train.classes)
-        self.network = StackedMLP([build_model(member.recipe, *shape) for member in self.members], device=device)
+        order = sorted(range(len(recipes)), key=lambda position: recipes[position].seed)
+        self.network = StackedMLP([build_model(recipes[position], *shape) for position in order], device=device)
         self.run_pass = CapturedPass(self.network) if device.type == "cuda" else self.network.forward_backward
-        for row, member in enumerate(self.members):
-            member.attach(self.network.parameters(row))
-            member.initial_units = self._draw_units(row)
+        self.runs = [
+            CohortRun(recipes[position], position, images, self.network.parameters(row))
+            for row, position in enumerate(order)
+        ]
+        self.rows = self._find_rows()
+        self.commands: list[Command] = []
         self.test_labels = images.test_labels.cpu().numpy().astype(np.min_scalar_type(shape[1] - 1))
-        first = {member.recipe.seed: member for member in self.members}
-        self.streams = {seed: BatchStream(images, member.indices, member.recipe) for seed, member in first.items()}
+        first = {run.recipe.seed: run for run in self.runs}
+        self.streams = {seed: BatchStream(images, run.indices, run.recipe) for seed, run in first.items()}
         self.dropout_generators = {seed: build_generator(seed, "dropout", device=device) for seed in first}
 
     def train_step(self, step: int) -> None:
-        """Take one iteration of every run; `step` of them are done."""
+        """Run one iteration of every run, after `step` of them."""
         batches = {seed: next(self.streams[seed]) for seed in self.rows}
         inputs = [(batches[seed][1], rows) for seed, rows in self.rows.items()]
-        labels = torch.stack([member.labels[batches[member.recipe.seed][0]] for member in self.members])
+        labels = torch.stack([run.labels[batches[run.recipe.seed][0]] for run in self.runs])
         uniform = self._draw_uniform(labels.shape[1])
         losses = self.run_pass(inputs, labels.to(self.images.mean.device), uniform)
-        for member, loss in zip(self.members, losses.tolist(), strict=True):
-            member.losses.append(loss)
-            member.update(step)
+        for run, loss in zip(self.runs, losses.tolist(), strict=True):
+            run.losses.append(loss)
+            run.apply_gradients(step)
 
     def evaluate(
         self, due: Sequence[CohortRun], step: int, clock: _Clock
-    ) -> Offers[tuple[dict[int, Evaluation], dict[int, Snapshot]]]:
-        """Measure the runs that are due, by position; one whose numbers are not finite any more is left out."""
-        images, members = self.images, self.members
-        sample = [member.sample_indices for member in members], [member.sample_labels for member in members]
-        held_out = [member.validation_indices for member in members], [member.validation_labels for member in members]
-        train = yield from self._tally(cut_train(images, *sample, self.rows), step, clock)
-        test = yield from self._tally(cut_test(images, len(members)), step, clock, ranks=True)
-        validation = yield from self._tally(cut_train(images, *held_out, self.rows), step, clock)
-        norms = self.network.weight_norms()
-        likeliest, shares = test.rank()
+    ) -> ProgressGenerator[tuple[dict[int, Evaluation], dict[int, Snapshot]]]:
+        """Evaluate the runs that are due, by position; a run whose metrics are not finite is left out."""
+        images, runs = self.images, self.runs
+        sample = [run.sample_indices for run in runs], [run.sample_labels for run in runs]
+        held_out = [run.validation_indices for run in runs], [run.validation_labels for run in runs]
+        train = yield from self._measure(iterate_train_batches(images, *sample, self.rows), step, clock)
+        test_batches = iterate_test_batches(images, len(runs))
+        test = yield from self._measure(test_batches, step, clock, keep_top_classes=True)
+        validation = yield from self._measure(iterate_train_batches(images, *held_out, self.rows), step, clock)
+        on_validation = validation.compute() if runs[0].recipe.validation_size else [None] * len(runs)
+        metrics = zip(train.compute(), test.compute(), on_validation, self.network.weight_norms(), strict=True)
+        top_classes, probabilities = test.top_classes()
         evaluations, snapshots = {}, {}
-        measures = zip(train.measure(), test.measure(), validation.measure(), norms, strict=True)
-        for row, (on_train, on_test, on_validation, weight_norms) in enumerate(measures):
-            member = members[row]
-            measured = (on_train.loss, on_test.loss, on_validation.loss or 0.0, *weight_norms)
-            if member not in due or not all(map(math.isfinite, measured)):
+        for row, (on_train, on_test, on_held_out, weight_norms) in enumerate(metrics):
+            run = runs[row]
+            measured = (on_train.loss, on_test.loss, on_held_out.loss if on_held_out else 0.0, *weight_norms)
+            if run not in due or not all(map(math.isfinite, measured)):
                 continue
-            evaluations[member.position] = Evaluation(
+            evaluations[run.position] = Evaluation(
                 step=step,
-                train_loss=math.fsum(member.losses) / len(member.losses),
+                train_loss=math.fsum(run.losses) / len(run.losses),
                 train_eval_loss=on_train.loss,
                 train_acc=on_train.accuracy,
                 test_loss=on_test.loss,
                 test_acc=on_test.accuracy,
-                lr=member.lr,
+                lr=run.lr,
                 seconds=clock.read(),
                 weight_norms=weight_norms,
-                val_loss=on_validation.loss,
-                val_acc=on_validation.accuracy,
+                val_loss=on_held_out.loss if on_held_out else None,
+                val_acc=on_held_out.accuracy if on_held_out else None,
             )
-            member.losses.clear()
-            snapshots[member.position] = self._look(row, step, likeliest[row], shares[row])
+            run.losses.clear()
+            run.evaluation_count += 1
+            snapshots[run.position] = self._take_snapshot(row, step, top_classes[row], probabilities[row])
         return evaluations, snapshots
 
-    def _look(self, row: int, step: int, likeliest: np.ndarray, shares: np.ndarray) -> Snapshot:
-        """Make the snapshot of a run that was just evaluated; the first one has the initial weights too."""
-        member = self.members[row]
-        member.evaluated += 1
-        frames = [Frame(member.evaluated, step, self._draw_units(row))]
-        if member.evaluated == 1:
-            frames.insert(0, Frame(0, 0, member.initial_units))
-        # copies: a slice would keep what all runs of the cohort saw
+    def _take_snapshot(
+        self, row: int, step: int, top_classes: NDArray[Any], probabilities: NDArray[np.float16]
+    ) -> Snapshot:
+        """Take the snapshot of a run that was just evaluated; the first one includes the initial weights."""
+        run, test = self.runs[row], self.images.test
+        pixels = weights_to_pixels(self.network.weights[0][row], test.data.shape[1:])
+        first_layers = [FirstLayer(run.evaluation_count, step, pixels)]
+        if run.evaluation_count == 1:
+            first_layers.insert(0, FirstLayer(0, 0, run.initial_pixels))
+        # copies: a slice would keep the predictions of the whole cohort in memory
         return Snapshot(
-            step, self.images.test.classes, self.test_labels, likeliest.copy(), shares.copy(), tuple(frames)
+            step, test.classes, self.test_labels, top_classes.copy(), probabilities.copy(), tuple(first_layers)
         )
 
-    def _draw_units(self, row: int) -> np.ndarray:
-        return draw_units(self.network.weights[0][row], self.images.test.data.shape[1:])
-
-    def offer(self, progress: Progress, clock: _Clock) -> Offers[None]:
-        """Give the driver control, and keep what it sends in until the next step."""
+    def yield_progress(self, progress: Progress, clock: _Clock) -> ProgressGenerator[None]:
+        """Give control to the caller, and keep the commands it sends until the next step."""
         clock.pause()
-        sent = yield progress
+        commands = yield progress
         clock.resume()
-        self.sent += sent or ()
+        self.commands += commands or ()
 
-    def obey(self) -> None:
-        """Do what was sent in."""
-        for sent in self.sent:
-            if isinstance(sent, Leave):
-                self.remove([sent.position])
+    def apply_commands(self) -> None:
+        """Apply the commands that were sent in."""
+        for command in self.commands:
+            if isinstance(command, RemoveRun):
+                self.remove([command.position])
             else:
-                for member in self.members:
-                    if member.position == sent.position:
-                        member.changes.append(sent.change)
-        self.sent.clear()
+                for run in self.runs:
+                    if run.position == command.position:
+                        run.changes.append(command.change)
+        self.commands.clear()
 
     def remove(self, positions: Collection[int]) -> None:
-        """Take runs out; the parameters of the others move together, their optimizers follow."""
-        rows = [row for row, member in enumerate(self.members) if member.position not in positions]
-        if len(rows) == len(self.members):
+        """Remove runs; the parameters of the others move together in memory, and their optimizers follow."""
+        rows = [row for row, run in enumerate(self.runs) if run.position not in positions]
+        if len(rows) == len(self.runs):
             return
-        self.members = [self.members[row] for row in rows]
-        self.rows = _find_rows(self.members)
+        self.runs = [self.runs[row] for row in rows]
+        self.rows = self._find_rows()
         if not rows:
             return
-        self.network.keep(rows)
-        for row, member in enumerate(self.members):
-            for parameter, moved in zip(member.parameters, self.network.parameters(row), strict=True):
+        self.network.keep_rows(rows)
+        for row, run in enumerate(self.runs):
+            for parameter, moved in zip(run.parameters, self.network.parameters(row), strict=True):
                 parameter.data, parameter.grad = moved.data, moved.grad
 
+    def _find_rows(self) -> dict[int, slice]:
+        return _find_rows([run.recipe.seed for run in self.runs])
+
     def _draw_uniform(self, batch_size: int) -> Tensor | None:
-        """Draw what dropout compares with its rate, (K, B, last hidden size): the same for runs of one seed."""
-        if not self.network.drops:
+        """Draw the numbers that dropout compares with its rate, (K, B, last hidden size): the same for equal seeds."""
+        if not self.network.has_dropout:
             return None
         shape = (batch_size, self.network.weights[-1].shape[2])
-        drawn = {}
+        drawn = []
         for seed, rows in self.rows.items():
             generator = self.dropout_generators[seed]
             uniform = torch.rand(shape, generator=generator, device=generator.device)
-            drawn[seed] = uniform.expand(rows.stop - rows.start, -1, -1)
-        return next(iter(drawn.values())) if len(drawn) == 1 else torch.cat(list(drawn.values()))
+            drawn.append(uniform.expand(rows.stop - rows.start, -1, -1))
+        return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
 
-    def _tally(self, batches: Iterator[Batch], step: int, clock: _Clock, *, ranks: bool = False) -> Offers[Tally]:
-        """Take the networks through batches in eval mode, giving the driver control between them."""
-        tally = Tally(self.network, ranks=ranks)
+    def _measure(
+        self, batches: Iterator[Batch], step: int, clock: _Clock, *, keep_top_classes: bool = False
+    ) -> ProgressGenerator[MetricAccumulator]:
+        """Run the networks over batches in eval mode, and give control to the caller between them."""
+        metrics = MetricAccumulator(self.network, keep_top_classes=keep_top_classes)
         for inputs, labels in batches:
-            tally.add(inputs, labels)
-            if clock.is_up:
-                yield from self.offer(Progress(step, clock.read()), clock)
-        return tally
+            metrics.add_batch(inputs, labels)
+            if clock.is_slice_over:
+                yield from self.yield_progress(Progress(step, clock.read()), clock)
+        return metrics

@@ -1,8 +1,8 @@
-"""The lecture's training and test, to be read from top to bottom."""
+"""The lecture's training loop and test, written to be read from top to bottom."""
 # ruff: noqa: PT028 (`test` is the lecture's name, not a test of ours)
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm.auto import tqdm
 
-from mlpcore.data.datasets import channel_statistics
+from mlpcore.data.datasets import Images, channel_statistics
 from mlpcore.training.models import normalise
-
-
-class Images(Protocol):
-    """What is trained on and tested with: `load_data`'s halves, or torchvision's CIFAR10 with tensors inside."""
-
-    data: Tensor  # uint8 (N, C, H, W)
-    targets: Tensor  # int64 (N,)
 
 
 def train(
@@ -32,13 +25,25 @@ def train(
     *,
     progress: bool = True,
 ) -> nn.Module:
-    """Train the model for `train_iter` iterations, one mini-batch each, on the device it is on; returns the model.
+    """Train a model, on the device it is on.
 
-    `train_samp` gives the indices of each batch. The scheduler steps once an iteration, so its knobs count iterations.
-    Pixels are normalised with the mean and standard deviation of each channel of `train_dataset`; the model keeps
-    both, as buffers outside its state_dict, so that `test` shows it its images in the same way.
+    Pixels are normalised with the mean and standard deviation of each channel of `train_dataset`. The model keeps
+    both, as buffers outside its state_dict, so that `test` normalises in the same way.
 
-    Raises ValueError where `train_iter` is negative, or `train_samp` ends before it.
+    Args:
+        model: The network, changed in place.
+        optimizer: Over the model's parameters.
+        scheduler: Steps once per iteration, so its step_size, T_max and so on count iterations. None for none.
+        train_iter: Iterations, one mini-batch each.
+        train_samp: The indices of each mini-batch, from `RandomSampler` for instance.
+        train_dataset: The training images, uint8, with their labels.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The same model.
+
+    Raises:
+        ValueError: `train_iter` is negative, or `train_samp` ends too early.
     """
     if train_iter < 0:
         raise ValueError(f"train_iter is {train_iter}: it must be at least 0")
@@ -54,19 +59,19 @@ def train(
     for iteration in bar:
         index = next(batches, None)
         if index is None:
-            raise ValueError(f"train_samp ended after {iteration} batches: train_iter asks for {train_iter}")
+            raise ValueError(f"train_samp ended after {iteration} batches: train_iter is {train_iter}")
         index = index.to(device)
         inputs, labels = normalise(data[index], mean, std), targets[index]
 
         optimizer.zero_grad()
         logits = model(inputs)
         loss = F.cross_entropy(logits, labels)  # cross_entropy(softmax(logits), one-hot labels), in one stable step
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
 
-        if iteration % 100 == 0:  # reading the loss waits for the device
+        if iteration % 100 == 0:  # each read of the loss waits for the device
             bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
     return model
 
@@ -80,12 +85,21 @@ def test(
     statistics: tuple[Tensor, Tensor] | None = None,
     progress: bool = True,
 ) -> float:
-    """Measure the accuracy, 0 to 1, in eval mode on the device the model is on.
+    """Compute the accuracy of a model in eval mode, on the device it is on.
 
-    Pixels are normalised with what `train` kept with the model. `statistics`, the training set's
-    `channel_statistics`, replaces that, and is needed for a model that `train` has not seen.
+    Args:
+        model: The network.
+        test_dataset: The test images, uint8, with their labels.
+        test_batch_size: Images per forward pass.
+        statistics: The training set's `channel_statistics`, to normalise with; only needed for a model that `train`
+            did not train, as `train` keeps them with the model.
+        progress: Whether to show a progress bar.
 
-    Raises ValueError where `test_batch_size` is below 1 or no statistics are known.
+    Returns:
+        The accuracy, from 0 to 1.
+
+    Raises:
+        ValueError: `test_batch_size` is below 1, or the statistics are unknown.
     """
     if test_batch_size < 1:
         raise ValueError(f"test_batch_size is {test_batch_size}: it must be at least 1")
@@ -95,14 +109,16 @@ def test(
                 "statistics is None and the model was not trained by train(): "
                 "pass statistics=channel_statistics(train_dataset), from mlpcore.data.datasets"
             )
-        statistics = model.pixel_mean, model.pixel_std
+        statistics = cast(Tensor, model.pixel_mean), cast(Tensor, model.pixel_std)
     device = next(model.parameters()).device
     mean, std = (statistic.to(device) for statistic in statistics)
 
     was_training = model.training
     model.eval()
     correct = 0
-    batches = zip(test_dataset.data.split(test_batch_size), test_dataset.targets.split(test_batch_size), strict=True)
+    batches = zip(
+        *(torch.split(part, test_batch_size) for part in (test_dataset.data, test_dataset.targets)), strict=True
+    )
     for images, labels in tqdm(list(batches), desc="test", unit="batch", disable=not progress):
         logits = model(normalise(images.to(device), mean, std))
         correct += (logits.argmax(dim=1) == labels.to(device)).sum().item()

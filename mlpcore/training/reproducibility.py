@@ -1,4 +1,4 @@
-"""Whether a recipe comes to the very points of a run of it again, here and now."""
+"""Whether training a recipe again gives the same numbers, and hashes of initial weights and batches."""
 
 import hashlib
 import platform
@@ -12,18 +12,18 @@ from mlpcore.seeds import build_generator
 from mlpcore.training.device import pick_device
 from mlpcore.training.models import build_model
 
-BATCHES = 20  # the first ones: two runs that share them share them all
+HASHED_BATCHES = 20  # the first ones: runs that share these share all
 
 
 def find_versions() -> dict[str, str]:
-    """Name what a run's last digits depend on, by version."""
+    """Find the versions of what the last digits of a run depend on."""
     return {"torch": torch.__version__, "python": platform.python_version()}
 
 
 def is_reproducible(run: Run) -> bool:
-    """Whether the run was measured as it would be now: on the CPU, by the same versions of torch and Python.
+    """Return whether training the run's recipe again gives the same numbers: on the CPU, with the same versions.
 
-    Its images are taken to be the same: what they were is not kept with a run.
+    The images are assumed to be the same; a run does not record them.
     """
     if not run.evaluations:
         return True
@@ -35,7 +35,7 @@ def is_reproducible(run: Run) -> bool:
 
 
 def hash_weights(recipe: Recipe, *, in_features: int, num_classes: int) -> str:
-    """Hash the weights and biases a run begins with."""
+    """Hash the initial weights and biases of a recipe, to six characters."""
     digest = hashlib.sha256()
     for parameter in build_model(recipe, in_features, num_classes).parameters():
         digest.update(parameter.detach().numpy().tobytes())
@@ -43,9 +43,9 @@ def hash_weights(recipe: Recipe, *, in_features: int, num_classes: int) -> str:
 
 
 def hash_batches(recipe: Recipe, *, num_samples: int) -> str:
-    """Hash the order in which a run's first mini-batches take its training images."""
+    """Hash the order of training images in a recipe's first mini-batches, to six characters."""
     sampler = RandomSampler(num_samples, recipe.batch_size, generator=build_generator(recipe.seed, "batches"))
     digest = hashlib.sha256()
-    for _ in range(BATCHES):
+    for _ in range(HASHED_BATCHES):
         digest.update(next(sampler).numpy().tobytes())
     return digest.hexdigest()[:6]

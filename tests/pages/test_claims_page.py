@@ -174,7 +174,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_claims) -> None:
     page = open_claims()
     waiting = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
     for owner in ("ann", "ben"):
-        names = ["SGD"] * (manager.MAX_QUEUED // 2)
+        names = ["SGD"] * (manager.MAX_RUNS // 2)
         manager.shared_manager().submit([waiting] * len(names), owner=owner, names=names)
     shown(page.button(key=f"claims.try.{FAST}").click().run())
     assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)

@@ -6,9 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.jobs import manager
-from mlpcore.jobs.manager import MAX_QUEUED
+from mlpcore.jobs.manager import MAX_RUNS
 from mlpcore.recipes.flat import flatten
-from mlpcore.recipes.presets import PRESETS
+from mlpcore.recipes.presets import COMPARISONS
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.compare.rows import CHOSEN, MAX_ROWS, apply_edits, copy_rows, read_rows
@@ -118,12 +118,12 @@ def test_it_opens_with_the_lectures_optimizers_and_says_what_differs(open_page: 
     assert page.button(key="compare.stop").disabled
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", COMPARISONS)
 def test_every_preset_is_one_click(open_page: Open, preset: str) -> None:
     page = open_compare(open_page, **SHORT)
     shown(page.button(key=f"preset.{preset}").click().run())
     base = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=8, hidden_sizes=(8,))
-    assert read_rows(page.session_state["compare.rows"]) == (PRESETS[preset](base), [])
+    assert read_rows(page.session_state["compare.rows"]) == (COMPARISONS[preset](base), [])
 
 
 def test_rows_can_be_copied_removed_and_taken_from_the_playground(open_page: Open) -> None:
@@ -214,7 +214,7 @@ def test_comparison_survives_a_reload_through_its_address(open_page: Open) -> No
     assert list(table(again)["recipe"]) == LABELS
     assert again.number_input(key="compare.seeds").value == 2
     base = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=8, hidden_sizes=(8,))
-    assert read_rows(again.session_state["compare.rows"])[0] == PRESETS["SGD, momentum, Nesterov, Adam"](base)
+    assert read_rows(again.session_state["compare.rows"])[0] == COMPARISONS["SGD, momentum, Nesterov, Adam"](base)
 
 
 @pytest.mark.parametrize("named", ["0123456789ab", "<b>,![](http://a.example/b.png)", "," * 50, "a" * 5000])
@@ -253,7 +253,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> N
     recipe = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
     page = open_compare(open_page, **SHORT)
     for owner in ("ann", "ben"):
-        names = ["SGD"] * (MAX_QUEUED // 2 - 1)
+        names = ["SGD"] * (MAX_RUNS // 2 - 1)
         manager.shared_manager().submit([recipe] * len(names), owner=owner, names=names)
     shown(page.button(key="compare.start").click().run())
     assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)

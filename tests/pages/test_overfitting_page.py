@@ -8,7 +8,7 @@ import streamlit as st
 
 from mlpcore.analysis.remedies import REMEDIES, build_lab_recipe
 from mlpcore.jobs import manager
-from mlpcore.jobs.manager import MAX_QUEUED
+from mlpcore.jobs.manager import MAX_RUNS
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import INTERRUPTED
@@ -147,10 +147,10 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> N
     page = open_lab(open_page)
     long = Recipe(dataset="Tiny", batch_size=8, hidden_sizes=(8,), train_iter=200_000)
     for owner in "ab":
-        half = MAX_QUEUED // 2
+        half = MAX_RUNS // 2
         manager.shared_manager().submit([long] * half, owner=owner, names=["long"] * half)
     shown(page.button(key="lab.start").click().run())
-    assert says(page, f"{MAX_QUEUED} runs are waiting already")
+    assert says(page, f"{MAX_RUNS} runs are waiting already")
 
 
 def test_data_set_that_is_gone_is_said_and_start_waits(open_page: Open) -> None:

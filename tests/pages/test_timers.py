@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from mlpcore.analysis.remedies import build_lab_recipe
 from mlpcore.data import catalog
-from mlpcore.data import residency as library
+from mlpcore.data import loader as library
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
@@ -232,9 +232,9 @@ class TestPresence:
         page.session_state["owner"] = "ann"
         shared = manager.shared_manager()
         (run_id,) = shared.submit([LONG], owner="ann", names=["a run"], stop_when_disconnected=True)
-        begun = shared._roster.members[run_id].seen_at
+        begun = shared._queue.runs[run_id].job.seen_at
         browser.tick(page)
-        assert shared._roster.members[run_id].seen_at > begun
+        assert shared._queue.runs[run_id].job.seen_at > begun
         shared.stop(run_id, owner="ann")
 
 

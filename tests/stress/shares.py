@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 
 from mlpcore.data.catalog import data_home
-from mlpcore.data.residency import ImageLibrary
+from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import MAX_ACTIVE, RunManager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.store import RunStore
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, closing(RunStore(f"sqlite:///{Path(name) / 'runs.sqlite3'}")) as store:
-        manager = RunManager(store, ImageLibrary(data_home))
+        manager = RunManager(store, DatasetLoader(data_home))
         used, steps = share_out(manager, ENDLESS, asked.recipes, seconds=asked.seconds)
         manager.shutdown()
     even = sum(used) / len(used)

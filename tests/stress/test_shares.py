@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpcore.data.residency import ImageLibrary
+from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.runs.store import RunStore
 from tests.stress.shares import ENDLESS, share_out
@@ -17,7 +17,7 @@ def test_sixteen_recipes_of_one_person_leave_half_of_the_time_to_another_s_singl
     make_tiny(tmp_path / "data")
     recipe = vary(ENDLESS, dataset="Tiny", hidden_sizes=(64,), batch_size=32)
     with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
-        manager = RunManager(store, ImageLibrary(lambda: tmp_path / "data"))
+        manager = RunManager(store, DatasetLoader(lambda: tmp_path / "data"))
         used, steps = share_out(manager, recipe, [16, 1], seconds=6)
         manager.shutdown()
     assert used[0] / sum(used) == pytest.approx(0.5, rel=0.2)

@@ -11,8 +11,8 @@ from mlpcore.recipes.recipe import (
     Adagrad,
     Adam,
     AdamW,
-    Constant,
     CosineAnnealingLR,
+    NoScheduler,
     OneCycleLR,
     Recipe,
     RMSprop,
@@ -22,7 +22,7 @@ from mlpcore.runs.records import Evaluation
 from mlpcore.training.lockstep import Progress, train_cohort
 
 CPU = torch.device("cpu")
-BASE = Recipe(hidden_sizes=(32, 16), batch_size=32, train_iter=24, eval_every=8, scheduler=Constant())
+BASE = Recipe(hidden_sizes=(32, 16), batch_size=32, train_iter=24, eval_every=8, scheduler=NoScheduler())
 History = list[Evaluation]
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlpcore.recipes.recipe import SGD, Constant, Recipe
+from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe
 from mlpcore.runs.records import Evaluation, Run
 from mlpcore.runs.store import RunStore
 from tests.support.image_folders import write_images
 
 if TYPE_CHECKING:
     from mlpcore.data.batches import DeviceImages
-    from mlpcore.data.residency import ImageLibrary
+    from mlpcore.data.loader import DatasetLoader
     from mlpcore.jobs.manager import RunManager
 
 ME, STRANGER = "me", "stranger"
@@ -28,7 +28,7 @@ SHORT = Recipe(
     train_iter=30,
     eval_every=10,
     optimizer=SGD(lr=0.01),
-    scheduler=Constant(),
+    scheduler=NoScheduler(),
     device="cpu",
 )
 LONG = Recipe.model_validate(SHORT.model_dump() | {"train_iter": 200_000, "eval_every": 50})
@@ -59,10 +59,10 @@ def store(tmp_path) -> Iterator[RunStore]:
 
 
 @pytest.fixture
-def library(home) -> "ImageLibrary":
-    from mlpcore.data.residency import ImageLibrary
+def library(home) -> "DatasetLoader":
+    from mlpcore.data.loader import DatasetLoader
 
-    return ImageLibrary(lambda: home)
+    return DatasetLoader(lambda: home)
 
 
 @pytest.fixture

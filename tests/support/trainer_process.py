@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from mlpcore.recipes.recipe import SGD, Adam, Constant, Recipe, StepLR
+from mlpcore.recipes.recipe import SGD, Adam, NoScheduler, Recipe, StepLR
 from mlpcore.runs.records import Evaluation
 from tests.support.paths import ROOT
 
@@ -25,9 +25,9 @@ LOOK_SECONDS = 0.005  # between two looks
 
 
 def build_recipes(train_iter: int) -> list[Recipe]:
-    """Four recipes of two cohorts, so that runs train in lockstep and cohorts in turns."""
+    """Four recipes of two cohorts, so that runs train in lockstep and jobs share the time."""
     knobs = {"dataset": "Tiny", "batch_size": 32, "train_iter": train_iter, "eval_every": 40, "device": "cpu"}
-    plain, steps = {"scheduler": Constant()}, {"scheduler": StepLR(step_size=100, gamma=0.9), "dropout": 0.3}
+    plain, steps = {"scheduler": NoScheduler()}, {"scheduler": StepLR(step_size=100, gamma=0.9), "dropout": 0.3}
     return [
         Recipe(**knobs, **schedule, hidden_sizes=sizes, optimizer=optimizer, seed=seed)
         for sizes, schedule in (((64,), plain), ((32, 16), steps))
@@ -45,7 +45,7 @@ class Said:
 
 
 class Trainer:
-    """The process, begun; its lines are read as they come."""
+    """The started process; its lines are read as they come."""
 
     def __init__(self, *, home: Path, data: Path, train_iter: int, before: Sequence[str] = ()) -> None:
         """before: a command that becomes the process, the way `env` does."""

@@ -20,10 +20,10 @@ from pages.components.shared.refresh import (
     rerun_page,
     show_fragment,
 )
-from pages.components.shared.reproducibility import show_reproducibility
+from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import (
     count_training_images,
-    draw_class_sheet,
+    draw_class_images,
     find_images,
     find_run,
     get_manager,
@@ -110,7 +110,7 @@ def _is_outdated(run: Run, drawn: tuple[str, RunStatus, bool]) -> bool:
 def _curves(run: Run | None, recipe: Recipe) -> None:
     figure = run_chart(
         run.evaluations if run else (),
-        planned_rates=preview(recipe.model_dump_json()),
+        planned_rates=preview(recipe),
         train_iter=recipe.train_iter,
         steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
         changes=recipe.changes,
@@ -131,7 +131,7 @@ def _class_sheet(recipe: Recipe) -> bool:
     with st.container(gap="small"):
         # in a box of its width: an image with a width is decoded, resized and encoded anew at every rerun, 38 ms
         with st.container(width=SHEET_WIDTH):
-            st.image(draw_class_sheet(recipe, each=2), width="stretch", alt=_("A few images of each class."))
+            st.image(draw_class_images(recipe, each=2), width="stretch", alt=_("A few images of each class."))
         show_downloads([CIFAR10], place="sheet")
     return True
 
@@ -145,7 +145,7 @@ def _status_line(run: Run | None, recipe: Recipe) -> None:
         if run.continues:
             told = _("It trains a run that ended early to its end, from the start, by the same recipe.")
             first = find_run(run.continues) or run  # itself where the first is deleted
-            st.badge(_("continued"), color="gray", help=f"{told} {show_reproducibility([first])}")
+            st.badge(_("continued"), color="gray", help=f"{told} {describe_reproducibility([first])}")
         trouble = None if run.status.is_over else get_manager().trouble
         message = run.message or trouble
         st.text(say(message) if message else _progress_sentence(run), width="stretch")
@@ -168,11 +168,11 @@ def _waiting_sentence(recipe: Recipe) -> str:
 
 def describe_wait(run: Run) -> str:
     """Say why a queued run has not begun."""
-    share = get_manager().preparation(run.id)
+    share = get_manager().loading_progress(run.id)
     if share is not None:
         return describe_loading(share)
-    obstacle = get_manager().obstacle(run.id)
-    return say(obstacle) if obstacle else _("Waiting for its turn.")
+    reason = get_manager().waiting_reason(run.id)
+    return say(reason) if reason else _("Waiting for its turn.")
 
 
 def _progress_sentence(run: Run) -> str:
@@ -185,7 +185,7 @@ def _progress_sentence(run: Run) -> str:
 
 def _tiles(run: Run | None) -> None:
     latest, best = (run.latest, run.best) if run else (None, None)
-    pace = get_manager().pace(run) if run else 0.0
+    pace = get_manager().iterations_per_second(run) if run else 0.0
     with st.grid(7, min_column_width=104, gap="small"):
         st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
         st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)

@@ -9,15 +9,14 @@ import pytest
 import torch
 
 from mlpcore.data.batches import DeviceImages
-from mlpcore.data.residency import ImageLibrary
+from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import manager as manager_module
 from mlpcore.jobs.manager import RunManager
-from mlpcore.jobs.worker import train_on
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
-from mlpcore.training.lockstep import Offers
+from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 from tests.support.managers import (
     LONG,
     ME,
@@ -34,7 +33,7 @@ from tests.support.managers import (
 
 
 class TestContinuing:
-    def interrupt(self, url: str, library: ImageLibrary, *recipes: Recipe) -> list[Run]:
+    def interrupt(self, url: str, library: DatasetLoader, *recipes: Recipe) -> list[Run]:
         """The runs of a server that was shut down while they went on."""
         with closing(RunStore(url)) as store:
             manager = RunManager(store, library)
@@ -100,7 +99,7 @@ class TestContinuing:
         with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as second_store:
             assert second_store.mark_interrupted() == []
             second = RunManager(second_store, library)
-            with pytest.raises(SentenceError, match="goes on in another program"):
+            with pytest.raises(SentenceError, match="belongs to another program"):
                 second.stop(run_id, owner=ME)
             with pytest.raises(SentenceError, match="Only a run that was stopped or interrupted"):
                 second.continue_runs([run_id], owner=ME)
@@ -113,7 +112,7 @@ class TestContinuing:
 
         class WatchedStore(RunStore):
             def read_status(self, run_id: str) -> RunStatus | None:
-                reader = threading.Thread(target=manager.list_active, daemon=True)  # needs the roster's lock
+                reader = threading.Thread(target=manager.list_active, daemon=True)  # needs the queue's lock
                 reader.start()
                 reader.join(10)
                 looked.append(not reader.is_alive())
@@ -124,7 +123,7 @@ class TestContinuing:
 
         with closing(WatchedStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
             manager = RunManager(store, library)
-            with pytest.raises(SentenceError, match=r"^This run is over already\.$"):
+            with pytest.raises(SentenceError, match=r"^This run is already over\.$"):
                 getattr(manager, ask)("none", owner=ME)
             manager.shutdown()
         assert looked == [True]
@@ -132,13 +131,13 @@ class TestContinuing:
 
 class TestShutdown:
     def test_runs_are_interrupted_with_what_they_had(self, store, home, images):
-        manager = RunManager(store, ImageLibrary(lambda: home), max_active=1)
+        manager = RunManager(store, DatasetLoader(lambda: home), max_active=1)
         going_on, waiting = submit(manager, LONG)[0], submit(manager, SHORT)[0]
         measured = wait_for_evaluations(manager, going_on, 2)
         manager.shutdown()
         run, queued = store.get(going_on), store.get(waiting)
         assert (run.status, queued.status) == (RunStatus.INTERRUPTED, RunStatus.INTERRUPTED)
-        assert str(run.message) == "The server was shut down; what was measured is kept."
+        assert str(run.message) == "The server was shut down. The evaluations made until then are kept."
         assert run.evaluations[:2] == measured.evaluations[:2]
         assert timeless(run.evaluations) == train_alone(LONG, images, until=run.step)
         assert queued.evaluations == ()
@@ -146,8 +145,8 @@ class TestShutdown:
     def test_four_cohorts_are_marked_though_one_of_them_does_not_come_back(self, store, library):
         is_stuck, may_go_on = threading.Event(), threading.Event()
 
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
-            for progress in train_on(recipes, images, device):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
+            for progress in train_cohort(recipes, images, device=device):
                 yield progress
                 if recipes[0].seed == 3 and progress.evaluations:
                     is_stuck.set()

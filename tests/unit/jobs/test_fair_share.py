@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from mlpcore.data.batches import DeviceImages
-from mlpcore.data.residency import ImageLibrary
-from mlpcore.jobs import queue as members
-from mlpcore.jobs.fair_share import FairShare, Shares, choose_active
-from mlpcore.jobs.manager import MAX_OWNED, MAX_QUEUED, RunManager
-from mlpcore.jobs.queue import MAX_BEGUN_OWNED
+from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs import queue as queue_module
+from mlpcore.jobs.fair_share import FairShare, TimeShares, choose_active
+from mlpcore.jobs.manager import MAX_RUNS, MAX_RUNS_PER_OWNER, RunManager
+from mlpcore.jobs.queue import MAX_STARTED_PER_OWNER
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
-from mlpcore.training.lockstep import Offers, Progress
+from mlpcore.training.lockstep import Progress, ProgressGenerator
 from tests.support.managers import (
     LONG,
     submit,
@@ -67,7 +67,9 @@ class TestChoice:
 
 
 class TestShares:
-    def spend(self, shares: Shares[str], wanting: Sequence[str], costs: dict[str, float], seconds: float) -> Counter:
+    def spend(
+        self, shares: TimeShares[str], wanting: Sequence[str], costs: dict[str, float], seconds: float
+    ) -> Counter:
         spent: Counter[str] = Counter()
         while spent.total() < seconds:
             picked = shares.pick(wanting)
@@ -76,36 +78,36 @@ class TestShares:
         return spent
 
     def test_seconds_are_shared_evenly_however_long_a_turn_of_each_is(self) -> None:
-        spent = self.spend(Shares(), ["a", "b", "c"], {"a": 0.01, "b": 0.3, "c": 0.05}, 90.0)
+        spent = self.spend(TimeShares(), ["a", "b", "c"], {"a": 0.01, "b": 0.3, "c": 0.05}, 90.0)
         assert dict(spent) == {name: pytest.approx(30.0, abs=0.3) for name in "abc"}
 
     def test_who_comes_late_neither_catches_up_nor_waits(self) -> None:
-        shares: Shares[str] = Shares()
+        shares: TimeShares[str] = TimeShares()
         costs = {"a": 0.03, "b": 0.03}
         self.spend(shares, ["a"], costs, 100.0)
         assert dict(self.spend(shares, ["a", "b"], costs, 6.0)) == {name: pytest.approx(3.0, abs=0.1) for name in "ab"}
 
     def test_who_was_away_has_saved_up_nothing(self) -> None:
-        shares: Shares[str] = Shares()
+        shares: TimeShares[str] = TimeShares()
         costs = {"a": 0.03, "b": 0.03}
         self.spend(shares, ["a", "b"], costs, 6.0)
         self.spend(shares, ["a"], costs, 100.0)
         assert dict(self.spend(shares, ["a", "b"], costs, 6.0)) == {name: pytest.approx(3.0, abs=0.1) for name in "ab"}
 
     def test_a_long_turn_is_not_forgotten_by_staying_away(self) -> None:
-        shares: Shares[str] = Shares()
+        shares: TimeShares[str] = TimeShares()
         shares.charge(shares.pick(["a"]), 5.0)
         shares.charge(shares.pick(["b"]), 0.03)
         assert self.spend(shares, ["a", "b"], {"a": 0.03, "b": 0.03}, 4.5).keys() == {"b"}
 
     def test_of_one_person_every_work_has_the_same_share(self) -> None:
-        turns: FairShare[Work] = FairShare()
+        shares: FairShare[Work] = FairShare()
         works = [Work(ANN, 0), Work(ANN, 1), Work(BEN, 0)]
         costs = {works[0]: 0.01, works[1]: 0.2, works[2]: 0.05}
         spent: Counter[Work] = Counter()
         while spent.total() < 80.0:
-            picked = turns.pick(works)
-            turns.charge(picked, costs[picked])
+            picked = shares.pick(works)
+            shares.charge(picked, costs[picked])
             spent[picked] += costs[picked]
         expected = dict(zip(works, (20.0, 20.0, 40.0), strict=True))
         assert dict(spent) == {work: pytest.approx(seconds, abs=0.3) for work, seconds in expected.items()}
@@ -113,11 +115,11 @@ class TestShares:
 
 class TestTraining:
     def test_one_run_beside_another_persons_sixteen_gets_half_of_the_time(
-        self, store: RunStore, library: ImageLibrary
+        self, store: RunStore, library: DatasetLoader
     ) -> None:
         clock, spent, done = Clock(), Counter(), threading.Event()
 
-        def train(recipes: Sequence[Recipe], _images: DeviceImages, _device: torch.device) -> Offers[None]:
+        def train(recipes: Sequence[Recipe], _images: DeviceImages, **_device: torch.device) -> ProgressGenerator[None]:
             owner, cost = (BEN, 0.05) if recipes[0].seed else (ANN, recipes[0].hidden_sizes[0] / 1000)
             step = 0
             while True:
@@ -142,7 +144,7 @@ class TestTraining:
     def test_what_makes_room_is_queued_again_and_loses_nothing(
         self,
         store: RunStore,
-        library: ImageLibrary,
+        library: DatasetLoader,
         images: DeviceImages,
     ) -> None:
         manager = RunManager(store, library, max_active=2)
@@ -172,68 +174,73 @@ class TestTraining:
 
 class TestBounds:
     def test_one_person_cannot_fill_the_queue(self, manager: RunManager, store: RunStore) -> None:
-        submit(manager, *[LONG] * (MAX_OWNED - 1), owner=ANN)
-        sentence = r"^100 runs at a time are the most for one person: try again when some of yours are over\.$"
+        submit(manager, *[LONG] * (MAX_RUNS_PER_OWNER - 1), owner=ANN)
+        sentence = r"^You already have 100 runs waiting or training\. Try again when some are over\.$"
         with pytest.raises(SentenceError, match=sentence):
             submit(manager, LONG, LONG, owner=ANN)
-        assert store.count() == MAX_OWNED - 1
+        assert store.count() == MAX_RUNS_PER_OWNER - 1
         submit(manager, LONG, owner=ANN)
         submit(manager, LONG, owner=BEN)
-        assert store.count() == MAX_OWNED + 1
+        assert store.count() == MAX_RUNS_PER_OWNER + 1
 
     def test_all_together_cannot_overfill_it(self, manager: RunManager, store: RunStore) -> None:
         for owner in (ANN, BEN):
-            submit(manager, *[LONG] * (MAX_QUEUED // 2), owner=owner)
-        with pytest.raises(SentenceError, match=r"^200 runs are waiting already: try again when some are over\.$"):
+            submit(manager, *[LONG] * (MAX_RUNS // 2), owner=owner)
+        with pytest.raises(
+            SentenceError, match=r"^200 runs are already waiting or training\. Try again when some are over\.$"
+        ):
             submit(manager, LONG, owner="cleo")
-        assert store.count() == MAX_QUEUED
+        assert store.count() == MAX_RUNS
 
 
 class TestMemory:
-    """What has begun keeps its weights in memory, paused or not: so only so many may have."""
+    """A job that has started keeps its weights in memory, paused or not, so the number of these is limited."""
 
     PERSONS = (
-        "Waiting: 8 of this person's have begun, paused ones included. It begins when one is over.",
-        MAX_BEGUN_OWNED,
+        "Waiting: 8 of your trainings are in memory, paused ones included. This run starts when one ends.",
+        MAX_STARTED_PER_OWNER,
     )
-    SERVERS = ("Waiting: 2 have begun on this server, paused ones included. It begins when one is over.", 2)
+    SERVERS = (
+        "Waiting: 2 trainings on this server are in memory, paused ones included. This run starts when one ends.",
+        2,
+    )
 
     @pytest.mark.parametrize(("sentence", "count"), [PERSONS, SERVERS])
-    def test_past_the_bound_a_run_waits_until_one_that_was_begun_and_paused_is_over(
+    def test_past_the_limit_a_run_waits_until_one_that_was_started_and_paused_is_over(
         self, manager: RunManager, monkeypatch: pytest.MonkeyPatch, sentence: str, count: int
     ) -> None:
-        own = count == MAX_BEGUN_OWNED
+        own = count == MAX_STARTED_PER_OWNER
         paused = []
         for number in range(count):
             paused += submit(manager, vary(LONG, seed=number), owner=ANN)
             wait_for_evaluations(manager, paused[-1], 1)
-            assert manager.obstacle(paused[-1]) is None
+            assert manager.waiting_reason(paused[-1]) is None
             manager.pause(paused[-1], owner=ANN)
         (bens,) = submit(manager, vary(LONG, seed=100), owner=BEN) if own else (paused[0],)
         if not own:
-            monkeypatch.setattr(members, "MAX_BEGUN", count)
+            monkeypatch.setattr(queue_module, "MAX_STARTED", count)
             manager.resume(bens, owner=ANN)
         waiter = ANN if own else BEN
         (waits,) = submit(manager, vary(LONG, seed=101), owner=waiter)
         manager.pause(waits, owner=waiter)
         manager.resume(waits, owner=waiter)
-        wait_for_evaluations(manager, bens, 3)  # with fair turns, the one that waits would have had some too
+        wait_for_evaluations(manager, bens, 3)  # with a fair share, the one that waits would have trained too
         assert (manager.get(waits).status, manager.get(waits).step) == (RunStatus.QUEUED, 0)
-        assert str(manager.obstacle(waits)) == sentence
+        assert str(manager.waiting_reason(waits)) == sentence
         manager.stop(paused[-1], owner=ANN)
         wait_for_evaluations(manager, waits, 1)
-        assert manager.obstacle(waits) is None
+        assert manager.waiting_reason(waits) is None
 
 
 class TestAbsence:
-    SENTENCE = "It was to stop when the person who started it had been away for 10 minutes, and so it did."
+    SENTENCE = "Stopped because no page of this app had been open for 10 minutes, as was asked when it started."
 
     @pytest.fixture
     def clock(self) -> Clock:
         return Clock()
 
     @pytest.fixture
-    def manager(self, store: RunStore, library: ImageLibrary, clock: Clock) -> Iterator[RunManager]:
+    def manager(self, store: RunStore, library: DatasetLoader, clock: Clock) -> Iterator[RunManager]:
         manager = RunManager(store, library, clock=clock)
         yield manager
         manager.shutdown()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mlpcore.jobs.manager import MAX_QUEUED
+from mlpcore.jobs.manager import MAX_RUNS
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR
 from mlpcore.runs.records import RunStatus
@@ -45,7 +45,7 @@ class TestLife:
         assert first == kept
         assert later.evaluations[: len(first.evaluations)] == first.evaluations
         assert [run.id for run in manager.list_active()] == [run_id]
-        wait_until(lambda: manager.pace(manager.get(run_id)) > 0)
+        wait_until(lambda: manager.iterations_per_second(manager.get(run_id)) > 0)
 
     def test_what_was_measured_is_soon_on_disk_while_the_run_goes_on(self, manager, store):
         (run_id,) = submit(manager, LONG)
@@ -73,7 +73,7 @@ class TestLife:
         lone_manager.stop(first, owner=ME)
         assert [run.status for run in wait_for_end(lone_manager, *others)] == [RunStatus.FINISHED] * 4
 
-    def test_cohorts_take_turns(self, manager):
+    def test_several_jobs_train_side_by_side(self, manager):
         ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(3)]
         wait_until(lambda: all(manager.get(run_id).evaluations for run_id in ids))
         assert [manager.get(run_id).status for run_id in ids] == [RunStatus.RUNNING] * 3
@@ -84,8 +84,10 @@ class TestLife:
         assert not manager.get(run_id).status.is_over
 
     def test_too_many_runs_are_refused_and_none_of_them_is_stored(self, manager, store):
-        with pytest.raises(SentenceError, match=r"^200 runs are waiting already: try again when some are over\.$"):
-            submit(manager, *[SHORT] * (MAX_QUEUED + 1))
+        with pytest.raises(
+            SentenceError, match=r"^200 runs are already waiting or training\. Try again when some are over\.$"
+        ):
+            submit(manager, *[SHORT] * (MAX_RUNS + 1))
         assert store.count() == 0
 
 
@@ -112,7 +114,7 @@ class TestPause:
         manager.pause(run_id, owner=ME)
         wait_until(lambda: store.get(run_id).status is RunStatus.PAUSED)
 
-    def test_a_run_paused_before_it_began_begins_when_it_is_resumed(self, lone_manager):
+    def test_a_run_paused_before_it_started_starts_when_it_is_resumed(self, lone_manager):
         (first,) = submit(lone_manager, LONG)
         (second,) = submit(lone_manager, SHORT)
         lone_manager.pause(second, owner=ME)
@@ -142,7 +144,7 @@ class TestStop:
         assert run.evaluations[:2] == measured.evaluations[:2]
         assert timeless(run.evaluations) == train_alone(LONG, images, until=run.step)
 
-    def test_a_run_that_waits_is_stopped_without_having_begun(self, lone_manager):
+    def test_a_run_that_waits_is_stopped_without_having_started(self, lone_manager):
         submit(lone_manager, LONG)
         (second,) = submit(lone_manager, SHORT)
         lone_manager.stop(second, owner=ME)
@@ -184,5 +186,5 @@ class TestStop:
     def test_a_run_that_is_over_takes_nothing_any_more(self, manager, run_id):
         run_id = run_id or wait_for_end(manager, *submit(manager, SHORT))[0].id
         for ask in (manager.stop, manager.pause, manager.resume, lambda *a, **k: manager.change(*a, lr=0.1, **k)):
-            with pytest.raises(SentenceError, match=r"^This run is over already\.$"):
+            with pytest.raises(SentenceError, match=r"^This run is already over\.$"):
                 ask(run_id, owner=ME)

@@ -1,4 +1,4 @@
-"""A run whose knobs are changed while it goes on is its recipe, trained again."""
+"""A run whose hyperparameters are changed while it trains has the history of its recipe trained anew."""
 
 import secrets
 import threading

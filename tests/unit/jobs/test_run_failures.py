@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpcore.data.residency import ImageLibrary
+from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD
@@ -37,7 +37,7 @@ class TestFailure:
         assert run.status is RunStatus.DIVERGED
         assert 0 < run.step < 5000
         assert str(run.message) == (
-            f"The loss left the range of numbers at step {run.step:,}: the learning rate is probably too high. "
+            f"The loss became infinite or NaN at step {run.step:,}: the learning rate is probably too high. "
             "Try a tenth of it."
         )
         assert run.evaluations == manager.get(diverging).evaluations
@@ -74,7 +74,7 @@ class TestFailure:
                 folder = tmp_path / "data" / "broken" / split / label
                 folder.mkdir(parents=True)
                 (folder / "1.png").write_bytes(b"no image")
-        manager = RunManager(store, ImageLibrary(lambda: tmp_path / "data"))
+        manager = RunManager(store, DatasetLoader(lambda: tmp_path / "data"))
         (run,) = wait_for_end(manager, *submit(manager, vary(SHORT, dataset="broken")))
         manager.shutdown()
         assert run.status is RunStatus.FAILED
@@ -86,12 +86,10 @@ class TestFailure:
         def find_home() -> Path:
             raise ValueError(f"no home in {tmp_path}")
 
-        manager = RunManager(store, ImageLibrary(find_home))
+        manager = RunManager(store, DatasetLoader(find_home))
         (run,) = wait_for_end(manager, *submit(manager, SHORT))
         manager.shutdown()
-        assert str(run.message) == (
-            "Something went wrong in the program while this run trained; the details are kept with the run."
-        )
+        assert str(run.message) == ("The program failed during training. The server keeps the details with the run.")
         assert f"no home in {tmp_path}" in run.traceback
 
     def test_a_device_that_is_not_here_is_refused_before_anything_is_stored(self, manager, store):

@@ -12,13 +12,12 @@ import pytest
 import torch
 
 from mlpcore.data.batches import DeviceImages
-from mlpcore.data.residency import ImageLibrary
+from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
-from mlpcore.jobs.worker import train_on
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.training.lockstep import Offers
+from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 from tests.support.managers import (
     LONG,
     ME,
@@ -48,12 +47,12 @@ def raise_error(error: BaseException) -> Callable[[], None]:
     return fail
 
 
-MEMORY = "The device ran out of memory: try a smaller batch, a smaller network or fewer runs at a time."
+MEMORY = "The device ran out of memory. Try a smaller batch, a smaller network or fewer runs at a time."
 DEVICE = (
-    "The device failed while this run trained: start it again, on the CPU if it fails again; "
-    "some devices work again only after the server has been restarted."
+    "The device failed during training. Start the run again, and on the CPU if it fails again. "
+    "Some devices only work again after the server has been restarted."
 )
-PROGRAM = "Something went wrong in the program while this run trained; the details are kept with the run."
+PROGRAM = "The program failed during training. The server keeps the details with the run."
 
 
 class TestSurvival:
@@ -71,8 +70,8 @@ class TestSurvival:
         ],
     )
     def test_a_training_that_raises_fails_its_own_run_alone(self, fail, message, store, library, images):
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
-            for progress in train_on(recipes, images, device):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
+            for progress in train_cohort(recipes, images, device=device):
                 if recipes[0].seed == 13 and progress.step >= 10:
                     fail()
                 yield progress
@@ -115,7 +114,7 @@ class TestSurvival:
                 raise SystemExit(1)
             return home
 
-        manager = RunManager(store, ImageLibrary(find_home))
+        manager = RunManager(store, DatasetLoader(find_home))
         (failed,) = wait_for_end(manager, *submit(manager, vary(SHORT, dataset="Shapes")))
         assert (failed.status, str(failed.message)) == (RunStatus.FAILED, PROGRAM)
         (following,) = wait_for_end(manager, *submit(manager, SHORT))
@@ -126,7 +125,7 @@ class TestSurvival:
         data = tmp_path / "data"
         shutil.copytree(home / "stripes", data / "stripes")
         shutil.copytree(home / "stripes", data / "gone")
-        manager = RunManager(store, ImageLibrary(lambda: data), max_active=1)
+        manager = RunManager(store, DatasetLoader(lambda: data), max_active=1)
         (first,) = submit(manager, LONG)
         (second,) = submit(manager, vary(SHORT, dataset="gone"))
         shutil.rmtree(data / "gone")
@@ -139,8 +138,8 @@ class TestSurvival:
         manager.shutdown()
 
     def test_what_cannot_be_kept_is_left_out_and_the_next_run_is_stored(self, store, library, caplog):
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
-            for progress in train_on(recipes, images, device):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
+            for progress in train_cohort(recipes, images, device=device):
                 if recipes[0].seed == 13:
                     broken = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
                     progress = replace(progress, evaluations=broken)
@@ -155,8 +154,8 @@ class TestSurvival:
         manager.shutdown()
 
     def test_a_run_whose_last_measures_cannot_be_kept_ends_in_the_store_all_the_same(self, store, library):
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> Offers[None]:
-            for progress in train_on(recipes, images, device):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
+            for progress in train_cohort(recipes, images, device=device):
                 last = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
                 yield replace(progress, evaluations=last) if progress.over else progress
 
@@ -164,20 +163,20 @@ class TestSurvival:
         (run,) = wait_for_end(manager, *submit(manager, SHORT))
         assert (run.status, str(run.message)) == (
             RunStatus.FINISHED,
-            "What this run measured last could not be stored; what was stored before is kept.",
+            "The last evaluations of this run could not be stored. Earlier ones are kept.",
         )
-        wait_until(lambda: manager._roster.members == {})
+        wait_until(lambda: manager._queue.runs == {})
         manager.shutdown()
 
-    def test_a_run_that_is_submitted_while_groups_are_counted_breaks_no_count(self):
-        """As a thread that counts them comes to a run, another one adds a run, if it may."""
-        roster = JobQueue()
+    def test_a_run_that_is_submitted_while_jobs_are_counted_breaks_no_count(self):
+        """As one thread that counts jobs comes to a run, another thread adds a run, if it may."""
+        queue = JobQueue()
         runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
 
-        def add(member: ActiveRun) -> None:
-            if roster.lock.acquire(blocking=False):
-                roster.members[member.run.id] = member
-                roster.lock.release()
+        def add(active: ActiveRun) -> None:
+            if queue.lock.acquire(blocking=False):
+                queue.runs[active.run.id] = active
+                queue.lock.release()
 
         class Watched(ActiveRun):
             def __getattribute__(self, name: str) -> object:
@@ -187,12 +186,12 @@ class TestSurvival:
                     adding.join()
                 return super().__getattribute__(name)
 
-        group = Job()
-        late = ActiveRun(runs[2], group, position=2)
-        group.members = [Watched(run, group, position) for position, run in enumerate(runs[:2])]
-        roster.members = {run.id: member for run, member in zip(runs, group.members, strict=False)}
-        assert roster.groups() == [group]
-        assert list(roster.members) == ["0", "1"]
+        job = Job(runs[:2])
+        late = ActiveRun(runs[2], job, position=2)
+        job.runs = [Watched(run, job, position) for position, run in enumerate(runs[:2])]
+        queue.runs = {run.id: active for run, active in zip(runs, job.runs, strict=False)}
+        assert queue.jobs() == [job]
+        assert list(queue.runs) == ["0", "1"]
 
     def test_a_full_disk_takes_one_line_of_the_log_for_a_picture(self, store, library, caplog):
         def refuse(*_: object) -> None:
@@ -202,6 +201,6 @@ class TestSurvival:
         manager = RunManager(store, library)
         (run,) = wait_for_end(manager, *submit(manager, SHORT))
         manager.shutdown()
-        (record,) = [record for record in caplog.records if "sees" in record.message]
-        assert record.message == f"What run {run.id} sees could not be stored: No space left on device"
+        (record,) = [record for record in caplog.records if "snapshot" in record.message]
+        assert record.message == f"The snapshot of run {run.id} could not be stored: No space left on device"
         assert record.exc_info is None

@@ -47,7 +47,7 @@ def draw(generator: torch.Generator, rows: list[slice]) -> tuple[list[tuple[Tens
 def test_replayed_pass_gives_the_losses_and_gradients_of_the_pass_itself() -> None:
     generator = torch.Generator().manual_seed(0)
     plain, replayed, recorder = build(3), build(3), Recorder()
-    captured = CapturedPass(replayed, record=recorder)
+    captured = CapturedPass(replayed, capture=recorder)
     for _ in range(4):
         batch = draw(generator, [slice(0, 2), slice(2, 3)])
         assert torch.equal(captured(*batch), plain.forward_backward(*batch))
@@ -59,10 +59,10 @@ def test_replayed_pass_gives_the_losses_and_gradients_of_the_pass_itself() -> No
 def test_pass_is_recorded_anew_when_a_network_has_left() -> None:
     generator = torch.Generator().manual_seed(0)
     plain, replayed, recorder = build(3), build(3), Recorder()
-    captured = CapturedPass(replayed, record=recorder)
+    captured = CapturedPass(replayed, capture=recorder)
     captured(*draw(generator, [slice(0, 3)]))
     for network in (plain, replayed):
-        network.keep([0, 2])
+        network.keep_rows([0, 2])
     batch = draw(generator, [slice(0, 2)])
     assert torch.equal(captured(*batch), plain.forward_backward(*batch))
     for ours, theirs in zip(replayed.weight_gradients, plain.weight_gradients, strict=True):
@@ -76,7 +76,7 @@ def test_pass_that_cannot_be_recorded_runs_as_it_is() -> None:
         raise RuntimeError("operation not permitted when stream is capturing")
 
     plain, network = build(1), build(1)
-    captured = CapturedPass(network, record=refuse)
+    captured = CapturedPass(network, capture=refuse)
     for seed in range(2):
         batch = draw(torch.Generator().manual_seed(seed), [slice(0, 1)])
         assert torch.equal(captured(*batch), plain.forward_backward(*batch))

@@ -13,7 +13,7 @@ from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import ImageSplit, draw_training_set
 from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe, with_change
 from mlpcore.runs.records import RunStatus
-from mlpcore.training.lockstep import Edit, Leave, Progress, train_cohort
+from mlpcore.training.lockstep import ChangeRun, Progress, RemoveRun, train_cohort
 from mlpcore.training.schedules import preview_rates
 from tests.support.cohorts import CPU, collect, numbers, recipe, train
 from tests.support.recipes import EACH_SCHEDULE, optimizers, schedulers
@@ -52,7 +52,7 @@ class TestSchedule:
 
 class TestCommands:
     def drive(
-        self, recipes: Sequence[Recipe], images: DeviceImages, at: dict[int, list[Edit | Leave]]
+        self, recipes: Sequence[Recipe], images: DeviceImages, at: dict[int, list[ChangeRun | RemoveRun]]
     ) -> list[Progress]:
         """Train, sending in what is given once that many iterations are done (every run is evaluated at each)."""
         training = train_cohort(recipes, images, device=CPU)
@@ -67,7 +67,7 @@ class TestCommands:
 
     def test_an_edit_is_a_change_of_the_recipe_and_leaves_the_others_alone(self, images):
         runs = [recipe(eval_every=1, seed=seed, optimizer=Adam(lr=0.01)) for seed in (0, 0, 1)]
-        items = self.drive(runs, images, {9: [Edit(1, Change(step=9, lr=0.1))]})
+        items = self.drive(runs, images, {9: [ChangeRun(1, Change(step=9, lr=0.1))]})
         edited = with_change(runs[1], 9, {"lr": 0.1})
         assert [collect(items, position) for position in range(3)] == [
             train([run], images)[0] for run in (runs[0], edited, runs[2])
@@ -76,9 +76,9 @@ class TestCommands:
     def test_edits_sent_in_together_all_apply_at_the_next_step(self, images):
         runs = [recipe(eval_every=1, seed=seed) for seed in (0, 1)]
         sent = [
-            Edit(0, Change(step=4, lr=0.2)),
-            Edit(1, Change(step=4, momentum=0.1)),
-            Edit(0, Change(step=4, momentum=0.2)),
+            ChangeRun(0, Change(step=4, lr=0.2)),
+            ChangeRun(1, Change(step=4, momentum=0.1)),
+            ChangeRun(0, Change(step=4, momentum=0.2)),
         ]
         items = self.drive(runs, images, {4: sent})
         edited = [
@@ -90,19 +90,19 @@ class TestCommands:
     @pytest.mark.parametrize("hidden_sizes", [(32, 16), (13, 5)])
     def test_a_run_that_leaves_is_measured_no_more_and_the_others_go_on_as_alone(self, hidden_sizes, images):
         runs = [recipe(eval_every=1, seed=seed, hidden_sizes=hidden_sizes) for seed in (2, 0, 2, 1)]
-        items = self.drive(runs, images, {5: [Leave(2), Leave(1)]})
+        items = self.drive(runs, images, {5: [RemoveRun(2), RemoveRun(1)]})
         histories = [collect(items, position) for position in range(4)]
         assert [len(history) for history in histories] == [24, 5, 5, 24]
         for run, history in zip(runs, histories, strict=True):
             assert history == train([run], images)[0][: len(history)]
 
     def test_when_all_have_left_training_ends(self, images):
-        items = self.drive([recipe(eval_every=1)], images, {3: [Leave(0)]})
+        items = self.drive([recipe(eval_every=1)], images, {3: [RemoveRun(0)]})
         assert items[-1].step == 3
 
     def test_what_is_sent_to_a_run_that_is_over_is_passed_over(self, images):
         runs = [recipe(eval_every=1, train_iter=5), recipe(eval_every=1)]
-        items = self.drive(runs, images, {9: [Leave(0), Edit(0, Change(step=9, lr=0.1))]})
+        items = self.drive(runs, images, {9: [RemoveRun(0), ChangeRun(0, Change(step=9, lr=0.1))]})
         assert collect(items, 1) == train([runs[1]], images)[0]
 
 

@@ -151,7 +151,7 @@ def test_bad_arguments_are_refused_with_field_value_and_range(images):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(ValueError, match="train_iter is -1: it must be at least 0"):
         training.train(model, optimizer, None, -1, RandomSampler(200, 32), images)
-    with pytest.raises(ValueError, match="train_samp ended after 1 batches: train_iter asks for 3"):
+    with pytest.raises(ValueError, match="train_samp ended after 1 batches: train_iter is 3"):
         training.train(model, optimizer, None, 3, [torch.arange(5)], images)
     with pytest.raises(ValueError, match="test_batch_size is 0: it must be at least 1"):
         training.test(model, images, 0)

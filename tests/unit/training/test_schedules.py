@@ -1,4 +1,4 @@
-"""The preview is the schedule: literal tables, the mends of what looks wrong, and drops marked where a rate falls."""
+"""The preview is the schedule: literal tables, the fixes of what looks wrong, and drops marked where a rate falls."""
 
 import math
 from itertools import pairwise
@@ -14,10 +14,10 @@ from mlpcore.recipes.recipe import (
     Adam,
     AnyScheduler,
     Change,
-    Constant,
     CosineAnnealingLR,
     ExponentialLR,
     MultiStepLR,
+    NoScheduler,
     OneCycleLR,
     Recipe,
     RMSprop,
@@ -37,19 +37,19 @@ class TestPreview:
     @pytest.mark.parametrize(
         ("scheduler", "rates"),
         [
-            (Constant(), [1, 1, 1, 1, 1, 1]),
+            (NoScheduler(), [1, 1, 1, 1, 1, 1]),
             (StepLR(step_size=2, gamma=0.5), [1, 1, 0.5, 0.5, 0.25, 0.25]),
             (StepLR(step_size=6, gamma=0.5), [1, 1, 1, 1, 1, 1]),
             (MultiStepLR(milestones=(1, 4), gamma=0.1), [1, 0.1, 0.1, 0.1, 0.01, 0.01]),
             (ExponentialLR(gamma=0.9), [1, 0.9, 0.81, 0.729, 0.6561, 0.59049]),
             (CosineAnnealingLR(T_max=4), [1, 0.853553, 0.5, 0.146447, 0, 0.146447]),
             (CosineAnnealingLR(T_max=4, eta_min=0.2), [1, 0.882843, 0.6, 0.317157, 0.2, 0.317157]),
-            (Constant(warmup_iters=4, start_factor=0.2), [0.2, 0.4, 0.6, 0.8, 1, 1]),
+            (NoScheduler(warmup_iters=4, start_factor=0.2), [0.2, 0.4, 0.6, 0.8, 1, 1]),
             (StepLR(step_size=2, gamma=0.5, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 1, 0.5, 0.5]),
             (MultiStepLR(milestones=(1,), gamma=0.1, warmup_iters=3, start_factor=0.1), [0.1, 0.4, 0.7, 1, 0.1, 0.1]),
             (CosineAnnealingLR(T_max=4, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 0.853553, 0.5, 0.146447]),
             (ExponentialLR(gamma=0.9, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 0.9, 0.81, 0.729]),
-            (Constant(warmup_iters=12, start_factor=0.04), [0.04, 0.12, 0.2, 0.28, 0.36, 0.44]),
+            (NoScheduler(warmup_iters=12, start_factor=0.04), [0.04, 0.12, 0.2, 0.28, 0.36, 0.44]),
             (
                 OneCycleLR(pct_start=0.5, div_factor=10.0, final_div_factor=100.0),
                 [0.1, 0.55, 1, 0.75025, 0.25075, 1e-3],
@@ -67,10 +67,10 @@ class TestPreview:
     @pytest.mark.parametrize(
         ("scheduler", "rates"),
         [
-            (Constant(), [1, 1, 1, 0.2, 0.2, 0.2]),
+            (NoScheduler(), [1, 1, 1, 0.2, 0.2, 0.2]),
             (StepLR(step_size=2, gamma=0.5), [1, 1, 0.5, 0.1, 0.05, 0.05]),
             (CosineAnnealingLR(T_max=4), [1, 0.853553, 0.5, 0.0292893, 0, 0.0292893]),
-            (Constant(warmup_iters=4, start_factor=0.2), [0.2, 0.4, 0.6, 0.16, 0.2, 0.2]),
+            (NoScheduler(warmup_iters=4, start_factor=0.2), [0.2, 0.4, 0.6, 0.16, 0.2, 0.2]),
         ],
     )
     def test_from_a_change_on_the_rate_is_that_of_a_schedule_that_began_with_the_new_lr(self, scheduler, rates):
@@ -113,7 +113,7 @@ class TestPreview:
 class TestChanges:
     def test_a_change_sets_its_knobs_and_leaves_the_others_and_the_state(self):
         weight = torch.ones(2, requires_grad=True)
-        recipe = Recipe(optimizer=SGD(lr=0.1, momentum=0.9), scheduler=Constant())
+        recipe = Recipe(optimizer=SGD(lr=0.1, momentum=0.9), scheduler=NoScheduler())
         optimizer = build_optimizer(recipe.optimizer, [weight])
         scheduler = build_scheduler(recipe, optimizer)
         weight.grad = torch.ones(2)
@@ -128,7 +128,7 @@ class TestChanges:
     @pytest.mark.parametrize("knobs", [RMSprop(momentum=0.0), SGD(momentum=0.0, nesterov=False)])
     def test_a_momentum_that_was_0_can_be_turned_on(self, knobs):
         weight = torch.ones(2, requires_grad=True)
-        recipe = Recipe(optimizer=knobs, scheduler=Constant())
+        recipe = Recipe(optimizer=knobs, scheduler=NoScheduler())
         optimizer = build_optimizer(knobs, [weight])
         scheduler = build_scheduler(recipe, optimizer)
         for step in range(3):
@@ -165,7 +165,7 @@ class TestDrops:
             (StepLR(step_size=100, gamma=0.9), [101, 201]),
             (MultiStepLR(milestones=(50, 270), gamma=0.1, warmup_iters=10), [61, 281]),
             (StepLR(step_size=300), []),
-            (Constant(warmup_iters=100), []),
+            (NoScheduler(warmup_iters=100), []),
             (CosineAnnealingLR(T_max=300), []),
             (ExponentialLR(gamma=0.999), []),
             (OneCycleLR(), []),
@@ -179,8 +179,8 @@ class TestWarnings:
     @pytest.mark.parametrize(
         "scheduler",
         [
-            Constant(),
-            Constant(warmup_iters=99),
+            NoScheduler(),
+            NoScheduler(warmup_iters=99),
             StepLR(step_size=99),
             StepLR(step_size=89, warmup_iters=10),
             MultiStepLR(milestones=(1, 99)),
@@ -194,72 +194,72 @@ class TestWarnings:
         assert find_warnings(plan(scheduler, 100)) == []
 
     @pytest.mark.parametrize(
-        ("scheduler", "sentence", "mend", "mended"),
+        ("scheduler", "sentence", "fix_label", "fix"),
         [
             (
-                Constant(warmup_iters=100),
-                "The warm-up takes 100 iterations and the run 100: it never reaches lr.",
+                NoScheduler(warmup_iters=100),
+                "The warm-up takes 100 iterations, but the run has only 100: the learning rate never reaches lr.",
                 "Warm up for 10",
                 {"warmup_iters": 10},
             ),
             (
                 StepLR(step_size=100),
-                "step_size is 100 and the run has 100 iterations: the rate never drops.",
+                "step_size is 100, but the run has 100 iterations: the learning rate never drops.",
                 "Set step_size to 33",
                 {"step_size": 33},
             ),
             (
                 StepLR(step_size=1000, warmup_iters=40),
-                "step_size is 1,000 and the run has 60 iterations: the rate never drops.",
+                "step_size is 1,000, but the run has 60 iterations: the learning rate never drops.",
                 "Set step_size to 20",
                 {"step_size": 20},
             ),
             (
                 MultiStepLR(milestones=(50, 100, 2000)),
-                "The milestone 100 is past the run's 100 iterations: the rate never drops there.",
+                "The run ends after 100 iterations, before the milestone 100: the rate never drops there.",
                 "Set milestones to 50",
                 {"milestones": (50,)},
             ),
             (
                 MultiStepLR(milestones=(1500, 2500)),
-                "The milestone 1,500 is past the run's 100 iterations: the rate never drops there.",
+                "The run ends after 100 iterations, before the milestone 1,500: the rate never drops there.",
                 "Set milestones to 50, 83",
                 {"milestones": (50, 83)},
             ),
             (
                 CosineAnnealingLR(T_max=60),
-                "T_max is 60: past it the rate climbs back, for the last 39 of 100 iterations.",
+                "T_max is 60: the learning rate rises again in the last 39 of 100 iterations.",
                 "Set T_max to 100",
                 {"T_max": 100},
             ),
             (
                 CosineAnnealingLR(T_max=3000, warmup_iters=20),
-                "T_max is 3,000 and the run has 80 iterations: it ends before the rate reaches eta_min.",
+                "T_max is 3,000, but the run has 80 iterations: the rate never reaches eta_min.",
                 "Set T_max to 80",
                 {"T_max": 80},
             ),
         ],
     )
-    def test_what_the_run_never_reaches_is_said_and_mended(self, scheduler, sentence, mend, mended):
+    def test_what_the_run_never_reaches_is_said_and_fixed(self, scheduler, sentence, fix_label, fix):
         recipe = plan(scheduler, 100)
         (warning,) = find_warnings(recipe)
         assert str(warning.sentence) == sentence
-        assert str(warning.mend) == mend
-        expected = recipe.model_dump() | {"scheduler": scheduler.model_dump() | mended}
-        assert warning.mended == Recipe.model_validate(expected)
-        assert find_warnings(warning.mended) == []
+        assert str(warning.fix_label) == fix_label
+        expected = recipe.model_dump() | {"scheduler": scheduler.model_dump() | fix}
+        assert warning.fixed_recipe == Recipe.model_validate(expected)
+        assert find_warnings(warning.fixed_recipe) == []
 
     @given(data=st.data(), train_iter=st.integers(1, 300))
-    def test_every_mend_is_a_valid_recipe_and_two_leave_nothing_to_warn_of(self, data, train_iter):
+    def test_every_fix_is_a_valid_recipe_and_two_leave_nothing_to_warn_of(self, data, train_iter):
         scheduler = data.draw(schedulers(train_iter, iterations=st.integers(1, 1000)))
         recipe = plan(scheduler, train_iter)
         for _ in range(2):
             for warning in find_warnings(recipe):
                 assert str(warning.sentence)
-                assert str(warning.mend)
-                assert warning.mended != recipe
-                recipe = Recipe.model_validate(warning.mended.model_dump())
-                assert recipe == warning.mended
+                assert str(warning.fix_label)
+                assert warning.fixed_recipe != recipe
+                recipe = Recipe.model_validate(warning.fixed_recipe.model_dump())
+                assert recipe == warning.fixed_recipe
         assert find_warnings(recipe) == []
 
     @pytest.mark.parametrize("optimizer", [Adam(), Adagrad()])

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from mlpcore.data.batches import DeviceImages, RandomSampler, place_images
 from mlpcore.data.datasets import ImageSplit, channel_statistics
 from mlpcore.recipes.recipe import SGD, Recipe
-from mlpcore.runs.snapshots import MAX_FRAMES, Snapshot, count_confusion, rank_class, rank_mistakes
+from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, Snapshot, count_confusion, rank_class, rank_mistakes
 from mlpcore.seeds import build_generator
-from mlpcore.training.evaluation import draw_units, rank_classes
+from mlpcore.training.evaluation import find_top_classes, weights_to_pixels
 from mlpcore.training.lockstep import Progress, train_cohort
 from mlpcore.training.models import build_model, normalise
-from tests.support.snapshots import BASE, look_often, recipe, snapshot
+from tests.support.snapshots import BASE, evaluate_often, recipe, snapshot
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,7 @@ def train(recipes: Sequence[Recipe], images: DeviceImages) -> list[Progress]:
     return [item for item in train_cohort(recipes, images, device=CPU) if item.evaluations or item.over]
 
 
-def sights_of(items: Sequence[Progress], position: int = 0) -> list[Snapshot]:
+def snapshots_of(items: Sequence[Progress], position: int = 0) -> list[Snapshot]:
     """The snapshot of a run after each of its evaluations, as a manager keeps it."""
     found: list[Snapshot] = []
     for item in items:
@@ -61,37 +61,38 @@ class TestPlainLoop:
     def test_the_likeliest_classes_are_the_top_three_of_the_plain_networks_softmax(self, images, tiny_images):
         models = train_plainly(BASE, tiny_images[0])
         inputs = normalise(tiny_images[1].data, *channel_statistics(tiny_images[0]))
-        found = sights_of(train([BASE], images))
+        found = snapshots_of(train([BASE], images))
         assert [seen.step for seen in found] == [8, 16, 24]
         for seen in found:
             with torch.no_grad():
                 top = torch.topk(torch.softmax(models[seen.step](inputs), dim=1), 3)
-            assert seen.likeliest.tolist() == top.indices.tolist()
-            np.testing.assert_allclose(seen.shares, top.values.numpy(), atol=5e-4)
+            assert seen.top_classes.tolist() == top.indices.tolist()
+            np.testing.assert_allclose(seen.top_probabilities, top.values.numpy(), atol=5e-4)
             assert (seen.labels.tolist(), seen.classes) == (tiny_images[1].targets.tolist(), tuple("abcdefghij"))
-            assert (seen.likeliest.dtype, seen.shares.dtype, seen.labels.dtype) == (np.uint8, np.float16, np.uint8)
+            assert (seen.labels.dtype, seen.top_classes.dtype) == (np.uint8, np.uint8)
+            assert seen.top_probabilities.dtype == np.float16
 
     def test_the_frames_are_the_plain_networks_weights_before_training_and_at_each_evaluation(
         self, images, tiny_images
     ):
         models = train_plainly(BASE, tiny_images[0])
-        (*_, last) = sights_of(train([BASE, recipe(seed=1)], images))
-        assert [(frame.number, frame.step) for frame in last.frames] == [(0, 0), (1, 8), (2, 16), (3, 24)]
-        for frame in last.frames:
-            weights = models[frame.step].fc1.weight.detach()[:24].view(24, 3, 4, 4).numpy()
+        (*_, last) = snapshots_of(train([BASE, recipe(seed=1)], images))
+        assert [(layer.number, layer.step) for layer in last.first_layers] == [(0, 0), (1, 8), (2, 16), (3, 24)]
+        for layer in last.first_layers:
+            weights = models[layer.step].fc1.weight.detach()[:24].view(24, 3, 4, 4).numpy()
             expected = 128 + 127 * weights / np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
-            assert frame.units.dtype == np.uint8
-            np.testing.assert_allclose(frame.units, expected, atol=0.51)
-        assert not np.array_equal(last.frames[0].units, last.frames[3].units)
+            assert layer.units.dtype == np.uint8
+            np.testing.assert_allclose(layer.units, expected, atol=0.51)
+        assert not np.array_equal(last.first_layers[0].units, last.first_layers[3].units)
 
     def test_grey_images_of_28_by_28_give_frames_of_their_own_size(self):
         generator = torch.Generator().manual_seed(0)
         data = torch.randint(256, (40, 1, 28, 28), dtype=torch.uint8, generator=generator)
         split = ImageSplit(data, torch.arange(40) % 2, ("even", "odd"))
         run = recipe(hidden_sizes=(5,), train_iter=2, eval_every=1)
-        (*_, last) = sights_of(train([run], place_images(split, split, CPU)))
-        assert [frame.units.shape for frame in last.frames] == [(5, 1, 28, 28)] * 3
-        assert last.likeliest.shape == (40, 2)
+        (*_, last) = snapshots_of(train([run], place_images(split, split, CPU)))
+        assert [layer.units.shape for layer in last.first_layers] == [(5, 1, 28, 28)] * 3
+        assert last.top_classes.shape == (40, 2)
 
 
 class TestConfusion:
@@ -110,7 +111,7 @@ class TestConfusion:
         generator = torch.Generator().manual_seed(0)
         logits = torch.randint(3, (2, 200, 10), generator=generator).float()  # topk alone would take another of them
         logits[0, 0] = 5.0
-        classes, shares = rank_classes(logits, logits.argmax(dim=2))
+        classes, shares = find_top_classes(logits, logits.argmax(dim=2))
         assert classes[0, 0].tolist() == [0, 1, 2]
         assert classes[..., 0].tolist() == logits.argmax(dim=2).tolist()
         np.testing.assert_allclose(shares[0, 0], [0.1] * 3, atol=1e-4)
@@ -139,14 +140,17 @@ class TestThinning:
         ],
     )
     def test_frames_are_evenly_spaced_from_the_start_with_the_newest_last(self, times, numbers):
-        frames = look_often(times).frames
-        assert [frame.number for frame in frames] == numbers
-        assert [frame.step for frame in frames] == [8 * number for number in numbers]
-        assert [int(frame.units[0, 0, 0, 0]) for frame in frames] == [number % 256 for number in numbers]
+        layers = evaluate_often(times).first_layers
+        assert [layer.number for layer in layers] == numbers
+        assert [layer.step for layer in layers] == [8 * number for number in numbers]
+        assert [int(layer.units[0, 0, 0, 0]) for layer in layers] == [number % 256 for number in numbers]
 
     def test_there_are_never_more_frames_than_the_bound(self):
-        assert max(len(look_often(times).frames) for times in range(1, 300)) == MAX_FRAMES
+        assert max(len(evaluate_often(times).first_layers) for times in range(1, 300)) == MAX_FIRST_LAYERS
 
     def test_a_unit_whose_weights_are_all_zero_is_grey(self):
         weights = torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.5, -1.0, 0.0, 1.0]])
-        assert draw_units(weights, torch.Size((1, 2, 2))).reshape(2, 4).tolist() == [[128] * 4, [192, 1, 128, 255]]
+        assert weights_to_pixels(weights, torch.Size((1, 2, 2))).reshape(2, 4).tolist() == [
+            [128] * 4,
+            [192, 1, 128, 255],
+        ]

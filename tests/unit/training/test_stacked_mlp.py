@@ -113,16 +113,16 @@ def test_the_networks_that_are_kept_go_on_as_they_were(hidden_sizes):
     setting = Setting(hidden_sizes, "tanh", size=16, drops=True)
     network = StackedMLP([setting.build(row) for row in range(4)], device=torch.device("cpu"))
     network.forward_backward(setting.inputs([0, 1, 2, 3]), setting.labels, setting.uniform)
-    network.keep([0, 2])
+    network.keep_rows([0, 2])
     losses = network.forward_backward(setting.inputs([0, 2]), setting.labels[[0, 2]], setting.uniform[[0, 2]])
     for place, row in enumerate((0, 2)):
         loss, _, *gradients = setting.run_stack([row])[0]
         assert torch.equal(losses[place], loss)
         found = [parameter.grad for parameter in network.parameters(place)]
         assert all(torch.equal(one, other) for one, other in zip(found, gradients, strict=True))
-    assert network.drops
-    network.keep([1])
-    assert network.drops
+    assert network.has_dropout
+    network.keep_rows([1])
+    assert network.has_dropout
 
 
 @pytest.mark.parametrize("hidden_sizes", [(16, 32), (13, 5)])
