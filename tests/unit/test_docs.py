@@ -1,4 +1,4 @@
-"""The documents, held true: their commands, names, links, figures and scripts."""
+"""The documents, held true: their commands, names, links and figures, and what the architecture says of the code."""
 
 import ast
 import importlib.util
@@ -6,53 +6,31 @@ import keyword
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
-import torch
 
 import mlpcore
 from mlpcore.cli import main as command_line
-from mlpcore.cli.flags import read_recipe
-from mlpcore.cli.main import main
-from tests.support.image_folders import write_colours
+from tests.support.documents import (
+    ARCHITECTURE,
+    CONTRIBUTING,
+    DOCUMENTS,
+    TEXTS,
+    blocks,
+    is_command,
+    run_script,
+    spans,
+    tables,
+    without_blocks,
+)
 from tests.support.paths import ROOT
 
-DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
-DOCUMENTS += sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").glob("*.md"))
-TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
-README, KOREAN, CONTRIBUTING = TEXTS["README.md"], TEXTS["README.ko.md"], TEXTS["CONTRIBUTING.md"]
-ARCHITECTURE = TEXTS["docs/architecture.md"]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-TEST_COMMAND = "pip install -r tests/requirements.txt && pytest"
-PROGRAMS = ("python", "pytest", "pip", "streamlit", "ruff", "mypy", "lint-imports", "source", "git", ".ci/run")
 # of a user's machine and of a web server
 ELSEWHERE = {"~/.local/share", ".streamlit/secrets.toml", "location /playground/", "X-Forwarded-Proto"}
-
-
-def blocks(text: str, language: str) -> list[str]:
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [block for found, block in fenced if found == language]
-
-
-def without_blocks(text: str) -> str:
-    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def spans(text: str) -> list[str]:
-    """What stands in code letters within the text, and each indented line of commands."""
-    text = without_blocks(text)
-    return re.findall(r"`([^`]+)`", text) + re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
-
-
-def is_command(span: str) -> bool:
-    words = [word for word in span.split() if not re.fullmatch(r"[A-Z_]+=\S+", word)]
-    return bool(words) and words[0] in PROGRAMS
-
-
 COMMANDS = sorted(
     {
         part.strip()
@@ -63,13 +41,6 @@ COMMANDS = sorted(
         if "…" not in part and "<" not in part
     }
 )
-
-
-def tables(text: str) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """Each table with the paragraph before it: that paragraph, the head, the rows."""
-    for before, table in re.findall(r"((?:^(?!\|).+\n)*)\n((?:^\|.*\n)+)", text, re.MULTILINE):
-        head, _line, *rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
-        yield before, head, rows
 
 
 @cache
@@ -177,100 +148,11 @@ def test_every_row_of_figures_has_a_command_or_says_where_it_comes_from(document
     for before, head, rows in found:
         column = next((place for place, name in enumerate(head) if name in ("command", "source")), None)
         if column is None:
-            assert re.search(r"come from|from the same benchmark", before), head
+            assert "come from" in before, head
             continue
         for row in rows:
             commands = [span for span in re.findall(r"`([^`]+)`", row[column]) if is_command(span)]
             assert commands or re.search(r"by hand|by clicks", row[column]), row
-
-
-class TestReadme:
-    @pytest.mark.parametrize("text", [README, KOREAN])
-    def test_it_has_at_most_180_lines(self, text: str) -> None:
-        assert text.count("\n") <= 180
-
-    def test_it_starts_and_tests_with_one_command_each(self) -> None:
-        assert "\n    pip install -r requirements.txt && streamlit run app.py\n" in README
-        assert f"\n    {TEST_COMMAND}\n" in README
-
-    def test_continuous_integration_runs_the_same_test_command(self) -> None:
-        assert (ROOT / ".ci/run").read_text(encoding="utf-8").split("\n")[-2] == TEST_COMMAND
-
-    def test_it_names_the_folders_variables(self) -> None:
-        assert set(re.findall(r"\bMLPCORE_\w+", README)) == {"MLPCORE_DATA", "MLPCORE_HOME"}
-
-    def test_it_has_four_command_lines(self) -> None:
-        assert len(re.findall(r"^    python -m mlpcore (.+)$", README, re.MULTILINE)) == 4
-
-    def test_its_recipe_is_one(self, tmp_path: Path) -> None:
-        (text,) = blocks(README, "json")
-        (tmp_path / "recipe.json").write_text(text)
-        recipe = read_recipe(str(tmp_path / "recipe.json"), {})
-        assert (recipe.dataset, recipe.optimizer.name, recipe.train_iter) == ("Shapes", "Adam", 3000)
-
-    def test_the_lectures_script_runs_from_top_to_bottom(self, tmp_path: Path) -> None:
-        (script,) = [text for text in blocks(README, "python") if "RandomSampler" in text]
-        names = run_script(script, tmp_path, {'"CIFAR10"': 1, '"./cifar10_data/"': 1, "3000": 1})
-        assert names["scheduler"].last_epoch == 3
-
-    def test_the_recipes_script_trains_both_recipes(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        (script,) = [text for text in blocks(README, "python") if "train_cohort" in text]
-        run_script(script, tmp_path, {'"Shapes"': 1, '"./data/"': 1, "600": 2})
-        rates, *lines = capsys.readouterr().out.splitlines()
-        assert rates == "[0.01, 0.01, 0.01]"
-        assert [line.split()[:2] for line in lines] == [["SGD", "3"], ["Adam", "3"]]
-
-    def test_the_exit_codes_are_as_it_says(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "2 for an error, explained in one\nsentence" in README
-        assert main(["train", "--lr", "99"]) == 2
-        assert capsys.readouterr().err.count("\n") == 1
-
-
-def run_script(script: str, home: Path, replaced: dict[str, int]) -> dict:
-    """Run a script on small images of our own, for three iterations; replaced: texts and how often each occurs."""
-    write_colours(home, train=40, test=40)
-    for old, times in replaced.items():
-        new = "3" if old.isdigit() else repr(str(home)) if "/" in old else '"colours"'
-        assert script.count(old) == times
-        script = script.replace(old, new)
-    names: dict = {}
-    with torch.random.fork_rng(devices=[]):
-        exec(script, names)
-    return names
-
-
-class TestKorean:
-    """README.ko.md says the same: its commands, its code, its links and its figures are README.md's."""
-
-    @staticmethod
-    def code(text: str) -> tuple[list[str], list[str]]:
-        """Indented lines, which are commands, and fenced blocks."""
-        fenced = re.findall(r"^```\w+\n.*?^```$", text, re.MULTILINE | re.DOTALL)
-        return re.findall(r"^    .*$", without_blocks(text), re.MULTILINE), fenced
-
-    @staticmethod
-    def figures(text: str) -> list[list[str]]:
-        """The numbers of each section, sorted: words stand in another order."""
-        sections = without_blocks(text).split("\n## ")
-        return [
-            sorted(re.findall(r"\d[\d,.]*(?:e-\d+)?", section.replace(", ", " ").replace(". ", " ")))
-            for section in sections
-        ]
-
-    def test_its_commands_and_code_are_the_same(self) -> None:
-        commands, fenced = self.code(README)
-        assert self.code(KOREAN) == (commands, fenced)
-        assert (len(commands), len(fenced)) == (6, 3)
-
-    def test_its_figures_are_the_same(self) -> None:
-        figures = self.figures(README)
-        assert sum(map(len, figures)) > 20
-        assert self.figures(KOREAN) == figures
-
-    def test_it_names_the_same_things_in_code_letters(self) -> None:
-        assert sorted(re.findall(r"`([^`]+)`", without_blocks(KOREAN))) == sorted(
-            re.findall(r"`([^`]+)`", without_blocks(README))
-        )
 
 
 class TestArchitecture:
