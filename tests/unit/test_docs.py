@@ -54,10 +54,13 @@ def code_names() -> set[str]:
         if file == Path(__file__):
             continue
         names |= {*file.relative_to(ROOT).with_suffix("").parts}
+        docstrings: set[int] = set()
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             for part in ("id", "attr", "arg", "name", "asname"):
                 names |= set(re.findall(r"\w+", str(getattr(node, part, None) or "")))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value:
+            if isinstance(node, ast.Expr):
+                docstrings.add(id(node.value))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 names |= set(re.findall(r"\w+", node.value))
     for name in ("pyproject.toml", ".streamlit/config.toml", ".ci/run", "requirements.txt", "tests/requirements.txt"):
         names |= set(re.findall(r"\w+", (ROOT / name).read_text(encoding="utf-8")))
@@ -105,6 +108,8 @@ class TestEveryDocument:
                 or any(known == path or known.endswith(f"/{path}") for known in all_paths())
             ):
                 continue
+            if span.startswith(("mlpcore/", "pages/", "tests/", "docs/")) and "<" not in span:
+                unknown.append(span)
             unknown += [
                 word
                 for word in re.findall(r"[A-Za-z_]\w+", span)

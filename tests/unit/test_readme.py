@@ -83,6 +83,14 @@ class TestKorean:
         assert sum(map(len, figures)) > 20
         assert self.figures(KOREAN) == figures
 
+    def test_its_pictures_and_links_are_the_same(self) -> None:
+        def targets(text: str) -> list[str]:
+            found = re.findall(r'(?:src|srcset)="([^"]+)"|\]\(([^)]+)\)', without_blocks(text))
+            return sorted({one or other for one, other in found} - {"README.md", "README.ko.md"})
+
+        assert targets(KOREAN) == targets(README)
+        assert len(targets(README)) > 8
+
     def test_it_names_the_same_things_in_code_letters(self) -> None:
         assert sorted(re.findall(r"`([^`]+)`", without_blocks(KOREAN))) == sorted(
             re.findall(r"`([^`]+)`", without_blocks(README))
