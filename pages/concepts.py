@@ -1,6 +1,4 @@
-"""What the lecture is about, one idea at a time, each with its own numbers to move."""
-
-from collections.abc import Callable
+"""Concepts: the ideas of the lecture one at a time, each with numbers to change."""
 
 import streamlit as st
 
@@ -10,38 +8,30 @@ from pages.components.concepts.claims import show_claims
 from pages.components.concepts.losses import show_losses
 from pages.components.concepts.schedules import show_schedules
 from pages.components.concepts.update_rules import show_updates
+from pages.components.shared.choices import persistent
 from pages.components.shared.i18n import write_query
 from pages.components.shared.words import _
 
-CONCEPTS: dict[str, Callable[[], None]] = {
-    "losses": show_losses,
-    "network": show_network,
-    "updates": show_updates,
-    "activations": show_activations,
-    "schedules": show_schedules,
-    "claims": show_claims,
-}
-titles = {
-    "losses": _("Cross-entropy"),
-    "network": _("Forward, backward"),
-    "updates": _("Updates"),
-    "activations": _("Activations"),
-    "schedules": _("Schedulers"),
-    "claims": _("Claims"),
+concepts = {
+    "losses": (_("Cross-entropy"), show_losses),
+    "network": (_("Forward, backward"), show_network),
+    "updates": (_("Updates"), show_updates),
+    "activations": (_("Activations"), show_activations),
+    "schedules": (_("Schedulers"), show_schedules),
+    "claims": (_("Claims"), show_claims),
 }
 asked = st.query_params.get("concept")
-if asked in CONCEPTS and asked != st.session_state.get("concept.address"):
+if asked in concepts and asked != st.session_state.get("concept.address"):
     st.session_state["concept"] = asked
 chosen = st.pills(
     _("Concept"),
-    list(CONCEPTS),
-    default="losses" if "concept" not in st.session_state else None,
+    list(concepts),
     required=True,
-    format_func=titles.get,
-    key="concept",
+    format_func=lambda name: concepts[name][0],
     label_visibility="collapsed",
-    persist_state="session",
-) or next(iter(CONCEPTS))  # a browser may send none all the same
+    **persistent("concept", "losses"),
+)
+chosen = chosen or "losses"  # a browser may send none despite `required`
 st.session_state["concept.address"] = chosen
 write_query({"concept": chosen})
-CONCEPTS[chosen]()
+concepts[chosen][1]()

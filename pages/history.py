@@ -1,4 +1,4 @@
-"""Every run that was kept: find, look at, compare, pass on, delete."""
+"""History: every stored run, to find, look at, compare, export and delete."""
 
 import streamlit as st
 

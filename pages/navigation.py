@@ -1,4 +1,4 @@
-"""The pages and their names; what stands on every one of them."""
+"""The pages, their titles, and what every page has: sign-in, heartbeat, choice of language."""
 
 import streamlit as st
 
@@ -27,8 +27,8 @@ page = st.navigation(
     ],
     position="top",
 )
-if st.user.get("is_logged_in") is False:  # signing in is set up in secrets.toml, and this visitor has not done it
-    st.text(_("Sign in to use the playground: your runs then belong to you, from whatever browser you come."))
+if st.user.get("is_logged_in") is False:  # secrets.toml sets up sign-in, and this visitor has not signed in
+    st.text(_("Sign in to use the playground: your runs then belong to you in any browser."))
     st.button(_("Sign in"), type="primary", on_click=st.login, key="sign_in")
 else:
     try:
@@ -36,7 +36,7 @@ else:
     except StoreError as error:
         st.error(say(error.sentence))
     send_heartbeat()
-write_query(read_query())  # a page without an address of its own keeps the language of a link
+write_query(read_query())  # pages that write no query themselves keep the language of a link
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     show_languages()
     if st.user.get("is_logged_in"):

@@ -71,7 +71,7 @@ def test_step_size_past_the_end_is_mended_by_one_click(visitor: Visitor) -> None
     page = visitor.open(**SHORT | {"step_size": 1000})
     warning = page.get_by_text("step_size is 1,000 and the run has 300 iterations: the rate never drops.")
     expect(warning).to_be_visible()
-    button(page, "mend").click()
+    button(page, "apply_fix").click()
     expect(warning).to_have_count(0)
     page.wait_for_function(f"({NAMED})('preview').data[1].x.join() == '101,201'")
 

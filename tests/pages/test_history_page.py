@@ -170,7 +170,7 @@ class TestOwn:
         page_store.create_many([make_run("a"), make_run("b", created=2.0)])
         page = open_history(open_page, "a")
         shown(page.button(key="history.delete").click().run())
-        assert "1 run and all that was measured of it will be gone for good." in texts(page)
+        assert "1 run and all its measurements will be deleted for good." in texts(page)
         assert page_store.count() == 2
         shown(page.button(key="history.confirm").click().run())
         assert names(page) == ["run b"]
@@ -244,7 +244,7 @@ class TestFiles:
     def test_saved_runs_come_in_as_the_visitors_own(self, open_page: Open, page_store: RunStore) -> None:
         page = open_history(open_page)
         bring_in(page, to_json([make_run("a", owner=ANN), make_run("b", owner=ANN)]).encode())
-        assert [element.value for element in page.success] == ["2 runs came in."]
+        assert [element.value for element in page.success] == ["2 runs were imported."]
         assert sorted(names(page)) == ["run a", "run b"]
         assert {run.owner for run in list_runs(page_store)} == {ME}
         shown(page.run())

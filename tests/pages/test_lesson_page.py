@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.jobs import manager
-from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.recipes.recipe import SGD, Change, Recipe
 from tests.support.app_tests import Open, is_over, says, shown, wait_for
 
 SHORT = {"train_iter": "20", "eval_every": "10", "batch_size": "8", "hidden_sizes": "8", "scheduler": "none"}
@@ -54,7 +54,7 @@ def test_run_has_the_lessons_values_whatever_the_browser_made_of_the_widgets(ope
         "knob.hidden_sizes": "999",
         "knob.dropout": 0.0,
         "knob.optimizer": "Adam",
-        "knob.changes": [{"step": 1, "lr": 9.0}],
+        "knob.changes": (Change(step=1, lr=9.0),),
     }.items():
         page.session_state[key] = value
     shown(page.run())
@@ -100,7 +100,7 @@ def test_run_taken_over_from_another_keeps_the_lessons_values(open_page: Open) -
 def test_buttons_that_would_mend_a_locked_knob_are_not_offered(open_page: Open) -> None:
     page = open_page(train_iter="600", eval_every="100", lock="step_size")
     assert says(page, "step_size is 1,000 and the run has 600 iterations: the rate never drops.")
-    assert "mend" not in [button.key for button in page.button]
+    assert "apply_fix" not in [button.key for button in page.button]
     page = open_page(lr="10", train_iter="3000", batch_size="8", lock="lr")
     wait_for(page, is_over(press_start(page)))
     assert "lower_lr" not in [button.key for button in page.button]
@@ -140,9 +140,9 @@ def test_lesson_is_left_by_a_button_and_its_values_stay(open_page: Open) -> None
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"hide": "__class__"}, "⚠ hide names __class__: no such knob."),
-        ({"lock": "![](http://a.example/b)"}, "⚠ lock names ![](http://a.example/b): no such knob."),
-        ({"title": "x" * 70}, f"⚠ title is {'x' * 39}…: it must be at most 60 letters, digits and signs."),
+        ({"hide": "__class__"}, "⚠ hide names __class__: there is no such hyperparameter."),
+        ({"lock": "![](http://a.example/b)"}, "⚠ lock names ![](http://a.example/b): there is no such hyperparameter."),
+        ({"title": "x" * 70}, f"⚠ title is {'x' * 39}…: it must be at most 60 printable characters."),
         ({"lr": "1e400", "lock": "lr"}, "⚠ lr is inf: it must be a number from 1e-6 to 10."),
     ],
 )

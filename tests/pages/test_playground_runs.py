@@ -102,5 +102,5 @@ def test_store_that_cannot_be_used_is_a_sentence(
     (tmp_path / "file").touch()
     monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "file"))
     page = open_page()
-    sentence = "The folder of the runs cannot be made (File exists): name another folder in MLPCORE_HOME."
+    sentence = "The folder of the runs cannot be created (File exists): name another folder in MLPCORE_HOME."
     assert [error.value for error in page.error] == [sentence]

@@ -105,7 +105,7 @@ class TestPage:
         page, _run_id = open_finished(open_page, "script")
         shutil.rmtree(tmp_path / "home" / "sights")
         show(page, view)
-        assert any("was not kept. Press Start with the same knobs" in text for text in texts(page))
+        assert any("were not kept. Press Start with the same settings" in text for text in texts(page))
 
     def test_a_run_that_waits_says_when_its_first_sight_comes(self, open_page):
         run_id = submit(TINY.model_copy(update={"train_iter": 200_000, "eval_every": 150_000}))

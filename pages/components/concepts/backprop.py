@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from mlpcore.charts.concepts import MatrixPanel, network_chart
 from mlpcore.concepts.backprop import INPUTS, UNITS, TrainingStep, compute_training_step
 from mlpcore.concepts.backprop_formulas import STAGES, write_stage
+from mlpcore.numbers import exact_number
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.words import _, show_rate
+from pages.components.shared.words import _
 
 LR_OPTIONS = (0.01, 0.03, 0.1, 0.3, 1.0)
 HEIGHT = 300  # pixels, of each of the two sketches
@@ -43,7 +44,7 @@ def show_network() -> None:
         with st.grid(2, min_column_width=120):
             target = choose(_("Target y"), {0: "0", 1: "1"}, key="network.target", default=1, show_label=True)
             lr = st.select_slider(
-                _("Learning rate"), LR_OPTIONS, format_func=show_rate, **persistent("network.lr", 0.3)
+                _("Learning rate"), LR_OPTIONS, format_func=exact_number, **persistent("network.lr", 0.3)
             )
             unit = st.slider(_("Row: unit j"), 1, UNITS, **persistent("network.unit", 1)) - 1
             feature = st.slider(_("Column: input i"), 1, INPUTS, **persistent("network.feature", 1)) - 1

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from mlpcore.charts.concepts import small_schedule_chart
+from mlpcore.charts.schedule import small_schedule_chart
 from mlpcore.data.catalog import data_home, known_datasets
+from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import SGD, AnyScheduler, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
-from pages.components.recipe_form.form_state import begin, first_recipe, put_recipe, read_recipe
+from pages.components.recipe_form.form_state import begin, first_recipe, put_recipe, read_form
 from pages.components.shared.choices import persistent
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.state import preview
-from pages.components.shared.words import _, say, show_rate
+from pages.components.shared.words import _, say
 
 LR_OPTIONS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 MAX_ITERATIONS = 200  # few enough to draw every one
@@ -28,7 +29,7 @@ def show_schedules() -> None:
     )
     columns = st.columns(3, gap="small")
     lr = columns[0].select_slider(
-        _("Learning rate"), LR_OPTIONS, format_func=show_rate, **persistent("schedules.lr", 0.01)
+        _("Learning rate"), LR_OPTIONS, format_func=exact_number, **persistent("schedules.lr", 0.01)
     )
     train_iter = columns[1].slider(
         _("Iterations"), 20, MAX_ITERATIONS, step=10, **persistent("schedules.train_iter", 100)
@@ -86,7 +87,7 @@ def _open(scheduler: AnyScheduler, lr: float, train_iter: int) -> None:
     """Open the playground with this schedule, its other hyperparameters as they are there, and no run shown."""
     first = first_recipe(known_datasets(data_home()))
     begin(first)
-    recipe = read_recipe()[0] or first
+    recipe = read_form()[0] or first
     values = recipe.model_dump() | {"scheduler": scheduler.model_dump(), "train_iter": train_iter, "changes": []}
     values["optimizer"] |= {"lr": lr}
     values["eval_every"] = max(train_iter // EVALUATIONS, 1)

@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from mlpcore.charts.surfaces import trajectory_chart
 from mlpcore.concepts.update_rules import OptimizerState, apply_update_rule, write_lines
+from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import SGD, Adam
 from mlpcore.recipes.validation import find_limits
 from pages.components.recipe_form.widgets import build_ladder, describe_field
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.words import _, show_rate
+from pages.components.shared.words import _
 
 if TYPE_CHECKING:
     from mlpcore.concepts.surfaces import Position, Surface
@@ -67,7 +68,7 @@ def _log_slider(
     return st.select_slider(
         label,
         build_ladder(*find_limits(kind, name), digits),
-        format_func=show_rate,
+        format_func=exact_number,
         help=describe_field(kind, name),
         **persistent(f"updates.{key}", start),
     )

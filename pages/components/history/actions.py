@@ -1,4 +1,4 @@
-"""What can be done with chosen runs, and bringing runs in from a file."""
+"""Actions on the chosen runs, and the import of runs from a file."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from contextlib import suppress
 import pandas as pd
 import streamlit as st
 
-from mlpcore.analysis.comparison import find_differences
+from mlpcore.analysis.differences import find_differences
 from mlpcore.charts.compare import compare_chart
 from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_html, to_json
 from mlpcore.messages import Sentence, SentenceError
@@ -23,7 +23,7 @@ from pages.components.shared.words import _, _n, keep_language, say
 
 
 def show_import() -> None:
-    """Take runs from a file that this program wrote: all of them or none."""
+    """Import runs from a file of this program: all of them or none."""
     with st.popover(_("Bring runs in")):
         file = st.file_uploader(
             _("A JSON file that was saved here"),
@@ -33,28 +33,26 @@ def show_import() -> None:
         )
         if file is None:
             return
-        file_id, sentence, came_in = st.session_state.get("history.imported", (None, None, False))
+        file_id, sentence, show = st.session_state.get("history.imported", (None, None, None))
         if file_id != file.file_id:
-            sentence, came_in = _import(file.getvalue())
-            st.session_state["history.imported"] = (file.file_id, sentence, came_in)
-        if came_in:
-            st.success(say(sentence))
-        else:
-            show_warning(say(sentence))
+            sentence, show = _import(file.getvalue())
+            st.session_state["history.imported"] = (file.file_id, sentence, show)
+        show(say(sentence))
 
 
-def _import(data: bytes) -> tuple[Sentence, bool]:
+def _import(data: bytes) -> tuple[Sentence, Callable[[str], object]]:
+    """Import the runs of a file; return what to say of it, and how to show that."""
     try:
         runs = from_json(data, owner=read_owner())
         get_store().create_many(runs)
     except (SentenceError, StoreError) as error:
-        return error.sentence, False
-    template = "One run came in." if len(runs) == 1 else "{count} runs came in."
-    return Sentence(template, {"count": len(runs)}), True
+        return error.sentence, show_warning
+    template = "One run was imported." if len(runs) == 1 else "{count} runs were imported."
+    return Sentence(template, {"count": len(runs)}), st.success
 
 
 def show_actions(run_ids: list[str]) -> None:
-    """Offer what can be done with the chosen runs, and lay their curves over each other."""
+    """Draw the actions on the chosen runs, and their curves in one chart."""
     runs = [run for run_id in run_ids if (run := _find(run_id)) is not None]  # another page may have deleted one
     if not runs:
         return
@@ -71,8 +69,8 @@ def show_actions(run_ids: list[str]) -> None:
             st.session_state["compare.handed_over"] = [run.id for run in runs]
             st.switch_page("compare.py")
         if all(run.ended_early for run in runs):
-            told = _("Trains them to their end, as new runs; these stay as they are.")
-            if st.button(_("Continue"), key="history.continue", help=f"{told} {describe_reproducibility(runs)}"):
+            help_ = _("Trains these recipes to their end, as new runs; the runs here stay as they are.")
+            if st.button(_("Continue"), key="history.continue", help=f"{help_} {describe_reproducibility(runs)}"):
                 _continue(runs)
         _downloads(runs)
         if st.button(_("Delete"), disabled=not (mine and over), key="history.delete", help=_delete_help(mine, over)):
@@ -85,7 +83,7 @@ def show_actions(run_ids: list[str]) -> None:
 
 
 def _continue(runs: list[Run]) -> None:
-    """Train runs that ended early to their end, and go to where that can be watched."""
+    """Train runs that ended early to their end, and open the page that shows the new runs."""
     try:
         run_ids = get_manager().continue_runs([run.id for run in runs], owner=read_owner())
     except (SentenceError, StoreError) as error:
@@ -100,13 +98,13 @@ def _continue(runs: list[Run]) -> None:
 
 
 def delete_runs(run_ids: list[str]) -> None:
-    """Delete those of these runs that are the visitor's own and over."""
+    """Delete those of the runs that are over and the visitor's own."""
     state = st.session_state
     try:
         for run_id in run_ids:
             run = _find(run_id)
             if run is not None and run.owner == read_owner() and run.status.is_over:
-                with suppress(ValueError):  # gone meanwhile
+                with suppress(ValueError):  # deleted meanwhile
                     get_store().delete(run_id)
     except StoreError as error:  # what is not deleted stays chosen
         state["history.refused"] = error.sentence
@@ -124,18 +122,18 @@ def _find(run_id: str) -> Run | None:
 def _delete_help(mine: bool, over: bool) -> str | None:
     if not mine:
         return _("Only runs that this browser started can be deleted.")
-    return None if over else _("A run that goes on must be stopped first.")
+    return None if over else _("Stop the run first.")
 
 
 def _downloads(runs: list[Run]) -> None:
-    st.download_button("CSV", lambda: to_csv(runs), "runs.csv", "text/csv", key="history.csv", on_click="ignore")
-    st.download_button(
-        "JSON", lambda: to_json(runs), "runs.json", "application/json", key="history.json", on_click="ignore"
-    )
-    translate = keep_language()  # the file is made when it is asked for
-    st.download_button(
-        "HTML", lambda: _as_page(runs, translate), "runs.html", "text/html", key="history.html", on_click="ignore"
-    )
+    translate = keep_language()  # a file is made when it is asked for, outside any page
+    files: list[tuple[str, str, Callable[[], str | bytes]]] = [
+        ("csv", "text/csv", lambda: to_csv(runs)),
+        ("json", "application/json", lambda: to_json(runs)),
+        ("html", "text/html", lambda: _as_page(runs, translate)),
+    ]
+    for kind, mime, write in files:
+        st.download_button(kind.upper(), write, f"runs.{kind}", mime, key=f"history.{kind}", on_click="ignore")
 
 
 def _as_page(runs: list[Run], translate: Callable[[str], str]) -> str:
@@ -144,8 +142,8 @@ def _as_page(runs: list[Run], translate: Callable[[str], str]) -> str:
 
 def _confirm_delete(run_ids: list[str]) -> None:
     template = _n(
-        "{count} run and all that was measured of it will be gone for good.",
-        "{count} runs and all that was measured of them will be gone for good.",
+        "{count} run and all its measurements will be deleted for good.",
+        "{count} runs and all their measurements will be deleted for good.",
         len(run_ids),
     )
     st.text(template.format(count=len(run_ids)))
@@ -163,7 +161,7 @@ def _annotations(run: Run, mine: bool) -> None:
     is_refused = name != run.name and not re.fullmatch(NAME, name)
     kept_name = run.name if is_refused else name
     if (kept_name, note, starred) != (run.name, run.note, run.starred):
-        with suppress(ValueError):  # gone meanwhile
+        with suppress(ValueError):  # deleted meanwhile
             get_store().annotate(run.id, name=kept_name, note=note, starred=starred)
         st.rerun()
     if is_refused:

@@ -1,29 +1,31 @@
-"""The list of runs: a page of rows at a time, sorted and filtered by the database."""
+"""The list of runs: one page of rows at a time, sorted and filtered by the database."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from mlpcore.recipes.recipe import OPTIMIZERS
 from mlpcore.runs.records import RunStatus
-from mlpcore.runs.store import SORTS, ListedRun
+from mlpcore.runs.search import ListedRun, RunFilters
+from pages.components.shared.choices import persistent
 from pages.components.shared.recipe_summary import describe_training
 from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, _n, show_duration, status_word
 
+T = TypeVar("T")
 ROWS = 50  # on one page
-MAX_CHOSEN = 50  # runs whose curves are laid over each other
-RECIPE_WIDTH = 320  # pixels: most recipes, and at 1280 pixels all columns but the note
+MAX_CHOSEN = 50  # runs whose curves are drawn together
+RECIPE_WIDTH = 320  # pixels: holds most recipes, and leaves room at 1280 pixels for every column but the note
 
 
 def show_list() -> list[str]:
-    """Draw the filters and a page of runs; return the ids of the runs that are chosen, on whatever page."""
+    """Draw the filters and a page of runs; return the ids of the chosen runs, of all pages."""
     state = st.session_state
-    filters, sort, descending = _filters()
-    listed, total = _search(filters, sort, descending)
+    listed, total = _search(*_filters_form())
     if not total:
         if get_store().count():
             st.text(_("No run fits these filters: take one of them back."))
@@ -32,8 +34,8 @@ def show_list() -> list[str]:
         return []
     ids, owner = [one.run.id for one in listed], read_owner()
     chosen = state.setdefault("history.chosen", [])
-    # Rows are chosen by their number: where other rows stand, as when somebody's new run has come on top, it is a
-    # new table, which begins with the same runs chosen.
+    # Streamlit keeps the numbers of the chosen rows. When the rows change, for example because of a new run on top,
+    # another key makes a new table, which starts with the same runs chosen.
     key = f"history.table.{hashlib.sha256(','.join(ids).encode()).hexdigest()[:12]}.{state.get('history.cleared', 0)}"
     st.dataframe(
         pd.DataFrame([_row(one, owner) for one in listed]),
@@ -55,8 +57,8 @@ def show_list() -> list[str]:
     return chosen
 
 
-def _search(filters: dict[str, object], sort: str, descending: bool) -> tuple[list[ListedRun], int]:
-    """Read the page of runs that is asked for, the last one where there are fewer by now."""
+def _search(filters: RunFilters, sort: str, descending: bool) -> tuple[list[ListedRun], int]:
+    """Read the chosen page of runs, or the last one if there are fewer by now."""
     number = st.session_state.setdefault("history.page", 1)
     while True:
         listed, total = get_store().search(
@@ -70,7 +72,7 @@ def _search(filters: dict[str, object], sort: str, descending: bool) -> tuple[li
 
 
 def _take_rows(key: str, ids: Sequence[str]) -> None:
-    """Keep which runs are chosen; those of other pages stay chosen."""
+    """Store which runs are chosen; those of other pages stay chosen."""
     state = st.session_state
     here = [ids[row] for row in state[key].selection.rows if row < len(ids)]
     elsewhere = [run_id for run_id in state["history.chosen"] if run_id not in ids]
@@ -99,48 +101,56 @@ def _footer(total: int, chosen: Sequence[str]) -> None:
             st.number_input(title, 1, pages, key="history.page", width=140, persist_state="session")
 
 
-def _filters() -> tuple[dict[str, object], str, bool]:
+def _filters_form() -> tuple[RunFilters, str, bool]:
+    """Draw the filters and the order; return the filters, what to sort by, and whether the largest comes first."""
     titles = {
         "created": _("newest"),
+        "name": _("name"),
         "best_acc": _("best accuracy"),
         "last_acc": _("final accuracy"),
         "seconds": _("longest"),
-        "name": _("name"),
     }
-
-    def choose(label: str, key: str, options: Sequence[object], words: dict[object, str], width: int) -> object:
-        return st.selectbox(
-            label,
-            options,
-            format_func=lambda one: words.get(one, one),
-            key=f"history.{key}",
-            on_change=_first_page,
-            filter_mode=None,
-            width=width,
-            persist_state="session",
-        )
-
-    every = {None: _("all")}
-    common = {"on_change": _first_page, "persist_state": "session"}
+    datasets: dict[str | None, str] = {None: _("all")} | {name: name for name in get_store().list_datasets()}
+    optimizers: dict[str | None, str] = {None: _("all")} | {name: name for name in OPTIMIZERS}
+    statuses: dict[RunStatus | None, str] = {None: _("all")} | {status: status_word(status) for status in RunStatus}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        words = st.text_input(_("Search name and note"), key="history.words", max_chars=60, width=180, **common)
-        dataset = choose(_("Data set"), "dataset", [None, *get_store().list_datasets()], every, 140)
-        optimizer = choose(_("Optimizer"), "optimizer", [None, *OPTIMIZERS], every, 120)
-        states = every | {status: status_word(status) for status in RunStatus}
-        status = choose(_("State"), "status", [None, *RunStatus], states, 130)
-        least = st.number_input(_("Best, at least %"), 0, 100, 0, key="history.least", width=130, **common)
-        sort = choose(_("Sort by"), "sort", SORTS, titles, 140)
-        backwards = st.toggle(_("Backwards"), key="history.backwards", width="content", **common)
-        starred = st.toggle(_("Starred"), key="history.starred", width="content", **common)
-    filters = {
-        "words": words.strip(),
-        "dataset": dataset,
-        "optimizer": optimizer,
-        "statuses": None if status is None else [status],
-        "least_best_acc": least / 100 or None,
-        "starred": starred,
-    }
+        words = st.text_input(
+            _("Search name and note"), max_chars=60, width=180, on_change=_first_page, **persistent("history.words")
+        )
+        dataset = _select(_("Data set"), "history.dataset", datasets, width=140)
+        optimizer = _select(_("Optimizer"), "history.optimizer", optimizers, width=120)
+        status = _select(_("State"), "history.status", statuses, width=130)
+        least = st.number_input(
+            _("Best, at least %"), 0, 100, 0, width=130, on_change=_first_page, **persistent("history.least")
+        )
+        sort = _select(_("Sort by"), "history.sort", titles, width=140)
+        backwards = _toggle(_("Backwards"), "history.backwards")
+        starred = _toggle(_("Starred"), "history.starred")
+    filters = RunFilters(
+        words=words.strip(),
+        dataset=dataset,
+        optimizer=optimizer,
+        statuses=None if status is None else [status],
+        least_best_acc=least / 100 or None,
+        starred=starred,
+    )
     return filters, sort, (sort != "name") != backwards
+
+
+def _select(label: str, key: str, titles: Mapping[T, str], *, width: int) -> T:
+    return st.selectbox(
+        label,
+        list(titles),
+        format_func=titles.__getitem__,
+        on_change=_first_page,
+        filter_mode=None,
+        width=width,
+        **persistent(key),
+    )
+
+
+def _toggle(label: str, key: str) -> bool:
+    return st.toggle(label, width="content", on_change=_first_page, **persistent(key))
 
 
 def _first_page() -> None:

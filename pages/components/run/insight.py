@@ -1,10 +1,10 @@
-"""What there is to learn from a run: its readings, what its network sees, and a script that reproduces it."""
+"""What there is to learn from a run: its diagnoses, what its network sees, and a script that reproduces it."""
 
 import streamlit as st
 
 from mlpcore.runs.records import Run
 from pages.components.run.diagnostics import show_diagnoses
-from pages.components.run.predictions import has_snapshot, show_filters, show_images_seen, show_per_class
+from pages.components.run.predictions import has_snapshot, show_confusion, show_first_layer, show_predictions
 from pages.components.run.script import show_script
 from pages.components.shared.choices import choose
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
@@ -15,7 +15,7 @@ SECONDS = 2.0  # between two looks while a run goes on: an evaluation seldom com
 
 
 def show_insight(run: Run) -> None:
-    """Show one view of a run at a time, the one that was chosen; anew while the run goes on, or its images load."""
+    """Show the chosen view of a run, updated while the run goes on or its images load."""
     wants_images = st.session_state.get("insight") == "images" and has_snapshot(run)
     waits = preload_images(run.recipe if wants_images else None)
     show_fragment(_draw, run.id, waits, every=SECONDS if waits or not run.status.is_over else None)
@@ -23,17 +23,17 @@ def show_insight(run: Run) -> None:
 
 def _draw(run_id: str, waited: bool) -> None:
     views = {
-        "readings": (_("Readings"), show_diagnoses),
-        "images": (_("Images"), show_images_seen),
-        "classes": (_("Classes"), show_per_class),
-        "weights": (_("Weights"), show_filters),
+        "diagnoses": (_("Diagnoses"), show_diagnoses),
+        "images": (_("Images"), show_predictions),
+        "classes": (_("Classes"), show_confusion),
+        "weights": (_("Weights"), show_first_layer),
         "script": (_("Script"), show_script),
     }
     run = find_run(run_id)
     if run is None:  # deleted meanwhile, on another page
         return
     titles = {name: title for name, (title, _show) in views.items()}
-    chosen = choose(_("About this run"), titles, key="insight", default="readings")
+    chosen = choose(_("About this run"), titles, key="insight", default="diagnoses")
     waits = chosen == "images" and has_snapshot(run) and is_loading(run.recipe)
     if waited and not waits:
         rerun_page()

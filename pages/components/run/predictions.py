@@ -1,4 +1,4 @@
-"""What the network of a run sees: test images and their likeliest classes, the confusion matrix, the first layer."""
+"""What a run's network predicts: test images with their likeliest classes, the confusion matrix; its first layer."""
 
 import numpy as np
 import streamlit as st
@@ -13,16 +13,16 @@ from pages.components.shared.refresh import show_loading
 from pages.components.shared.state import draw_test_image, draw_units, read_snapshot
 from pages.components.shared.words import _
 
-SHOWN = 24  # images on a sheet: three rows of eight at 1280 pixels
-CELL = 110  # pixels, the least a cell of the sheet takes: three side by side on a phone
-IMAGE = 96  # pixels: three for one of the image
-UNITS_WIDTH = 816  # pixels: three for a weight
+MAX_IMAGES = 24  # three rows of eight at 1280 pixels
+MIN_CELL_WIDTH = 110  # pixels: three cells side by side on a phone
+IMAGE_WIDTH = 96  # pixels: three per pixel of the image
+UNITS_WIDTH = 816  # pixels: three per weight
 MATRIX_WIDTH = 760  # pixels
 
 
-def show_images_seen(run: Run) -> None:
-    """Show test images with their three likeliest classes."""
-    snapshot = _find_sight(run)
+def show_predictions(run: Run) -> None:
+    """Draw test images with their three likeliest classes."""
+    snapshot = _get_snapshot(run)
     if snapshot is None:
         return
     picked = _pick_images(run, snapshot)
@@ -30,32 +30,32 @@ def show_images_seen(run: Run) -> None:
         return
     if not len(picked):
         st.text(_("There are none: every one of these test images is classified correctly."))
-    with st.grid(8, min_column_width=CELL, gap="small"):
-        for index in picked[:SHOWN].tolist():
+    with st.grid(8, min_column_width=MIN_CELL_WIDTH, gap="small"):
+        for index in picked[:MAX_IMAGES].tolist():
             with st.container(gap="xxsmall"):
                 st.image(
                     draw_test_image(run.recipe, index),
-                    width=IMAGE,
+                    width=IMAGE_WIDTH,
                     alt=_shorten(snapshot.classes[snapshot.labels[index]]),
                 )
                 st.text(_describe(snapshot, index))
 
 
 def has_snapshot(run: Run) -> bool:
-    """Whether what the run's network saw is kept: without it no images are asked for."""
+    """Return whether the run has a snapshot; without one its images are not loaded."""
     return read_snapshot(run.id) is not None
 
 
-def show_per_class(run: Run) -> None:
-    """Show the confusion matrix, and the accuracy of each class."""
-    snapshot = _find_sight(run)
+def show_confusion(run: Run) -> None:
+    """Draw the confusion matrix and the accuracy of each class."""
+    snapshot = _get_snapshot(run)
     if snapshot is None:
         return
     counts = count_confusion(snapshot)
     hits, images = int(counts.trace()), int(counts.sum())
     template = _(
         "After {step:,} iterations {hits:,} of {images:,} test images lie on the diagonal, classified correctly: "
-        "{share:.1%} test accuracy. A row is a true class, a column what the network said."
+        "{share:.1%} test accuracy. Rows are true classes, columns predicted ones."
     )
     st.text(template.format(step=snapshot.step, hits=hits, images=images, share=hits / images))
     with st.container(width=MATRIX_WIDTH):
@@ -68,9 +68,9 @@ def show_per_class(run: Run) -> None:
         )
 
 
-def show_filters(run: Run) -> None:
-    """Show the first layer's weights as images, over the evaluations."""
-    snapshot = _find_sight(run)
+def show_first_layer(run: Run) -> None:
+    """Draw the first layer's weights as images, at any evaluation that has them."""
+    snapshot = _get_snapshot(run)
     if snapshot is None:
         return
     layer = snapshot.first_layers[_pick_first_layer(run, snapshot)]
@@ -87,8 +87,8 @@ def show_filters(run: Run) -> None:
     )
 
 
-def _find_sight(run: Run) -> Snapshot | None:
-    """What the run's network saw last; where that is nothing, say why and what to do."""
+def _get_snapshot(run: Run) -> Snapshot | None:
+    """Return the run's newest snapshot; if there is none, say why and what to do."""
     snapshot = read_snapshot(run.id)
     if snapshot is not None:
         return snapshot
@@ -98,15 +98,15 @@ def _find_sight(run: Run) -> Snapshot | None:
     else:
         st.text(
             _(
-                "What this run's network saw was not kept. Press Start with the same knobs: the same recipe gives the "
-                "same run, this time with it."
+                "The predictions of this run were not kept. Press Start with the same settings: the same recipe gives "
+                "the same run, this time with its predictions."
             )
         )
     return None
 
 
 def _pick_images(run: Run, snapshot: Snapshot) -> np.ndarray:
-    """Let the visitor choose which test images to see; return their indices, what to show first in front."""
+    """Draw the choice of test images; return their indices in the order to show."""
     views = {"mistakes": _("Mistakes"), "all": _("All images"), "class": _("One class")}
     mistakes = rank_mistakes(snapshot)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -139,9 +139,9 @@ def _pick_images(run: Run, snapshot: Snapshot) -> np.ndarray:
 
 
 def _images_are_there(run: Run, snapshot: Snapshot) -> bool:
-    """Whether the run's test images are in memory, and still those it was tested with; where not, say so."""
+    """Return whether the run's test images are loaded and still those it was tested with; say so if not."""
     images = show_loading(
-        run.recipe, no_device=_("The run's device is not here any more, so its images cannot be shown.")
+        run.recipe, no_device=_("This machine no longer has the run's device, so its images cannot be shown.")
     )
     if images is None:
         return False
@@ -153,10 +153,12 @@ def _images_are_there(run: Run, snapshot: Snapshot) -> bool:
 
 
 def _describe(snapshot: Snapshot, index: int) -> str:
-    """The true class, and the likeliest ones with their shares, the true one marked."""
+    """Write the true class and the likeliest ones with their probabilities, the true one marked."""
     true = int(snapshot.labels[index])
     lines = [_("true: {name}").format(name=_shorten(snapshot.classes[true]))]
-    for label, share in zip(snapshot.top_classes[index].tolist(), snapshot.top_probabilities[index].tolist(), strict=True):
+    for label, share in zip(
+        snapshot.top_classes[index].tolist(), snapshot.top_probabilities[index].tolist(), strict=True
+    ):
         lines.append(f"{share:.0%} {_shorten(snapshot.classes[label])}{' ✓' if label == true else ''}")
     return "\n".join(lines)
 
@@ -166,14 +168,14 @@ def _shorten(name: str) -> str:
 
 
 def _pick_first_layer(run: Run, snapshot: Snapshot) -> int:
-    """Let the visitor choose a moment; who looks at the newest goes on with what comes."""
+    """Draw the choice of an evaluation; return its index. If the newest is chosen, later ones follow automatically."""
     steps = [layer.step for layer in snapshot.first_layers]
     key, newest_key = f"snapshot.step.{run.id}", f"snapshot.newest.{run.id}"
     state = st.session_state
     chosen = state.get(key)
     if chosen is None or chosen == state.get(newest_key):
         chosen = steps[-1]
-    state[key] = min(steps, key=lambda step: abs(step - chosen))  # a moment that was thinned out gives way to the next
+    state[key] = min(steps, key=lambda step: abs(step - chosen))  # a step that was thinned out gives way to the nearest
     state[newest_key] = steps[-1]
     step = st.select_slider(
         _("After so many iterations"),

@@ -1,4 +1,6 @@
-"""A run as it goes: its state in a sentence, its curves, its path and its figures."""
+"""A run, live: its status in a sentence, its curves, its path and its numbers."""
+
+from typing import Literal
 
 import streamlit as st
 
@@ -7,7 +9,7 @@ from mlpcore.data.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
-from pages.components.shared.choices import choose
+from pages.components.shared.choices import choose, persistent
 from pages.components.shared.download_panel import show_downloads
 from pages.components.shared.flash import flash
 from pages.components.shared.live_plot import live_plot
@@ -32,10 +34,11 @@ from pages.components.shared.state import (
 )
 from pages.components.shared.words import _, say, show_duration, status_word
 
+Drawn = tuple[str, RunStatus, bool]  # id, status and whether it had evaluations: the run as the page drew it
 SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
 CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
 SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
-COLOURS = {
+BADGE_COLOURS: dict[RunStatus, Literal["gray", "blue", "green", "orange", "red"]] = {
     RunStatus.QUEUED: "gray",
     RunStatus.RUNNING: "blue",
     RunStatus.PAUSED: "gray",
@@ -48,7 +51,7 @@ COLOURS = {
 
 
 def find_shown_run() -> Run | None:
-    """The run to show, if there is one."""
+    """Return the run to show, if there is one."""
     run_id = st.session_state.get("run")
     run = find_run(run_id)
     if run_id and run is None:
@@ -58,18 +61,18 @@ def find_shown_run() -> Run | None:
 
 
 def show_badge(run: Run) -> None:
-    """Show the state of a run."""
-    st.badge(status_word(run.status), color=COLOURS[run.status])
+    """Draw the status of a run as a badge."""
+    st.badge(status_word(run.status), color=BADGE_COLOURS[run.status])
 
 
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
-    """Show a run, every second anew while it goes on; without one, what it will train on and the empty curves."""
+    """Draw a run, every second while it is active; without a run, images of its data set and empty curves."""
     ticks = preload_images(recipe) if run is None else not run.status.is_over
     shown = (run.id, run.status, bool(run.evaluations)) if run else None
     show_fragment(_draw, shown, recipe, ticks, every=refresh_interval(run) if ticks else None)
 
 
-def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None, ticks: bool) -> None:
+def _draw(drawn: Drawn | None, recipe: Recipe | None, ticks: bool) -> None:
     run_id = drawn[0] if drawn else None
     run = find_run(run_id)
     if drawn is not None and (run is None or _is_outdated(run, drawn)):  # None: deleted meanwhile, on another page
@@ -79,35 +82,35 @@ def _draw(drawn: tuple[str, RunStatus, bool] | None, recipe: Recipe | None, tick
         return
     if ticks and run is None and not is_loading(shown):
         rerun_page()
-    _status_line(run, shown)
+    _show_status(run, shown)
     curves, path = st.columns([7, 3], gap="small")
     with curves:
-        _curves(run, shown)
+        _show_curves(run, shown)
     with path:
-        if run is not None or not _class_sheet(shown):
+        if run is not None or not _show_class_images(shown):
             figure = path_chart(run.evaluations if run else (), train_iter=shown.train_iter, translate=_)
             alt = _("The run's path in the plane of train loss and test accuracy.")
             live_plot(figure, key="path", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
     st.progress(run.step / shown.train_iter if run else 0.0)
-    _tiles(run)
+    _show_metrics(run)
     _view_options()
 
 
-def _is_outdated(run: Run, drawn: tuple[str, RunStatus, bool]) -> bool:
-    """Whether the buttons above belong to another state, or the looks are more frequent than they need be.
+def _is_outdated(run: Run, drawn: Drawn) -> bool:
+    """Return whether the page must rerun: its buttons are for another status, or its timer is faster than needed.
 
-    From Start to the first point the page is not drawn anew: each time would put the point off by a third of a second.
+    It does not rerun between Start and the first evaluation, which each rerun would delay by a third of a second.
     """
-    _run_id, status, has_points = drawn
-    if not has_points and run.evaluations:
-        was_drawn = st.session_state.get("first_point") == run.id
-        st.session_state["first_point"] = run.id
+    _run_id, status, has_evaluations = drawn
+    if not has_evaluations and run.evaluations:
+        was_drawn = st.session_state.get("first_evaluation") == run.id
+        st.session_state["first_evaluation"] = run.id
         return was_drawn
-    begun = status is RunStatus.QUEUED and run.status is RunStatus.RUNNING
-    return run.status is not status and not begun
+    has_begun = status is RunStatus.QUEUED and run.status is RunStatus.RUNNING
+    return run.status is not status and not has_begun
 
 
-def _curves(run: Run | None, recipe: Recipe) -> None:
+def _show_curves(run: Run | None, recipe: Recipe) -> None:
     figure = run_chart(
         run.evaluations if run else (),
         planned_rates=preview(recipe),
@@ -124,28 +127,28 @@ def _curves(run: Run | None, recipe: Recipe) -> None:
     live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run.id if run else "")
 
 
-def _class_sheet(recipe: Recipe) -> bool:
-    """Show what the run will train on; whether that could be done."""
+def _show_class_images(recipe: Recipe) -> bool:
+    """Draw a few images of each class; return whether they are loaded."""
     if find_images(recipe) is None:
         return False
     with st.container(gap="small"):
-        # in a box of its width: an image with a width is decoded, resized and encoded anew at every rerun, 38 ms
+        # the container has the width: an image with one is decoded, resized and encoded at every rerun, 38 ms
         with st.container(width=SHEET_WIDTH):
             st.image(draw_class_images(recipe, each=2), width="stretch", alt=_("A few images of each class."))
         show_downloads([CIFAR10], place="sheet")
     return True
 
 
-def _status_line(run: Run | None, recipe: Recipe) -> None:
+def _show_status(run: Run | None, recipe: Recipe) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         if run is None:
             st.text(_waiting_sentence(recipe), width="stretch")
             return
         show_badge(run)
         if run.continues:
-            told = _("It trains a run that ended early to its end, from the start, by the same recipe.")
-            first = find_run(run.continues) or run  # itself where the first is deleted
-            st.badge(_("continued"), color="gray", help=f"{told} {describe_reproducibility([first])}")
+            help_ = _("Trains the recipe of a run that ended early, from the start to its end.")
+            original = find_run(run.continues) or run  # itself if the original is deleted
+            st.badge(_("continued"), color="gray", help=f"{help_} {describe_reproducibility([original])}")
         trouble = None if run.status.is_over else get_manager().trouble
         message = run.message or trouble
         st.text(say(message) if message else _progress_sentence(run), width="stretch")
@@ -167,7 +170,7 @@ def _waiting_sentence(recipe: Recipe) -> str:
 
 
 def describe_wait(run: Run) -> str:
-    """Say why a queued run has not begun."""
+    """Say why a queued run has not started."""
     share = get_manager().loading_progress(run.id)
     if share is not None:
         return describe_loading(share)
@@ -183,25 +186,26 @@ def _progress_sentence(run: Run) -> str:
     return f"{done} · {spent}"
 
 
-def _tiles(run: Run | None) -> None:
+def _show_metrics(run: Run | None) -> None:
     latest, best = (run.latest, run.best) if run else (None, None)
     pace = get_manager().iterations_per_second(run) if run else 0.0
     with st.grid(7, min_column_width=104, gap="small"):
         st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
         st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
-        at = _("Best, at {step:,}").format(step=best.step) if best else _("Best")
-        st.metric(at, f"{best.test_acc:.1%}" if best else None)
+        label = _("Best, at {step:,}").format(step=best.step) if best else _("Best")
+        st.metric(label, f"{best.test_acc:.1%}" if best else None)
         st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
         gap = f"{100 * (latest.train_acc - latest.test_acc):+.1f}" if latest else None
-        st.metric(_("Gap, points"), gap)
+        st.metric(_("Gap, pp"), gap)
         st.metric(_("Iterations / s"), f"{pace:,.0f}" if pace else None)
-        counts_down = run and pace and not run.status.is_over and run.status is not RunStatus.PAUSED
-        left = (run.recipe.train_iter - run.step) / pace if counts_down else None
+        left = None
+        if run and pace and not run.status.is_over and run.status is not RunStatus.PAUSED:
+            left = (run.recipe.train_iter - run.step) / pace
         st.metric(_("Time left"), show_duration(left) if left is not None else None)
 
 
 def _view_options() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.toggle(_("Log loss"), key="log_loss", persist_state="session", width="content")
+        st.toggle(_("Log loss"), width="content", **persistent("log_loss"))
         titles = {share: f"{share:g}" if share else _("no smoothing") for share in SMOOTHINGS}
         choose(_("Smoothing"), titles, key="smoothing", default=0.0)

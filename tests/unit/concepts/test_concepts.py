@@ -17,14 +17,13 @@ from mlpcore.charts.concepts import (
     activations_chart,
     network_chart,
     probabilities_chart,
-    small_schedule_chart,
 )
+from mlpcore.charts.schedule import small_schedule_chart
 from mlpcore.concepts.backprop import Gradients, TrainingStep, Weights, compute_training_step, draw_example
 from mlpcore.concepts.backprop_formulas import STAGES, latex_number, write_stage
 from mlpcore.concepts.softmax import compute_cross_entropy
 from mlpcore.training.activations import ACTIVATION_CURVES
-from mlpcore.training.models import ACTIVATIONS as TORCH_ACTIVATIONS
-from mlpcore.training.models import MyModel
+from mlpcore.training.models import ACTIVATIONS as TORCH_ACTIVATIONS, MyModel
 
 
 class TestActivations:

@@ -1,8 +1,7 @@
 """The update rules written out: torch.optim takes the same steps, and the lines say how."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mlpcore.concepts.surfaces import apply_gradients
 from mlpcore.concepts.update_rules import FormulaLine, OptimizerState, apply_update_rule, write_lines

@@ -1,0 +1,87 @@
+"""The playground's left column: the form of the recipe and the schedule preview."""
+
+import streamlit as st
+
+from mlpcore.analysis.differences import find_differences
+from mlpcore.charts.schedule import schedule_chart
+from mlpcore.recipes.lessons import GROUPS
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.validation import find_misfit, find_problems
+from mlpcore.runs.store import StoreError
+from pages.components.recipe_form import forms
+from pages.components.recipe_form.form_state import find_lesson, put_recipe, read_form
+from pages.components.recipe_form.widgets import is_shown
+from pages.components.shared.choices import persistent
+from pages.components.shared.download_panel import show_downloads
+from pages.components.shared.flash import flash, show_warning
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.state import count_images, count_training_images, get_manager, preview, read_owner
+from pages.components.shared.words import _, say
+
+
+def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
+    """Draw the form; return its recipe, None if it makes no valid one, and whether it can be trained here."""
+    forms.optimizer_form(change_run)
+    forms.scheduler_form()
+    forms.changes_form()
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        if is_shown(*GROUPS["images"]):
+            with st.popover(_("Images")):
+                forms.data_form(datasets)
+                show_downloads(place="popover")
+        if is_shown(*GROUPS["network"]):
+            with st.popover(_("Network")):
+                forms.network_form()
+        if is_shown(*GROUPS["run"], "eps"):
+            with st.popover(_("Run")):
+                forms.run_form()
+                help_ = _(
+                    "Stops the run when no page of yours has been open for 10 minutes; what was measured is kept. "
+                    "Applies to runs that you start from now on."
+                )
+                st.toggle(_("Stop the run when I am gone"), help=help_, **persistent("stop_when_disconnected"))
+        st.toggle(_("Log lr"), width="content", **persistent("log_lr"))
+    recipe, problems = read_form()
+    misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
+    for sentence in [*problems, misfit] if misfit else problems:
+        show_warning(say(sentence))
+    return recipe, recipe is not None and misfit is None
+
+
+def show_preview(recipe: Recipe) -> None:
+    """Draw the learning rate of every iteration, with a button to fix each warning about it."""
+    from mlpcore.training.schedules import find_drops, find_warnings  # torch: after the first paint
+
+    rates = preview(recipe)
+    figure = schedule_chart(
+        rates,
+        batch_size=recipe.batch_size,
+        train_size=count_training_images(recipe),
+        drops=find_drops(rates),
+        log_lr=st.session_state.get("log_lr", False),
+        translate=_,
+    )
+    live_plot(figure, key="preview", height=170, alt=_("The learning rate of every iteration, before training."))
+    for warning in find_warnings(recipe):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f":orange[⚠] {say(warning.sentence)}")
+            fixed = warning.fixed_recipe
+            if not any(find_lesson().holds(name) for name in find_differences([recipe, fixed])):
+                st.button(say(warning.fix_label), on_click=put_recipe, args=(fixed,), key="apply_fix")
+
+
+def change_run(knob: str) -> None:
+    """Send a hyperparameter's new value to the run that is shown, if it is the visitor's and still active."""
+    run_id = st.session_state.get("run")
+    recipe, _refused = read_form()
+    if run_id is None or recipe is None or knob not in forms.LIVE_KNOBS or find_lesson().holds(knob):
+        return
+    try:
+        run = get_manager().get(run_id)
+        if run.owner != read_owner() or run.status.is_over or run.recipe.optimizer.name != recipe.optimizer.name:
+            return
+        get_manager().change(run_id, owner=read_owner(), **{knob: getattr(recipe.optimizer, knob)})
+    except ValueError as error:  # not a toast, which would cover Start and Stop
+        flash("trouble", [find_problems(error)[0][1]])
+    except StoreError as error:
+        flash("trouble", [error.sentence])
