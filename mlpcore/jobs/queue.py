@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,8 @@ class Job:
         self.loading: DatasetFuture | None = None
         self.training: ProgressGenerator[None] | None = None
         self.paused = False
-        self.step = 0
+        self.step = 0  # iterations done
+        self.pending: Collection[int] = ()  # positions of runs whose evaluation is not complete
         self.commands: list[Command] = []  # to be sent with the next time slice
         self.step_times: deque[tuple[float, int]] = deque(maxlen=200)  # time, step
 
@@ -41,6 +42,11 @@ class Job:
     def is_loading(self) -> bool:
         """Whether its images are being loaded into memory."""
         return self.loading is not None and not self.loading.images.done()
+
+    @property
+    def must_complete_evaluation(self) -> bool:
+        """Whether a run is to be stopped as soon as its evaluation is complete."""
+        return any(active.stop_requested and active.position in self.pending for active in self.runs)
 
     def set_status(self, status: RunStatus) -> None:
         """Set the status of every run that is not over."""
@@ -62,6 +68,7 @@ class ActiveRun:
     stored_snapshot: Snapshot | None = None
     snapshot_stored_at: float = 0.0
     stop_requested: bool = False
+    stop_message: Sentence | None = None
     requested_change: dict[str, float] = field(default_factory=dict)  # hyperparameters
 
     def update_run(self, **values: Any) -> None:

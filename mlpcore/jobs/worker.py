@@ -90,6 +90,7 @@ class Worker:
         started = self._queue.count_started()
         allowed = [job for job in self._queue.jobs() if not job.paused and not find_waiting_reason(job, started)]
         chosen = choose_active(allowed, self._max_active)
+        chosen += [job for job in self._queue.jobs() if job.must_complete_evaluation and job not in chosen]
         for job in allowed:
             if job.training is not None:
                 job.set_status(RunStatus.RUNNING if job in chosen else RunStatus.QUEUED)
@@ -102,9 +103,10 @@ class Worker:
         requested, active.requested_change = active.requested_change, {}
         if requested and job.step < active.run.recipe.train_iter:  # after the last iteration nothing can change
             self._change(active, requested)
-        is_disconnected = job.stop_when_disconnected and self._clock() - job.seen_at > GRACE_SECONDS
-        if active.stop_requested or is_disconnected:
-            self._end(active, RunStatus.STOPPED, None if active.stop_requested else explain_absence(GRACE_SECONDS))
+        if job.stop_when_disconnected and self._clock() - job.seen_at > GRACE_SECONDS and not active.stop_requested:
+            active.stop_requested, active.stop_message = True, explain_absence(GRACE_SECONDS)
+        if active.stop_requested and active.position not in job.pending:
+            self._end(active, RunStatus.STOPPED, active.stop_message)
             if job.training is not None:
                 job.commands.append(RemoveRun(active.position))
 
@@ -153,7 +155,7 @@ class Worker:
     def _record(self, job: Job, progress: Progress) -> None:
         now = time.monotonic()
         with self._queue.lock:
-            job.step = progress.step
+            job.step, job.pending = progress.step, progress.pending
             job.step_times.append((now, progress.step))
             while now - job.step_times[0][0] > RATE_SECONDS:
                 job.step_times.popleft()
@@ -163,7 +165,8 @@ class Worker:
                 position = active.position
                 if position in progress.evaluations:
                     active.add_evaluation(progress.evaluations[position], progress.snapshots[position])
-                active.update_run(step=progress.step, seconds=progress.seconds)
+                # a step counts once its evaluation is complete: a shutdown may come before that
+                active.update_run(step=progress.step - (position in progress.pending), seconds=progress.seconds)
                 if (status := progress.over.get(position)) is not None:
                     message = explain_divergence(progress.step) if status is RunStatus.DIVERGED else None
                     self._end(active, status, message)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,6 +58,7 @@ class Progress:
     evaluations: Mapping[int, Evaluation] = field(default_factory=dict)
     snapshots: Mapping[int, Snapshot] = field(default_factory=dict)  # of the runs that were evaluated
     over: Mapping[int, RunStatus] = field(default_factory=dict)  # finished or diverged
+    pending: Collection[int] = ()  # runs whose evaluation after this step is not complete
 
 
 Result = TypeVar("Result")
@@ -91,7 +92,7 @@ def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: tor
         evaluations: dict[int, Evaluation] = {}
         snapshots: dict[int, Snapshot] = {}
         over: dict[int, RunStatus] = {}
-        while not evaluations and not over and not clock.is_slice_over:
+        while True:
             cohort.train_step(step)
             step += 1
             for run in cohort.runs:
@@ -103,6 +104,8 @@ def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: tor
             if due:
                 evaluations, snapshots = yield from cohort.evaluate(due, step, clock)
                 over |= {run.position: RunStatus.DIVERGED for run in due if run.position not in evaluations}
+            if evaluations or over or clock.is_slice_over:
+                break
         cohort.remove(over)
         yield from cohort.yield_progress(Progress(step, clock.read(), evaluations, snapshots, over), clock)
         cohort.apply_commands()
@@ -173,12 +176,13 @@ class _Cohort:
     ) -> ProgressGenerator[tuple[dict[int, Evaluation], dict[int, Snapshot]]]:
         """Evaluate the runs that are due, by position; a run whose metrics are not finite is left out."""
         images, runs = self.images, self.runs
+        pending = Progress(step, 0.0, pending=frozenset(run.position for run in due))
         sample = [run.sample_indices for run in runs], [run.sample_labels for run in runs]
         held_out = [run.validation_indices for run in runs], [run.validation_labels for run in runs]
-        train = yield from self._measure(iterate_train_batches(images, *sample, self.rows), step, clock)
+        train = yield from self._measure(iterate_train_batches(images, *sample, self.rows), pending, clock)
         test_batches = iterate_test_batches(images, len(runs))
-        test = yield from self._measure(test_batches, step, clock, keep_top_classes=True)
-        validation = yield from self._measure(iterate_train_batches(images, *held_out, self.rows), step, clock)
+        test = yield from self._measure(test_batches, pending, clock, keep_top_classes=True)
+        validation = yield from self._measure(iterate_train_batches(images, *held_out, self.rows), pending, clock)
         on_validation = validation.compute() if runs[0].recipe.validation_size else [None] * len(runs)
         metrics = zip(train.compute(), test.compute(), on_validation, self.network.weight_norms(), strict=True)
         top_classes, probabilities = test.top_classes()
@@ -268,12 +272,12 @@ class _Cohort:
         return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
 
     def _measure(
-        self, batches: Iterator[Batch], step: int, clock: _Clock, *, keep_top_classes: bool = False
+        self, batches: Iterator[Batch], pending: Progress, clock: _Clock, *, keep_top_classes: bool = False
     ) -> ProgressGenerator[MetricAccumulator]:
         """Run the networks over batches in eval mode, and give control to the caller between them."""
         metrics = MetricAccumulator(self.network, keep_top_classes=keep_top_classes)
         for inputs, labels in batches:
             metrics.add_batch(inputs, labels)
             if clock.is_slice_over:
-                yield from self.yield_progress(Progress(step, clock.read()), clock)
+                yield from self.yield_progress(replace(pending, seconds=clock.read()), clock)
         return metrics

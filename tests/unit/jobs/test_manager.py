@@ -1,14 +1,20 @@
 """The manager with its real thread, a real store on disk and a real folder of images."""
 
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 
-from mlpcore.jobs.manager import MAX_RUNS
+from mlpcore.data.batches import DeviceImages
+from mlpcore.jobs import manager as manager_module
+from mlpcore.jobs.manager import MAX_RUNS, RunManager
 from mlpcore.messages import SentenceError
-from mlpcore.recipes.recipe import Adam, CosineAnnealingLR
+from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
 from mlpcore.runs.records import RunStatus
+from mlpcore.training import lockstep
+from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 from tests.support.managers import (
     LONG,
     ME,
@@ -188,3 +194,61 @@ class TestStop:
         for ask in (manager.stop, manager.pause, manager.resume, lambda *a, **k: manager.change(*a, lr=0.1, **k)):
             with pytest.raises(SentenceError, match=r"^This run is already over\.$"):
                 ask(run_id, owner=ME)
+
+
+class TestStopDuringAnEvaluation:
+    """The worker is held between two batches of the evaluation after step 50; then something is asked of the run."""
+
+    @pytest.fixture
+    def evaluating(self) -> threading.Event:
+        return threading.Event()
+
+    @pytest.fixture
+    def may_go_on(self) -> Iterator[threading.Event]:
+        may_go_on = threading.Event()
+        yield may_go_on
+        may_go_on.set()
+
+    @pytest.fixture
+    def manager(self, store, library, evaluating, may_go_on, monkeypatch) -> Iterator[RunManager]:
+        monkeypatch.setattr(lockstep, "SLICE_SECONDS", 0.0)  # control comes back after every step and every batch
+
+        def train(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
+            training = train_cohort(recipes, images, device=device)
+            progress = next(training)
+            while True:
+                commands = yield progress
+                if progress.pending and not evaluating.is_set():
+                    evaluating.set()
+                    assert may_go_on.wait(30)
+                progress = training.send(commands)
+
+        manager = RunManager(store, library, train=train)
+        yield manager
+        may_go_on.set()
+        manager.shutdown()
+
+    @pytest.mark.parametrize("paused", [False, True])
+    def test_a_stop_waits_for_the_evaluation_that_is_being_computed(
+        self, manager, images, evaluating, may_go_on, paused
+    ):
+        (run_id,) = submit(manager, LONG)
+        assert evaluating.wait(30)
+        if paused:
+            manager.pause(run_id, owner=ME)
+        manager.stop(run_id, owner=ME)
+        may_go_on.set()
+        (run,) = wait_for_end(manager, run_id)
+        assert run.status is RunStatus.STOPPED
+        assert run.step == run.evaluations[-1].step == 50
+        assert timeless(run.evaluations) == train_alone(LONG, images, until=50)
+
+    def test_a_shutdown_does_not_count_the_step_whose_evaluation_it_loses(
+        self, manager, store, evaluating, monkeypatch
+    ):
+        monkeypatch.setattr(manager_module, "SHUTDOWN_SECONDS", 0.5)
+        (run_id,) = submit(manager, LONG)
+        assert evaluating.wait(30)
+        manager.shutdown()
+        run = store.get(run_id)
+        assert (run.status, run.step, run.evaluations) == (RunStatus.INTERRUPTED, 49, ())
