@@ -1,11 +1,12 @@
-"""Several recipes side by side: presets or rows of one's own, trained in lockstep on the same images."""
+"""Compare: several recipes side by side, from presets or typed rows, trained in lockstep on the same images."""
 
 import re
 from contextlib import suppress
 
 import streamlit as st
 
-from mlpcore.analysis.comparison import count_changed, name_differences
+from mlpcore.analysis.comparison_wording import describe_differences
+from mlpcore.analysis.differences import classify_differences, name_differences
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe
@@ -14,14 +15,14 @@ from mlpcore.runs.records import Run
 from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, read_runs, show_comparison
 from pages.components.compare.rows import edit_rows, get_rows, put_rows
-from pages.components.recipe_form.form_state import begin, first_recipe, read_recipe
+from pages.components.recipe_form.form_state import begin, first_recipe, read_form
 from pages.components.shared.flash import flash, show_warning
 from pages.components.shared.state import count_images, get_manager, read_owner
 from pages.components.shared.url import find_repeated, put_query, take_query
 from pages.components.shared.words import _, say
 
-MAX_RUNS = 80  # that an address may name: 16 recipes with 5 seeds each
-HELD_OUT = 5_000  # images, a tenth of CIFAR-10's; of a smaller data set a tenth as well
+MAX_RUNS = 80  # in an address: 16 recipes with 5 seeds each
+HELD_OUT = 5_000  # images at most; a tenth of a smaller data set
 
 owner = read_owner()
 datasets = known_datasets(data_home())
@@ -29,14 +30,14 @@ first = first_recipe(datasets)
 begin(first)
 
 
-def take_address() -> list[str]:
-    """The runs that are shown: those of the address where it says something new, else the session's.
+def read_address() -> list[str]:
+    """Return the ids of the runs to show: those of the address if it is a new one, else the session's.
 
-    Rows that the address spells out are put in place of the runs' own, or stand for a comparison yet to be run.
+    Rows in the address replace those of its runs, or make a comparison that is yet to be run.
     """
     state = st.session_state
     if (query := take_query("compare")) is not None:
-        said = find_repeated() + take_runs(query.get("runs", ""))
+        said = find_repeated() + show_named_runs(query.get("runs", ""))
         known, missing = drop_unknown_datasets(query, datasets)
         plan, refused = plan_from_query(known, first)
         refused = [(find_row(name), sentence) for name, sentence in missing] + refused
@@ -53,8 +54,8 @@ def take_address() -> list[str]:
     return state.get("compare.runs", [])
 
 
-def take_runs(asked: str) -> list[Sentence]:
-    """Show the runs that an address names, none where it names none; return what is to be said of it."""
+def show_named_runs(asked: str) -> list[Sentence]:
+    """Show the runs that an address names; return a sentence if some are not kept."""
     named = list(dict.fromkeys(part for part in asked.split(",") if part))[:MAX_RUNS]
     runs = read_runs(named)
     show_rows_of(runs)
@@ -65,7 +66,7 @@ def take_runs(asked: str) -> list[Sentence]:
 
 
 def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
-    """Let the address name the runs that are shown, and the rows where they are not those runs' own."""
+    """Write the runs that are shown into the address, and the rows if they differ from those of the runs."""
     state = st.session_state
     plan = Plan(tuple(recipes), state["compare.seeds"], state.get("compare.hold_out", False))
     if run_ids and state.pop("compare.is_run", False):
@@ -75,7 +76,7 @@ def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
 
 
 def show_rows_of(runs: list[Run]) -> None:
-    """Show these runs, and let the rows be their recipes."""
+    """Show these runs, and set the rows to their recipes."""
     series = build_series(runs)
     st.session_state["compare.runs"] = [run.id for run in runs]
     if series:
@@ -85,12 +86,12 @@ def show_rows_of(runs: list[Run]) -> None:
 
 
 def held_out(dataset: str) -> int:
-    """How many training images are held out where that is asked for."""
+    """Count the training images to hold out."""
     return min(HELD_OUT, count_images(dataset) // 10)
 
 
 def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
-    """Train every recipe with every seed, all of them together."""
+    """Train every recipe with every seed in lockstep."""
     every, names = [], []
     for recipe, label in zip(recipes, name_differences(recipes), strict=True):
         held = recipe.validation_size or (held_out(recipe.dataset) if hold_out else 0)
@@ -116,9 +117,9 @@ def stop(runs: list[Run]) -> None:
 
 
 def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
-    """Seeds, the validation split, Start and Stop; and whether the comparison is a fair one."""
+    """Show the seeds, the validation split, Start and Stop, and whether the comparison is fair."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        help_seeds = _("How often each recipe is trained: with 3 or more, noise can be told from a difference.")
+        help_seeds = _("How often each recipe is trained. From 3 on, a difference can be told from random variation.")
         seeds = st.number_input(
             _("Seeds"), 1, 5, key="compare.seeds", width=110, persist_state="session", help=help_seeds
         )
@@ -140,20 +141,20 @@ def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
             key="compare.hold_out",
             persist_state="session",
             width="content",
-            help=_("They are taken from the training images, so that the test images have no part in the choice."),
+            help=_("They are taken from the training images, so the test images have no part in the choice."),
         )
         if recipes:
-            st.text(say(count_changed(recipes)))
+            st.text(say(describe_differences(classify_differences(recipes))))
 
 
-base, problems = read_recipe()
+base, problems = read_form()
 for sentence in problems:
     show_warning(_("On the playground: {problem}").format(problem=say(sentence)))
 base = base or first
 st.session_state.setdefault("compare.seeds", 1)
 if handed_over := st.session_state.pop("compare.handed_over", None):
     show_rows_of(read_runs(handed_over))
-run_ids = take_address()
+run_ids = read_address()
 runs = read_runs(run_ids)
 recipes, refused = edit_rows(get_rows(base), base, datasets)
 show_start(recipes, runs, ready=bool(recipes) and not refused)

@@ -4,8 +4,9 @@ from contextlib import suppress
 
 import streamlit as st
 
+from mlpcore.analysis.comparison_wording import describe_expectation, describe_remedy
 from mlpcore.analysis.curve_shapes import Shape
-from mlpcore.analysis.remedies import Remedy, build_remedies, tell_what_to_look_for
+from mlpcore.analysis.remedies import Remedy, build_remedies
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
@@ -22,9 +23,9 @@ from pages.components.shared.state import count_images, find_run, get_manager, r
 from pages.components.shared.url import put_query, take_query
 from pages.components.shared.words import _, as_markdown, say
 
-SHOWN, NEXT = "lab.predicted", "lab.predicted_next"  # what was predicted of the run shown, and of what Start trains
-MAX_REMEDIES = 20  # that an address may name: those of one run and of some before it
-CUT_OFF = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)  # a remedy that ended so was not tried yet
+SHOWN, NEXT = "lab.predicted", "lab.predicted_next"  # predictions of the run shown, and of the run that Start trains
+MAX_REMEDIES = 20  # in an address: those of one run and of some before it
+CUT_OFF = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)  # a remedy that ended so can be tried again
 
 owner = read_owner()
 datasets = known_datasets(data_home())
@@ -33,8 +34,8 @@ state = st.session_state
 state.setdefault("lab.remedies", [])
 
 
-def take_address() -> None:
-    """Show the run and the remedies that the address names, where it says something new."""
+def read_address() -> None:
+    """Show the run and the remedies that the address names, if it is a new one."""
     asked = take_query("lab")
     if asked is None or "lab" not in asked:
         return
@@ -50,7 +51,7 @@ def take_address() -> None:
 
 
 def write_address(run: Run | None, tried: dict[str, Run]) -> None:
-    """Let the address name what is shown, so that a reload keeps it."""
+    """Write what is shown into the address, so that a reload keeps it."""
     if run is None:
         return
     wanted = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])}
@@ -59,7 +60,7 @@ def write_address(run: Run | None, tried: dict[str, Run]) -> None:
 
 
 def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
-    """Train recipes; none where that is refused, which is said."""
+    """Submit recipes; return the ids of their runs, none if they are refused."""
     try:
         return get_manager().submit(recipes, owner=owner, names=names)
     except (SentenceError, StoreError) as error:
@@ -68,25 +69,25 @@ def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
 
 
 def start(recipe: Recipe) -> None:
-    """Train the knobs' recipe."""
+    """Train the recipe of the knobs."""
     if submitted := submit([recipe], ["lab"]):
-        show_new(submitted[0])
+        show_submitted(submitted[0])
         state["lab.remedies"] = []
 
 
-def show_new(run_id: str) -> None:
-    """Show a run that was just submitted; a prediction made before it is its own, and no other's."""
+def show_submitted(run_id: str) -> None:
+    """Show a run that was just submitted, with the prediction that was made for it."""
     state["lab.run"] = run_id
     state[SHOWN], state[NEXT] = state.get(NEXT), None
 
 
 def forget_predictions() -> None:
-    """Let whatever is shown, or is trained next, be predicted anew."""
+    """Clear the predictions of the run shown and of the next one."""
     state[SHOWN] = state[NEXT] = None
 
 
 def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
-    """Train remedies, and their base with them where there is no run of it yet; one that ended early anew."""
+    """Train remedies, and their base if it has no run yet; a remedy that ended early is trained again."""
     try:
         run = find_run(state.get("lab.run"))
         earlier = [one for run_id in state["lab.remedies"] if (one := find_run(run_id)) is not None]
@@ -98,7 +99,7 @@ def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
     names = [f"lab {remedy.name.replace('_', ' ')}" for remedy in remedies]
     submitted = submit([*bases, *(remedy.recipe for remedy in remedies)], ["lab"] * len(bases) + names)
     if submitted and not run:
-        show_new(submitted.pop(0))
+        show_submitted(submitted.pop(0))
     if submitted:
         state["lab.remedies"] = [*(one.id for one in earlier if one.recipe not in again), *submitted]
 
@@ -106,21 +107,21 @@ def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
 def stop(runs: list[Run]) -> None:
     """Stop these runs."""
     for run in runs:
-        with suppress(SentenceError, StoreError):  # over by now; a store in trouble is said as the page is drawn
+        with suppress(SentenceError, StoreError):  # it may be over by now; the page itself reports a store that fails
             get_manager().stop(run.id, owner=owner)
 
 
 def show_header(
     run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *, ready: bool, predicting: bool
 ) -> None:
-    """Say what to look for, beside the buttons; not what is still to be predicted."""
+    """Say what to look for, beside the buttons, without giving away what is still to be predicted."""
     mine = [one for one in (run, *tried.values()) if one and not one.status.is_over and one.owner == owner]
     shown = run.recipe if run else recipe
     words, buttons = st.columns([3, 1], gap="small", vertical_alignment="center")
     with words, st.container(gap=None):
         if shown is not None:
             images = count_images(shown.dataset)
-            st.markdown(say(tell_what_to_look_for(shown, images=images, predicting=predicting)))
+            st.markdown(say(describe_expectation(shown, images=images, predicting=predicting)))
             st.caption(as_markdown(describe_data(shown)))
             if run is not None and recipe is not None and recipe != run.recipe:
                 st.caption(_("Start trains {recipe}.").format(recipe=as_markdown(describe_data(recipe))))
@@ -140,35 +141,35 @@ def show_header(
 def ask_prediction(about: str) -> None:
     """Let the visitor predict the test curve. about: SHOWN or NEXT."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        help_text = _("Hides what the test images say until you have said what test accuracy will do.")
+        help_text = _("Hides the results on the test images until you have predicted what test accuracy will do.")
         asks = st.toggle(
             _("Predict first"), key="lab.predict", help=help_text, persist_state="session", width="content"
         )
         if not asks:
             return
         names, predicted = shape_names(), state.get(about)
-        if about == SHOWN and predicted is not None:  # the curve is shown: too late for another
+        if about == SHOWN and predicted is not None:  # the curve is shown, so it is too late to change
             st.text(_("Test accuracy {prediction}: that is your prediction.").format(prediction=names[predicted]))
         else:
             state["lab.prediction"] = predicted
             st.segmented_control(
                 _("What will test accuracy do?"),
                 list(names),
-                format_func=names.get,
+                format_func=names.__getitem__,
                 key="lab.prediction",
-                on_change=take_prediction,
+                on_change=keep_prediction,
                 args=(about,),
                 wrap=True,
             )
 
 
-def take_prediction(about: str) -> None:
-    """Keep what was predicted, longer than its widget is shown."""
+def keep_prediction(about: str) -> None:
+    """Keep the prediction after its widget is gone."""
     state[about] = state["lab.prediction"]
 
 
 def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *, ready: bool) -> None:
-    """Offer all remedies, and each of them."""
+    """Offer all remedies together, and each of them."""
     remedies = build_remedies(base, images=count_images(base.dataset))
     left = [remedy for remedy in remedies if remedy.name not in tried or tried[remedy.name].status in CUT_OFF]
     names = remedy_names()
@@ -183,7 +184,7 @@ def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *,
         )
         for remedy in remedies:
             st.button(
-                _("{remedy}: {change}").format(remedy=names[remedy.name], change=say(remedy.change)),
+                _("{remedy}: {change}").format(remedy=names[remedy.name], change=say(describe_remedy(remedy))),
                 on_click=try_remedies,
                 args=(base, [remedy]),
                 key=f"lab.try.{remedy.name}",
@@ -192,14 +193,14 @@ def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *,
 
 
 def open_in_playground(run: Run) -> None:
-    """Take a run and its knobs to the playground."""
+    """Open a run and its hyperparameters in the playground."""
     if st.button(_("Open in the playground"), key="lab.open"):
         state["run"] = run.id
         put_recipe(current_hyperparameters(run.recipe))
         st.switch_page("playground.py")
 
 
-take_address()
+read_address()
 left, right = st.columns([3, 9], gap="medium")
 with left:
     lab_form.show_form(datasets)
@@ -210,7 +211,7 @@ with left:
 ready = recipe is not None and misfit is None
 run = find_run(state.get("lab.run"))
 base = run.recipe if run else recipe
-tried = match_remedies(base, state["lab.remedies"]) if run else {}
+tried = match_remedies(run.recipe, state["lab.remedies"]) if run else {}
 about = NEXT if run is None or recipe not in (None, run.recipe) else SHOWN
 asks = state.get("lab.predict", False)
 prediction: Shape | None = state.get(NEXT if run is None else SHOWN) if asks else None

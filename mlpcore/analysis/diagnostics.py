@@ -1,31 +1,30 @@
-"""What a run's history says: readings, each with its rule and its numbers."""
+"""Diagnoses of a run: what the rules find in its history, with their numbers and the recipe to try next."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mlpcore.analysis import trends
-from mlpcore.analysis.statistics import telling_difference
+from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.analysis.suggestions import find_planned_drops, with_milestone, with_rate
 from mlpcore.analysis.trends import LateFall, Losses, measure_gap
 from mlpcore.data.catalog import BUILT_IN_CLASSES, TEST_IMAGES
-from mlpcore.messages import Sentence
-from mlpcore.numbers import short_number
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 
 ENOUGH = 5  # evaluations; fewer show no trend
 LITTLE = 0.9  # of the loss of guessing; above it hardly anything was learned
-RANDOM_LABELS = 0.8  # with a larger share of them the lowest loss there is comes close to that of guessing
-STUCK_FROM = 0.25  # of the run; before, a network of sigmoids may just not have left the start
+RANDOM_LABELS = 0.8  # share of label noise, from which on the lowest possible loss is close to that of guessing
+STUCK_FROM = 0.25  # of the run; before, a network of sigmoids may not have left its start
 STEEP = 0.15  # of the whole fall, in the last quarter: a straight line has 0.25
-SETTLED = 0.08  # of the whole fall, at most, in the last quarter of a run that has little left to gain from time
-MAX_DROPS = 5  # told of; each gains less than the one before
-LARGE_GAP = 10.0  # points between train and test accuracy; above it a larger network is no advice
+SETTLED = 0.08  # of the whole fall, at most, in the last quarter of a run that has little to gain from more steps
+MAX_DROPS = 5  # diagnosed; each gains less than the one before
+LARGE_GAP = 10.0  # percentage points of train over test accuracy; beyond it a larger network does not help
 
 
 class DiagnosisKind(StrEnum):
-    """What a reading is about."""
+    """What is diagnosed."""
 
     TOO_FEW = "too few evaluations"
     DIVERGED = "diverged"
@@ -36,254 +35,157 @@ class DiagnosisKind(StrEnum):
     PLATEAU = "plateau"
     DROP = "drop of the rate"
     HEALTHY = "healthy"
-    SO_FAR = "nothing so far"
+    SO_FAR = "no problem so far"
+
+
+class Symptom(StrEnum):
+    """What a rule saw: a kind may have several symptoms, each with its own sentence."""
+
+    FEW_EVALUATIONS = "few evaluations in all"
+    FEW_SO_FAR = "few evaluations so far"
+    NOT_FINITE = "loss is not finite"
+    STUCK = "loss stuck near that of guessing"
+    STUCK_SIGMOID = "the same, with sigmoids"
+    JUMPS = "loss jumps up and down"
+    BARELY_LEARNING = "loss falls steadily, but hardly"
+    STILL_FALLING = "loss still falls at the end"
+    TEST_LOSS_ROSE = "test loss rises, accuracy holds"
+    TEST_ACC_FELL = "test loss rises, accuracy falls"
+    FLAT_LOSS = "loss is flat at one rate"
+    DROP_AT = "rate drops at a known step"
+    DROP_BETWEEN = "rate drops between two evaluations"
+    NO_PROBLEM_YET = "nothing wrong so far"
+    WIDE_GAP = "healthy, wide gap"
+    UNSETTLED = "healthy, still improving"
+    CONVERGED = "healthy, loss has settled"
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a history says, by which rule; and where the rule knows one, the recipe to try next."""
+    """What a rule found, with the numbers it used and the recipe to try next if it knows one."""
 
     kind: DiagnosisKind
-    what: Sentence
-    rule: Sentence
+    symptom: Symptom
+    numbers: Mapping[str, float]
     step: int | None = None  # where in the history
-    mend: Sentence | None = None  # what taking up `suggested` does, as a button says it
-    suggested: Recipe | None = None
+    suggestion: Recipe | None = None
 
 
 def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int = TEST_IMAGES) -> tuple[Diagnosis, ...]:
-    """Read what the history of a run says so far: one reading at least.
+    """Diagnose a run from its history so far.
 
-    classes: how many the images have, which no recipe says; guessing among them costs a loss of ln(classes).
-    test_images: how many accuracy was measured on; with few of them small differences say nothing.
+    Args:
+        run: At any state; the rules about its end apply only once all iterations are done.
+        classes: Number of classes of its images: guessing among them has a loss of ln(classes).
+        test_images: Number of images that test accuracy is measured on.
+
+    Returns:
+        One diagnosis at least: the problems found, else that there is none, and one for each drop of the rate.
     """
     if run.status is RunStatus.DIVERGED:
-        return (_read_divergence(run),)
+        suggestion = with_rate(run.recipe, 0.1)
+        return (Diagnosis(DiagnosisKind.DIVERGED, Symptom.NOT_FINITE, {"step": run.step}, run.step, suggestion),)
     if len(run.evaluations) < ENOUGH:
-        return (_count_evaluations(run),)
-    losses, chance = Losses(run.evaluations), math.log(max(classes, 2))
-    late = trends.measure_late_fall(losses, start=chance)
-    overfitting = _read_turn(run, losses, test_images)
-    rate = _read_stuck(run, losses, chance) or _read_jumps(run, losses)
-    rate = rate or (None if overfitting else _read_slowness(run, losses, late, chance))
-    plateau = None if rate else _read_plateau(run, losses)
-    found = [reading for reading in (rate, overfitting, plateau) if reading]
-    return (*(found or [_praise(run, late)]), *_read_drops(run, losses))
+        symptom = Symptom.FEW_EVALUATIONS if run.status.is_over else Symptom.FEW_SO_FAR
+        return (Diagnosis(DiagnosisKind.TOO_FEW, symptom, {"count": len(run.evaluations), "enough": ENOUGH}),)
+    losses, guessing = Losses(run.evaluations), math.log(max(classes, 2))
+    late = trends.measure_late_fall(losses, start=guessing)
+    overfitting = _find_overfitting(run, losses, test_images)
+    rate = _find_stuck(run, losses, guessing) or _find_jumps(run, losses)
+    rate = rate or (None if overfitting else _find_slow(run, losses, late, guessing))
+    plateau = None if rate else _find_plateau(run, losses)
+    found = [diagnosis for diagnosis in (rate, overfitting, plateau) if diagnosis]
+    return (*(found or [_find_no_problem(run, late)]), *_find_drops(run, losses))
 
 
-def _read_divergence(run: Run) -> Diagnosis:
-    what = Sentence(
-        "The run diverged at step {step:,}: its updates overshot until a loss was no number any more. A lower learning "
-        "rate takes smaller steps.",
-        {"step": run.step},
-    )
-    rule = Sentence("A run has diverged when a loss is infinite or not a number.")
-    return Diagnosis(DiagnosisKind.DIVERGED, what, rule, run.step, *_change_rate(run.recipe, 0.1))
-
-
-def _count_evaluations(run: Run) -> Diagnosis:
-    values = {"count": len(run.evaluations), "enough": ENOUGH}
-    if run.status.is_over:
-        template = "Evaluations: {count}. Too few to read anything from: a smaller eval_every gives more."
-    else:
-        template = "Evaluations so far: {count}. From {enough} on, what they say is told here."
-    rule = Sentence("Fewer than {enough} evaluations show no trend.", values)
-    return Diagnosis(DiagnosisKind.TOO_FEW, Sentence(template, values), rule)
-
-
-def _read_stuck(run: Run, losses: Losses, chance: float) -> Diagnosis | None:
-    """Find a loss that stays near that of guessing without so much as creeping down."""
+def _find_stuck(run: Run, losses: Losses, guessing: float) -> Diagnosis | None:
+    """Find a loss that stays near that of guessing and does not even fall slowly."""
     last = float(losses.train[-1])
-    early = losses.steps[-1] < STUCK_FROM * run.recipe.train_iter
-    if early or last < LITTLE * chance or run.recipe.label_noise > RANDOM_LABELS or trends.falls_steadily(losses):
+    is_early = losses.steps[-1] < STUCK_FROM * run.recipe.train_iter
+    has_random_labels = run.recipe.label_noise > RANDOM_LABELS
+    if is_early or last < LITTLE * guessing or has_random_labels or trends.falls_steadily(losses):
         return None
-    values = {"loss": last, "chance": chance}
-    values |= {"little": LITTLE, "begin": STUCK_FROM, "steady": trends.STEADY}
-    rule = Sentence(
-        "After {begin:.0%} of the run or more the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and "
-        "more than {steady:.0%} of the evaluations have a higher one than the evaluation before.",
-        values,
-    )
+    numbers = {"loss": last, "chance": guessing}
+    numbers |= {"little": LITTLE, "begin": STUCK_FROM, "steady": trends.STEADY}
     if run.recipe.activation == "sigmoid":
-        what = Sentence(
-            "Hardly anything is learned: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. Sigmoids "
-            "shrink the gradient to a quarter or less at every layer; relu lets it through.",
-            values,
-        )
-        mended = run.recipe.model_copy(update={"activation": "relu"})
-        return Diagnosis(DiagnosisKind.VANISHING, what, rule, None, Sentence("Use relu"), mended)
-    what = Sentence(
-        "Hardly anything is learned: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. Most likely the "
-        "learning rate is too high, and its first updates threw the weights where gradients vanish.",
-        values,
-    )
-    return Diagnosis(DiagnosisKind.TOO_HIGH, what, rule, None, *_change_rate(run.recipe, 0.1))
+        with_relu = run.recipe.model_copy(update={"activation": "relu"})
+        return Diagnosis(DiagnosisKind.VANISHING, Symptom.STUCK_SIGMOID, numbers, suggestion=with_relu)
+    return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.STUCK, numbers, suggestion=with_rate(run.recipe, 0.1))
 
 
-def _read_jumps(run: Run, losses: Losses) -> Diagnosis | None:
-    """Find a loss that goes up and down."""
+def _find_jumps(run: Run, losses: Losses) -> Diagnosis | None:
     jumps = trends.find_jumps(losses)
     if jumps is None:
         return None
-    values = {"size": jumps.size, "rises": jumps.rises, "least": trends.JUMPS, "share": trends.OFTEN}
-    what = Sentence(
-        "The learning rate is too high: from one evaluation to the next the train loss moves by {size:.0%}, and "
-        "{rises:.0%} of these moves go up.",
-        values,
-    )
-    rule = Sentence(
-        "In the latter half of the history the train loss moves by {least:.0%} or more (median) between evaluations, "
-        "and more than {share:.0%} of the moves go up.",
-        values,
-    )
-    return Diagnosis(DiagnosisKind.TOO_HIGH, what, rule, None, *_change_rate(run.recipe, 0.1))
+    numbers = {"size": jumps.size, "rises": jumps.rises, "least": trends.JUMPS, "share": trends.OFTEN}
+    return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.JUMPS, numbers, suggestion=with_rate(run.recipe, 0.1))
 
 
-def _read_slowness(run: Run, losses: Losses, late: LateFall, chance: float) -> Diagnosis | None:
-    """Find a loss that had hardly begun to fall at the end, or still fell much as it had all along."""
-    if run.step < run.recipe.train_iter or run.recipe.label_noise > RANDOM_LABELS or not trends.falls_steadily(losses):
+def _find_slow(run: Run, losses: Losses, late: LateFall, guessing: float) -> Diagnosis | None:
+    """Find a loss that has hardly begun to fall at the end, or still falls much as it did all along."""
+    has_random_labels = run.recipe.label_noise > RANDOM_LABELS
+    if run.step < run.recipe.train_iter or has_random_labels or not trends.falls_steadily(losses):
         return None
-    values = {"before": late.before, "last": late.last, "share": late.share, "chance": chance}
-    values |= {"steep": STEEP, "little": LITTLE, "steady": trends.STEADY}
+    numbers = {"before": late.before, "last": late.last, "share": late.share, "chance": guessing}
+    numbers |= {"steep": STEEP, "little": LITTLE, "steady": trends.STEADY}
     end = int(losses.steps[-1])
-    if late.last > LITTLE * chance:
-        what = Sentence(
-            "The learning rate is too low: the train loss fell steadily, but only to {last:.2f}, and guessing costs "
-            "{chance:.2f}.",
-            values,
-        )
-        rule = Sentence(
-            "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and at most {steady:.0%} "
-            "of the evaluations have a higher one than the evaluation before.",
-            values,
-        )
-        return Diagnosis(DiagnosisKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 10.0))
-    if late.share < STEEP or not late.rate_was_kept:
+    if late.last > LITTLE * guessing:
+        faster = with_rate(run.recipe, 10.0)
+        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.BARELY_LEARNING, numbers, end, faster)
+    if late.share < STEEP or not late.has_same_rate:
         return None
-    what = Sentence(
-        "The learning rate is low for so short a run: in its last quarter the train loss still fell from {before:.2f} "
-        "to {last:.2f}, {share:.0%} of its whole fall. Raise the rate, or train for longer.",
-        values,
-    )
-    rule = Sentence(
-        "The last quarter, at an unchanged rate, holds {steep:.0%} or more of the fall of the train loss from "
-        "ln(classes) = {chance:.2f} (a straight line: 25%), and at most {steady:.0%} of the evaluations have a higher "
-        "loss than the one before.",
-        values,
-    )
-    return Diagnosis(DiagnosisKind.TOO_LOW, what, rule, end, *_change_rate(run.recipe, 3.0))
+    return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.STILL_FALLING, numbers, end, with_rate(run.recipe, 3.0))
 
 
-def _read_turn(run: Run, losses: Losses, test_images: int) -> Diagnosis | None:
-    """Find overfitting: a test loss that rises while the train loss falls."""
+def _find_overfitting(run: Run, losses: Losses, test_images: int) -> Diagnosis | None:
+    """Find a test loss that rises while the train loss falls."""
     turn = trends.find_turn(losses)
     if turn is None:
         return None
-    gap = measure_gap(run.evaluations)
-    values = {"step": int(losses.steps[turn]), "risen": trends.RISEN, "fell": trends.FELL}
-    values |= {"low": short_number(float(losses.test[turn])), "high": short_number(float(losses.test[-1]))}
-    values |= {"train": short_number(float(losses.train[turn])), "train_end": short_number(float(losses.train[-1]))}
-    values |= {"kept": gap.kept, "best": gap.best_step, "images": test_images}
-    if gap.kept >= 100 * telling_difference(test_images):
-        template = (
-            "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss "
-            "fell from {train} to {train_end}. Stopping at the best step, {best:,}, would have kept {kept:.1f} points "
-            "of test accuracy; that is optimistic, for the step is read off the test images. More images, dropout or "
-            "weight decay help too."
-        )
-    else:
-        template = (
-            "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss "
-            "fell from {train} to {train_end}. The test accuracy has held, as far as {images:,} test images tell: the "
-            "network errs as often as before, but surer of itself. More images, dropout or weight decay help."
-        )
-    rule = Sentence(
-        "The test loss is {risen:.0%} or more above its lowest value, and since then the train loss has fallen by "
-        "{fell:.0%} or more.",
-        values,
-    )
-    return Diagnosis(DiagnosisKind.OVERFITTING, Sentence(template, values), rule, values["step"])
+    gap, step = measure_gap(run.evaluations), int(losses.steps[turn])
+    numbers = {"step": step, "risen": trends.RISEN, "fell": trends.FELL}
+    numbers |= {"low": float(losses.test[turn]), "high": float(losses.test[-1])}
+    numbers |= {"train": float(losses.train[turn]), "train_end": float(losses.train[-1])}
+    numbers |= {"gain": gap.early_stop_gain, "best": gap.best_step, "images": test_images}
+    has_lost = gap.early_stop_gain >= 100 * detectable_difference(test_images)
+    symptom = Symptom.TEST_ACC_FELL if has_lost else Symptom.TEST_LOSS_ROSE
+    return Diagnosis(DiagnosisKind.OVERFITTING, symptom, numbers, step)
 
 
-def _read_plateau(run: Run, losses: Losses) -> Diagnosis | None:
-    """Find where the loss stopped falling: the lecture's place to lower the rate."""
+def _find_plateau(run: Run, losses: Losses) -> Diagnosis | None:
+    """Find where the loss stopped falling: the lecture lowers the rate there."""
     begin = trends.find_plateau(losses)
     if begin is None:
         return None
     step = int(losses.steps[begin])
-    values = {"step": step, "loss": short_number(float(losses.train[begin:].mean()))}
-    values |= {"lr": short_number(float(losses.rates[-1])), "flat": trends.FLAT, "long": trends.LONG}
-    what = Sentence(
-        "Plateau from step {step:,}: at lr {lr} the train loss stopped falling and stays about {loss}. That is where "
-        "one lowers the rate.",
-        values,
-    )
-    rule = Sentence(
-        "For the last {long:.0%} of the steps or longer, at an unchanged rate, the train loss of the second half is "
-        "less than {flat:.0%} below that of the first.",
-        values,
-    )
-    suggested = with_milestone(run.recipe, step)
-    mend = Sentence("Lower the rate at step {step:,}", values) if suggested else None
-    return Diagnosis(DiagnosisKind.PLATEAU, what, rule, step, mend, suggested)
+    numbers = {"step": step, "loss": float(losses.train[begin:].mean()), "lr": float(losses.rates[-1])}
+    numbers |= {"flat": trends.FLAT, "long": trends.LONG}
+    return Diagnosis(DiagnosisKind.PLATEAU, Symptom.FLAT_LOSS, numbers, step, with_milestone(run.recipe, step))
 
 
-def _read_drops(run: Run, losses: Losses) -> list[Diagnosis]:
-    """Say what each of the first drops of the rate gained."""
-    readings = []
-    for drop in trends.find_drops(losses)[:MAX_DROPS]:
+def _find_drops(run: Run, losses: Losses) -> list[Diagnosis]:
+    """Report what each of the first drops of the rate gained."""
+    found = []
+    for drop in trends.find_rate_drops(losses)[:MAX_DROPS]:
         planned = find_planned_drops(run.recipe, drop.step, drop.until)
-        step = planned[0] if len(planned) == 1 else drop.step
-        values = {"step": step, "until": drop.until, "lr": short_number(drop.rate), "around": drop.around}
-        values |= {"before": short_number(drop.loss_before), "after": short_number(drop.loss_after)}
-        values |= {"gain": 100 * (drop.accuracy_after - drop.accuracy_before)}
-        template = (
-            "Drop of the rate to {lr} at step {step:,}: train loss from {before} to {after}, test accuracy {gain:+.1f} "
-            "points."
-        )
-        if len(planned) != 1:
-            template = (
-                "Drop of the rate to {lr} between steps {step:,} and {until:,}: train loss from {before} to {after}, "
-                "test accuracy {gain:+.1f} points."
-            )
-        rule = Sentence(
-            "Means of up to {around} evaluations before the drop and after it; part of the gain would have come "
-            "without it.",
-            values,
-        )
-        readings.append(Diagnosis(DiagnosisKind.DROP, Sentence(template, values), rule, step))
-    return readings
+        is_known = len(planned) == 1
+        step = planned[0] if is_known else drop.step
+        numbers = {"step": step, "until": drop.until, "lr": drop.rate, "around": drop.around}
+        numbers |= {"before": drop.loss_before, "after": drop.loss_after}
+        numbers |= {"gain": 100 * (drop.accuracy_after - drop.accuracy_before)}
+        symptom = Symptom.DROP_AT if is_known else Symptom.DROP_BETWEEN
+        found.append(Diagnosis(DiagnosisKind.DROP, symptom, numbers, step))
+    return found
 
 
-def _praise(run: Run, late: LateFall) -> Diagnosis:
-    """Say that no rule has anything to object to, and what one would try next."""
-    rule = Sentence("None of these fires: diverged, rate too low, rate too high, overfitting, plateau.")
+def _find_no_problem(run: Run, late: LateFall) -> Diagnosis:
+    """Report that no rule applies, and which symptom says what to try next."""
     if run.step < run.recipe.train_iter:
-        what = Sentence("Nothing to point out so far: the train loss falls, and the test loss does not turn away.")
-        return Diagnosis(DiagnosisKind.SO_FAR, what, rule)
+        return Diagnosis(DiagnosisKind.SO_FAR, Symptom.NO_PROBLEM_YET, {})
     gap = measure_gap(run.evaluations)
-    values = {"accuracy": gap.final_test_acc, "gap": abs(gap.acc_gap), "share": late.share}
-    if gap.acc_gap > LARGE_GAP:
-        template = (
-            "Healthy: the test accuracy of {accuracy:.1%} is {gap:.1f} points below that in training, yet the test "
-            "loss has not turned. Next, more images, dropout or weight decay might narrow this gap."
-        )
-    elif late.share > SETTLED:
-        template = (
-            "Healthy, and not done: a test accuracy of {accuracy:.1%}, and the last quarter of the run still brought "
-            "{share:.0%} of the fall of the train loss. Next, more iterations."
-        )
+    numbers = {"accuracy": gap.test_acc, "gap": abs(gap.train_over_test), "share": late.share}
+    if gap.train_over_test > LARGE_GAP:
+        symptom = Symptom.WIDE_GAP
     else:
-        template = (
-            "Healthy: the train loss has settled, and the test accuracy of {accuracy:.1%} is within {gap:.1f} points "
-            "of that in training. Next, a larger network might carry it further."
-        )
-    return Diagnosis(DiagnosisKind.HEALTHY, Sentence(template, values), rule)
-
-
-def _change_rate(recipe: Recipe, factor: float) -> tuple[Sentence, Recipe] | tuple[None, None]:
-    """The button and the recipe that multiply the learning rate, where that can be."""
-    changed = with_rate(recipe, factor)
-    if changed is None:
-        return None, None
-    return Sentence("Set lr to {lr}", {"lr": short_number(changed.optimizer.lr)}), changed
+        symptom = Symptom.UNSETTLED if late.share > SETTLED else Symptom.CONVERGED
+    return Diagnosis(DiagnosisKind.HEALTHY, symptom, numbers)

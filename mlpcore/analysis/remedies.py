@@ -1,12 +1,12 @@
-"""Overfitting on purpose, and what helps against it: recipes to start from, and each with one thing changed."""
+"""Remedies against overfitting: the lab's recipes, each remedy as one change, and which of them helped."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from mlpcore.analysis.statistics import telling_difference
+from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.data.catalog import TEST_IMAGES
-from mlpcore.messages import Sentence
-from mlpcore.recipes.recipe import SGD, Constant, Recipe
+from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 EVALUATIONS = 30  # of a run of the lab: enough to see its best step; each costs as much as some 30 iterations
@@ -15,6 +15,7 @@ MORE_DATA = 10  # times as many images
 DROPOUT = 0.5
 WEIGHT_DECAY = 0.05  # of SGD at lr 0.01: ten times less changed nothing on 1,000 photographs, twice as much underfitted
 SMALLER = 4  # times fewer units in each hidden layer
+EARLY_STOP = "early_stop"  # the name of the remedy that needs no run of its own
 
 
 def build_lab_recipe(
@@ -31,10 +32,16 @@ def build_lab_recipe(
     validation_size: int = 0,
     seed: int = 0,
 ) -> Recipe:
-    """Build a run of the lab: SGD with a constant rate, so that what is seen comes from nothing but these knobs.
+    """Build a recipe of the lab: SGD at a constant rate, so that only these hyperparameters matter.
 
-    images: how many training images the data set has. train_size: None for all. width: units of the first hidden
-    layer; each of the `depth` layers has half as many as the one before. Raises ValidationError, a ValueError.
+    Args:
+        dataset: Its name.
+        images: Number of its training images.
+        train_size: Images to train on; None for all.
+        width: Units of the first hidden layer; each of the `depth` layers has half as many as the one before.
+
+    Raises:
+        ValidationError: A ValueError, if a value is out of its range.
     """
     most = max(images - validation_size, 1)
     size = None if train_size is None or train_size >= most else train_size
@@ -46,7 +53,7 @@ def build_lab_recipe(
         hidden_sizes=tuple(max(width >> layer, 1) for layer in range(depth)),
         dropout=dropout,
         optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=weight_decay),
-        scheduler=Constant(),
+        scheduler=NoScheduler(),
         batch_size=min(BATCH_SIZE, size or most),
         train_iter=train_iter,
         eval_every=max(train_iter // EVALUATIONS, 1),
@@ -54,7 +61,7 @@ def build_lab_recipe(
     )
 
 
-PRESETS: Mapping[str, Mapping[str, float | int | None]] = {
+OVERFITTING_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "few_images": {},
     "random_labels": {"label_noise": 1.0},
     "noisy_labels": {"train_size": 5000, "label_noise": 0.4, "train_iter": 2000},
@@ -62,138 +69,96 @@ PRESETS: Mapping[str, Mapping[str, float | int | None]] = {
 }
 
 
-def tell_what_to_look_for(recipe: Recipe, *, images: int, predicting: bool = False) -> Sentence:
-    """Say what a run of the lab is about to show.
-
-    images: how many training images its data set has. predicting: whether what random labels do to test accuracy is
-    still to be predicted, and so not to be said.
-    """
-    used = recipe.train_size or images
-    if recipe.label_noise > 0 and predicting:
-        template = "{noise:.0%} of the labels are random: watch what train and test accuracy make of them."
-        return Sentence(template, {"noise": recipe.label_noise})
-    if recipe.label_noise == 1:
-        return Sentence(
-            "Every label is drawn at random, so there is nothing to learn: watch train accuracy rise all the same "
-            "while test accuracy stays at chance. The network memorises (Zhang et al., 2017)."
-        )
-    if recipe.label_noise > 0:
-        template = (
-            "{noise:.0%} of the labels are random: watch the test curve while the network first learns what the "
-            "classes have in common, then memorises the wrong labels."
-        )
-        return Sentence(template, {"noise": recipe.label_noise})
-    if used <= images / 5:
-        template = (
-            "A small training loss does not mean a good test result: with {used:,} images, watch the train curve "
-            "become almost perfect while the test curve stays far behind."
-        )
-        return Sentence(template, {"used": used})
-    return Sentence("With many images the two curves stay together for longer: watch how small the gap is.")
-
-
 @dataclass(frozen=True)
 class Remedy:
-    """One thing changed against overfitting."""
+    """One change against overfitting."""
 
     name: str  # of REMEDIES
-    change: Sentence
+    value: float | tuple[int, ...]  # what the change sets: images, a share of units, a decay, sizes of layers
     recipe: Recipe
 
 
-def _more_data(base: Recipe, images: int) -> tuple[Sentence, Recipe] | None:
+def _more_data(base: Recipe, images: int) -> tuple[int, dict[str, object]] | None:
     most = images - base.validation_size
     if base.train_size is None or base.train_size >= most:
         return None
     size = min(MORE_DATA * base.train_size, most)
-    return Sentence("{n:,} images", {"n": size}), base.model_copy(update={"train_size": None if size == most else size})
+    return size, {"train_size": None if size == most else size}
 
 
-def _dropout(base: Recipe, _images: int) -> tuple[Sentence, Recipe] | None:
-    if base.dropout >= DROPOUT:
-        return None
-    return Sentence("{share:.0%} of the units", {"share": DROPOUT}), base.model_copy(update={"dropout": DROPOUT})
+def _dropout(base: Recipe, _images: int) -> tuple[float, dict[str, object]] | None:
+    return None if base.dropout >= DROPOUT else (DROPOUT, {"dropout": DROPOUT})
 
 
-def _weight_decay(base: Recipe, _images: int) -> tuple[Sentence, Recipe] | None:
+def _weight_decay(base: Recipe, _images: int) -> tuple[float, dict[str, object]] | None:
     if base.optimizer.weight_decay >= WEIGHT_DECAY:
         return None
-    optimizer = base.optimizer.model_copy(update={"weight_decay": WEIGHT_DECAY})
-    return Sentence("{decay:g}", {"decay": WEIGHT_DECAY}), base.model_copy(update={"optimizer": optimizer})
+    return WEIGHT_DECAY, {"optimizer": base.optimizer.model_copy(update={"weight_decay": WEIGHT_DECAY})}
 
 
-def _smaller_network(base: Recipe, _images: int) -> tuple[Sentence, Recipe] | None:
+def _smaller_network(base: Recipe, _images: int) -> tuple[tuple[int, ...], dict[str, object]] | None:
     sizes = tuple(max(size // SMALLER, 1) for size in base.hidden_sizes)
-    if sizes == base.hidden_sizes:
-        return None
-    return Sentence("{sizes} units", {"sizes": ", ".join(map(str, sizes))}), base.model_copy(
-        update={"hidden_sizes": sizes}
-    )
+    return None if sizes == base.hidden_sizes else (sizes, {"hidden_sizes": sizes})
 
 
-_BUILDERS: Mapping[str, Callable[[Recipe, int], tuple[Sentence, Recipe] | None]] = {
+_CHANGES: Mapping[str, Callable[[Recipe, int], tuple[Any, dict[str, object]] | None]] = {
     "more_data": _more_data,
     "dropout": _dropout,
     "weight_decay": _weight_decay,
     "smaller_network": _smaller_network,
 }
-REMEDIES = tuple(_BUILDERS)
+REMEDIES = tuple(_CHANGES)
 
 
 def build_remedies(base: Recipe, *, images: int) -> list[Remedy]:
-    """Build the base's recipe with each remedy that it does not have already; the seed stays.
-
-    images: how many training images its data set has.
-    """
-    built = {name: build(base, images) for name, build in _BUILDERS.items()}
-    return [Remedy(name, *change) for name, change in built.items() if change is not None]
+    """Build the base's recipe with each remedy that it does not have yet. images: training images of the data set."""
+    changes = {name: change(base, images) for name, change in _CHANGES.items()}
+    return [Remedy(name, change[0], base.model_copy(update=change[1])) for name, change in changes.items() if change]
 
 
 def stop_early(run: Run) -> Evaluation | None:
-    """Read a run at its best step: best by validation where images were held out, else by the test images."""
+    """Return a run's evaluation at its best step: chosen on held-out images if there are any, else on test images."""
     return run.chosen or run.best
 
 
-def count_points(accuracy: float, other: float = 0.0) -> float:
-    """Count the percentage points from one accuracy to another, as read off the two rounded to a tenth of a point."""
+def percentage_points(accuracy: float, other: float = 0.0) -> float:
+    """Subtract two accuracies after rounding each to a tenth of a percentage point, as they are shown."""
     return round(round(100 * accuracy, 1) - round(100 * other, 1), 1)
 
 
-def judge_remedies(
-    base: Run, tried: Mapping[str, Run], *, early_stop: str, test_images: int = TEST_IMAGES
-) -> Sentence | None:
-    """Say which remedies helped, by more test accuracy than the noise of so many test images; None before that.
+@dataclass(frozen=True)
+class RemedyResults:
+    """Test accuracy of remedies over the base, in percentage points, best first.
 
-    Judged are a base that finished and the remedies that did, by their names as they are to be read; and the early
-    stop, under that name, where images held out for validation chose its step. One chosen by the test images comes out
-    ahead of the base whether it helps or not.
+    helped: those that gained `margin` percentage points or more. rest: the others.
+    """
+
+    base_acc: float
+    helped: Mapping[str, float]
+    rest: Mapping[str, float]
+    margin: float
+    test_images: int
+
+
+def judge_remedies(base: Run, tried: Mapping[str, Run], *, test_images: int = TEST_IMAGES) -> RemedyResults | None:
+    """Find which remedies helped by more than the sampling error of the test images.
+
+    Only finished runs count; None if the base or all remedies have not finished. EARLY_STOP is among the results if
+    held-out images chose its step: a step that the test images chose beats the last one whether stopping helps or not.
     """
     finished = {name: run.latest for name, run in tried.items() if run.status is RunStatus.FINISHED}
-    if base.status is not RunStatus.FINISHED or not finished:
+    if base.status is not RunStatus.FINISHED or not finished or base.latest is None:
         return None
-    if base.chosen is not None:
-        finished[early_stop] = base.chosen
-    worth, before = 100 * telling_difference(test_images), base.latest.test_acc
-    points = {name: count_points(latest.test_acc, before) for name, latest in finished.items()}
-    helped = {name: points[name] for name, latest in finished.items() if 100 * (latest.test_acc - before) >= worth}
-    rest = {name: value for name, value in points.items() if name not in helped}
-    values = {"helped": _list_points(helped), "rest": _list_points(rest), "base": before}
-    values |= {"worth": worth, "images": test_images}
-    if not rest:
-        return Sentence("Test accuracy over the base's {base:.1%}, in points: {helped}. All of them helped.", values)
-    if not helped:
-        return Sentence(
-            "Test accuracy over the base's {base:.1%}, in points: {rest}. None helped by {worth:.1f} points or more: "
-            "less may be the noise of {images:,} test images.",
-            values,
-        )
-    return Sentence(
-        "Test accuracy over the base's {base:.1%}, in points: {helped} helped; {rest} did not, by {worth:.1f} points "
-        "or more: less may be the noise of {images:,} test images.",
-        values,
+    finished[EARLY_STOP] = base.chosen
+    base_acc, margin = base.latest.test_acc, detectable_difference(test_images)
+    accuracies = {name: evaluation.test_acc for name, evaluation in finished.items() if evaluation is not None}
+    gains = {name: percentage_points(accuracy, base_acc) for name, accuracy in accuracies.items()}
+    helped = {name for name, accuracy in accuracies.items() if accuracy - base_acc >= margin}
+    ranked = sorted(gains, key=lambda name: -gains[name])
+    return RemedyResults(
+        base_acc,
+        {name: gains[name] for name in ranked if name in helped},
+        {name: gains[name] for name in ranked if name not in helped},
+        100 * margin,
+        test_images,
     )
-
-
-def _list_points(points: Mapping[str, float]) -> str:
-    ordered: Sequence[tuple[str, float]] = sorted(points.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {value:+.1f}" for name, value in ordered)

@@ -1,18 +1,15 @@
-"""The recipe to try next after what a history said: one thing changed; None where that makes no recipe.
-
-And what that takes: where a recipe lowers the rate at once.
-"""
+"""Recipes to try next: one hyperparameter changed; None if the result is not a valid recipe."""
 
 from typing import Any
 
-from mlpcore.recipes.recipe import MAX_MILESTONES, MultiStepLR, Recipe, Schedule, StepLR
+from mlpcore.recipes.recipe import MAX_MILESTONES, MultiStepLR, Recipe, Scheduler, StepLR
 
 GAMMA = 0.1  # of MultiStepLR in the lecture's notes
-NO_DROP = 0.9  # a gamma above it lowers the rate by less than one would see
+NO_DROP = 0.9  # a larger gamma lowers the rate too little to show in the loss
 
 
 def with_rate(recipe: Recipe, factor: float) -> Recipe | None:
-    """Multiply the learning rate; None beyond its bounds, or where edits during the run have set it."""
+    """Multiply the learning rate; None beyond its bounds, or if a change during the run has set it."""
     if any(change.lr is not None for change in recipe.changes):
         return None
     lr = float(f"{factor * recipe.optimizer.lr:.6g}")  # 0.007, not 0.007000000000000001
@@ -20,19 +17,19 @@ def with_rate(recipe: Recipe, factor: float) -> Recipe | None:
 
 
 def with_milestone(recipe: Recipe, step: int) -> Recipe | None:
-    """Let the rate drop after `step` iterations; the drops that a StepLR or a MultiStepLR made before then stay."""
+    """Lower the rate after `step` iterations; earlier drops of a StepLR or a MultiStepLR stay."""
     schedule = recipe.scheduler
     place = step - schedule.warmup_iters  # milestones count from the end of the warm-up
     earlier, gamma = _drops_before(schedule, place)
     if step >= recipe.train_iter or len(earlier) >= MAX_MILESTONES:
         return None
     warmup = {"warmup_iters": schedule.warmup_iters, "start_factor": schedule.start_factor}
-    knobs = {"name": "MultiStepLR", "milestones": [*earlier, place], "gamma": gamma}
-    return _validate(recipe, scheduler=warmup | knobs)
+    drops = {"name": "MultiStepLR", "milestones": [*earlier, place], "gamma": gamma}
+    return _validate(recipe, scheduler=warmup | drops)
 
 
 def find_planned_drops(recipe: Recipe, begin: int, end: int) -> list[int]:
-    """List after how many iterations, from `begin` to below `end`, a StepLR, a MultiStepLR or an edit sets the rate."""
+    """List the steps from `begin` to below `end` after which a StepLR, a MultiStepLR or a change sets the rate."""
     schedule, places = recipe.scheduler, {change.step for change in recipe.changes if change.lr is not None}
     if isinstance(schedule, MultiStepLR):
         places |= {schedule.warmup_iters + milestone for milestone in schedule.milestones}
@@ -42,8 +39,8 @@ def find_planned_drops(recipe: Recipe, begin: int, end: int) -> list[int]:
     return sorted(place for place in places if begin <= place < end)
 
 
-def _drops_before(schedule: Schedule, place: int) -> tuple[Any, float]:
-    """The milestones before `place` that come to the same as the schedule so far, and their gamma."""
+def _drops_before(schedule: Scheduler, place: int) -> tuple[Any, float]:
+    """Return milestones before `place`, and their gamma, that give the same rates as the schedule so far."""
     if isinstance(schedule, MultiStepLR) and schedule.gamma <= NO_DROP:
         return [milestone for milestone in schedule.milestones if milestone < place], schedule.gamma
     if isinstance(schedule, StepLR) and schedule.gamma <= NO_DROP:
@@ -51,9 +48,9 @@ def _drops_before(schedule: Schedule, place: int) -> tuple[Any, float]:
     return (), GAMMA
 
 
-def _validate(recipe: Recipe, **knobs: Any) -> Recipe | None:
+def _validate(recipe: Recipe, **fields: Any) -> Recipe | None:
     try:
-        changed = Recipe.model_validate(recipe.model_dump() | knobs)
+        changed = Recipe.model_validate(recipe.model_dump() | fields)
     except ValueError:
         return None
     return None if changed == recipe else changed

@@ -1,7 +1,7 @@
-"""What the losses of a history do: the gap they end with; whether they fall, jump, lie flat or turn, by thresholds.
+"""Trends in the losses of a run: steady falls, jumps, plateaus, turns and drops of the rate, found by thresholds.
 
-All of it is read off the losses in eval mode; those that training itself saw (train_loss) have dropout in them. Where
-there are many evaluations, each loss is averaged with its neighbours.
+All of them use the losses in eval mode: the loss that training records (train_loss) is measured with dropout on. In
+long histories each loss is averaged with its neighbours.
 """
 
 import math
@@ -9,57 +9,58 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mlpcore.runs.records import Evaluation
 
-CEILING = 1e6  # nats; a loss beyond is as bad as this one, and sums stay finite
-SMOOTHED = 40  # one evaluation in so many is averaged with each, on both sides
-RECENT = 5  # evaluations at least, when the latter half of a history is looked at
+Floats = npt.NDArray[np.float64]
 
-LOOKS = 30  # evaluations at most, at equal distances, in which a steady fall is looked for
-STEADY = 0.1  # of them may have a higher loss than the one before; of low rates hardly any has
+LARGEST = 1e6  # nats; larger losses count as this one, so that sums stay finite
+SMOOTHING = 40  # one evaluation in so many is averaged with each, on both sides
+RECENT = 5  # evaluations at least in the second half of a run
+
+SAMPLES = 30  # evaluations at most, at equal distances, in which a steady fall is looked for
+STEADY = 0.1  # of them may have a higher loss than the one before; at low rates hardly any has
 OFTEN = 0.25  # of the evaluations having a higher loss than the one before is no accident
 JUMPS = 0.15  # of its value, the train loss between two evaluations; the noise of mini-batches stays below 0.1
 RISEN = 0.1  # of its lowest value, the test loss
 FELL = 0.1  # of its value meanwhile, the train loss
 FLAT = 0.01  # of its value, the train loss from the first half of a plateau to the second
 LEVEL = 0.02  # of a plateau's mean; the loss where it begins is no further above it
-LONG = 0.2  # of the steps so far; what is shorter may be a pause
-AT_ZERO = 0.1  # nats; below it the images are memorised: a plateau is the bottom, and jumps mean nothing
+LONG = 0.2  # of the steps so far; a shorter plateau may be a pause
+AT_ZERO = 0.1  # nats; below it the images are memorised: a plateau is the minimum, and jumps mean nothing
 SAME_RATE = 0.9  # of a rate, and above: it was not lowered
-AROUND = 3  # evaluations on each side of a drop of the rate, where there are so many; of long histories more
+AROUND = 3  # evaluations on each side of a drop of the rate, if there are so many; more in long histories
 
 
 @dataclass(frozen=True)
 class Gap:
-    """How far training and test are apart at the end, and what an earlier end would have kept.
+    """The gap between train and test accuracy at the end, and what early stopping would have gained.
 
-    best_step: the first with the highest test accuracy; it is read off the test images, and so optimistic. Accuracies
-    are between 0 and 1. kept: the points of test accuracy lost since then, 0 or more. acc_gap: train_acc over test_acc
-    in points, of the last evaluation, in eval mode.
+    best_step: the first with the highest test accuracy; the test images chose it, so its accuracy is optimistic.
+    test_acc: of the last evaluation, 0 to 1. early_stop_gain: test accuracy at the best step minus that at the end, 0
+    or more. train_over_test: train_acc minus test_acc of the last evaluation; both in percentage points.
     """
 
     best_step: int
-    final_test_acc: float
-    kept: float
-    acc_gap: float
+    test_acc: float
+    early_stop_gain: float
+    train_over_test: float
 
 
-def measure_gap(evaluations: Sequence[Evaluation]) -> Gap | None:
-    """Measure the gap of a history and what stopping at its best step would have kept; None without evaluations."""
-    if not evaluations:
-        return None
+def measure_gap(evaluations: Sequence[Evaluation]) -> Gap:
+    """Measure the gap of a history with one evaluation at least."""
     best, last = max(evaluations, key=lambda evaluation: evaluation.test_acc), evaluations[-1]
     return Gap(
         best_step=best.step,
-        final_test_acc=last.test_acc,
-        kept=100 * (best.test_acc - last.test_acc),
-        acc_gap=100 * (last.train_acc - last.test_acc),
+        test_acc=last.test_acc,
+        early_stop_gain=100 * (best.test_acc - last.test_acc),
+        train_over_test=100 * (last.train_acc - last.test_acc),
     )
 
 
 class Losses:
-    """The losses of a history in eval mode: `train` and `test` averaged with their neighbours, `raw` train as it is.
+    """The losses of a history in eval mode: `train` and `test` averaged with their neighbours, `raw` the train loss.
 
     Needs one evaluation at least.
     """
@@ -68,41 +69,42 @@ class Losses:
         self.steps = np.array([evaluation.step for evaluation in evaluations], float)
         self.rates = np.array([evaluation.lr for evaluation in evaluations], float)
         self.accuracies = np.array([evaluation.test_acc for evaluation in evaluations], float)
-        self.raw = np.array([min(evaluation.train_eval_loss, CEILING) for evaluation in evaluations], float)
+        self.raw = np.array([min(evaluation.train_eval_loss, LARGEST) for evaluation in evaluations], float)
         self.train = _average(self.raw)
-        self.test = _average(np.array([min(evaluation.test_loss, CEILING) for evaluation in evaluations], float))
+        self.test = _average(np.array([min(evaluation.test_loss, LARGEST) for evaluation in evaluations], float))
 
 
-def _average(values: np.ndarray) -> np.ndarray:
-    reach = len(values) // SMOOTHED
-    places = np.arange(len(values))
-    first, end = np.maximum(places - reach, 0), np.minimum(places + reach + 1, len(values))
+def _average(values: Floats) -> Floats:
+    reach = len(values) // SMOOTHING
+    indices = np.arange(len(values))
+    first, end = np.maximum(indices - reach, 0), np.minimum(indices + reach + 1, len(values))
     sums = np.concatenate([[0.0], np.cumsum(values)])
-    return (sums[end] - sums[first]) / (end - first)
+    averages: Floats = (sums[end] - sums[first]) / (end - first)
+    return averages
 
 
 def falls_steadily(losses: Losses) -> bool:
-    """Whether the train loss fell, and rose hardly ever: what a low rate does, and a high one does not."""
+    """Whether the train loss fell and hardly ever rose, as it does at a low rate."""
     count = len(losses.raw)
-    seen = losses.raw[np.linspace(0, count - 1, min(count, LOOKS)).astype(int)]
-    return bool(seen[-1] < seen[0] and np.mean(np.diff(seen) > 0) <= STEADY)
+    sample = losses.raw[np.linspace(0, count - 1, min(count, SAMPLES)).astype(int)]
+    return bool(sample[-1] < sample[0] and np.mean(np.diff(sample) > 0) <= STEADY)
 
 
 @dataclass(frozen=True)
 class Jumps:
-    """How far the train loss moves between two evaluations (median, as a share of it), and how often upwards."""
+    """The median change of the train loss between two evaluations, as a share of it, and the share that go up."""
 
     size: float
     rises: float
 
 
 def find_jumps(losses: Losses) -> Jumps | None:
-    """Find a train loss that jumps up and down in the latter half of a history; None where it does not."""
-    latter = losses.raw[min(len(losses.raw) // 2, max(len(losses.raw) - RECENT, 0)) :]
-    moves = np.diff(latter)
+    """Find a train loss that jumps up and down in the second half of a history."""
+    recent = losses.raw[min(len(losses.raw) // 2, max(len(losses.raw) - RECENT, 0)) :]
+    moves = np.diff(recent)
     if not len(moves):
         return None
-    jumps = Jumps(float(np.median(np.abs(moves) / np.maximum(latter[:-1], AT_ZERO))), float(np.mean(moves > 0)))
+    jumps = Jumps(float(np.median(np.abs(moves) / np.maximum(recent[:-1], AT_ZERO))), float(np.mean(moves > 0)))
     return jumps if jumps.size >= JUMPS and jumps.rises > OFTEN else None
 
 
@@ -113,7 +115,7 @@ class LateFall:
     before: float
     last: float
     share: float
-    rate_was_kept: bool
+    has_same_rate: bool
 
 
 def measure_late_fall(losses: Losses, *, start: float) -> LateFall:
@@ -121,12 +123,12 @@ def measure_late_fall(losses: Losses, *, start: float) -> LateFall:
     quarter = 0.75 * losses.steps[-1]
     before, last = float(np.interp(quarter, losses.steps, losses.train)), float(losses.train[-1])
     whole = max(start, float(losses.train[0])) - last
-    kept = losses.rates[-1] >= SAME_RATE * np.interp(quarter, losses.steps, losses.rates)
-    return LateFall(before, last, (before - last) / whole if whole > 0 else 0.0, bool(kept))
+    has_same_rate = losses.rates[-1] >= SAME_RATE * np.interp(quarter, losses.steps, losses.rates)
+    return LateFall(before, last, (before - last) / whole if whole > 0 else 0.0, bool(has_same_rate))
 
 
 def find_turn(losses: Losses) -> int | None:
-    """Find the evaluation from which the test loss rose while the train loss fell; None where it did not."""
+    """Find the index of the evaluation from which the test loss rose while the train loss fell."""
     lowest = int(np.argmin(losses.test))
     has_risen = losses.test[-1] >= (1 + RISEN) * losses.test[lowest]
     has_fallen = losses.train[-1] <= (1 - FELL) * losses.train[lowest]
@@ -134,14 +136,14 @@ def find_turn(losses: Losses) -> int | None:
 
 
 def find_plateau(losses: Losses) -> int | None:
-    """Find the first evaluation of the plateau in which a history ends, at one rate; None where it ends in none."""
+    """Find the index of the first evaluation of the plateau, at one rate, that a history ends in."""
     train, count = losses.train, len(losses.train)
     if train[-1] < AT_ZERO:
         return None
     low, high = np.minimum(losses.rates, losses.rates[-1]), np.maximum(losses.rates, losses.rates[-1])
-    elsewhere = np.flatnonzero(low < SAME_RATE * high)
+    other_rate = np.flatnonzero(low < SAME_RATE * high)
     sums = np.concatenate([[0.0], np.cumsum(train)])
-    for begin in range(int(elsewhere[-1]) + 1 if len(elsewhere) else 0, count - RECENT + 1):
+    for begin in range(int(other_rate[-1]) + 1 if len(other_rate) else 0, count - RECENT + 1):
         if losses.steps[-1] - losses.steps[begin] < LONG * losses.steps[-1]:
             return None
         middle = (begin + count) // 2
@@ -154,7 +156,7 @@ def find_plateau(losses: Losses) -> int | None:
 
 
 @dataclass(frozen=True)
-class Drop:
+class RateDrop:
     """A drop of the rate after `step` and before `until`, two evaluations: means of up to `around` on each side."""
 
     step: int
@@ -167,29 +169,27 @@ class Drop:
     around: int
 
 
-def find_drops(losses: Losses) -> list[Drop]:
-    """Find the drops of a rate that was held for two evaluations or more before and after: no curve has those."""
-    held = [0, *(place for place in range(1, len(losses.rates)) if not _is_same(losses, place)), len(losses.rates)]
-    around = max(AROUND, len(losses.rates) // SMOOTHED)
+def find_rate_drops(losses: Losses) -> list[RateDrop]:
+    """Find the drops of a rate that was constant for two evaluations or more before and after."""
+    rates, count = losses.rates, len(losses.rates)
+    moved = [place for place in range(1, count) if not math.isclose(rates[place - 1], rates[place])]
+    bounds = [0, *moved, count]
+    around = max(AROUND, count // SMOOTHING)
     drops = []
-    for first, place, end in zip(held, held[1:], held[2:], strict=False):
-        if place - first < 2 or end - place < 2 or losses.rates[place] > SAME_RATE * losses.rates[place - 1]:
+    for first, place, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        if place - first < 2 or end - place < 2 or rates[place] > SAME_RATE * rates[place - 1]:
             continue
         before, after = slice(max(first, place - around), place), slice(place, min(end, place + around))
         drops.append(
-            Drop(
-                int(losses.steps[place - 1]),
-                int(losses.steps[place]),
-                float(losses.rates[place]),
-                float(np.mean(losses.raw[before])),
-                float(np.mean(losses.raw[after])),
-                float(np.mean(losses.accuracies[before])),
-                float(np.mean(losses.accuracies[after])),
-                around,
+            RateDrop(
+                step=int(losses.steps[place - 1]),
+                until=int(losses.steps[place]),
+                rate=float(rates[place]),
+                loss_before=float(np.mean(losses.raw[before])),
+                loss_after=float(np.mean(losses.raw[after])),
+                accuracy_before=float(np.mean(losses.accuracies[before])),
+                accuracy_after=float(np.mean(losses.accuracies[after])),
+                around=around,
             )
         )
     return drops
-
-
-def _is_same(losses: Losses, place: int) -> bool:
-    return math.isclose(losses.rates[place - 1], losses.rates[place])

@@ -1,25 +1,26 @@
-"""Ranges and ticks that are round, and that stay where they are while a run goes on: the axes of plain Plotly JSON."""
+"""Axes with round ranges and ticks that stay the same while a run goes on, as plain Plotly JSON."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from mlpcore.numbers import short_number
 
-INTERVALS = 5  # of every linear axis: left and right ticks share their grid lines
+INTERVALS = 5  # of every linear axis, so that left and right ticks share their grid lines
 
 
 def axis(title: str = "", *, color: str | None = None, **rest: Any) -> dict[str, Any]:
-    """Build an axis that leaves its colours to the page's theme, unless it belongs to one trace."""
+    """Build an axis in the colours of the page's theme, or in the colour of the one trace it belongs to."""
     paint = {"color": color} if color else {}
     built = {"title": {"text": title, "standoff": 6, "font": paint}, "tickfont": paint}
     return built | {"zeroline": False, "automargin": False} | rest
 
 
-def loss_axis(losses: np.ndarray, *, log: bool) -> dict[str, Any]:
-    """Choose the scale of a loss: five steps from 0, or on a log scale from 1 or below to 3 or above."""
+def loss_axis(losses: NDArray[Any], *, log: bool) -> dict[str, Any]:
+    """Build the scale of a loss: five round intervals from 0, or on a log scale from at most 1 to at least 3."""
     if not log:
         return {"range": five_steps(losses, default=2.5), "nticks": INTERVALS + 1}
     positive = losses[losses > 0]
@@ -28,14 +29,14 @@ def loss_axis(losses: np.ndarray, *, log: bool) -> dict[str, Any]:
 
 
 def rate_axis(
-    curves: Iterable[Sequence[float]], *, log: bool, most: int = 4, color: str | None = None, title: str = ""
+    curves: Sequence[ArrayLike], *, log: bool, most: int = 4, color: str | None = None, title: str = ""
 ) -> dict[str, Any]:
-    """Build the axis of a learning rate: two round ticks or more, and no zoom, for a strip has no room for it."""
+    """Build the axis of a learning rate with two round ticks or more, and without zoom: a strip has no room for it."""
     rates = np.concatenate([np.asarray(curve, float) for curve in curves])
     positive = rates[np.isfinite(rates) & (rates > 0)]
     top = float(positive.max()) if len(positive) else 1.0
     if log:
-        # the last hundredth of a cosine to 0 spans more decades than all the rest: it may leave below
+        # the last hundredth of a cosine to 0 spans more decades than all the rest: it may leave the axis
         bottom = float(np.percentile(positive, 1)) if len(positive) else top / 10
         ticks = _log_ticks(bottom, top, most=most)
         low, high = math.log10(min(ticks[0], bottom)), math.log10(max(ticks[-1], top))
@@ -48,8 +49,8 @@ def rate_axis(
     return axis(title, color=color, fixedrange=True, range=[low - room, high + room], **scale, **_ticks(ticks))
 
 
-def five_steps(values: np.ndarray, *, default: float, may_rise: bool = False) -> list[float]:
-    """Choose a range of five round steps from 0, or from above it where that shows more; never less than `default`."""
+def five_steps(values: NDArray[Any], *, default: float, may_rise: bool = False) -> list[float]:
+    """Return a range of five round intervals from 0, or from higher up if `may_rise`; never shorter than `default`."""
     values = values[np.isfinite(values)]
     if not len(values):
         return [0.0, default]
@@ -62,16 +63,16 @@ def five_steps(values: np.ndarray, *, default: float, may_rise: bool = False) ->
 
 
 def snug_range(
-    values: np.ndarray, *, least: float, default: tuple[float, float], most: float = math.inf
+    values: NDArray[Any], *, least: float, default: tuple[float, float], most: float = math.inf
 ) -> tuple[float, float]:
-    """Choose the narrowest range of round steps around the values, so that a path fills its plane."""
+    """Return the narrowest range of round ends around the values, so that a path fills its panel."""
     values = values[np.isfinite(values)]
     if not len(values):
         return default
     low, high = float(values.min()), float(values.max())
     step = _round_up(max((high - low) / INTERVALS, least))
     start, stop = math.floor(low / step), math.ceil(high / step)
-    if start == stop:  # one round value: the room is above it, or below it where there is none above
+    if start == stop:  # one round value: leave room above it, or below it if `most` is reached
         start, stop = (start, stop + 1) if (stop + 1) * step <= most else (start - 1, stop)
     return round(start * step, 9), min(most, round(stop * step, 9))
 

@@ -1,16 +1,17 @@
-"""The runs that test a claim in a small figure: one or two measures over the steps, or what came out over the rates."""
+"""The runs that test a claim: one or two measures over the steps, or final accuracies over the learning rates."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlpcore.analysis.comparison import size_of_weights
+from mlpcore.analysis.comparison import weight_norm
 from mlpcore.charts.axes import axis, five_steps, snug_range
 from mlpcore.charts.compare import COLOURS, SPIKE, Series
 from mlpcore.charts.downsampling import finite, peaks, rounded
-from mlpcore.charts.run import NOTHING, Figure, Translate, legend, line, note
+from mlpcore.charts.traces import NOTHING, Figure, Json, Translate, legend, line, paper_note
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 ACCURACIES = ("test_acc",)
@@ -19,13 +20,15 @@ ACCURACIES = ("test_acc",)
 def steps_chart(
     groups: Mapping[str, Sequence[Series]], measures: Sequence[str], *, translate: Translate = str
 ) -> Figure:
-    """Draw a panel for each measure of each group over the steps, one colour a recipe, one line a seed.
+    """Draw a panel for each measure of each group over the steps, with one colour per recipe and one line per seed.
 
-    groups: series by the data set they were trained on, which is named where there are several. measures: of
-    train_loss, train_eval_loss, test_acc and weights, the size of the weights. In all there is room for two panels.
+    Args:
+        groups: Series by data set, which is named if there are several.
+        measures: Of train_loss, train_eval_loss, test_acc and weights (their norm). There is room for two panels in
+            all.
     """
     panels = [(dataset, measure) for dataset in groups for measure in measures]
-    data: list[dict[str, Any]] = []
+    data: list[Json] = []
     layout = _layout()
     width = 1.0 if len(panels) == 1 else 0.45
     longest = max(
@@ -46,34 +49,33 @@ def steps_chart(
                 trace |= {"showlegend": place == seed == 0, "hovertemplate": _hover(measure, translate)}
                 data.append(trace | ({} if len(shown) else NOTHING))
         left = place * (1 - width)
-        across = {"domain": [left, left + width], "anchor": f"y{suffix}", "range": [0, longest], "nticks": 5}
+        across: Json = {"domain": [left, left + width], "anchor": f"y{suffix}", "range": [0, longest], "nticks": 5}
         layout[f"xaxis{suffix}"] = axis(translate("iteration"), tickformat=",d", **across)
         scale = _scale(measure, np.concatenate(every))
         layout[f"yaxis{suffix}"] = axis(anchor=f"x{suffix}", nticks=6) | scale
         layout["annotations"].append(_heading(_name(measure, translate), left))
         if len(groups) > 1:
-            corner = {"x": left + width, "xref": "paper", "xanchor": "right", "y": 0, "yref": "paper"}
-            layout["annotations"].append(note(escape(dataset), yanchor="bottom", **corner))
+            layout["annotations"].append(paper_note(escape(dataset), left + width, 0, "right"))
     return {"data": data, "layout": layout}
 
 
 def accuracy_by_lr_chart(runs: Sequence[Run], *, translate: Translate = str) -> Figure:
-    """Draw the test accuracy that runs ended with over their learning rates, one colour an optimizer.
+    """Draw the final test accuracy of runs over their learning rates, with one colour per optimizer.
 
-    A run that diverged is drawn at 0 with a cross; one that goes on, where it is.
+    A run that diverged is drawn at 0 with a cross; one that goes on, at its latest accuracy.
     """
     data, every = [], []
     for place, name in enumerate(dict.fromkeys(run.recipe.optimizer.name for run in runs)):
         own = [run for run in runs if run.recipe.optimizer.name == name]
         own = [run for run in own if run.evaluations or run.status is RunStatus.DIVERGED]
-        lost = [run.status is RunStatus.DIVERGED for run in own]
-        accuracies = [0.0 if gone else run.latest.test_acc for run, gone in zip(own, lost, strict=True)]
+        diverged = [run.status is RunStatus.DIVERGED for run in own]
+        accuracies = [0.0 if lost else run.evaluations[-1].test_acc for run, lost in zip(own, diverged, strict=True)]
         every += accuracies
         trace = line(
             f"rates-{place}", name, [run.recipe.optimizer.lr for run in own], rounded(accuracies), COLOURS[place]
         )
         trace |= {"mode": "lines+markers", "hovertemplate": "lr %{x:.3~g} · %{y:.1%}<extra>%{fullData.name}</extra>"}
-        trace["marker"] = {"size": 7, "symbol": ["x" if gone else "circle" for gone in lost]}
+        trace["marker"] = {"size": 7, "symbol": ["x" if lost else "circle" for lost in diverged]}
         data.append(trace | ({} if own else NOTHING))
     rates = [run.recipe.optimizer.lr for run in runs]
     low, high = np.log10(min(rates)), np.log10(max(rates))
@@ -87,12 +89,12 @@ def accuracy_by_lr_chart(runs: Sequence[Run], *, translate: Translate = str) -> 
     return {"data": data, "layout": layout}
 
 
-def _heading(text: str, left: float) -> dict[str, Any]:
-    """Name a panel above it: beside its axis a name would lie on the panel before it on a phone."""
-    return note(text, x=left, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom")
+def _heading(text: str, left: float) -> Json:
+    """Name a panel above it: beside its axis the name would lie on the panel before it on a phone."""
+    return paper_note(text, left, 1)
 
 
-def _layout() -> dict[str, Any]:
+def _layout() -> Json:
     return {
         "margin": {"l": 38, "r": 14, "t": 56, "b": 40},
         "hovermode": "closest",
@@ -103,8 +105,8 @@ def _layout() -> dict[str, Any]:
 
 def _read(evaluation: Evaluation, measure: str) -> float:
     if measure == "weights":
-        return size_of_weights(evaluation) or 0.0
-    return getattr(evaluation, measure)
+        return weight_norm(evaluation) or 0.0
+    return float(getattr(evaluation, measure))
 
 
 def _name(measure: str, translate: Translate) -> str:
@@ -122,7 +124,7 @@ def _hover(measure: str, translate: Translate) -> str:
     return f"%{{y:{form}}} · {translate('step')} %{{x:,d}}<extra>%{{fullData.name}}</extra>"
 
 
-def _scale(measure: str, values: np.ndarray) -> dict[str, Any]:
+def _scale(measure: str, values: NDArray[Any]) -> Json:
     if measure in ACCURACIES:
         return {"range": five_steps(values, default=0.5, may_rise=True), "tickformat": ".0%"}
     if measure == "weights":

@@ -5,28 +5,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlpcore.analysis.comparison import average
+from mlpcore.analysis.comparison import MeanCurve, average_curves
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded
-from mlpcore.charts.run import NOTHING, Figure, Translate, faded, legend, line
+from mlpcore.charts.traces import NOTHING, Figure, Json, Translate, faded, legend, line
 from mlpcore.runs.records import Run
 
-# Of Okabe and Ito's colours those that stay apart on a light page and on a dark one, where the charts lift the blue to
-# what would be the sky blue; and a grey. A second round of them is dashed, a third dotted.
+# Those of Okabe and Ito's colours that are distinct on a light and on a dark page (where live_plot.js turns the blue
+# into their sky blue), and a grey. Recipes beyond the sixth are dashed, beyond the twelfth dotted.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
 DASHES = ("solid", "dash", "dot")
-SPIKE = 3.0  # times the median: a loss beyond leaves the frame, for one run that flies off would flatten all others
+SPIKE = 3.0  # times the median: larger losses are cut off, since one run that diverges would flatten all others
 STACKED = ("", "2", "4", "3")  # the panels' axes from top to bottom on a phone: loss, accuracy, path, rate
 PALE = 0.25  # opacity of what is not picked
 
 
 @dataclass(frozen=True)
 class Series:
-    """What one line of the legend stands for: the runs of one recipe, which differ in their seed."""
+    """An entry of the legend: the runs of one recipe, which differ only in the seed."""
 
     label: str
-    place: int  # among all recipes of the comparison: decides the colour
+    place: int  # among all recipes of the comparison; decides the colour
     runs: Sequence[Run]
     steps_per_epoch: float = 1.0
 
@@ -49,15 +50,18 @@ def compare_chart(
     picked: frozenset[str] = frozenset(),
     translate: Translate = str,
 ) -> Figure:
-    """Draw four panels over steps, epochs or seconds; several seeds of a recipe as their mean and a band around it.
+    """Draw four panels over steps, epochs or seconds; several seeds of a recipe as their mean with a band around it.
 
-    x: "step", "epoch" or "seconds". picked: labels that stand out; the others are paled. A click on a label hides it.
+    Args:
+        series: What to draw.
+        x: "step", "epoch" or "seconds".
+        picked: Labels that stand out; the other curves are pale. A click on a label hides its curves.
     """
     titles = {"step": translate("iteration"), "epoch": translate("epoch"), "seconds": translate("seconds of computing")}
-    data: list[dict[str, Any]] = []
+    data: list[Json] = []
     losses, accuracies, rates = [np.array([])], [np.array([])], [np.array([])]
     for one in series:
-        curves = {name: average(one.runs, name) for name in ("train_loss", "test_acc", "lr", "seconds")}
+        curves = {name: average_curves(one.runs, name) for name in ("train_loss", "test_acc", "lr", "seconds")}
         steps = np.array(curves["train_loss"].steps, float)
         along = {"step": steps, "epoch": steps / one.steps_per_epoch, "seconds": np.array(curves["seconds"].means)}[x]
         loss, accuracy, rate = (finite(curves[name].means) for name in ("train_loss", "test_acc", "lr"))
@@ -65,7 +69,7 @@ def compare_chart(
         accuracies.append(accuracy)
         rates.append(rate)
         opacity = PALE if picked and one.label not in picked else 1.0
-        look = {"legendgroup": one.label, "dash": one.dash, "opacity": opacity}
+        look: Json = {"legendgroup": one.label, "dash": one.dash, "opacity": opacity}
         if len(one.runs) > 1:
             data.append(_band(one, along, curves["train_loss"], "y", look))
             data.append(_band(one, along, curves["test_acc"], "y2", look))
@@ -93,11 +97,11 @@ def compare_chart(
     low_loss, high_loss = snug_range(loss, least=0.5, default=(0.0, 2.5))
     low_acc, high_acc = snug_range(accuracy, least=0.1, default=(0.0, 0.5), most=1.0)
     low_acc = min(low_acc, high_acc - 0.1)  # all at 100 %
-    scale = {"type": "log"} if log_x else {"rangemode": "tozero"}
+    scale: Json = {"type": "log"} if log_x else {"rangemode": "tozero"}
     if not log_x and x != "seconds" and series:
         per = {one.label: one.steps_per_epoch if x == "epoch" else 1 for one in series}
         scale |= {"range": [0, max(run.recipe.train_iter / per[one.label] for one in series for run in one.runs)]}
-    across = {"nticks": 6, **scale}
+    across: Json = {"nticks": 6, **scale}
     layout = {
         "margin": {"l": 54, "r": 14, "t": 10, "b": 40},
         "hovermode": "closest",
@@ -119,11 +123,11 @@ def compare_chart(
     return {"data": data, "layout": layout}
 
 
-def _stack(entries: int) -> dict[str, Any]:
-    """Lay the panels out for a phone: under each other, the legend's entries under all of them."""
+def _stack(entries: int) -> Json:
+    """Lay the panels out for a phone: one below the other, with the legend at the bottom."""
     panel, gap, below = 190, 48, 40 + 20 * entries  # pixels
     inner = len(STACKED) * panel + (len(STACKED) - 1) * gap
-    patch: dict[str, Any] = {"height": inner + below, "margin": {"l": 50, "r": 10, "t": 8, "b": below - 8}}
+    patch: Json = {"height": inner + below, "margin": {"l": 50, "r": 10, "t": 8, "b": below - 8}}
     patch["legend"] = {"y": -40 / inner, "orientation": "v"}
     for place, number in enumerate(STACKED):
         top = 1 - place * (panel + gap) / inner
@@ -132,8 +136,8 @@ def _stack(entries: int) -> dict[str, Any]:
     return patch
 
 
-def _band(one: Series, along: np.ndarray, curve: Any, panel: str, look: dict[str, Any]) -> dict[str, Any]:
-    """One standard deviation above and below the mean."""
+def _band(one: Series, along: NDArray[Any], curve: MeanCurve, panel: str, look: Json) -> Json:
+    """Draw one standard deviation above and below the mean."""
     mean, deviation = np.array(curve.means), np.array(curve.deviations)
     shown = peaks(mean)
     x, mean, deviation = along[shown], mean[shown], deviation[shown]

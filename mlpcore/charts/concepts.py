@@ -1,14 +1,28 @@
-"""Figures of single ideas: probabilities and their gradient, activations, a network's values, a schedule."""
+"""Figures of single concepts: probabilities and their gradient, activations, a network's values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlpcore.charts.axes import axis, rate_axis
-from mlpcore.charts.downsampling import corners, rounded
-from mlpcore.charts.run import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Translate, legend, line, note
+from mlpcore.charts.axes import axis
+from mlpcore.charts.downsampling import rounded
+from mlpcore.charts.traces import (
+    ACCURACY,
+    LOSS,
+    NOTE,
+    PALE,
+    RATE,
+    Figure,
+    Json,
+    Translate,
+    legend,
+    line,
+    note,
+    paper_note,
+)
 from mlpcore.numbers import short_number
 from mlpcore.training.activations import ACTIVATION_CURVES
 
@@ -25,7 +39,7 @@ def probabilities_chart(
     true_class: int,
     translate: Translate = str,
 ) -> Figure:
-    """Draw the probabilities, the label's 0 and 1 as outlines around them, and beside them the loss's gradient."""
+    """Draw the probabilities with the one-hot label as outlines, and beside them the gradient of the loss."""
     labels = [float(place == true_class) for place in range(len(classes))]
     bars = {"type": "bar", "x": list(classes), "cliponaxis": False, "hoverinfo": "skip", "textposition": "outside"}
     bars |= {"textfont": {"size": 11}, "constraintext": "none", "textangle": 0}
@@ -57,9 +71,9 @@ def probabilities_chart(
 
 
 def activations_chart(x: float, *, translate: Translate = str) -> Figure:
-    """Draw the three activations and, beside them, their derivatives; each is read off at `x`."""
+    """Draw the three activation functions and, beside them, their derivatives, each with its value at `x`."""
     grid = np.union1d(np.linspace(-REACH, REACH, 241), 1e-6)  # ReLU's derivative jumps there
-    data: list[dict[str, Any]] = []
+    data: list[Json] = []
     for panel, axes in ((0, {}), (1, {"xaxis": "x2", "yaxis": "y2"})):
         for name, functions in ACTIVATION_CURVES.items():
             label, colour, dash = CURVES[name]
@@ -69,10 +83,10 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
             data[-1]["line"]["simplify"] = False  # Plotly would leave out points of a curve that is this smooth
             data.append(
                 {"uid": f"{name}-{panel}-at", "type": "scatter", "mode": "markers", "x": [x]}
-                | {"y": rounded([functions[panel](x)]), "marker": {"color": colour, "size": 9}}
+                | {"y": rounded(functions[panel](np.array([x]))), "marker": {"color": colour, "size": 9}}
                 | {"showlegend": False, "hoverinfo": "skip", **axes}
             )
-    across = {"range": [-REACH, REACH], "tickvals": [-6, -4, -2, 0, 2, 4, 6], "fixedrange": True}
+    across: Json = {"range": [-REACH, REACH], "tickvals": [-6, -4, -2, 0, 2, 4, 6], "fixedrange": True}
     at = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": {"color": NOTE, "width": 1}, "layer": "below"}
     return {
         "data": data,
@@ -86,8 +100,7 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
             "yaxis2": axis(range=[-0.05, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1], fixedrange=True, anchor="x2"),
             "shapes": [at | {"xref": "x", "yref": "y domain"}, at | {"xref": "x2", "yref": "y2 domain"}],
             "annotations": [
-                note(text, x=place, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom")
-                for text, place in ((translate("value"), 0), (translate("derivative"), 0.54))
+                paper_note(text, left, 1) for text, left in ((translate("value"), 0), (translate("derivative"), 0.54))
             ],
             **STILL,
         },
@@ -96,20 +109,20 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
 
 @dataclass(frozen=True)
 class MatrixPanel:
-    """A quantity of a network as cells of a sketch; where it is not known yet its place stays empty."""
+    """A quantity of a network as cells of a sketch, which stay empty until it is known."""
 
     label: str
     hover: str
-    values: np.ndarray  # (rows, columns)
+    values: NDArray[Any]  # (rows, columns)
     place: tuple[float, float]  # column and row of the first cell
     is_known: bool
     is_current: bool
 
 
 def network_chart(grids: Sequence[MatrixPanel], *, unit: int, feature: int) -> Figure:
-    """Draw a network's numbers as coloured cells, the row of `unit` and the column of `feature`, from 0, framed.
+    """Draw a network's numbers as coloured cells, with the row of `unit` and the column of `feature` (from 0) framed.
 
-    Colours run from the most negative to the most positive number of each quantity by itself.
+    Each quantity has a colour scale of its own, symmetric around 0.
     """
     data, shapes, notes = [], [], []
     for grid in grids:
@@ -149,26 +162,6 @@ def network_chart(grids: Sequence[MatrixPanel], *, unit: int, feature: int) -> F
             "yaxis": axis(range=[bottom, -5.2], visible=False, fixedrange=True),
             "shapes": shapes,
             "annotations": notes,
-            **STILL,
-        },
-    }
-
-
-def small_schedule_chart(rates: Sequence[float], *, top: float, translate: Translate = str) -> Figure:
-    """Draw the rate of each iteration on a scale that ends at `top`, so that several stand side by side."""
-    kept = corners(rates)
-    hover = f"{translate('iteration')} %{{x:,d}}<br>lr %{{y:.3~g}}<extra></extra>"
-    curve = line("schedule", "lr", kept + 1, rounded(np.asarray(rates, float)[kept]), RATE, width=2)
-    return {
-        "data": [curve | {"hovertemplate": hover}],
-        "layout": {
-            "margin": {"l": 46, "r": 12, "t": 8, "b": 38},
-            "showlegend": False,
-            "hovermode": "closest",
-            "hoverdistance": -1,
-            "xaxis": axis(translate("iteration"), range=[0, max(len(rates), 2)], nticks=6, fixedrange=True)
-            | {"tickformat": ",d"},
-            "yaxis": rate_axis([[top]], log=False, title="lr"),
             **STILL,
         },
     }

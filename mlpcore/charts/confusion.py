@@ -5,9 +5,10 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlpcore.charts.axes import axis
-from mlpcore.charts.run import ACCURACY, Figure, Translate
+from mlpcore.charts.traces import ACCURACY, Figure, Json, Translate
 
 MOST_NUMBERED = 16  # classes: with more, the numbers would not fit into their cells
 LONGEST = 12  # characters of a class's name beside the figure
@@ -16,11 +17,11 @@ STRONGEST = 0.6  # opacity: the page's own text stays readable on it
 
 
 def confusion_height(classes: int) -> int:
-    """How high the figure is, in pixels."""
+    """Return the height of the figure in pixels."""
     return max(260, 110 + min(classes, MOST_NUMBERED) * 30)
 
 
-def confusion_chart(counts: np.ndarray, classes: Sequence[str], *, translate: Translate = str) -> Figure:
+def confusion_chart(counts: NDArray[Any], classes: Sequence[str], *, translate: Translate = str) -> Figure:
     """Draw counts of images by true class (rows, the first on top) and predicted class (columns).
 
     counts: (classes, classes). Hits are coloured by their share of the row, mistakes by their share of the largest one.
@@ -32,7 +33,7 @@ def confusion_chart(counts: np.ndarray, classes: Sequence[str], *, translate: Tr
     places = list(range(size))
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
     is_hit = np.eye(size, dtype=bool)
-    data: list[dict[str, Any]] = [
+    data: list[Json] = [
         _cells("hits", counts / np.maximum(totals, 1)[:, None], is_hit, HIT, largest=1.0),
         _cells("mistakes", mistakes, ~is_hit, MISTAKE, largest=max(int(mistakes.max()), 1)),
     ]
@@ -73,8 +74,13 @@ def confusion_chart(counts: np.ndarray, classes: Sequence[str], *, translate: Tr
             "hovertemplate": f"%{{customdata}}<br>{translate('accuracy')} %{{x:.1%}}<extra></extra>",
         }
     )
-    ticks = {"tickmode": "array", "tickvals": places, "ticktext": [escape(name) for name in names], "fixedrange": True}
-    edge = {"range": [-0.5, size - 0.5], "showgrid": False, "ticks": ""}
+    ticks: Json = {
+        "tickmode": "array",
+        "tickvals": places,
+        "ticktext": [escape(name) for name in names],
+        "fixedrange": True,
+    }
+    edge: Json = {"range": [-0.5, size - 0.5], "showgrid": False, "ticks": ""}
     return {
         "data": data,
         "layout": {
@@ -93,8 +99,8 @@ def confusion_chart(counts: np.ndarray, classes: Sequence[str], *, translate: Tr
     }
 
 
-def _cells(name: str, values: np.ndarray, shown: np.ndarray, colour: str, *, largest: float) -> dict[str, Any]:
-    """Colour the cells that are shown, by opacity from nothing to the largest value."""
+def _cells(name: str, values: NDArray[Any], shown: NDArray[Any], colour: str, *, largest: float) -> Json:
+    """Colour the cells that are shown; opacity grows from 0 to the largest value."""
     return {
         "uid": name,
         "type": "heatmap",

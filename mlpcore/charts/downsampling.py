@@ -1,17 +1,18 @@
-"""Which points of a curve to draw, and how: few enough for a browser, without losing what the curve says."""
+"""Downsampling of curves: few enough points for a browser, without losing peaks, corners or the last value."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-MAX_POINTS = 500  # a trace: what a browser redraws every second without effort
+MAX_POINTS = 500  # per trace: what a browser redraws every second without effort
 
 
-def corners(values: Sequence[float]) -> np.ndarray:
-    """Choose at most MAX_POINTS indices of a curve: its ends, its sharpest corners and an even grid between them."""
-    values = np.asarray(values, float)
+def corners(curve: ArrayLike) -> NDArray[Any]:
+    """Return at most MAX_POINTS indices of a curve: its ends, its sharpest corners and an even grid between them."""
+    values = np.asarray(curve, float)
     if len(values) <= MAX_POINTS:
         return np.arange(len(values))
     bend = np.abs(np.diff(values, 2))
@@ -22,10 +23,10 @@ def corners(values: Sequence[float]) -> np.ndarray:
     return np.union1d(sharpest + 1, grid)
 
 
-def peaks(values: np.ndarray) -> np.ndarray:
-    """Choose at most MAX_POINTS indices that keep every peak and valley: the extremes of each stretch, and the last.
+def peaks(values: NDArray[Any]) -> NDArray[Any]:
+    """Return at most MAX_POINTS indices that keep the lowest and highest value of each stretch, and the last.
 
-    Stretches double in length as a run grows, so that points drawn once stay where they are from tick to tick.
+    Stretches double in length as a run grows, so that the points drawn stay the same from tick to tick.
     """
     if len(values) <= MAX_POINTS:
         return np.arange(len(values))
@@ -42,15 +43,15 @@ def peaks(values: np.ndarray) -> np.ndarray:
 
 
 def evenly(count: int) -> list[int]:
-    """Choose at most MAX_POINTS of `count` indices, evenly, and the last; strides double as a run grows."""
+    """Return at most MAX_POINTS of `count` indices at equal distances, and the last; strides double as a run grows."""
     stride = 1
     while math.ceil(count / stride) > MAX_POINTS - 1:
         stride *= 2
     return sorted({*range(0, count, stride), *range(max(count - 1, 0), count)})
 
 
-def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
-    """Average exponentially, without the pull of a made-up start: the first value stays itself."""
+def smoothed(values: NDArray[Any], smoothing: float) -> NDArray[Any]:
+    """Return the exponential moving average with bias correction: the first value stays as it is."""
     total = weight = 0.0
     out = np.full(len(values), np.nan)
     for i, value in enumerate(values):
@@ -60,13 +61,13 @@ def smoothed(values: np.ndarray, smoothing: float) -> np.ndarray:
     return out
 
 
-def finite(values: Sequence[float]) -> np.ndarray:
-    """Turn infinities into NaN, the gap of a curve."""
+def finite(values: Sequence[float]) -> NDArray[Any]:
+    """Turn infinities into NaN, which leaves a gap in a curve."""
     array = np.array(values, float)
     array[~np.isfinite(array)] = np.nan
     return array
 
 
 def rounded(values: Any) -> list[float | None]:
-    """Keep five significant digits, and None for what is not finite: JSON has no NaN."""
+    """Round to five significant digits; None for what is not finite, since JSON has no NaN."""
     return [float(f"{value:.5g}") if math.isfinite(value) else None for value in np.asarray(values, float).tolist()]

@@ -1,4 +1,4 @@
-"""A race of optimizers as a figure: a surface's contours and the paths down it."""
+"""Paths of optimizers over the contours of a surface."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from mlpcore.charts.axes import axis
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.downsampling import evenly, rounded
-from mlpcore.charts.run import NOTE, Figure, Translate, legend, line
+from mlpcore.charts.traces import NOTE, Figure, Json, Translate, legend, line
 
 LEVELS = 14  # contours, closer where the surface is low
 Position = tuple[float, float]
@@ -29,7 +29,7 @@ def trajectory_chart(
     values = np.array(rows)
     shades = np.sqrt(values - values.min())
     hover = f"{translate('step')} %{{customdata}}<br>x %{{x:.3f}} · y %{{y:.3f}}"
-    data: list[dict] = [
+    data: list[Json] = [
         {
             "uid": "surface",
             "type": "contour",
@@ -54,24 +54,16 @@ def trajectory_chart(
             path | {"mode": "lines+markers", "marker": {"size": 3.5}, "hovertemplate": f"{hover}<extra>{name}</extra>"}
         )
     for place, (name, points) in enumerate(paths):  # above all paths
-        x, y = rounded(points[-1])
+        x, y = ([value] for value in rounded(points[-1]))
         data.append(
-            {"uid": f"end-{place}", "type": "scatter", "mode": "markers", "x": [x], "y": [y], "showlegend": False}
+            {"uid": f"end-{place}", "type": "scatter", "mode": "markers", "x": x, "y": y, "showlegend": False}
             | {"marker": {"size": 11, "color": COLOURS[place], "line": {"width": 1.5, "color": "#FFFFFF"}}}
             | {"customdata": [len(points) - 1], "hovertemplate": f"{hover}<extra>{name}</extra>"}
         )
-    x, y = rounded([point[0] for point in minima]), rounded([point[1] for point in minima])
+    x, y = (rounded([minimum[side] for minimum in minima]) for side in (0, 1))
     data.append(
-        {
-            "uid": "minima",
-            "type": "scatter",
-            "mode": "markers",
-            "x": x,
-            "y": y,
-            "name": translate("minimum"),
-            "showlegend": False,
-        }
-        | {"marker": {"symbol": "star", "size": 12, "color": NOTE}}
+        {"uid": "minima", "type": "scatter", "mode": "markers", "x": x, "y": y, "showlegend": False}
+        | {"name": translate("minimum"), "marker": {"symbol": "star", "size": 12, "color": NOTE}}
         | {"hovertemplate": f"{translate('minimum')} · x %{{x}} · y %{{y}}<extra></extra>"}
     )
     return {

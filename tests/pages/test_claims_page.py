@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from mlpcore.analysis.claim_wording import describe_claim
 from mlpcore.analysis.claims import CLAIMS
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager
@@ -65,9 +66,10 @@ def test_every_claim_says_what_is_tried_and_by_which_rule_and_has_a_button(open_
     page = open_claims()
     assert buttons(page) == [f"claims.try.{claim.key}" for claim in CLAIMS]
     for claim in CLAIMS:
-        assert any(str(claim.says) in element.value for element in page.markdown)
-        assert says(page, str(claim.tries))
-        assert says(page, str(claim.rule))
+        texts = describe_claim(claim)
+        assert any(str(texts.statement) in element.value for element in page.markdown)
+        assert says(page, str(texts.experiment))
+        assert says(page, str(texts.rule))
     assert says(page, "18 runs on `Tiny`, about")
 
 
@@ -78,8 +80,8 @@ def test_click_trains_the_experiment_and_states_what_was_measured(open_claims) -
     assert [run.status for run in (few, whole)] == [RunStatus.FINISHED] * 2
     assert few.owner == "ann"
     assert (
-        f"Trained on 1 images, train loss ends at {few.latest.train_eval_loss:.3f} and test accuracy at "
-        f"{few.latest.test_acc:.1%}; on 80 images, at {whole.latest.train_eval_loss:.3f} and "
+        f"Trained on 1 images, the network ends with train loss {few.latest.train_eval_loss:.3f} and test accuracy "
+        f"{few.latest.test_acc:.1%}; trained on 80 images, with {whole.latest.train_eval_loss:.3f} and "
         f"{whole.latest.test_acc:.1%}." in texts(page)
     )
     verdicts = [element.value for element in page.markdown if "-badge[" in element.value]
@@ -150,8 +152,8 @@ def test_while_it_goes_on_there_is_a_stop_and_then_nothing_is_decided(open_claim
     wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
     stopped = sum(run.status is RunStatus.STOPPED for run in get_runs(ids))
     assert stopped
-    assert f"{stopped} of the 18 runs did not get to the end, so nothing is decided." in texts(page)
-    assert any("Cannot be told from this" in element.value for element in page.markdown)
+    assert f"{stopped} of the 18 runs did not finish, so nothing is decided." in texts(page)
+    assert any("Not decided here" in element.value for element in page.markdown)
     assert "claims.try.rates" in buttons(page)
 
 
@@ -160,7 +162,7 @@ def test_runs_that_were_deleted_are_said_to_be_gone(open_claims) -> None:
     runs = finish(page)
     manager.shared_manager().store.delete(runs[0].id)
     shown(page.run())
-    assert says(page, "Some of its runs were deleted: try it again to decide it.")
+    assert says(page, "Some of its runs were deleted. Try it again to decide the claim.")
 
 
 def test_experiment_opens_in_compare(open_claims) -> None:
@@ -177,7 +179,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_claims) -> None:
         names = ["SGD"] * (manager.MAX_RUNS // 2)
         manager.shared_manager().submit([waiting] * len(names), owner=owner, names=names)
     shown(page.button(key=f"claims.try.{FAST}").click().run())
-    assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)
+    assert "⚠ 200 runs are already waiting or training. Try again when some are over." in texts(page)
     assert known(page) == []
 
 

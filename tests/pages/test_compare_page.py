@@ -100,7 +100,7 @@ class TestEdits:
     def test_knob_that_the_optimizer_lacks_is_named(self) -> None:
         rows = [flatten(Recipe(optimizer=Adam()))]
         _after, _chosen, said = apply_edits(rows, NOTHING | {"edited_rows": {0: {"momentum": 0.5}}}, Recipe())
-        assert [str(one) for one in said] == ["Row 1: neither Adam nor its schedule, StepLR, has momentum."]
+        assert [str(one) for one in said] == ["Row 1: neither Adam nor StepLR has momentum."]
 
     def test_row_out_of_range_is_named_with_its_number(self) -> None:
         after, *_rest = apply_edits(ROWS, NOTHING | {"edited_rows": {1: {"lr": 99}}}, Recipe())
@@ -166,15 +166,15 @@ def test_first_preset_is_trained_together_and_its_table_says_what_came_of_it(ope
     assert "chosen by validation" not in frame
     assert [trace["name"] for trace in figure(page, "compare")["data"] if trace["showlegend"]] == LABELS
     assert "4 finished" in texts(page)
-    assert says(page, "picked by them, and so a little optimistic")
+    assert says(page, "The test images chose it, so it is optimistic")
 
 
-def test_one_seed_is_said_once_to_say_nothing_about_noise(open_page: Open) -> None:
+def test_one_seed_is_said_once_to_say_nothing_about_random_variation(open_page: Open) -> None:
     page = open_compare(open_page, **SHORT)
     finish(page)
-    said = [caption.value for caption in page.caption if "nothing can be said about noise" in caption.value]
+    said = [caption.value for caption in page.caption if "says nothing about random variation" in caption.value]
     assert len(said) == 1
-    assert sum(f"over {LABELS[0]}:" in text for text in texts(page)) == 3
+    assert sum(f" minus {LABELS[0]}:" in text for text in texts(page)) == 3
 
 
 def test_several_seeds_give_bands_and_verdicts_against_the_first_row(open_page: Open) -> None:
@@ -185,10 +185,10 @@ def test_several_seeds_give_bands_and_verdicts_against_the_first_row(open_page: 
     assert len(table(page)) == 4
     bands = [trace["uid"] for trace in figure(page, "compare")["data"] if trace["uid"].startswith("band")]
     assert len(bands) == 8
-    verdicts = [text for text in texts(page) if f"over {LABELS[0]}:" in text]
-    assert [verdict.split(" over ")[0] for verdict in verdicts] == LABELS[1:]
+    verdicts = [text for text in texts(page) if f" minus {LABELS[0]}:" in text]
+    assert [verdict.split(" minus ")[0] for verdict in verdicts] == LABELS[1:]
     assert all("3 seeds" in verdict for verdict in verdicts)
-    assert not says(page, "nothing can be said about noise")
+    assert not says(page, "says nothing about random variation")
 
 
 def test_held_out_images_choose_the_step(open_page: Open) -> None:
@@ -256,7 +256,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> N
         names = ["SGD"] * (MAX_RUNS // 2 - 1)
         manager.shared_manager().submit([recipe] * len(names), owner=owner, names=names)
     shown(page.button(key="compare.start").click().run())
-    assert "⚠ 200 runs are waiting already: try again when some are over." in texts(page)
+    assert "⚠ 200 runs are already waiting or training. Try again when some are over." in texts(page)
     assert "compare.runs" not in page.session_state or page.session_state["compare.runs"] == []
 
 
@@ -273,4 +273,4 @@ def test_diverged_and_failed_runs_say_so(open_page: Open) -> None:
         assert any(text.endswith(str(run.message)) for text in texts(page))
     assert list(table(page)["state"]) == ["diverged", "failed"]
     assert table(page)["steps to target"].isna().all()
-    assert says(page, "the first recipe and another must have finished with the same seed")
+    assert says(page, "the first recipe and another must finish with the same seed")

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mlpcore.recipes.recipe import Constant, Recipe
+from mlpcore.recipes.recipe import NoScheduler, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
 from tests.support.app_tests import Open, shown
 
-RECIPE = Recipe(dataset="Tiny", scheduler=Constant())
+RECIPE = Recipe(dataset="Tiny", scheduler=NoScheduler())
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def open_run(open_page: Open, page_store: RunStore) -> Callable[[list[float]], A
     return open_run
 
 
-def readings(page: AppTest) -> str:
+def diagnoses(page: AppTest) -> str:
     return "\n".join(element.value for element in [*page.markdown, *page.caption])
 
 
@@ -36,9 +36,9 @@ def test_plateau_is_told_with_its_rule_and_one_click_puts_the_milestone_into_the
     open_run: Callable[[list[float]], AppTest],
 ) -> None:
     page = open_run([0.6, 0.5, 0.4, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
-    assert "Plateau from step 1,500: at lr 0.01 the train loss stopped falling and stays about 0.2." in readings(page)
-    assert "For the last 20% of the steps or longer, at an unchanged rate," in readings(page)
-    button = page.button(key="reading.0")
+    assert "Plateau from step 1,500: at lr 0.01 the train loss stopped falling and stays near 0.2." in diagnoses(page)
+    assert "For the last 20% of the steps or longer, at an unchanged rate," in diagnoses(page)
+    button = page.button(key="diagnosis.0")
     assert button.label == "Lower the rate at step 1,500"
     shown(button.click().run())
     assert page.selectbox(key="knob.scheduler").value == "MultiStepLR"
@@ -49,8 +49,8 @@ def test_plateau_is_told_with_its_rule_and_one_click_puts_the_milestone_into_the
 
 def test_guessing_is_among_the_classes_of_the_runs_own_images(open_run: Callable[[list[float]], AppTest]) -> None:
     page = open_run([0.69, 0.70, 0.69, 0.70, 0.69, 0.70, 0.69, 0.70, 0.69, 0.70])
-    assert "the train loss is 0.70, and guessing costs 0.69." in readings(page)
+    assert "the train loss is 0.70, and guessing costs 0.69." in diagnoses(page)
 
 
 def test_short_history_says_how_to_make_it_longer(open_run: Callable[[list[float]], AppTest]) -> None:
-    assert "Too few to read anything from: a smaller eval_every gives more." in readings(open_run([0.6, 0.5]))
+    assert "That is too few to show a trend. Set a smaller eval_every to get more." in diagnoses(open_run([0.6, 0.5]))

@@ -34,11 +34,11 @@ def test_a_run_shows_both_curves_and_the_gap_in_numbers(open_page: Open) -> None
     last = run.latest
     assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
     assert tiles(page)["Test accuracy"] == f"{last.test_acc:.1%}"
-    assert tiles(page)["Gap, points"] == f"{100 * (last.train_acc - last.test_acc):+.1f}"
+    assert tiles(page)["Gap, pp"] == f"{100 * (last.train_acc - last.test_acc):+.1f}"
     assert tiles(page)["Best step"] == f"{run.best.step:,}"
     assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in run.evaluations])
     assert len(figure(page, "lab-norms")["data"]) == 2
-    assert says(page, "The best step is read off the test images, and so optimistic")
+    assert says(page, "The test images chose the best step, so it is optimistic")
 
 
 def test_best_step_is_chosen_by_held_out_images_where_there_are_some(open_page: Open) -> None:
@@ -150,7 +150,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> N
         half = MAX_RUNS // 2
         manager.shared_manager().submit([long] * half, owner=owner, names=["long"] * half)
     shown(page.button(key="lab.start").click().run())
-    assert says(page, f"{MAX_RUNS} runs are waiting already")
+    assert says(page, f"{MAX_RUNS} runs are already waiting or training")
 
 
 def test_data_set_that_is_gone_is_said_and_start_waits(open_page: Open) -> None:

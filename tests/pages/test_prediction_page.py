@@ -16,7 +16,7 @@ class TestPrediction:
         finish(page)
         last = runs(page)[0].latest
         assert test_curves_of(page) == [[None], [None]]
-        hidden = ("Test accuracy", "Gap, points", "Best step", "Early stop, points")
+        hidden = ("Test accuracy", "Gap, pp", "Best step", "Early stop, pp")
         assert {tiles(page)[name] for name in hidden} == {"—"}
         assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
         assert list(page.dataframe) == []

@@ -1,4 +1,4 @@
-"""What the tests of readings share: histories sampled from curves, and what is read from them."""
+"""What the tests of diagnoses share: histories sampled from curves, and their diagnoses."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, diagnose
-from mlpcore.recipes.recipe import Constant, Recipe
+from mlpcore.recipes.recipe import NoScheduler, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 KINDS = DiagnosisKind
-FLAT = Recipe(train_iter=3000, eval_every=100, scheduler=Constant())
+FLAT = Recipe(train_iter=3000, eval_every=100, scheduler=NoScheduler())
 Curve = Callable[[float], float]
 
 
@@ -51,12 +51,12 @@ def history(
 
 
 def told(one: Run, *, classes: int = 10) -> list[tuple[DiagnosisKind, int | None]]:
-    return [(reading.kind, reading.step) for reading in diagnose(one, classes=classes)]
+    return [(diagnosis.kind, diagnosis.step) for diagnosis in diagnose(one, classes=classes)]
 
 
 def only(one: Run) -> Diagnosis:
-    (reading,) = diagnose(one)
-    return reading
+    (diagnosis,) = diagnose(one)
+    return diagnosis
 
 
 def healthy(step: float) -> float:

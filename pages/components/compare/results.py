@@ -1,11 +1,15 @@
-"""Several runs as they go: their curves over each other, and beside them a table of who is how far."""
+"""Several runs side by side: their curves in common charts, a table, and each recipe compared with the first."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from mlpcore.analysis.comparison import find_steps_to, group_by_seed, judge, name_differences, size_of_weights
+from mlpcore.analysis.comparison import compare_recipes, find_steps_to, group_by_seed, weight_norm
+from mlpcore.analysis.comparison_wording import describe_comparison
+from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.compare import Series, compare_chart
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.shared.choices import choose
@@ -16,22 +20,22 @@ from pages.components.shared.state import count_training_images, find_run, get_m
 from pages.components.shared.words import _, say, show_duration, status_word
 
 CHART_HEIGHT = 500  # pixels
-LABEL_WIDTH = 270  # pixels: the lecture's longest, SGD lr=0.01 momentum=0.9 nesterov=on
+LABEL_WIDTH = 270  # pixels: the longest of the lecture's, SGD lr=0.01 momentum=0.9 nesterov=on
 
 
 def read_runs(run_ids: Sequence[str]) -> list[Run]:
-    """The runs of a comparison that are still kept."""
+    """Return the runs of a comparison that are still kept."""
     return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
 
 
 def reload_runs(runs: Sequence[Run]) -> list[Run]:
-    """These runs as they stand by now, without those deleted meanwhile; one that is over is not read anew."""
+    """Return these runs as they are now, without those deleted meanwhile; one that is over is not read again."""
     return [now for run in runs if (now := run if run.status.is_over else find_run(run.id)) is not None]
 
 
 def build_series(runs: Sequence[Run]) -> list[Series]:
-    """Job runs by recipe, each with the label that sets it apart."""
-    groups = list(group_by_seed(runs).values())
+    """Group runs by recipe, each with the label that sets it apart."""
+    groups = group_by_seed(runs)
     labels = name_differences([group[0].recipe.model_copy(update={"seed": 0}) for group in groups])
     return [
         Series(label, place, group, count_training_images(group[0].recipe) / group[0].recipe.batch_size)
@@ -40,9 +44,9 @@ def build_series(runs: Sequence[Run]) -> list[Series]:
 
 
 def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False) -> None:
-    """Show runs side by side, every second anew while one of them goes on.
+    """Show runs side by side, updated every second while one of them goes on.
 
-    fingerprints: whether to show what the runs share, for which their images are loaded.
+    fingerprints: whether to show hashes of initial weights and batches, which need the images to be loaded.
     """
     active = any(not run.status.is_over for run in runs)
     loads = preload_images(runs[0].recipe if runs and fingerprints else None)
@@ -52,7 +56,7 @@ def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False) -> None:
 def _draw(drawn: Sequence[Run], ticks: bool, fingerprints: bool) -> None:
     runs = reload_runs(drawn)
     if not runs:
-        st.text(_("Choose a preset or edit the rows, and press Start: the curves appear here, one colour a recipe."))
+        st.text(_("Choose a preset or edit the rows, and press Start. The curves appear here, one colour per recipe."))
         return
     going_on = any(not run.status.is_over for run in runs)
     if ticks and not going_on and not (fingerprints and is_loading(runs[0].recipe)):
@@ -80,7 +84,7 @@ def _draw(drawn: Sequence[Run], ticks: bool, fingerprints: bool) -> None:
 
 
 def _progress(runs: Sequence[Run]) -> str:
-    """Say how many runs are in which state, and how far they are."""
+    """Say how many runs are in which state, and how many iterations are done."""
     counts = {status: sum(run.status is status for run in runs) for status in RunStatus}
     states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items() if count)
     done, whole = sum(run.step for run in runs), sum(run.recipe.train_iter for run in runs)
@@ -90,7 +94,7 @@ def _progress(runs: Sequence[Run]) -> str:
 
 
 def _take_click(series: Sequence[Series]) -> frozenset[str]:
-    """The labels that stand out: the rows that are chosen, with a curve that was just clicked put in or taken out."""
+    """Return the labels that stand out: the chosen rows, with a curve that was just clicked added or removed."""
     state = st.session_state
     shown = tuple(one.label for one in series)
     if state.get("compare.labels") != shown:  # another comparison
@@ -102,7 +106,7 @@ def _take_click(series: Sequence[Series]) -> frozenset[str]:
     return state["compare.picked"]
 
 
-def _view_options() -> dict[str, object]:
+def _view_options() -> dict[str, Any]:
     titles = {"step": _("by iteration"), "epoch": _("by epoch"), "seconds": _("by seconds")}
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         x = choose(_("Horizontal axis"), titles, key="compare.x", default="step")
@@ -113,7 +117,7 @@ def _view_options() -> dict[str, object]:
 
 
 def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bool) -> None:
-    """Draw a row a recipe, in its curve's colour; chosen rows and picked curves are the same ones."""
+    """Draw one row per recipe in the colour of its curve; choosing a row picks its curve."""
     st.session_state.setdefault("compare.target", 45)
     target = st.number_input(
         _("Steps to a test accuracy of, %"), 1, 100, key="compare.target", width=220, persist_state="session"
@@ -123,7 +127,7 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
     frame = frame.loc[:, [name in always or not frame[name].isna().all() for name in frame]]
     colours = [f"color: {row_colour(one.colour)}" for one in series]
     percent = st.column_config.NumberColumn(format="%.1f %%")
-    of_seeds = _("With several seeds, the mean of each one's own best: not a point of the mean curve.")
+    of_seeds = _("With several seeds: the mean of each seed's own best, which is not the best of the mean curve.")
     key = f"compare.table.{st.session_state.get('compare.clicks', 0)}"
     st.dataframe(
         frame.style.apply(lambda _cells: colours, subset=[_("recipe")]),
@@ -142,13 +146,13 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
             _("best step"): st.column_config.NumberColumn(format="%d", help=of_seeds),
             _("steps to target"): st.column_config.NumberColumn(format="%d"),
             _("weights' size"): st.column_config.NumberColumn(
-                format="%.1f", help=_("The Euclidean norm of all weight matrices together, at the end.")
+                format="%.1f", help=_("The Euclidean norm of all weight matrices together at the latest evaluation.")
             ),
             _("computing"): st.column_config.TextColumn(
-                help=_("Seconds of training and evaluating. Runs that train together share them.")
+                help=_("Time spent training and evaluating. Runs that train in lockstep share it.")
             ),
-            _("initial weights"): st.column_config.TextColumn(help=_("Equal letters: the same weights at the start.")),
-            _("batches"): st.column_config.TextColumn(help=_("Equal letters: the same images in the same order.")),
+            _("initial weights"): st.column_config.TextColumn(help=_("Equal hashes: the same initial weights.")),
+            _("batches"): st.column_config.TextColumn(help=_("Equal hashes: the same images in the same order.")),
         },
     )
     st.caption(_optimism(series))
@@ -160,31 +164,32 @@ def _take_rows(key: str, series: Sequence[Series]) -> None:
 
 
 def _optimism(series: Sequence[Series]) -> str:
-    best = _("Best is the highest of all points on the test images: it is picked by them, and so a little optimistic.")
+    best = _("Best is the highest test accuracy of all evaluations. The test images chose it, so it is optimistic.")
     if any(run.chosen for one in series for run in one.runs):
         return f"{best} " + _(
-            "Chosen by validation is the test accuracy at the step that was best on images held out of training: "
-            "the test images had no part in the choice."
+            "Chosen by validation is the test accuracy at the step that was best on the held-out images: the test "
+            "images had no part in the choice."
         )
-    return f"{best} " + _("Holding out training images lets the step be chosen without the test images.")
+    return f"{best} " + _("Hold out training images to choose the step without the test images.")
 
 
 def _row(one: Series, target: float, *, fingerprints: bool) -> dict[str, object]:
-    """A recipe's figures, averaged over its seeds where it has several."""
-    measured = [run for run in one.runs if run.evaluations]
-    reached = [find_steps_to(run.evaluations, target) for run in measured]
-    chosen = [run.chosen for run in measured if run.chosen is not None]
-    sizes = [size for run in measured if (size := size_of_weights(run.latest)) is not None]
+    """Return the figures of a recipe, averaged over its seeds."""
+    best = [run.best for run in one.runs if run.best is not None]
+    latest = [run.latest for run in one.runs if run.latest is not None]
+    chosen = [run.chosen for run in one.runs if run.chosen is not None]
+    reached = [find_steps_to(run.evaluations, target) for run in one.runs if run.evaluations]
+    steps_to_target = [step for step in reached if step is not None]
     states = {run.status for run in one.runs}
-    row = {
+    row: dict[str, object] = {
         _("recipe"): one.label,
-        _("best"): _mean([100 * run.best.test_acc for run in measured]),
-        _("final"): _mean([100 * run.latest.test_acc for run in measured]),
-        _("chosen by validation"): _mean([100 * evaluation.test_acc for evaluation in chosen]),
-        _("best step"): _round(_mean([run.best.step for run in measured])),
-        _("steps to target"): _round(_mean(reached)) if reached and None not in reached else None,
+        _("best"): _mean(100 * evaluation.test_acc for evaluation in best),
+        _("final"): _mean(100 * evaluation.test_acc for evaluation in latest),
+        _("chosen by validation"): _mean(100 * evaluation.test_acc for evaluation in chosen),
+        _("best step"): _round(_mean(evaluation.step for evaluation in best)),
+        _("steps to target"): _round(_mean(steps_to_target)) if len(steps_to_target) == len(reached) else None,
         _("computing"): show_duration(sum(run.seconds for run in one.runs) / len(one.runs)),
-        _("weights' size"): _mean(sizes),
+        _("weights' size"): _mean(norm for evaluation in latest if (norm := weight_norm(evaluation)) is not None),
         _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
     }
     if fingerprints:
@@ -193,8 +198,9 @@ def _row(one: Series, target: float, *, fingerprints: bool) -> dict[str, object]
     return row
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean(values: Iterable[float]) -> float | None:
+    values = list(values)
+    return statistics.fmean(values) if values else None
 
 
 def _round(value: float | None) -> int | None:
@@ -202,28 +208,33 @@ def _round(value: float | None) -> int | None:
 
 
 def _verdicts(series: Sequence[Series], *, going_on: bool) -> None:
-    """Compare every recipe with the first, by what it ends with."""
+    """Compare every recipe with the first by test accuracy."""
     if len(series) < 2:
         return
     validated = all(run.chosen for one in series for run in one.runs if run.status is RunStatus.FINISHED)
     ends = [
         {
-            run.recipe.seed: (run.chosen if validated else run.latest).test_acc
+            run.recipe.seed: evaluation.test_acc
             for run in one.runs
-            if run.status is RunStatus.FINISHED and run.evaluations
+            if run.status is RunStatus.FINISHED and (evaluation := run.chosen if validated else run.latest)
         }
         for one in series
     ]
     compared = [(one, end) for one, end in zip(series[1:], ends[1:], strict=True) if ends[0].keys() & end.keys()]
     if not compared:
         if not going_on:
-            st.caption(_("Nothing to compare: the first recipe and another must have finished with the same seed."))
+            st.caption(_("Nothing to compare yet: the first recipe and another must finish with the same seed."))
         return
     measure = _("test accuracy at the step chosen by validation") if validated else _("final test accuracy")
-    st.caption(_("By {measure}, against the first row:").format(measure=measure))
+    st.caption(_("By {measure}, compared with the first row:").format(measure=measure))
     for one, end in compared:
-        st.text(say(judge(ends[0], end, names=(series[0].label, one.label))))
+        compared_with = compare_recipes(ends[0], end)
+        st.text(say(describe_comparison(compared_with, first=series[0].label, second=one.label)))
     if all(len(ends[0].keys() & end.keys()) == 1 for _one, end in compared):
-        st.caption(_("With one seed nothing can be said about noise: train 3 or more."))
+        st.caption(_("One seed says nothing about random variation: train with 3 seeds or more."))
     else:
-        st.caption(_("± is one standard deviation of the seeds' differences; the verdict is a paired t-test's at 5 %."))
+        st.caption(
+            _(
+                "± is one standard deviation of the differences over the seeds. Significance: paired t-test at 5 %."
+            )
+        )

@@ -1,4 +1,4 @@
-"""The recipes of a comparison, one a row: presets, copies, edits in place."""
+"""The recipes of a comparison, one per row: comparisons to choose from, copies, edits in place."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,25 +7,22 @@ import pandas as pd
 import streamlit as st
 from pydantic import ValidationError
 
-from mlpcore.analysis.comparison import find_differences
+from mlpcore.analysis.differences import find_differences
 from mlpcore.messages import Sentence
-from mlpcore.recipes.flat import flatten, unflatten
-from mlpcore.recipes.presets import PRESETS
-from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Recipe
-from mlpcore.recipes.url import KNOBS
+from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten
+from mlpcore.recipes.presets import COMPARISONS
+from mlpcore.recipes.recipe import PARTS, Recipe
+from mlpcore.recipes.url import MAX_ROWS
 from mlpcore.recipes.validation import find_problems, shorten
-from pages.components.recipe_form.form_state import list_options
 from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.recipe_summary import describe_data
 from pages.components.shared.words import _, as_markdown, say
 
-MAX_ROWS = 16
+FIELDS = list_fields()
 CHOSEN = "✓"
 ALWAYS = ("optimizer", "lr", "scheduler")  # columns that are there even where nothing differs
-CHOICES = ("optimizer", "scheduler", "dataset", "activation")  # cells that cannot be emptied
-TYPED = ("hidden_sizes", "betas", "milestones")  # written "128, 64"
 HIDDEN = ("changes", "seed", "device")
-LARGEST = 2**53  # from here on a float is no exact whole number, and a table can show none
+LARGEST = 2**53  # a float is exact for whole numbers below this, and a table shows no larger ones
 
 Rows = list[dict[str, Any]]
 
@@ -33,7 +30,7 @@ Rows = list[dict[str, Any]]
 def get_rows(base: Recipe) -> Rows:
     """The visitor's rows, at first those of the lecture's optimizers."""
     if "compare.rows" not in st.session_state:
-        put_rows(next(iter(PRESETS.values()))(base))
+        put_rows(next(iter(COMPARISONS.values()))(base))
     return st.session_state["compare.rows"]
 
 
@@ -43,7 +40,7 @@ def put_rows(recipes: Sequence[Recipe]) -> None:
 
 
 def read_rows(rows: Rows) -> tuple[list[Recipe], list[str]]:
-    """Make a recipe of each row; where that is none, a sentence says in which row and why."""
+    """Make a recipe of each row; where one is refused, a sentence names the row and the reason."""
     recipes, refused = [], []
     for number, row in enumerate(rows, start=1):
         try:
@@ -96,11 +93,10 @@ def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Row
     ticks = {number: cells[CHOSEN] for number, cells in edited_rows.items() if CHOSEN in cells}
     for number, cells in edited_rows.items():
         row, typed = edited[number], _read_cells(cells)
-        row |= {name: value for name, value in typed.items() if value is not None or name not in CHOICES}
-        for name in sorted(typed.keys() - _knobs_of(row)):
-            values = {"number": number + 1} | {part: shorten(row[part]) for part in ("optimizer", "scheduler")}
-            template = "Row {number}: neither {optimizer} nor its schedule, {scheduler}, has {knob}."
-            said.append(Sentence(template, values | {"knob": name}))
+        row |= {name: value for name, value in typed.items() if value is not None or FIELDS[name].type is not str}
+        for name in sorted(name for name in typed if not _has(row, FIELDS[name])):
+            values = {"number": number + 1, "field": name} | {part: shorten(row[part]) for part in PARTS}
+            said.append(Sentence("Row {number}: neither {optimizer} nor {scheduler} has {field}.", values))
     kept = [number for number in range(len(edited)) if number not in edits["deleted_rows"]]
     after = [edited[number] for number in kept]
     for cells in (row for row in edits["added_rows"] if isinstance(row, dict)):
@@ -121,7 +117,7 @@ def copy_rows(rows: Rows, chosen: set[int]) -> Rows:
 
 def _presets(base: Recipe) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for title, preset in PRESETS.items():
+        for title, preset in COMPARISONS.items():
             st.button(_(title), on_click=lambda preset=preset: put_rows(preset(base)), key=f"preset.{title}")
 
 
@@ -153,61 +149,45 @@ def _row_buttons(rows: Rows, base: Recipe, columns: list[str]) -> None:
 
 
 def _column(name: str, datasets: Sequence[str]) -> Any:
-    options = {
-        "optimizer": list(OPTIMIZERS),
-        "scheduler": list(SCHEDULERS),
-        "dataset": list(datasets),
-        "activation": list_options("activation"),
-    }
-    if name in options:
-        return st.column_config.SelectboxColumn(options=options[name], help=_help(name))
-    if name in TYPED:
-        return st.column_config.TextColumn(help=_help(name))
-    if name == "nesterov":
-        return st.column_config.CheckboxColumn(help=_help(name))
-    return st.column_config.NumberColumn(format="%g", help=_help(name))
-
-
-def _help(name: str) -> str | None:
-    """The line of help of the first knob of this name."""
-    kinds = [Recipe, *OPTIMIZERS.values(), *SCHEDULERS.values()]
-    found = [kind.model_fields[name].description for kind in kinds if name in kind.model_fields]
-    return _(found[0]) if found and found[0] else None
+    field = FIELDS[name]
+    help_ = _(field.help)
+    if field.type is str:
+        return st.column_config.SelectboxColumn(options=field.options or list(datasets), help=help_)
+    if field.type is tuple:
+        return st.column_config.TextColumn(help=help_)
+    if field.type is bool:
+        return st.column_config.CheckboxColumn(help=help_)
+    return st.column_config.NumberColumn(format="%g", help=help_)
 
 
 def _as_cells(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """What the table shows of a row: nothing for a knob that its optimizer and scheduler lack."""
+    """What the table shows of a row: nothing for what its optimizer and scheduler lack."""
     try:
         row = flatten(unflatten(row))
     except ValidationError:
-        row = {name: value for name, value in row.items() if name in _knobs_of(row)}
-    cells = {name: row.get(name) if _fits_column(name, row.get(name)) else None for name in names}
-    return {
-        name: ", ".join(map(str, value)) if name in TYPED and isinstance(value, tuple | list) else value
-        for name, value in cells.items()
-    }
+        row = {name: value for name, value in row.items() if name in FIELDS and _has(row, FIELDS[name])}
+    return {name: _to_cell(FIELDS[name].type, row.get(name)) for name in names}
+
+
+def _to_cell(kind: type[Any], value: Any) -> Any:
+    """A value as its column can show it; None for any other, which is refused in a sentence beside the table."""
+    if kind is tuple:
+        return ", ".join(map(str, value)) if isinstance(value, tuple | list) else value
+    if kind in (str, bool):
+        return value if isinstance(value, kind) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    return value if is_number else None
 
 
 def _find_edits(edits: Mapping[str, Any], count: int) -> dict[int, Mapping[str, Any]]:
-    """The cells that were edited, by the number of their row; a browser may send rows that are none."""
+    """The cells that were edited, by row number; a browser may send rows that do not exist."""
     numbered = {int(number): cells for number, cells in edits["edited_rows"].items()}
     return {number: cells for number, cells in numbered.items() if number in range(count) and isinstance(cells, dict)}
 
 
-def _fits_column(name: str, value: Any) -> bool:
-    """Whether a column can show a value: what does not fit is refused beside the table, in a sentence."""
-    if name in TYPED:
-        return True
-    if name in CHOICES:
-        return isinstance(value, str)
-    if name == "nesterov":
-        return isinstance(value, bool)
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
-
-
-def _knobs_of(row: Mapping[str, Any]) -> set[str]:
-    kinds = [Recipe, OPTIMIZERS.get(row["optimizer"], Recipe), SCHEDULERS.get(row["scheduler"], Recipe)]
-    return {name for kind in kinds for name in kind.model_fields}
+def _has(row: Mapping[str, Any], field: FlatField) -> bool:
+    """Whether a row's optimizer or scheduler, or every recipe, has a hyperparameter."""
+    return not field.part or (isinstance(row[field.part], str) and row[field.part] in field.owners)
 
 
 def _take_edits(rows: Rows, base: Recipe) -> None:
@@ -216,7 +196,7 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
     if not edits["deleted_rows"]:  # the marks that stood there before still stand
         marks = {str(number): {CHOSEN: True} for number in before}
         given = {str(number): cells for number, cells in _find_edits(edits, len(rows)).items()}
-        merged = {number: marks.get(number, {}) | given.get(number, {}) for number in {**marks, **given}}
+        merged = {number: {**marks.get(number, {}), **given.get(number, {})} for number in {**marks, **given}}
         edits = {**edits, "edited_rows": merged}
     after, chosen, said = apply_edits(rows, edits, base)
     flash("compare.said", said)
@@ -224,22 +204,17 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
 
 
 def _read_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """The knobs that a visitor typed; other names, as a browser may send, are none."""
-    return {name: _from_cell(name, value) for name, value in cells.items() if name in KNOBS and name not in HIDDEN}
+    """The values that a visitor typed; a browser may send other names as well."""
+    known = {name: value for name, value in cells.items() if name in FIELDS and name not in HIDDEN}
+    return {name: _from_cell(FIELDS[name].type, value) for name, value in known.items()}
 
 
-def _from_cell(name: str, value: Any) -> Any:
-    text = value if isinstance(value, str) else shorten(value)  # lists may be nested deeper than str() goes
-    if name in TYPED and value is not None:
-        try:
-            number = float if name == "betas" else int
-            return tuple(number(part) for part in text.split(",") if part.strip())
-        except ValueError:
-            return text
-    if name in CHOICES and value is not None:
-        return text
+def _from_cell(kind: type[Any], value: Any) -> Any:
+    if kind in (str, tuple) and value is not None:
+        text = value if isinstance(value, str) else shorten(value)  # lists may be nested deeper than str() goes
+        return tuple(read_numbers(text)) if kind is tuple else text
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
-        return int(value)  # a knob that is a float takes it as well
+        return int(value)  # a field of type float accepts it as well
     return value
 
 

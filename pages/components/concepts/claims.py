@@ -1,4 +1,4 @@
-"""The notes' claims, each with the experiment that tests it and what came out."""
+"""The notes' claims, each with the experiment that tests it and its result."""
 
 import hashlib
 import re
@@ -9,10 +9,11 @@ import streamlit as st
 from pydantic import ValidationError
 
 from mlpcore.analysis.claim_rules import Verdict
+from mlpcore.analysis.claim_wording import describe_claim, describe_measurement
 from mlpcore.analysis.claims import CLAIMS, Claim, decide
-from mlpcore.analysis.comparison import name_differences
+from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
-from mlpcore.data.catalog import SHAPES, data_home, find_change, fingerprint, known_datasets
+from mlpcore.data.catalog import SHAPES, data_home, fingerprint, known_datasets, last_modified
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
@@ -25,7 +26,7 @@ from pages.components.shared.state import count_images, get_manager, get_store, 
 from pages.components.shared.words import _, say, show_duration
 
 CHART_HEIGHT = 290  # pixels
-LOOKED_THROUGH = 200  # of the visitor's newest runs, for those of an experiment that was begun before a reload
+SEARCHED = 200  # of the visitor's newest runs, for those of an experiment that was started before a reload
 
 
 def show_claims() -> None:
@@ -43,8 +44,8 @@ def show_claims() -> None:
         )
         st.caption(
             _(
-                "What the lecture notes claim, each with an experiment to try it. The rule that decides it is fixed "
-                "beforehand; the outcome is what was measured, whatever the notes say."
+                "The claims of the lecture notes, each with an experiment that tests it. The rule that decides it is "
+                "fixed beforehand; the result is what was measured, whatever the notes say."
             )
         )
     datasets = [dataset, *(name for name in datasets if name != dataset)]
@@ -57,7 +58,7 @@ def show_claims() -> None:
 
 
 def _is_usable(dataset: str) -> bool:
-    """Whether a folder's name can stand in a recipe."""
+    """Return whether the name of a folder is valid in a recipe."""
     try:
         Recipe(dataset=dataset)
     except ValidationError:
@@ -66,40 +67,40 @@ def _is_usable(dataset: str) -> bool:
 
 
 def _place(recipes: Sequence[Recipe]) -> str:
-    """What tells an experiment from what it was before its data sets changed, or before there was a second one."""
+    """Hash an experiment with its data sets: it is another one once they change or there is a second one."""
     parts = [recipe.model_dump_json() for recipe in recipes]
     parts += [fingerprint(data_home(), name) for name in dict.fromkeys(recipe.dataset for recipe in recipes)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[str, list[str]]:
-    """The runs of each experiment: this session's, or those of its recipes that the visitor has kept; none are [].
+    """Return the run ids of each experiment: this session's, or those of its recipes that the visitor has kept.
 
-    Runs from before their images changed are another experiment's.
+    Runs from before their images changed belong to another experiment.
     """
     known: dict[str, list[str]] = st.session_state.setdefault("claims.runs", {})
     if known.keys() >= set(places.values()):
         return known
     newest: dict[str, str] = {}
-    listed, _total = get_store().search(owner=read_owner(), limit=LOOKED_THROUGH)
+    listed, _total = get_store().search(owner=read_owner(), limit=SEARCHED)
     runs = [one.run for one in listed]
-    changed = {name: find_change(data_home(), name) for name in {run.recipe.dataset for run in runs}}
+    changed = {name: last_modified(data_home(), name) for name in {run.recipe.dataset for run in runs}}
     for run in runs:
         is_whole = run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED)
         if is_whole and run.created > changed[run.recipe.dataset]:
             newest.setdefault(run.recipe.model_dump_json(), run.id)
     for key, recipes in plans.items():
         found = [newest.get(recipe.model_dump_json()) for recipe in recipes]
-        known.setdefault(places[key], [] if None in found else found)
+        known.setdefault(places[key], [] if None in found else [run_id for run_id in found if run_id])
     return known
 
 
 def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str, dataset: str) -> None:
-    run_ids = known[place]
+    run_ids, texts = known[place], describe_claim(claim)
     runs = read_runs(run_ids)
     going_on = any(not run.status.is_over for run in runs)
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{say(claim.says)}**", width="stretch")
+        st.markdown(f"**{say(texts.statement)}**", width="stretch")
         if going_on:
             st.button(_("Stop"), on_click=_stop, args=(run_ids,), key=f"claims.stop.{claim.key}")
         else:
@@ -108,11 +109,11 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
     names = ", ".join(f"`{name}`" for name in dict.fromkeys(recipe.dataset for recipe in recipes))
     cost = _("{count} runs on {datasets}, about {duration} of computing.")
     cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
-    st.caption(f"{say(claim.tries)} {cost}  \n{say(claim.rule)}")
+    st.caption(f"{say(texts.experiment)} {cost}  \n{say(texts.rule)}")
     if refused := st.session_state.pop(f"claims.refused.{claim.key}", None):
         show_warning(say(refused))
     if len(runs) < len(run_ids):
-        st.caption(_("Some of its runs were deleted: try it again to decide it."))
+        st.caption(_("Some of its runs were deleted. Try it again to decide the claim."))
     elif runs:
         show_fragment(_show_runs, claim, runs, going_on, dataset, every=1.0 if going_on else None)
 
@@ -137,7 +138,7 @@ def _stop(run_ids: list[str]) -> None:
 
 
 def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) -> None:
-    """Draw how far the experiment is, then what came out, beside its curves."""
+    """Draw the progress of the experiment, then its result, beside its curves."""
     runs = reload_runs(drawn)
     going_on = any(not run.status.is_over for run in runs)
     if len(runs) < len(drawn) or (ticks and not going_on):
@@ -147,7 +148,7 @@ def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) ->
         if going_on:
             _progress(runs)
         else:
-            _outcome(claim, runs)
+            _show_result(claim, runs)
     with picture:
         if claim.by_rate:
             chart = accuracy_by_lr_chart(runs, translate=_)
@@ -159,7 +160,7 @@ def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) ->
             chart,
             key=f"claims.chart.{claim.key}",
             height=CHART_HEIGHT,
-            alt=_("What the runs of this experiment have measured."),
+            alt=_("What the runs of this experiment measured."),
             revision=f"{dataset} {runs[0].id}",
         )
 
@@ -167,22 +168,22 @@ def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) ->
 def _progress(runs: Sequence[Run]) -> None:
     done, whole = sum(run.step for run in runs), sum(run.recipe.train_iter for run in runs if not run.status.is_over)
     whole += sum(run.step for run in runs if run.status.is_over)
-    text = _("{done:,} of {whole:,} iterations, of all runs together").format(done=done, whole=whole)
+    text = _("{done:,} of {whole:,} iterations of all runs together").format(done=done, whole=whole)
     if not done:
-        text = _("Waiting for the images, or for runs that began before.")
+        text = _("Waiting for the images, or for runs that started earlier.")
     st.progress(min(done / max(whole, 1), 1.0), text=text)
 
 
-def _outcome(claim: Claim, runs: Sequence[Run]) -> None:
-    outcome = decide(claim, runs)
-    label, colour = {
-        Verdict.HELD: (_("Held here"), "green"),
-        Verdict.REFUTED: (_("Did not hold here"), "orange"),
-        Verdict.UNTOLD: (_("Cannot be told from this"), "gray"),
-    }[outcome.verdict]
-    st.badge(label, color=colour)
-    for sentence in outcome.sentences:
-        st.text(say(sentence))
+def _show_result(claim: Claim, runs: Sequence[Run]) -> None:
+    result = decide(claim, runs)
+    if result.verdict is Verdict.SUPPORTED:
+        st.badge(_("Held here"), color="green")
+    elif result.verdict is Verdict.REFUTED:
+        st.badge(_("Did not hold here"), color="orange")
+    else:
+        st.badge(_("Not decided here"), color="gray")
+    for measurement in result.measurements:
+        st.text(say(describe_measurement(measurement)))
     for message in dict.fromkeys(say(run.message) for run in runs if run.message):
         st.text(message)
     if st.button(_("Open in Compare"), key=f"claims.compare.{claim.key}"):

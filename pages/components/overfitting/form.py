@@ -1,4 +1,4 @@
-"""The overfitting lab's own knobs: few, and apart from the playground's."""
+"""The overfitting lab's form: a few hyperparameters, kept apart from the playground's."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,19 +6,21 @@ from typing import Any
 import streamlit as st
 from pydantic import BaseModel, ValidationError
 
-from mlpcore.analysis.remedies import PRESETS, build_lab_recipe
+from mlpcore.analysis.remedies import OVERFITTING_PRESETS, build_lab_recipe
 from mlpcore.messages import Sentence
+from mlpcore.numbers import exact_number
+from mlpcore.recipes.flat import list_fields
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits, find_problems
 from pages.components.shared.state import count_images
-from pages.components.shared.words import _, show_rate
+from pages.components.shared.words import _
 
 SIZES = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 DECAYS = (0.0, 1e-4, 5e-4, 1e-3, 5e-3, 0.01, 0.02, 0.05, 0.1)
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1024)
 DEPTHS = (1, 2, 3, 4)
 ITERATIONS = (100, 200, 400, 600, 1_000, 2_000, 3_000, 5_000, 10_000)
-START = {
+START: dict[str, Any] = {
     "train_size": 1_000,
     "label_noise": 0.0,
     "dropout": 0.0,
@@ -34,24 +36,24 @@ HELD_OUT = 0.1  # of the training images
 
 
 def begin(dataset: str) -> None:
-    """Set every knob at the session's beginning; later they keep what the visitor chose."""
+    """Set every knob at the beginning of a session; later they keep what the visitor chose."""
     if "lab.train_size" not in st.session_state:
         put_knobs(START | {"dataset": dataset})
 
 
 def put_knobs(values: Mapping[str, object]) -> None:
-    """Set knobs; to be called before they are drawn."""
+    """Set knobs. Call this before they are drawn."""
     st.session_state.update({f"lab.{name}": value for name, value in values.items()})
 
 
 def put_preset(name: str) -> None:
-    """Set the knobs to a preset's, on the images that are chosen."""
-    knobs = START | PRESETS[name]
+    """Set the knobs to a preset, on the chosen data set."""
+    knobs = START | dict(OVERFITTING_PRESETS[name])
     put_knobs(knobs | {"train_size": knobs["train_size"] or ALL})
 
 
 def put_recipe(recipe: Recipe) -> None:
-    """Set the knobs to what a recipe of the lab says."""
+    """Set the knobs to a recipe of the lab."""
     put_knobs(
         {
             "dataset": recipe.dataset,
@@ -69,7 +71,7 @@ def put_recipe(recipe: Recipe) -> None:
 
 
 def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
-    """Make a recipe of what the knobs say; where that is none, the sentences say why."""
+    """Build a recipe from the knobs, or return None and sentences that say why it is not valid."""
     knobs = {name: st.session_state[f"lab.{name}"] for name in START}
     dataset = st.session_state["lab.dataset"]
     images = count_images(dataset)
@@ -90,13 +92,13 @@ def show_form(datasets: Sequence[str]) -> None:
         "all_images": _("All images"),
     }
     with st.container(horizontal=True, gap="xsmall"):
-        for name in PRESETS:
+        for name in OVERFITTING_PRESETS:
             st.button(titles[name], on_click=put_preset, args=(name,), key=f"lab.preset.{name}")
-    current = st.session_state["lab.dataset"]  # gone meanwhile, perhaps: it stays chosen, and the page says so
+    current = st.session_state["lab.dataset"]  # it stays chosen if it has been removed meanwhile, and the page says so
     st.selectbox(
         _("Data set"),
         datasets if current in datasets else [*datasets, current],
-        help=_(Recipe.model_fields["dataset"].description),
+        help=_(list_fields()["dataset"].help),
         filter_mode=None,
         key="lab.dataset",
         persist_state="session",
@@ -107,7 +109,7 @@ def show_form(datasets: Sequence[str]) -> None:
     _stops("train_size", _("Training images"), [size for size in SIZES if size < images], _show_size, last=(ALL,))
     _share("label_noise", _("Label noise"))
     _share("dropout", _("Dropout"))
-    _stops("weight_decay", _("Weight decay"), DECAYS, show_rate, kind=SGD)
+    _stops("weight_decay", _("Weight decay"), DECAYS, exact_number, kind=SGD)
     help_width = _("Units of the first hidden layer; each further layer has half as many as the one before.")
     with st.container(horizontal=True, wrap=False, gap="medium"):
         _stops("width", _("Width"), WIDTHS, str, field="hidden_sizes", help_text=help_width)
@@ -115,14 +117,14 @@ def show_form(datasets: Sequence[str]) -> None:
     with st.container(horizontal=True, wrap=False, gap="medium", vertical_alignment="bottom"):
         _stops("train_iter", _("Iterations"), ITERATIONS, lambda steps: f"{steps:,}")
         low, high = find_limits(Recipe, "seed")
-        help_seed = _(Recipe.model_fields["seed"].description)
+        help_seed = _(list_fields()["seed"].help)
         st.number_input(
             _("Seed"), low, high, step=1, key="lab.seed", help=help_seed, width=110, persist_state="session"
         )
     st.toggle(
         _("Hold out a tenth to choose the best step"),
         key="lab.hold_out",
-        help=_(Recipe.model_fields["validation_size"].description),
+        help=_(list_fields()["validation_size"].help),
         persist_state="session",
     )
 
@@ -138,27 +140,27 @@ def _stops(
     last: Sequence[float] = (),
     help_text: str = "",
 ) -> None:
-    """Draw a slider over those of the stops that the field allows, what a preset or a link set included."""
+    """Draw a slider over the stops that the field allows, including values that a preset or a link has set."""
     field = name if field is None else field
     low, high = find_limits(kind, field) if field else (min(stops), max(stops))
-    # What was once set from elsewhere stays on offer: a slider answers with a place, not a value.
+    # A value that was once set from elsewhere stays on offer: a slider returns an index, not a value.
     more = st.session_state.setdefault(f"lab.{name}.more", set())
     more.add(st.session_state[f"lab.{name}"])
     offered = sorted({stop for stop in (*stops, *more) if low <= stop <= high and stop not in last})
+    options: list[float] = [*offered, *last]
     st.select_slider(
         label,
-        [*offered, *last],
+        options,
         format_func=show,
         key=f"lab.{name}",
-        help=help_text or _(kind.model_fields[field].description),
+        help=help_text or _(list_fields()[field].help),
         persist_state="session",
     )
 
 
 def _share(name: str, label: str) -> None:
     low, high = find_limits(Recipe, name)
-    help_text = _(Recipe.model_fields[name].description)
-    st.slider(label, low, high, step=0.05, key=f"lab.{name}", help=help_text, persist_state="session")
+    st.slider(label, low, high, step=0.05, key=f"lab.{name}", help=_(list_fields()[name].help), persist_state="session")
 
 
 def _show_size(size: int) -> str:

@@ -1,11 +1,19 @@
-"""Remedies against overfitting side by side: their test curves, a table against the base, and which ones helped."""
+"""Remedies against overfitting side by side: their test curves, a table, and which ones helped."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
-from mlpcore.analysis.remedies import REMEDIES, build_remedies, count_points, judge_remedies, stop_early
+from mlpcore.analysis.comparison_wording import describe_remedies, describe_remedy
+from mlpcore.analysis.remedies import (
+    EARLY_STOP,
+    REMEDIES,
+    build_remedies,
+    judge_remedies,
+    percentage_points,
+    stop_early,
+)
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.overfitting import RemedyCurve, remedies_chart
 from mlpcore.recipes.recipe import Recipe
@@ -24,17 +32,18 @@ REMEDY_COLOURS = dict(zip(REMEDIES, COLOURS[2:], strict=True))
 
 
 def remedy_names() -> dict[str, str]:
-    """The remedies in words."""
+    """Name the remedies."""
     return {
         "more_data": _("More data"),
         "dropout": _("Dropout"),
         "weight_decay": _("Weight decay"),
         "smaller_network": _("Smaller network"),
+        EARLY_STOP: _("Early stop"),
     }
 
 
 def match_remedies(base: Recipe, run_ids: Sequence[str]) -> dict[str, Run]:
-    """The runs that are one of the base's remedies, by its name; others are left out."""
+    """Return those runs that are remedies of the base, by name."""
     by_recipe = {remedy.recipe: remedy.name for remedy in build_remedies(base, images=count_images(base.dataset))}
     runs = [run for run_id in run_ids if (run := find_run(run_id)) is not None]
     found = {by_recipe[run.recipe]: run for run in runs if run.recipe in by_recipe}
@@ -42,9 +51,9 @@ def match_remedies(base: Recipe, run_ids: Sequence[str]) -> dict[str, Run]:
 
 
 def show_remedies(base: Run, tried: Mapping[str, Run], *, hidden: bool) -> None:
-    """Show the remedies of a run that were tried, every second anew while one of them goes on.
+    """Show the remedies of a run that were tried, updated every second while one of them goes on.
 
-    hidden: whether what the test images say is still to be predicted; until then only how far each has come is shown.
+    hidden: whether the visitor still has to predict the test curve; until then only the progress is shown.
     """
     run_ids = [run.id for run in tried.values()]
     active = any(not run.status.is_over for run in (base, *tried.values()))
@@ -86,28 +95,26 @@ def _progress(tried: dict[str, Run]) -> None:
 
 
 def _verdict(base: Run, tried: dict[str, Run]) -> None:
-    names = remedy_names()
-    runs = {names[name]: run for name, run in tried.items()}
-    images = count_test_images(base.recipe.dataset)
-    if said := judge_remedies(base, runs, early_stop=_("Early stop"), test_images=images):
-        st.text(say(said))
+    results = judge_remedies(base, tried, test_images=count_test_images(base.recipe.dataset))
+    if results is not None:
+        st.text(say(describe_remedies(results, remedy_names())))
 
 
 def _table(base: Run, tried: dict[str, Run]) -> None:
-    """Draw a row for the base, each remedy and the early stop; empty where a remedy was not tried."""
+    """Draw a row for the base, each remedy and the early stop; a remedy that was not tried has an empty one."""
     names = remedy_names()
     changes = {
-        remedy.name: say(remedy.change)
+        remedy.name: say(describe_remedy(remedy))
         for remedy in build_remedies(base.recipe, images=count_images(base.recipe.dataset))
     }
     rows = [_row(_("Base"), "", base.latest, base.best, None)]
     for name in REMEDIES:
         run = tried.get(name)
         change = changes.get(name, _("has it already"))
-        rows.append(_row(names[name], change, run and run.latest, run and run.best, base.latest))
+        rows.append(_row(names[name], change, run.latest if run else None, run.best if run else None, base.latest))
     stop = stop_early(base)
     at = _("at step {step:,}").format(step=stop.step) if stop else ""
-    rows.append(_row(_("Early stop"), at, stop, stop, base.latest))
+    rows.append(_row(names[EARLY_STOP], at, stop, stop, base.latest))
     colours = [row_colour(colour) for colour in (BASE_COLOUR, *REMEDY_COLOURS.values(), BASE_COLOUR)]
     percent, points = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%+.1f")
     st.dataframe(
@@ -121,8 +128,8 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
     )
     st.caption(
         _(
-            "Accuracies; differences and gaps in points. One seed each, so a small difference may well be noise; an "
-            "early stop chosen on the test images is optimistic."
+            "Accuracies; differences and gaps in percentage points. With one seed each, a small difference may be "
+            "random variation. An early stop that the test images chose is optimistic."
         )
     )
 
@@ -133,9 +140,9 @@ def _row(
     return {
         _("run"): name,
         _("what is changed"): change,
-        _("train"): count_points(latest.train_acc) if latest else None,
-        _("test"): count_points(latest.test_acc) if latest else None,
-        _("over base"): count_points(latest.test_acc, base.test_acc) if latest and base else None,
-        _("gap"): count_points(latest.train_acc, latest.test_acc) if latest else None,
-        _("best test"): count_points(best.test_acc) if best else None,
+        _("train"): percentage_points(latest.train_acc) if latest else None,
+        _("test"): percentage_points(latest.test_acc) if latest else None,
+        _("over base"): percentage_points(latest.test_acc, base.test_acc) if latest and base else None,
+        _("gap"): percentage_points(latest.train_acc, latest.test_acc) if latest else None,
+        _("best test"): percentage_points(best.test_acc) if best else None,
     }

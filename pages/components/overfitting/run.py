@@ -1,10 +1,13 @@
-"""A run of the overfitting lab: train against test, the gap in numbers, and the weights' size."""
+"""A run of the overfitting lab: train against test, the gap in numbers, and the norms of the weights."""
+
+from typing import Any
 
 import streamlit as st
 
-from mlpcore.analysis.curve_shapes import Shape, find_shape
-from mlpcore.analysis.diagnostics import measure_gap
-from mlpcore.analysis.remedies import count_points, stop_early
+from mlpcore.analysis.comparison_wording import describe_curve
+from mlpcore.analysis.curve_shapes import Shape, classify_curve
+from mlpcore.analysis.remedies import percentage_points, stop_early
+from mlpcore.analysis.trends import measure_gap
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -22,11 +25,11 @@ from pages.components.shared.state import find_images, find_run, get_manager, re
 from pages.components.shared.words import _, say, show_duration
 
 CHART_HEIGHT, NORMS_HEIGHT = 280, 190  # pixels; with the header and the tiles the charts fit a window 800 high
-OVERFITTED = 10.0  # points between train and test accuracy from which on the page says so
+OVERFITTED = 10.0  # percentage points of train over test accuracy, from which on the page speaks of overfitting
 
 
 def shape_names() -> dict[Shape, str]:
-    """What test accuracy can do, in words."""
+    """Name what test accuracy can do."""
     return {
         Shape.RISES: _("keeps rising"),
         Shape.FLATTENS: _("rises, then flattens"),
@@ -36,10 +39,10 @@ def shape_names() -> dict[Shape, str]:
 
 
 def show_lab(run: Run | None, recipe: Recipe | None, *, prediction: Shape | None, hidden: bool) -> None:
-    """Show a run, every second anew while it goes on; without one, the empty charts.
+    """Show a run, updated every second while it goes on; without one, the empty charts.
 
-    prediction: what the visitor said the test curve will do. hidden: whether they have yet to say it; until then
-    nothing of the test images is shown.
+    prediction: what the visitor predicts of the test curve. hidden: whether they still have to predict it; until then
+    no result on the test images is shown.
     """
     shown = run.recipe if run else recipe
     if shown is None:
@@ -89,14 +92,14 @@ def _tell_state(run: Run | None, recipe: Recipe) -> str:
 
 
 def tell_progress(run: Run) -> str:
-    """Say how far a run is, and what it took."""
+    """Say how many iterations are done and how long they took."""
     template = _("{step:,} of {train_iter:,} iterations · {duration} of computing")
     return template.format(step=run.step, train_iter=run.recipe.train_iter, duration=show_duration(run.seconds))
 
 
 def _curves(run: Run | None, recipe: Recipe, stop: Evaluation | None, *, hidden: bool) -> None:
     evaluations = run.evaluations if run else ()
-    common = {
+    common: dict[str, Any] = {
         "train_iter": recipe.train_iter,
         "best_step": stop and stop.step,
         "show_test": not hidden,
@@ -117,9 +120,9 @@ def _curves(run: Run | None, recipe: Recipe, stop: Evaluation | None, *, hidden:
 
 
 def _count_classes(recipe: Recipe) -> int | None:
-    """How many classes a recipe's images have, None until they are loaded."""
+    """Count the classes of a recipe's images, None until they are loaded."""
     images = find_images(recipe)
-    return images and len(images.train.classes)
+    return len(images.train.classes) if images else None
 
 
 def _tiles(run: Run | None, stop: Evaluation | None, *, hidden: bool) -> None:
@@ -128,15 +131,15 @@ def _tiles(run: Run | None, stop: Evaluation | None, *, hidden: bool) -> None:
     with st.grid(5, min_column_width=104, gap="small"):
         st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
         st.metric(_("Test accuracy"), f"{seen.test_acc:.1%}" if seen else None)
-        st.metric(_("Gap, points"), f"{count_points(seen.train_acc, seen.test_acc):+.1f}" if seen else None)
+        st.metric(_("Gap, pp"), f"{percentage_points(seen.train_acc, seen.test_acc):+.1f}" if seen else None)
         help_best = _(
-            "The first step with the highest test accuracy, or with the highest accuracy on images held out where "
-            "there are some. The loss may be smallest at another step."
+            "The first step with the highest accuracy on the held-out images, or on the test images if none are held "
+            "out. The loss may be smallest at another step."
         )
         st.metric(_("Best step"), f"{stop.step:,}" if stop else None, help=help_best)
-        kept = f"{count_points(stop.test_acc, latest.test_acc):+.1f}" if stop else None
-        help_kept = _("The points of test accuracy that stopping at the best step would have kept.")
-        st.metric(_("Early stop, points"), kept, help=help_kept)
+        kept = f"{percentage_points(stop.test_acc, latest.test_acc):+.1f}" if stop and latest else None
+        help_kept = _("The percentage points of test accuracy that stopping at the best step would have kept.")
+        st.metric(_("Early stop, pp"), kept, help=help_kept)
 
 
 def _norms(run: Run | None, recipe: Recipe) -> None:
@@ -147,14 +150,14 @@ def _norms(run: Run | None, recipe: Recipe) -> None:
 
 
 def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> None:
-    """Say what came of it: the gap, how the best step was found, and the prediction against the outcome."""
+    """Say how large the gap is, how the best step was chosen, and whether the prediction came true."""
     if run is None or run.latest is None:
         return
     if hidden:
-        st.text(_("What the test images say is hidden until you have predicted it."))
+        st.text(_("Results on the test images are hidden until you have predicted them."))
         return
     gap, latest = measure_gap(run.evaluations), run.latest
-    if gap.acc_gap >= OVERFITTED:
+    if gap.train_over_test >= OVERFITTED:
         template = _(
             "Train loss {train:.3f}, test loss {test:.2f}: a small training loss does not mean a good test result. "
             "The network is right on {train_acc:.1%} of the images it trains on and on {test_acc:.1%} of new ones."
@@ -173,25 +176,23 @@ def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> Non
         )
     )
     if prediction is not None and run.status is RunStatus.FINISHED:
-        _outcome(run, prediction)
+        _show_outcome(run, prediction)
     if run.chosen is not None:
-        st.caption(_("The best step is the best on the images held out; the test images had no part in the choice."))
+        st.caption(_("The best step is the best on the held-out images; the test images had no part in the choice."))
     else:
-        st.caption(
-            _("The best step is read off the test images, and so optimistic: hold images out to choose it fairly.")
-        )
+        st.caption(_("The test images chose the best step, so it is optimistic: hold images out to choose it fairly."))
 
 
-def _outcome(run: Run, prediction: Shape) -> None:
+def _show_outcome(run: Run, prediction: Shape) -> None:
     classes = _count_classes(run.recipe)
     if classes is None:
         return
-    shape, reason = find_shape([evaluation.test_acc for evaluation in run.evaluations], classes=classes)
+    curve = classify_curve([evaluation.test_acc for evaluation in run.evaluations], classes=classes)
     names = shape_names()
-    values = {"predicted": names[prediction], "outcome": names[shape]}
-    if shape is prediction:
+    values = {"predicted": names[prediction], "outcome": names[curve.shape]}
+    if curve.shape is prediction:
         sentence = _("You predicted that test accuracy “{predicted}”, and so it did.").format(**values)
     else:
         sentence = _("You predicted that test accuracy “{predicted}”; it “{outcome}”.").format(**values)
     st.text(sentence)
-    st.caption(say(reason))
+    st.caption(say(describe_curve(curve)))

@@ -1,7 +1,8 @@
-"""What a history says, in sentences: what was read, by which rule, and a button where one knows what to try next."""
+"""Diagnoses of a run: what was found, by which rule, and a button for the recipe to try next."""
 
 import streamlit as st
 
+from mlpcore.analysis.diagnosis_wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, diagnose
 from mlpcore.data.catalog import count_classes, data_home
 from mlpcore.runs.records import Run
@@ -24,30 +25,31 @@ COLOURS = {
 
 
 def show_diagnoses(run: Run) -> None:
-    """Show what can be read off a run so far, a line each."""
-    if st.session_state.pop("reading.taken", False):
+    """Show the diagnoses of a run so far, one below the other."""
+    if st.session_state.pop("diagnosis.taken", False):
         st.toast(_("The knobs are set. Press Start to try it."))
     classes, test_images = count_classes(data_home(), run.recipe.dataset), count_test_images(run.recipe.dataset)
-    for place, reading in enumerate(diagnose(run, classes=classes, test_images=test_images)):
-        _line(reading, place)
+    for place, diagnosis in enumerate(diagnose(run, classes=classes, test_images=test_images)):
+        _show(diagnosis, place)
 
 
-def _line(reading: Diagnosis, place: int) -> None:
+def _show(diagnosis: Diagnosis, place: int) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="top"):
         with st.container(width="stretch", gap=None):
-            st.markdown(f":{COLOURS[reading.kind]}-badge[{_name(reading.kind)}] {say(reading.what)}")
-            st.caption(_("Rule: {rule}").format(rule=say(reading.rule)))
-        if reading.suggested is not None:
+            badge = f":{COLOURS[diagnosis.kind]}-badge[{_name(diagnosis.kind)}]"
+            st.markdown(f"{badge} {say(describe_finding(diagnosis))}")
+            st.caption(_("Rule: {rule}").format(rule=say(describe_rule(diagnosis))))
+        if (label := describe_suggestion(diagnosis)) is not None:
             pressed = st.button(
-                say(reading.mend),
-                key=f"reading.{place}",
+                say(label),
+                key=f"diagnosis.{place}",
                 on_click=put_recipe,
-                args=(reading.suggested,),
-                help=_("Puts this into the knobs; Start trains it as a run of its own."),
+                args=(diagnosis.suggestion,),
+                help=_("Sets the knobs to this. Start trains it as a new run."),
             )
             if pressed:
-                st.session_state["reading.taken"] = True
-                st.rerun()  # the knobs stand outside of this part of the page
+                st.session_state["diagnosis.taken"] = True
+                st.rerun()  # the knobs are outside this fragment
 
 
 def _name(kind: DiagnosisKind) -> str:

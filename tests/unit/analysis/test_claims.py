@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlpcore.analysis.claim_rules import Outcome, Verdict
+from mlpcore.analysis.claim_rules import ClaimResult, Verdict
+from mlpcore.analysis.claim_wording import describe_claim, describe_measurement
 from mlpcore.analysis.claims import CLAIMS, Claim, decide
 from mlpcore.data.batches import DeviceImages
 from mlpcore.recipes.recipe import SGD
@@ -16,13 +17,17 @@ from mlpcore.runs.records import RunStatus
 from tests.support.claim_runs import CLAIM, evaluation, plan, run
 from tests.support.managers import train_alone
 
-HELD, REFUTED, UNTOLD = Verdict.HELD, Verdict.REFUTED, Verdict.UNTOLD
+SUPPORTED, REFUTED, UNDECIDED = Verdict
 
 
-def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> Outcome:
-    """The outcome where each run of the plan has one evaluation, its last."""
+def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> ClaimResult:
+    """The result where each run of the plan has one evaluation, its last."""
     runs = [run(one, evaluation(one.train_iter, **end)) for one, end in zip(plan(key, *datasets), ends, strict=True)]
     return decide(CLAIM[key], runs)
+
+
+def said(result: ClaimResult) -> list[str]:
+    return [str(describe_measurement(measurement)) for measurement in result.measurements]
 
 
 def accuracies(*values: float) -> list[dict[str, float]]:
@@ -49,20 +54,18 @@ class TestEvery:
     def test_run_that_did_not_get_to_its_end_decides_nothing(self, claim: Claim, status: RunStatus) -> None:
         recipes = claim.plan(["Shapes"], 50_000)
         runs = [run(recipe, evaluation(recipe.train_iter)) for recipe in recipes]
-        outcome = decide(claim, [replace(runs[0], status=status, evaluations=()), *runs[1:]])
-        assert outcome.verdict is UNTOLD
-        assert [str(one) for one in outcome.sentences] == [
-            f"1 of the {len(runs)} runs did not get to the end, so nothing is decided."
-        ]
+        result = decide(claim, [replace(runs[0], status=status, evaluations=()), *runs[1:]])
+        assert result.verdict is UNDECIDED
+        assert said(result) == [f"1 of the {len(runs)} runs did not finish, so nothing is decided."]
 
     def test_sentences_have_a_value_for_every_place(self, claim: Claim) -> None:
         runs = [
             run(recipe, *(evaluation(step) for step in range(0, recipe.train_iter + 1, recipe.eval_every) if step))
             for recipe in claim.plan(["Shapes", "Tiny"], 50_000)
         ]
-        for sentence in (claim.says, claim.tries, claim.rule, *decide(claim, runs).sentences):
-            assert str(sentence)[0].isupper()
-            assert str(sentence).endswith(".")
+        for sentence in (*map(str, describe_claim(claim)), *said(decide(claim, runs))):
+            assert sentence[0].isupper()
+            assert sentence.endswith(".")
 
 
 FALLING, OVERSHOOTING = [3.0, 2.0, 1.0, 0.5], [3.0, 9.0, 2.0, 12.0]
@@ -77,10 +80,10 @@ def off(wholes: Sequence[float], share: float) -> list[float]:
 @pytest.mark.parametrize(
     ("full", "mini", "verdict"),
     [
-        (0.0, 0.05, HELD),
-        (1e-6, 0.05, HELD),  # float32 rounds
+        (0.0, 0.05, SUPPORTED),
+        (1e-6, 0.05, SUPPORTED),  # float32 rounds
         (0.02, 0.05, REFUTED),
-        (0.0, 0.005, UNTOLD),  # no noise to be without
+        (0.0, 0.005, UNDECIDED),  # no noise to be without
     ],
 )
 def test_full_batch_is_without_noise_if_its_loss_is_that_of_all_images_whether_it_falls_or_not(
@@ -97,12 +100,12 @@ def test_full_batch_is_without_noise_if_its_loss_is_that_of_all_images_whether_i
         )
         for recipe, share in zip(recipes, (full, mini), strict=True)
     ]
-    outcome = decide(CLAIM["full_batch"], runs)
-    assert outcome.verdict is verdict
+    result = decide(CLAIM["full_batch"], runs)
+    assert result.verdict is verdict
     if verdict is REFUTED:
-        assert str(outcome.sentences[0]) == (
-            "With all 500 images in each batch, its loss is 2.0000% off that of all of them at the same weights; with "
-            "50 drawn at random, 5.0%. Root mean squares over 3 steps."
+        assert said(result)[0] == (
+            "At the same weights, the loss of a batch deviates from the loss of all images by 2.0000% with all 500 "
+            "images in each batch, and by 5.0% with 50 drawn at random (root mean square over 3 steps)."
         )
 
 
@@ -114,21 +117,26 @@ def test_real_full_batch_is_without_noise_and_a_real_mini_batch_is_not(lr: float
     runs = [run(recipe, *train_alone(recipe, images)) for recipe in (full, full.model_copy(update={"batch_size": 4}))]
     losses = [one.train_loss for one in runs[0].evaluations]
     assert any(later > earlier for earlier, later in pairwise(losses)) == (lr == 3.0)
-    assert decide(CLAIM["full_batch"], runs).verdict is HELD
+    assert decide(CLAIM["full_batch"], runs).verdict is SUPPORTED
     assert decide(CLAIM["full_batch"], runs[::-1]).verdict is REFUTED
 
 
 @pytest.mark.parametrize(
     ("sizes", "verdict"),
-    [([12, 11, 9, 4], HELD), ([12, 13, 9, 4], REFUTED), ([12, 11.95, 9, 4], UNTOLD), ([12, 12, 12, 12], UNTOLD)],
+    [
+        ([12, 11, 9, 4], SUPPORTED),
+        ([12, 13, 9, 4], REFUTED),
+        ([12, 11.95, 9, 4], UNDECIDED),
+        ([12, 12, 12, 12], UNDECIDED),
+    ],
 )
 def test_weights_are_kept_small_if_each_decay_shrinks_them(sizes: list[float], verdict: Verdict) -> None:
-    outcome = ended("weight_decay", [{"weights": size} for size in sizes])
-    assert outcome.verdict is verdict
-    if verdict is HELD:
-        assert str(outcome.sentences[0]) == (
-            "With weight decay 0, 0.0005, 0.005, 0.05 the weights end with size 12.0, 11.0, 9.0, 4.0; test accuracy "
-            "with 50.0%, 50.0%, 50.0%, 50.0%."
+    result = ended("weight_decay", [{"weights": size} for size in sizes])
+    assert result.verdict is verdict
+    if verdict is SUPPORTED:
+        assert said(result)[0] == (
+            "With weight decay 0, 0.0005, 0.005, 0.05 the weights end with norm 12.0, 11.0, 9.0, 4.0 and test accuracy "
+            "50.0%, 50.0%, 50.0%, 50.0%."
         )
 
 
@@ -140,20 +148,20 @@ AT_THE_END = [0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
 @pytest.mark.parametrize(
     ("sgd", "adam", "verdict"),
     [
-        (NARROW, WIDE, HELD),
+        (NARROW, WIDE, SUPPORTED),
         (WIDE, NARROW, REFUTED),
-        (WIDE, WIDE, UNTOLD),
-        (AT_THE_END, WIDE, UNTOLD),  # its good rates go on below the grid, who knows how far
-        (NARROW, [0.4, 0.4, 0.4, *AT_THE_END[3:]], HELD),
+        (WIDE, WIDE, UNDECIDED),
+        (AT_THE_END, WIDE, UNDECIDED),  # its good rates go on below the grid, who knows how far
+        (NARROW, [0.4, 0.4, 0.4, *AT_THE_END[3:]], SUPPORTED),
     ],
 )
 def test_adam_is_less_sensitive_if_more_of_its_rates_are_good(sgd: list, adam: list, verdict: Verdict) -> None:
-    outcome = ended("rates", accuracies(*sgd, *adam))
-    assert outcome.verdict is verdict
+    result = ended("rates", accuracies(*sgd, *adam))
+    assert result.verdict is verdict
     if (sgd, adam) == (NARROW, WIDE):
-        assert str(outcome.sentences[0]) == (
-            "Within 5 points of its own best test accuracy, SGD (40.0%) had 1 of 9 rates: 0.1. Adam (40.0%) had "
-            "4: 0.001, 0.003, 0.01, 0.03."
+        assert said(result)[0] == (
+            "Within 5 percentage points of its own best test accuracy, SGD (40.0%) has 1 of 9 rates: 0.1. Adam (40.0%) "
+            "has 4: 0.001, 0.003, 0.01, 0.03."
         )
 
 
@@ -163,9 +171,9 @@ def test_rate_at_which_a_run_diverged_is_not_a_good_one() -> None:
     for place in (11, 12, 13, 14):  # all of Adam's good ones
         runs[place] = replace(runs[place], status=RunStatus.DIVERGED)
     runs[9] = replace(runs[9], status=RunStatus.DIVERGED, evaluations=())
-    outcome = decide(CLAIM["rates"], runs)
-    assert outcome.verdict is UNTOLD
-    assert outcome.sentences[0].values["adam_best"] == 0.1
+    result = decide(CLAIM["rates"], runs)
+    assert result.verdict is UNDECIDED
+    assert result.measurements[0].numbers["adam_best"] == 0.1
 
 
 AHEAD = [0.52, 0.53, 0.515, 0.525, 0.53, 0.52]  # of EVEN, by 2.3 ± 0.6 points
@@ -178,27 +186,27 @@ WEAKLY = [0.53, 0.49, 0.53, 0.53, 0.50, 0.51]  # of EVEN, by 1.5 ± 1.8 points: 
 @pytest.mark.parametrize(
     ("here", "there", "verdict"),
     [
-        (AHEAD + EVEN, None, HELD),
-        (EVEN + AHEAD, None, UNTOLD),  # one data set cannot refute it
-        (EVEN + AHEAD, AHEAD + EVEN, HELD),
+        (AHEAD + EVEN, None, SUPPORTED),
+        (EVEN + AHEAD, None, UNDECIDED),  # one data set cannot refute it
+        (EVEN + AHEAD, AHEAD + EVEN, SUPPORTED),
         (EVEN + AHEAD, EVEN + AHEAD, REFUTED),
-        (EVEN + AHEAD, EVEN + WEAKLY, UNTOLD),
-        (BARELY + EVEN, BARELY + EVEN, UNTOLD),
-        (ALL_BY_LUCK + EVEN, ALL_BY_LUCK + EVEN, UNTOLD),
-        (EVEN + EVEN, EVEN + EVEN, UNTOLD),
+        (EVEN + AHEAD, EVEN + WEAKLY, UNDECIDED),
+        (BARELY + EVEN, BARELY + EVEN, UNDECIDED),
+        (ALL_BY_LUCK + EVEN, ALL_BY_LUCK + EVEN, UNDECIDED),
+        (EVEN + EVEN, EVEN + EVEN, UNDECIDED),
     ],
 )
 def test_adam_is_not_always_better_if_sgd_is_ahead_somewhere_by_more_than_its_seeds_vary(here, there, verdict) -> None:
     datasets = ("Shapes",) if there is None else ("Shapes", "Tiny")
-    outcome = ended("adam_not_always", accuracies(*here, *(there or ())), *datasets)
-    assert outcome.verdict is verdict
-    needs_another = any("Images page" in str(sentence) for sentence in outcome.sentences)
-    assert needs_another == (there is None and verdict is UNTOLD)
-    if verdict is HELD and there is None:
+    result = ended("adam_not_always", accuracies(*here, *(there or ())), *datasets)
+    assert result.verdict is verdict
+    needs_another = any("Images page" in sentence for sentence in said(result))
+    assert needs_another == (there is None and verdict is UNDECIDED)
+    if verdict is SUPPORTED and there is None:
         p = stats.ttest_rel(AHEAD, EVEN).pvalue
-        assert [str(sentence) for sentence in outcome.sentences] == [
-            "Shapes: SGD ends at 52.3% and Adam at 50.0%, the mean of 6 seeds. SGD over Adam: +2.3 ± 0.6 points "
-            f"(p = {p:.2g})."
+        assert said(result) == [
+            "Shapes: SGD ends at 52.3% and Adam at 50.0%, the means of 6 seeds. SGD minus Adam: +2.3 ± 0.6 percentage "
+            f"points (p = {p:.2g})."
         ]
 
 
@@ -206,27 +214,31 @@ def test_two_data_sets_share_the_chance_of_an_accident() -> None:
     close = [0.524, 0.516, 0.499, 0.530, 0.506, 0.512]
     p = stats.ttest_rel(close, EVEN).pvalue
     assert 0.025 < p < 0.05
-    assert ended("adam_not_always", accuracies(*close, *EVEN), "Shapes").verdict is HELD
-    assert ended("adam_not_always", accuracies(*close, *EVEN, *EVEN, *EVEN), "Shapes", "Tiny").verdict is UNTOLD
+    assert ended("adam_not_always", accuracies(*close, *EVEN), "Shapes").verdict is SUPPORTED
+    assert ended("adam_not_always", accuracies(*close, *EVEN, *EVEN, *EVEN), "Shapes", "Tiny").verdict is UNDECIDED
 
 
 def test_of_equal_optimizers_hardly_any_pair_of_data_sets_is_said_to_tell_them_apart() -> None:
     rng = np.random.default_rng(0)
     draws = (accuracies(*rng.normal(0.5, 0.02, 24)) for _ in range(400))
-    outcomes = [ended("adam_not_always", draw, "Shapes", "Tiny").verdict for draw in draws]
-    assert outcomes.count(HELD) < 0.05 * len(outcomes)  # SGD ahead in every one of three seeds: 23 %
-    assert outcomes.count(REFUTED) < 0.05 * len(outcomes)
+    results = [ended("adam_not_always", draw, "Shapes", "Tiny").verdict for draw in draws]
+    assert results.count(SUPPORTED) < 0.05 * len(results)  # SGD ahead in every one of three seeds: 23 %
+    assert results.count(REFUTED) < 0.05 * len(results)
 
 
 @pytest.mark.parametrize(
     ("after", "lowered", "verdict"),
     [
-        (2.0, [1.5, 1.4, 1.5, 1.6, 1.5, 1.4], HELD),
+        (2.0, [1.5, 1.4, 1.5, 1.6, 1.5, 1.4], SUPPORTED),
         (2.0, [2.5, 2.4, 2.5, 2.6, 2.5, 2.4], REFUTED),
-        (2.0, [1.5, 1.5, 2.5, 1.5, 2.5, 1.9], UNTOLD),
-        (2.0, [1.99, 1.98, 1.99, 1.97, 1.99, 1.99], UNTOLD),  # surely lower, and by next to nothing
-        (2.0, [1.99, 1.99, 0.5, 1.98, 1.99, 1.99], UNTOLD),  # lower in each seed, and one of them is nearly all of it
-        (1.5, [1.0, 1.1, 1.0, 1.2, 1.0, 1.1], UNTOLD),  # the loss was falling still: no plateau
+        (2.0, [1.5, 1.5, 2.5, 1.5, 2.5, 1.9], UNDECIDED),
+        (2.0, [1.99, 1.98, 1.99, 1.97, 1.99, 1.99], UNDECIDED),  # surely lower, and by next to nothing
+        (
+            2.0,
+            [1.99, 1.99, 0.5, 1.98, 1.99, 1.99],
+            UNDECIDED,
+        ),  # lower in each seed, and one of them is most of it
+        (1.5, [1.0, 1.1, 1.0, 1.2, 1.0, 1.1], UNDECIDED),  # the loss was falling still: no plateau
     ],
 )
 def test_lower_rate_helps_at_a_plateau_if_the_loss_ends_lower_by_more_than_its_seeds_vary(
@@ -238,29 +250,30 @@ def test_lower_rate_helps_at_a_plateau_if_the_loss_ends_lower_by_more_than_its_s
         run(recipe, evaluation(400, loss=9.0), evaluation(800, loss=2.0), evaluation(1200, loss=end))
         for recipe, end in zip(recipes, ends, strict=True)
     ]
-    outcome = decide(CLAIM["plateau"], runs)
-    assert outcome.verdict is verdict
-    assert str(outcome.sentences[0]) == (
-        f"With the rate kept, train loss was 2.000 in the 400 steps before step 800 and {after:.3f} in those after it."
+    result = decide(CLAIM["plateau"], runs)
+    assert result.verdict is verdict
+    assert said(result)[0] == (
+        "At the same rate, the mean train loss was 2.000 in the 400 steps before step 800 and "
+        f"{after:.3f} in the steps after it."
     )
     p = stats.ttest_rel([after] * 6, lowered).pvalue
-    assert str(outcome.sentences[1]).endswith(f"Means of 6 seeds; of the losses p = {p:.2g}.")
+    assert said(result)[1].endswith(f"Means of 6 seeds; for the losses p = {p:.2g}.")
 
 
 @pytest.mark.parametrize(
     ("few", "whole", "verdict"),
     [
-        ((0.01, 0.25), (1.3, 0.45), HELD),
+        ((0.01, 0.25), (1.3, 0.45), SUPPORTED),
         ((0.01, 0.45), (1.3, 0.25), REFUTED),
-        ((0.01, 0.45), (1.3, 0.46), UNTOLD),
-        ((1.40, 0.25), (1.3, 0.45), UNTOLD),  # nothing was memorised
+        ((0.01, 0.45), (1.3, 0.46), UNDECIDED),
+        ((1.40, 0.25), (1.3, 0.45), UNDECIDED),  # nothing was memorised
     ],
 )
 def test_small_loss_is_not_good_accuracy_if_the_lower_loss_has_the_lower_one(few, whole, verdict) -> None:
-    outcome = ended("memorising", [{"loss": loss, "test_acc": accuracy} for loss, accuracy in (few, whole)])
-    assert outcome.verdict is verdict
-    if verdict is HELD:
-        assert str(outcome.sentences[0]) == (
-            "Trained on 1,000 images, train loss ends at 0.010 and test accuracy at 25.0%; on 50,000 images, at 1.300 "
-            "and 45.0%."
+    result = ended("memorising", [{"loss": loss, "test_acc": accuracy} for loss, accuracy in (few, whole)])
+    assert result.verdict is verdict
+    if verdict is SUPPORTED:
+        assert said(result)[0] == (
+            "Trained on 1,000 images, the network ends with train loss 0.010 and test accuracy 25.0%; trained on "
+            "50,000 images, with 1.300 and 45.0%."
         )

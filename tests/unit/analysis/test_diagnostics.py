@@ -1,14 +1,20 @@
-"""The readings of synthetic histories: each rule fires where it must, at the right step, and nowhere else."""
+"""The diagnoses of synthetic histories: each rule fires where it must, at the right step, and nowhere else."""
 
 import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from mlpcore.analysis.diagnostics import diagnose
-from mlpcore.recipes.recipe import SGD, Adam, Change, Constant, Recipe
+from mlpcore.analysis.diagnosis_wording import (
+    FINDINGS,
+    RULES,
+    describe_finding,
+    describe_rule,
+    describe_suggestion,
+)
+from mlpcore.analysis.diagnostics import Symptom, diagnose
+from mlpcore.recipes.recipe import SGD, Adam, Change, NoScheduler, Recipe
 from mlpcore.runs.records import RunStatus
 from tests.support.histories import FLAT, KINDS, Curve, evaluation, flat_from, healthy, history, only, run, told
 from tests.support.recipes import recipes
@@ -83,7 +89,7 @@ def test_what_is_read_at_the_end_is_not_read_before(status: RunStatus) -> None:
     assert told(run(line, status=status, step=1500)) == [(KINDS.SO_FAR, None)]
 
 
-def test_a_start_at_ln_10_is_no_reading_until_a_quarter_of_the_run() -> None:
+def test_a_start_at_ln_10_is_no_diagnosis_until_a_quarter_of_the_run() -> None:
     stuck = history(lambda step: math.log(10) + 0.005 * math.sin(step))
     running = {"status": RunStatus.RUNNING, "step": 800}
     assert told(run(stuck[:7], **running))[0][0] is not KINDS.TOO_HIGH
@@ -104,15 +110,15 @@ def test_random_labels_leave_nothing_to_learn_and_the_rate_is_not_blamed() -> No
 
 def test_sigmoids_at_ln_10_are_blamed_rather_than_the_rate() -> None:
     sigmoid = FLAT.model_copy(update={"activation": "sigmoid"})
-    reading = only(run(history(lambda step: math.log(10) + 0.005 * math.sin(step)), sigmoid))
-    assert reading.kind is KINDS.VANISHING
-    assert reading.suggested == FLAT.model_copy(update={"activation": "relu"})
+    diagnosis = only(run(history(lambda step: math.log(10) + 0.005 * math.sin(step)), sigmoid))
+    assert diagnosis.kind is KINDS.VANISHING
+    assert diagnosis.suggestion == FLAT.model_copy(update={"activation": "relu"})
 
 
-@pytest.mark.parametrize(("test_acc", "expected"), [(0.5, "The test accuracy has held"), (0.4, "kept 10.0 points")])
+@pytest.mark.parametrize(("test_acc", "expected"), [(0.5, "did not fall measurably"), (0.4, "kept 10.0 percentage")])
 def test_overfitting_says_what_it_cost(test_acc: float, expected: str) -> None:
     *before, last = history(falling, rising_from(1200))
-    assert expected in str(only(run([*before, replace(last, test_acc=test_acc)])).what)
+    assert expected in str(describe_finding(only(run([*before, replace(last, test_acc=test_acc)]))))
 
 
 @pytest.mark.parametrize(
@@ -124,41 +130,40 @@ def test_loss_of_accuracy_that_so_many_test_images_cannot_tell_is_none(
 ) -> None:
     *before, last = history(falling, rising_from(1200))
     overfitted = run([*before, replace(last, test_acc=0.5 - lost)])
-    (reading,) = diagnose(overfitted, test_images=test_images)
-    assert ("optimistic, for the step is read off the test images" in str(reading.what)) == is_told
-    assert (f"as far as {test_images:,} test images tell" in str(reading.what)) == (not is_told)
+    (diagnosis,) = diagnose(overfitted, test_images=test_images)
+    assert ("optimistic because the test images chose the step" in str(describe_finding(diagnosis))) == is_told
+    assert (f"on {test_images:,} test images" in str(describe_finding(diagnosis))) == (not is_told)
 
 
 def test_diverged_run_says_where_and_offers_a_tenth_of_its_rate() -> None:
-    reading = only(run(history(healthy)[:3], status=RunStatus.DIVERGED, step=345))
-    assert (reading.kind, reading.step) == (KINDS.DIVERGED, 345)
-    assert str(reading.what).startswith("The run diverged at step 345:")
-    assert reading.suggested.optimizer.lr == 0.001
-    assert str(reading.mend) == "Set lr to 0.001"
+    diagnosis = only(run(history(healthy)[:3], status=RunStatus.DIVERGED, step=345))
+    assert (diagnosis.kind, diagnosis.step) == (KINDS.DIVERGED, 345)
+    assert str(describe_finding(diagnosis)).startswith("The run diverged at step 345:")
+    assert diagnosis.suggestion.optimizer.lr == 0.001
+    assert str(describe_suggestion(diagnosis)) == "Set lr to 0.001"
 
 
 def test_slow_run_is_offered_a_higher_rate_and_a_stuck_one_a_lower() -> None:
-    assert only(run(history(lambda step: 2.302 - step * 1e-6))).suggested.optimizer.lr == 0.1
-    assert only(run(history(lambda step: 2.3 - step / 2500))).suggested.optimizer.lr == 0.03
-    assert only(run(history(zigzag))).suggested.optimizer.lr == 0.001
+    assert only(run(history(lambda step: 2.302 - step * 1e-6))).suggestion.optimizer.lr == 0.1
+    assert only(run(history(lambda step: 2.3 - step / 2500))).suggestion.optimizer.lr == 0.03
+    assert only(run(history(zigzag))).suggestion.optimizer.lr == 0.001
 
 
 def test_no_rate_is_offered_where_none_is_left_or_edits_have_set_it() -> None:
     slow = history(lambda step: 2.302 - step * 1e-6)
     for recipe in (
-        Recipe(optimizer=SGD(lr=5.0), scheduler=Constant()),
-        Recipe(scheduler=Constant(), changes=(Change(step=10, lr=0.02),)),
+        Recipe(optimizer=SGD(lr=5.0), scheduler=NoScheduler()),
+        Recipe(scheduler=NoScheduler(), changes=(Change(step=10, lr=0.02),)),
     ):
-        reading = only(run(slow, recipe))
-        assert (reading.kind, reading.mend, reading.suggested) == (KINDS.TOO_LOW, None, None)
+        diagnosis = only(run(slow, recipe))
+        assert (diagnosis.kind, diagnosis.suggestion) == (KINDS.TOO_LOW, None)
 
 
 def test_rule_and_numbers_stand_in_the_sentences() -> None:
-    reading = only(run(history(lambda step: 2.3 - step / 2500)))
-    assert "still fell from 1.40 to 1.10, 25% of its whole fall" in str(reading.what)
-    assert "holds 15% or more of the fall of the train loss from ln(classes) = 2.30 (a straight line: 25%)" in str(
-        reading.rule
-    )
+    diagnosis = only(run(history(lambda step: 2.3 - step / 2500)))
+    assert "still fell from 1.40 to 1.10, which is 25% of its whole fall" in str(describe_finding(diagnosis))
+    rule = "holds at least 15% of the fall of the train loss from ln(classes) = 2.30 (a straight line: 25%)"
+    assert rule in str(describe_rule(diagnosis))
 
 
 def test_fall_that_a_drop_of_the_rate_brought_is_no_sign_of_a_low_rate() -> None:
@@ -182,23 +187,27 @@ MEASURED = st.fixed_dictionaries(
     status=st.sampled_from(RunStatus),
     classes=st.integers(1, 1000),
 )
-def test_any_history_has_readings_whose_sentences_format_and_whose_recipes_are_others(
+def test_any_history_has_diagnoses_whose_sentences_format_and_whose_recipes_are_others(
     recipe: Recipe, measured: list[dict[str, float]], status: RunStatus, classes: int
 ) -> None:
     every = max(recipe.train_iter // 40, 1)
     evaluations = [evaluation(every * (index + 1), **values) for index, values in enumerate(measured)]
     one = run(evaluations, recipe, status=status, step=min(every * len(measured), recipe.train_iter))
-    readings = diagnose(one, classes=classes)
-    assert readings
-    for reading in readings:
-        text = f"{reading.what} {reading.rule} {reading.mend or ''}"
+    diagnoses = diagnose(one, classes=classes)
+    assert diagnoses
+    for diagnosis in diagnoses:
+        text = f"{describe_finding(diagnosis)} {describe_rule(diagnosis)} {describe_suggestion(diagnosis) or ''}"
         assert not {"nan", "inf"} & set(text.replace(",", " ").replace(".", " ").split())
         assert len(text) < 800
-        assert (reading.mend is None) == (reading.suggested is None)
-        if reading.suggested is not None:
-            assert Recipe.model_validate(reading.suggested.model_dump()) == reading.suggested != recipe
+        assert (describe_suggestion(diagnosis) is None) == (diagnosis.suggestion is None)
+        if diagnosis.suggestion is not None:
+            assert Recipe.model_validate(diagnosis.suggestion.model_dump()) == diagnosis.suggestion != recipe
 
 
 def test_adam_is_offered_a_rate_of_its_own() -> None:
-    reading = only(run(history(zigzag), Recipe(optimizer=Adam(lr=0.07), scheduler=Constant())))
-    assert reading.suggested.optimizer == Adam(lr=0.007)
+    diagnosis = only(run(history(zigzag), Recipe(optimizer=Adam(lr=0.07), scheduler=NoScheduler())))
+    assert diagnosis.suggestion.optimizer == Adam(lr=0.007)
+
+
+def test_every_symptom_has_its_sentence_and_its_rule() -> None:
+    assert set(FINDINGS) == set(RULES) == set(Symptom)

@@ -6,22 +6,24 @@ from dataclasses import replace
 import pytest
 from plotly import graph_objects
 
-from mlpcore.analysis.curve_shapes import Shape, find_shape
+from mlpcore.analysis.comparison_wording import describe_curve, describe_expectation, describe_remedies, describe_remedy
+from mlpcore.analysis.curve_shapes import Shape, classify_curve
 from mlpcore.analysis.remedies import (
-    PRESETS,
+    EARLY_STOP,
+    OVERFITTING_PRESETS,
     REMEDIES,
     build_lab_recipe,
     build_remedies,
-    count_points,
     judge_remedies,
+    percentage_points,
     stop_early,
-    tell_what_to_look_for,
 )
 from mlpcore.charts.overfitting import RemedyCurve, accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 IMAGES = 50_000
+NAMES = {name: name.replace("_", " ").capitalize() for name in (*REMEDIES, EARLY_STOP)}
 BASE = build_lab_recipe(dataset="Shapes", images=IMAGES)
 
 
@@ -37,7 +39,8 @@ def run(history: tuple[Evaluation, ...], status: RunStatus = RunStatus.FINISHED)
 
 
 def judged(base: Run, tried: dict[str, Run], **known: int) -> str:
-    return str(judge_remedies(base, tried, early_stop="Early stop", **known))
+    results = judge_remedies(base, tried, **known)
+    return str(describe_remedies(results, NAMES))
 
 
 def trace(figure: dict, uid: str) -> dict:
@@ -73,7 +76,8 @@ class TestRecipes:
         assert build_lab_recipe(dataset="Tiny", images=80, validation_size=20).batch_size == 60
 
     def test_presets_are_recipes(self) -> None:
-        built = {name: build_lab_recipe(dataset="Shapes", images=IMAGES, **knobs) for name, knobs in PRESETS.items()}
+        presets = OVERFITTING_PRESETS.items()
+        built = {name: build_lab_recipe(dataset="Shapes", images=IMAGES, **fields) for name, fields in presets}
         assert built["few_images"] == BASE
         assert built["random_labels"] == BASE.model_copy(update={"label_noise": 1.0})
         assert built["all_images"].train_size is None
@@ -93,7 +97,7 @@ class TestRecipes:
     )
     def test_what_to_look_for_depends_on_the_knobs(self, knobs, said) -> None:
         recipe = build_lab_recipe(dataset="Shapes", images=IMAGES, **knobs)
-        assert said in str(tell_what_to_look_for(recipe, images=IMAGES))
+        assert said in str(describe_expectation(recipe, images=IMAGES))
 
 
 class TestRemedies:
@@ -117,7 +121,7 @@ class TestRemedies:
 
     def test_more_data_is_all_there_are_where_that_is_less_than_ten_times_as_many(self) -> None:
         (more, *_rest) = build_remedies(BASE, images=6_000)
-        assert (more.recipe.train_size, str(more.change)) == (None, "6,000 images")
+        assert (more.recipe.train_size, str(describe_remedy(more))) == (None, "6,000 images")
 
     def test_a_base_that_has_a_remedy_already_is_not_offered_it(self) -> None:
         base = build_lab_recipe(
@@ -132,12 +136,12 @@ class TestRemedies:
         assert stop_early(run(held_out)).step == 60
         assert stop_early(run(())) is None
 
-    def test_which_helped_is_said_in_points_best_first(self) -> None:
-        accuracies = {"Dropout": 0.38, "More data": 0.45, "Smaller network": 0.32}
+    def test_which_helped_is_said_in_percentage_points_best_first(self) -> None:
+        accuracies = {"dropout": 0.38, "more_data": 0.45, "smaller_network": 0.32}
         tried = {name: run(evaluations([0.2, accuracy])) for name, accuracy in accuracies.items()}
         assert judged(run(evaluations([0.3, 0.36])), tried) == (
-            "Test accuracy over the base's 36.0%, in points: More data +9.0, Dropout +2.0 helped; "
-            "Smaller network -4.0 did not, by 1.4 points or more: less may be the noise of 10,000 test images."
+            "Test accuracy over the base's 36.0%, in percentage points: More data +9.0, Dropout +2.0 helped; Smaller "
+            "network -4.0 did not help by 1.4 or more. A smaller gain may be the sampling error of 10,000 test images."
         )
 
     @pytest.mark.parametrize(
@@ -145,28 +149,29 @@ class TestRemedies:
         [(10_000, 0.375, True), (10_000, 0.374, False), (1_000, 0.405, True), (1_000, 0.404, False)],
     )
     def test_a_remedy_helps_by_more_than_so_many_test_images_vary(self, images, accuracy, helped) -> None:
-        said = judged(run(evaluations([0.36])), {"Dropout": run(evaluations([accuracy]))}, test_images=images)
-        assert said.endswith("All of them helped." if helped else f"less may be the noise of {images:,} test images.")
+        said = judged(run(evaluations([0.36])), {"dropout": run(evaluations([accuracy]))}, test_images=images)
+        error = f"a smaller gain may be the sampling error of {images:,} test images."
+        assert said.endswith("All of them helped." if helped else error)
         assert ("None helped" in said) == (not helped)
 
     def test_differences_are_those_of_the_accuracies_as_they_are_read(self) -> None:
         assert f"{0.1044:.1%} {0.1036:.1%}" == "10.4% 10.4%"
-        assert (count_points(0.1036), count_points(0.1036, 0.1044)) == (10.4, 0.0)
-        assert (count_points(0.1034, 0.1036), count_points(0.9, 0.3)) == (-0.1, 60.0)
-        assert "Dropout +0.0" in judged(run(evaluations([0.1044])), {"Dropout": run(evaluations([0.1036]))})
+        assert (percentage_points(0.1036), percentage_points(0.1036, 0.1044)) == (10.4, 0.0)
+        assert (percentage_points(0.1034, 0.1036), percentage_points(0.9, 0.3)) == (-0.1, 60.0)
+        assert "Dropout +0.0" in judged(run(evaluations([0.1044])), {"dropout": run(evaluations([0.1036]))})
 
     @pytest.mark.parametrize("status", [status for status in RunStatus if status is not RunStatus.FINISHED])
     def test_nothing_is_judged_before_the_base_and_a_remedy_have_finished(self, status: RunStatus) -> None:
         done, not_done = run(evaluations([0.36])), run(evaluations([0.45]), status)
         for base, remedy in ((not_done, done), (done, not_done)):
-            assert judge_remedies(base, {"Dropout": remedy}, early_stop="Early stop") is None
-        said = judged(done, {"Dropout": not_done, "More data": run(evaluations([0.45]))})
+            assert judge_remedies(base, {"dropout": remedy}) is None
+        said = judged(done, {"dropout": not_done, "more_data": run(evaluations([0.45]))})
         assert "More data +9.0" in said
         assert "Dropout" not in said
 
     def test_early_stop_is_judged_only_where_images_held_out_chose_its_step(self) -> None:
         history = evaluations([0.2, 0.4, 0.3])
-        tried = {"Dropout": run(evaluations([0.35]))}
+        tried = {"dropout": run(evaluations([0.35]))}
         assert "Early stop" not in judged(run(history), tried)
         held_out = tuple(replace(one, val_acc=acc) for one, acc in zip(history, (0.1, 0.3, 0.2), strict=True))
         assert "Early stop +10.0" in judged(run(held_out), tried)
@@ -185,9 +190,9 @@ class TestRemedies:
     ],
 )
 def test_shape_of_a_test_curve_follows_the_rule(accuracies: list[float], shape: Shape) -> None:
-    found, reason = find_shape(accuracies, classes=10)
-    assert found is shape
-    assert str(reason).endswith(".")
+    curve = classify_curve(accuracies, classes=10)
+    assert curve.shape is shape
+    assert str(describe_curve(curve)).endswith(".")
 
 
 class TestFigures:

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
+from mlpcore.analysis.diagnosis_wording import describe_finding, describe_suggestion
 from mlpcore.analysis.diagnostics import diagnose
 from mlpcore.analysis.suggestions import find_planned_drops
 from mlpcore.analysis.trends import Gap, measure_gap
-from mlpcore.recipes.recipe import Change, Constant, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
+from mlpcore.recipes.recipe import Change, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 from mlpcore.training.schedules import find_drops, preview_rates
 from tests.support.histories import KINDS, evaluation, flat_from, healthy, history, only, run, told
 
@@ -17,7 +18,7 @@ class TestPlateau:
     @pytest.mark.parametrize("noise", [0.0, 0.01])
     def test_it_is_found_within_a_tenth_of_the_run_however_often_one_looks(self, points: int, noise: float) -> None:
         evaluations = history(flat_from(6000), points=points, train_iter=15_000, noise=noise)
-        recipe = Recipe(train_iter=15_000, eval_every=15_000 // points, scheduler=Constant())
+        recipe = Recipe(train_iter=15_000, eval_every=15_000 // points, scheduler=NoScheduler())
         ((kind, step),) = told(run(evaluations, recipe))
         assert kind is KINDS.PLATEAU
         assert abs(step - 6000) <= 1500
@@ -25,29 +26,29 @@ class TestPlateau:
     @pytest.mark.parametrize(
         ("scheduler", "milestones", "gamma"),
         [
-            (Constant(), (1500,), 0.1),
+            (NoScheduler(), (1500,), 0.1),
             (MultiStepLR(milestones=(500, 2500), gamma=0.2), (500, 1500), 0.2),
             (StepLR(step_size=700, gamma=0.5), (700, 1400, 1500), 0.5),
             (StepLR(step_size=700, gamma=1.0), (1500,), 0.1),
             (CosineAnnealingLR(T_max=1_000_000), (1500,), 0.1),
-            (Constant(warmup_iters=200), (1300,), 0.1),
+            (NoScheduler(warmup_iters=200), (1300,), 0.1),
         ],
     )
     def test_suggestion_lowers_the_rate_there_and_keeps_what_came_before(
-        self, scheduler: Constant, milestones: tuple[int, ...], gamma: float
+        self, scheduler: NoScheduler, milestones: tuple[int, ...], gamma: float
     ) -> None:
         recipe = Recipe(scheduler=scheduler)
-        reading = only(run(history(flat_from(1500)), recipe))
-        assert reading.suggested.scheduler == MultiStepLR(
+        diagnosis = only(run(history(flat_from(1500)), recipe))
+        assert diagnosis.suggestion.scheduler == MultiStepLR(
             milestones=milestones, gamma=gamma, warmup_iters=scheduler.warmup_iters
         )
-        assert reading.suggested.model_copy(update={"scheduler": scheduler}) == recipe
-        assert str(reading.mend) == "Lower the rate at step 1,500"
+        assert diagnosis.suggestion.model_copy(update={"scheduler": scheduler}) == recipe
+        assert str(describe_suggestion(diagnosis)) == "Lower the rate at step 1,500"
 
     def test_none_is_suggested_where_no_milestone_fits(self) -> None:
-        for scheduler in (StepLR(step_size=50, gamma=0.5), Constant(warmup_iters=2000)):
-            reading = only(run(history(flat_from(1500)), Recipe(scheduler=scheduler)))
-            assert (reading.kind, reading.mend, reading.suggested) == (KINDS.PLATEAU, None, None)
+        for scheduler in (StepLR(step_size=50, gamma=0.5), NoScheduler(warmup_iters=2000)):
+            diagnosis = only(run(history(flat_from(1500)), Recipe(scheduler=scheduler)))
+            assert (diagnosis.kind, diagnosis.suggestion) == (KINDS.PLATEAU, None)
 
     def test_it_begins_after_the_last_drop_of_the_rate(self) -> None:
         lowered = history(lambda _step: 0.8, rate=lambda step: 0.1 if step <= 1000 else 0.01)
@@ -68,10 +69,10 @@ class TestDrops:
             evaluation(100 * index, lr=lr, train_eval_loss=loss, test_acc=accuracy)
             for index, (lr, loss, accuracy) in enumerate(rows, 1)
         ]
-        (drop,) = [reading for reading in diagnose(run(evaluations)) if reading.kind is KINDS.DROP]
-        assert str(drop.what) == (
-            "Drop of the rate to 0.01 between steps 400 and 500: train loss from 0.9 to 0.4, test accuracy +10.0 "
-            "points."
+        (drop,) = [diagnosis for diagnosis in diagnose(run(evaluations)) if diagnosis.kind is KINDS.DROP]
+        assert str(describe_finding(drop)) == (
+            "The rate drops to 0.01 between steps 400 and 500: the train loss goes from 0.9 to 0.4, and test accuracy "
+            "changes by +10.0 percentage points."
         )
 
     @pytest.mark.parametrize(
@@ -79,8 +80,8 @@ class TestDrops:
         [
             ({"scheduler": MultiStepLR(milestones=(1000,))}, 1000, "at step 1,000:"),
             ({"scheduler": StepLR(step_size=800, warmup_iters=200)}, 1000, "at step 1,000:"),
-            ({"scheduler": Constant(), "changes": (Change(step=1000, lr=0.01),)}, 1000, "at step 1,000:"),
-            ({"scheduler": Constant()}, 900, "between steps 900 and 1,200:"),  # from elsewhere: who knows
+            ({"scheduler": NoScheduler(), "changes": (Change(step=1000, lr=0.01),)}, 1000, "at step 1,000:"),
+            ({"scheduler": NoScheduler()}, 900, "between steps 900 and 1,200:"),  # from elsewhere: who knows
             ({"scheduler": MultiStepLR(milestones=(1000, 1100))}, 900, "between steps 900 and 1,200:"),
         ],
     )
@@ -88,9 +89,9 @@ class TestDrops:
         self, knobs: dict[str, object], place: int, said: str
     ) -> None:
         evaluations = history(healthy, points=10, rate=lambda step: 0.1 if step <= 1000 else 0.01)
-        readings = diagnose(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)))
-        (drop,) = [reading for reading in readings if reading.kind is KINDS.DROP]
-        assert f"Drop of the rate to 0.01 {said}" in str(drop.what)
+        diagnoses = diagnose(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)))
+        (drop,) = [diagnosis for diagnosis in diagnoses if diagnosis.kind is KINDS.DROP]
+        assert f"The rate drops to 0.01 {said}" in str(describe_finding(drop))
         assert drop.step == place
 
     @pytest.mark.parametrize(
@@ -114,9 +115,6 @@ class TestDrops:
 
 
 class TestGap:
-    def test_without_evaluations_there_is_none(self) -> None:
-        assert measure_gap(()) is None
-
     def test_it_is_that_of_the_end_and_the_best_step_is_the_first_of_the_highest(self) -> None:
         evaluations = [
             evaluation(100, test_acc=0.25),
@@ -124,8 +122,10 @@ class TestGap:
             evaluation(300, test_acc=0.5),
             evaluation(400, test_acc=0.375, train_acc=0.875, test_loss=2.5, train_eval_loss=0.25),
         ]
-        assert measure_gap(evaluations) == Gap(best_step=200, final_test_acc=0.375, kept=12.5, acc_gap=50.0)
+        assert measure_gap(evaluations) == Gap(
+            best_step=200, test_acc=0.375, early_stop_gain=12.5, train_over_test=50.0
+        )
 
     def test_a_run_that_ends_at_its_best_has_lost_nothing(self) -> None:
         gap = measure_gap([evaluation(100, test_acc=0.25), evaluation(200, test_acc=0.5)])
-        assert (gap.best_step, gap.kept) == (200, pytest.approx(0.0))
+        assert (gap.best_step, gap.early_stop_gain) == (200, pytest.approx(0.0))

@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 import pytest
 
 from mlpcore.charts.downsampling import corners
-from mlpcore.charts.run import path_chart, run_chart, schedule_chart
+from mlpcore.charts.run import path_chart, run_chart
+from mlpcore.charts.schedule import schedule_chart
 from mlpcore.numbers import short_number
 from mlpcore.recipes.recipe import Change
 from mlpcore.runs.records import Evaluation

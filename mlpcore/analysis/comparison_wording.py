@@ -1,0 +1,142 @@
+"""Sentences about what runs show side by side: differences of recipes, comparisons, remedies and test curves."""
+
+from collections.abc import Mapping
+
+from mlpcore.analysis.comparison import SIGNIFICANCE, RecipeComparison
+from mlpcore.analysis.curve_shapes import ClassifiedCurve, Shape
+from mlpcore.analysis.differences import DifferenceKind, RecipeDifferences
+from mlpcore.analysis.remedies import Remedy, RemedyResults
+from mlpcore.analysis.statistics import ROUNDING
+from mlpcore.messages import N_, Sentence
+from mlpcore.recipes.recipe import Recipe
+
+FEW_IMAGES = 5  # times fewer than there are: so few are soon memorised
+
+_DIFFERENCES: Mapping[DifferenceKind, str] = {
+    DifferenceKind.NONE: N_("Nothing differs."),
+    DifferenceKind.SEED: N_("Only the seed differs."),
+    DifferenceKind.ONE: N_("One thing differs: {names}."),
+    DifferenceKind.ONE_PER_ROW: N_("Each row differs from the one before in one thing: {names}."),
+    DifferenceKind.SEVERAL: N_("{count} things differ: {names}. A fair comparison is between rows that differ in one."),
+}
+_CURVES: Mapping[Shape, str] = {
+    Shape.CHANCE: N_(
+        "Its best, {best:.1%}, is less than {above_chance:.0f} percentage points above chance, {chance:.1%}."
+    ),
+    Shape.FALLS: N_("It ends at {end:.1%}, {margin:.0f} percentage points or more below its best, {best:.1%}."),
+    Shape.RISES: N_(
+        "It ends at {end:.1%}, {margin:.0f} percentage points or more above its value halfway, {halfway:.1%}."
+    ),
+    Shape.FLATTENS: N_("It is at {halfway:.1%} halfway and ends at {end:.1%}, within {margin:.0f} percentage points."),
+}
+
+
+def describe_differences(differences: RecipeDifferences) -> Sentence:
+    """Say whether recipes differ in one thing, as a fair comparison needs, or in several."""
+    values = {"count": len(differences.changed), "names": ", ".join(differences.changed)}
+    values |= {"implied": ", ".join(differences.implied), "implied_by": ", ".join(differences.implied_by)}
+    if differences.implied and differences.kind is DifferenceKind.ONE:
+        return Sentence("One thing differs: {names}, and with it the default of {implied}.", values)
+    if differences.implied and differences.kind is DifferenceKind.ONE_PER_ROW:
+        template = (
+            "Each row differs from the one before in one thing: {names}. The default of {implied} changes with "
+            "{implied_by}."
+        )
+        return Sentence(template, values)
+    return Sentence(_DIFFERENCES[differences.kind], values)
+
+
+def describe_comparison(compared: RecipeComparison, *, first: str, second: str) -> Sentence:
+    """Say how the second recipe compares with the first; first, second: their labels."""
+    values: dict[str, object] = {"first": first, "second": second, "seeds": len(compared.differences)}
+    if not compared.differences:
+        return Sentence("{second} minus {first}: no seed has finished with both.", values)
+    values["mean"] = compared.differences[0]
+    test = compared.test
+    if test is None:
+        return Sentence("{second} minus {first}: {mean:+.1f} percentage points with one seed.", values)
+    values |= {"mean": test.mean, "deviation": test.deviation, "p": test.p}
+    if test.deviation < ROUNDING:
+        return Sentence("{second} minus {first}: {mean:+.1f} percentage points with each of {seeds} seeds.", values)
+    if test.p < SIGNIFICANCE:
+        template = (
+            "{second} minus {first}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The "
+            "difference is significant (p = {p:.2g})."
+        )
+    else:
+        template = (
+            "{second} minus {first}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The "
+            "difference is not significant (p = {p:.2g})."
+        )
+    return Sentence(template, values)
+
+
+def describe_curve(curve: ClassifiedCurve) -> Sentence:
+    """Say which numbers decided the shape of a test curve."""
+    values = {"best": curve.best, "end": curve.end, "halfway": curve.halfway, "chance": curve.chance}
+    values |= {"margin": 100 * curve.margin, "above_chance": 100 * curve.above_chance}
+    return Sentence(_CURVES[curve.shape], values)
+
+
+def describe_expectation(recipe: Recipe, *, images: int, predicting: bool = False) -> Sentence:
+    """Say what to look for in a run of the lab.
+
+    images: training images of the data set. predicting: whether the visitor still has to predict the test curve.
+    """
+    used = recipe.train_size or images
+    if recipe.label_noise > 0 and predicting:
+        template = "{noise:.0%} of the labels are random. Watch what happens to train and test accuracy."
+        return Sentence(template, {"noise": recipe.label_noise})
+    if recipe.label_noise == 1:
+        return Sentence(
+            "Every label is random, so there is nothing to learn. Train accuracy rises nevertheless, while test "
+            "accuracy stays at chance: the network memorises (Zhang et al., 2017)."
+        )
+    if recipe.label_noise > 0:
+        template = (
+            "{noise:.0%} of the labels are random. Watch the test curve: the network first learns what the images of a "
+            "class have in common, then memorises the wrong labels."
+        )
+        return Sentence(template, {"noise": recipe.label_noise})
+    if used <= images / FEW_IMAGES:
+        template = (
+            "A small training loss does not mean a good test result: with {used:,} images, watch the train curve "
+            "become almost perfect while the test curve stays far behind."
+        )
+        return Sentence(template, {"used": used})
+    return Sentence("With many images the two curves stay together for longer. Watch how small the gap is.")
+
+
+def describe_remedy(remedy: Remedy) -> Sentence:
+    """Say what a remedy changes, briefly, as a button does."""
+    if remedy.name == "smaller_network":
+        assert isinstance(remedy.value, tuple)
+        return Sentence("{sizes} units", {"sizes": ", ".join(map(str, remedy.value))})
+    if remedy.name == "more_data":
+        return Sentence("{n:,} images", {"n": remedy.value})
+    if remedy.name == "dropout":
+        return Sentence("{share:.0%} of the units", {"share": remedy.value})
+    return Sentence("{decay:g}", {"decay": remedy.value})
+
+
+def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> Sentence:
+    """Say which remedies helped. names: the remedies in the visitor's words."""
+    helped, rest = (
+        ", ".join(f"{names[name]} {gain:+.1f}" for name, gain in gains.items())
+        for gains in (results.helped, results.rest)
+    )
+    values = {"helped": helped, "rest": rest, "base": results.base_acc}
+    values |= {"margin": results.margin, "images": results.test_images}
+    if not rest:
+        template = "Test accuracy over the base's {base:.1%}, in percentage points: {helped}. All of them helped."
+    elif not helped:
+        template = (
+            "Test accuracy over the base's {base:.1%}, in percentage points: {rest}. None helped by {margin:.1f} or "
+            "more; a smaller gain may be the sampling error of {images:,} test images."
+        )
+    else:
+        template = (
+            "Test accuracy over the base's {base:.1%}, in percentage points: {helped} helped; {rest} did not help by "
+            "{margin:.1f} or more. A smaller gain may be the sampling error of {images:,} test images."
+        )
+    return Sentence(template, values)

@@ -1,0 +1,155 @@
+"""Sentences of the diagnoses: what is seen, why, by which rule, and what to try."""
+
+from collections.abc import Mapping
+
+from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, Symptom
+from mlpcore.messages import N_, Sentence
+from mlpcore.numbers import short_number
+
+SHORT = ("lr", "loss", "low", "high", "train", "train_end", "before", "after")  # numbers written as briefly as possible
+
+# What is seen, why, and what to try.
+FINDINGS: Mapping[Symptom, str] = {
+    Symptom.FEW_EVALUATIONS: N_(
+        "Evaluations: {count}. That is too few to show a trend. Set a smaller eval_every to get more."
+    ),
+    Symptom.FEW_SO_FAR: N_("Evaluations so far: {count}. The first diagnosis appears after {enough}."),
+    Symptom.NOT_FINITE: N_(
+        "The run diverged at step {step:,}: a loss became infinite or not a number. Each update overshot the minimum "
+        "further than the one before. Try a lower learning rate."
+    ),
+    Symptom.STUCK: N_(
+        "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
+        "learning rate is probably too high: its first updates pushed the weights to where gradients vanish. Try a "
+        "lower rate."
+    ),
+    Symptom.STUCK_SIGMOID: N_(
+        "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
+        "derivative of a sigmoid is at most 1/4, so the gradient shrinks at every layer until it vanishes. Try relu."
+    ),
+    Symptom.JUMPS: N_(
+        "The learning rate is too high: between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} "
+        "of these changes go up. The updates step over the minimum instead of into it. Try a lower rate."
+    ),
+    Symptom.BARELY_LEARNING: N_(
+        "The learning rate is too low: the train loss falls steadily, but only to {last:.2f}, and guessing costs "
+        "{chance:.2f}. Such small updates need many more iterations. Try a higher rate."
+    ),
+    Symptom.STILL_FALLING: N_(
+        "The learning rate is low for so short a run: in the last quarter the train loss still fell from {before:.2f} "
+        "to {last:.2f}, which is {share:.0%} of its whole fall. Try a higher rate, or more iterations."
+    ),
+    Symptom.TEST_ACC_FELL: N_(
+        "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss fell "
+        "from {train} to {train_end}. The network memorises the training images. Stopping at the best step, {best:,}, "
+        "would have kept {gain:.1f} percentage points of test accuracy. This figure is optimistic because the test "
+        "images chose the step. Try more images, dropout or weight decay."
+    ),
+    Symptom.TEST_LOSS_ROSE: N_(
+        "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss fell "
+        "from {train} to {train_end}. The test accuracy did not fall measurably on {images:,} test images: the network "
+        "makes as many mistakes as before, but with more confidence. Try more images, dropout or weight decay."
+    ),
+    Symptom.FLAT_LOSS: N_(
+        "Plateau from step {step:,}: at lr {lr} the train loss stopped falling and stays near {loss}. Updates of this "
+        "size no longer bring it down. Try lowering the rate there."
+    ),
+    Symptom.DROP_AT: N_(
+        "The rate drops to {lr} at step {step:,}: the train loss goes from {before} to {after}, and test accuracy "
+        "changes by {gain:+.1f} percentage points."
+    ),
+    Symptom.DROP_BETWEEN: N_(
+        "The rate drops to {lr} between steps {step:,} and {until:,}: the train loss goes from {before} to {after}, "
+        "and test accuracy changes by {gain:+.1f} percentage points."
+    ),
+    Symptom.NO_PROBLEM_YET: N_("No problem so far: the train loss is falling, and the test loss is not rising."),
+    Symptom.WIDE_GAP: N_(
+        "Healthy: the test accuracy of {accuracy:.1%} is {gap:.1f} percentage points below the train accuracy, but the "
+        "test loss is not rising. More images, dropout or weight decay may narrow the gap."
+    ),
+    Symptom.UNSETTLED: N_(
+        "Healthy, and still improving: test accuracy is {accuracy:.1%}, and the last quarter of the run brought "
+        "{share:.0%} of the fall of the train loss. Try more iterations."
+    ),
+    Symptom.CONVERGED: N_(
+        "Healthy: the train loss has settled, and the test accuracy of {accuracy:.1%} is within {gap:.1f} percentage "
+        "points of the train accuracy. A larger network may reach more."
+    ),
+}
+
+_EVALUATIONS = N_("A trend needs at least {enough} evaluations.")
+_OVERFITTING = N_(
+    "The test loss is at least {risen:.0%} above its lowest value, and the train loss has fallen by at least "
+    "{fell:.0%} since then."
+)
+_STUCK = N_(
+    "At least {begin:.0%} of the run is done, the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and "
+    "it is higher than at the evaluation before in more than {steady:.0%} of the evaluations."
+)
+_DROP = N_(
+    "Means of up to {around} evaluations before and after the drop. Part of the gain would have come without it."
+)
+_HEALTHY = N_("No other rule applies: diverged, rate too low, rate too high, overfitting, plateau.")
+
+RULES: Mapping[Symptom, str] = {
+    Symptom.FEW_EVALUATIONS: _EVALUATIONS,
+    Symptom.FEW_SO_FAR: _EVALUATIONS,
+    Symptom.NOT_FINITE: N_("A run has diverged when a loss is infinite or not a number."),
+    Symptom.STUCK: _STUCK,
+    Symptom.STUCK_SIGMOID: _STUCK,
+    Symptom.JUMPS: N_(
+        "In the second half of the run, the median change of the train loss between two evaluations is {least:.0%} or "
+        "more, and more than {share:.0%} of the changes go up."
+    ),
+    Symptom.BARELY_LEARNING: N_(
+        "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and it is higher than at the "
+        "evaluation before in at most {steady:.0%} of the evaluations."
+    ),
+    Symptom.STILL_FALLING: N_(
+        "The last quarter, at an unchanged rate, holds at least {steep:.0%} of the fall of the train loss from "
+        "ln(classes) = {chance:.2f} (a straight line: 25%), and the loss is higher than at the evaluation before in at "
+        "most {steady:.0%} of the evaluations."
+    ),
+    Symptom.TEST_ACC_FELL: _OVERFITTING,
+    Symptom.TEST_LOSS_ROSE: _OVERFITTING,
+    Symptom.FLAT_LOSS: N_(
+        "For the last {long:.0%} of the steps or longer, at an unchanged rate, the mean train loss of the second half "
+        "is less than {flat:.0%} below that of the first half."
+    ),
+    Symptom.DROP_AT: _DROP,
+    Symptom.DROP_BETWEEN: _DROP,
+    Symptom.NO_PROBLEM_YET: _HEALTHY,
+    Symptom.WIDE_GAP: _HEALTHY,
+    Symptom.UNSETTLED: _HEALTHY,
+    Symptom.CONVERGED: _HEALTHY,
+}
+
+
+def describe_finding(diagnosis: Diagnosis) -> Sentence:
+    """Say what was seen in a run, why, and what to try."""
+    return Sentence(FINDINGS[diagnosis.symptom], _write_numbers(diagnosis))
+
+
+def describe_rule(diagnosis: Diagnosis) -> Sentence:
+    """Say by which rule a diagnosis was made, with its thresholds."""
+    return Sentence(RULES[diagnosis.symptom], _write_numbers(diagnosis))
+
+
+def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
+    """Say on a button what the suggested recipe changes; None without a suggestion."""
+    if diagnosis.suggestion is None:
+        return None
+    if diagnosis.kind is DiagnosisKind.VANISHING:
+        return Sentence("Use relu")
+    if diagnosis.kind is DiagnosisKind.PLATEAU:
+        return Sentence("Lower the rate at step {step:,}", {"step": diagnosis.numbers["step"]})
+    return Sentence("Set lr to {lr}", {"lr": short_number(diagnosis.suggestion.optimizer.lr)})
+
+
+def _write_numbers(diagnosis: Diagnosis) -> dict[str, float | str]:
+    """Write the numbers that have no format of their own in the templates."""
+    fixed = (Symptom.STUCK, Symptom.STUCK_SIGMOID, Symptom.STILL_FALLING)  # their losses have two decimals
+    return {
+        name: short_number(value) if name in SHORT and diagnosis.symptom not in fixed else value
+        for name, value in diagnosis.numbers.items()
+    }
