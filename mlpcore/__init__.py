@@ -1,31 +1,61 @@
-"""The lecture's names, ready to import; each loads torch only when it is asked for."""
+"""The public API: the lecture's names and what a notebook needs. A name is imported when it is first used."""
 
 import os
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# One core is left to whatever else wants one: the page that is drawn, the browser beside it. A step has some twenty
-# parallel parts, and each waits for all of its threads: where one of them does not get to run, everything stands still.
-# Iterations a second on two cores, idle and beside two busy processes: two threads 660 and 4, two that go to sleep
-# sooner 550 and 60 to 180, one thread 430 and 200. Both variables are read once, when torch is loaded.
+if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editors
+    from mlpcore.data.batches import RandomSampler as RandomSampler
+    from mlpcore.data.datasets import load_data as load_data
+    from mlpcore.jobs.manager import RunManager as RunManager
+    from mlpcore.recipes.recipe import (
+        SGD as SGD,
+        Adagrad as Adagrad,
+        Adam as Adam,
+        AdamW as AdamW,
+        Change as Change,
+        CosineAnnealingLR as CosineAnnealingLR,
+        ExponentialLR as ExponentialLR,
+        MultiStepLR as MultiStepLR,
+        NoScheduler as NoScheduler,
+        OneCycleLR as OneCycleLR,
+        Recipe as Recipe,
+        RMSprop as RMSprop,
+        StepLR as StepLR,
+    )
+    from mlpcore.runs.store import RunStore as RunStore
+    from mlpcore.training.lockstep import train_cohort as train_cohort
+    from mlpcore.training.loop import test as test, train as train
+    from mlpcore.training.losses import cross_entropy as cross_entropy, softmax as softmax
+    from mlpcore.training.models import MLPnet as MLPnet, MyModel as MyModel
+    from mlpcore.training.schedules import preview_rates as preview_rates
+
+# One core is left free for the page that is drawn and the browser. A step has some twenty parallel parts, and each
+# waits for all of its threads: if one of them gets no core, all stand still. Iterations per second on two cores, idle
+# and beside two busy processes: two threads 660 and 4, two threads that go to sleep sooner 550 and 60 to 180, one
+# thread 430 and 200. torch reads both variables once, when it is loaded.
 _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores - 1)))
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-# Intel's matrix products choose their order of summing by the shape of the whole product and the number of threads. A
-# run must not depend on what it is stacked with, so they are told not to; it costs no time that could be measured.
+# By default MKL chooses the order of its sums by the shape of the whole product and the number of threads. A run must
+# not depend on the runs beside it in a cohort. The strict mode costs no time that could be measured.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
-_HOMES = {
-    "softmax": "training.losses",
-    "cross_entropy": "training.losses",
-    "MyModel": "training.models",
-    "MLPnet": "training.models",
-    "load_data": "data.datasets",
-    "RandomSampler": "data.batches",
-    "train": "training.loop",
-    "test": "training.loop",
+_MODULES = {
+    "data.batches": "RandomSampler",
+    "data.datasets": "load_data",
+    "jobs.manager": "RunManager",
+    "recipes.recipe": "Recipe Change SGD Adam AdamW RMSprop Adagrad NoScheduler StepLR MultiStepLR CosineAnnealingLR "
+    "ExponentialLR OneCycleLR",
+    "runs.store": "RunStore",
+    "training.lockstep": "train_cohort",
+    "training.loop": "train test",
+    "training.losses": "softmax cross_entropy",
+    "training.models": "MyModel MLPnet",
+    "training.schedules": "preview_rates",
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = list(_HOMES)
 

@@ -1,4 +1,4 @@
-"""A sentence for a person, kept apart from its numbers so that a page can translate it."""
+"""Sentences for people: a template and its values, so that a page can translate the one and keep the other."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sentence:
-    """An English template and the values that go into it; `str()` gives the English sentence."""
+    """An English template and its values; `str()` gives the English sentence."""
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -19,17 +19,21 @@ class Sentence:
 
     @classmethod
     def of_text(cls, text: str) -> "Sentence | None":
-        """Make a sentence of one that was kept whole, as older versions did; None of none."""
+        """Make a sentence from finished text, which older versions stored; None from an empty one."""
         return cls(text.replace("{", "{{").replace("}", "}}")) if text else None
 
 
 def N_(text: str) -> str:
-    """Mark a text that stands apart from where it is shown, and is translated there."""
+    """Mark a text for translation that is translated elsewhere, when it is shown."""
     return text
 
 
 class SentenceError(ValueError):
-    """Something that cannot be done, in a sentence that a person may read as it is."""
+    """An error whose message is a sentence for people.
+
+    Args:
+        template: the English text, with the names of its values in braces.
+    """
 
     def __init__(self, template: str, /, **values: Any) -> None:
         self.sentence = Sentence(template, values)
@@ -37,7 +41,7 @@ class SentenceError(ValueError):
 
 
 def write_sentence(sentence: Sentence | None) -> str:
-    """Write a sentence as JSON, "" for none; a value that is neither a text nor a number goes into the template."""
+    """Write a sentence as JSON, "" for None; one with a value that JSON lacks becomes finished text."""
     if sentence is None:
         return ""
     if not all(_is_plain(value) for value in sentence.values.values()):
@@ -46,7 +50,7 @@ def write_sentence(sentence: Sentence | None) -> str:
 
 
 def read_sentence(text: str) -> Sentence | None:
-    """Read what `write_sentence` wrote. Raises ValueError or TypeError where it is something else."""
+    """Read what `write_sentence` wrote. Raises ValueError or TypeError for anything else."""
     return Sentence(**json.loads(text)) if text else None
 
 

@@ -1,10 +1,27 @@
-"""Numbers as people read them."""
+"""Write numbers for people: as few characters as they need, and one rule for when a power of ten is shorter."""
+
+import math
+from decimal import Decimal
 
 
-def short_number(value: float) -> str:
-    """Write a number with as few characters as it needs: 0.01, 3e-4, 2.5, 1e6."""
-    value = float(f"{value:.3g}")
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:.6f}".rstrip("0").rstrip(".")
-    digits, power = f"{value:.2e}".split("e")
-    return f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
+def exact_number(value: float) -> str:
+    """Write a number with all of its digits: 0.01, 3e-4, 2.5; a whole number with separators: 4,096."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value == 0 or 1e-3 <= abs(value) < 1e4 or not math.isfinite(value):
+        return repr(float(value)).removesuffix(".0")
+    return f"{Decimal(repr(float(value))).normalize():e}".replace("e+", "e")
+
+
+def short_number(value: float, digits: int = 3) -> str:
+    """Round a number to so many significant digits and write it: 0.01, 3e-4, 2.5, 1e6."""
+    return exact_number(float(f"{value:.{digits}g}"))
+
+
+def latex_number(value: float, digits: int = 3) -> str:
+    r"""Write a rounded number as LaTeX: 0.01, 3 \cdot 10^{-4}, 10^{-8}."""
+    number, _e, power = short_number(value, digits).partition("e")
+    if not power:
+        return number
+    sign, factor = ("-" if value < 0 else "", number.removeprefix("-"))
+    return sign + (rf"{factor} \cdot " if factor != "1" else "") + f"10^{{{power}}}"

@@ -1,4 +1,4 @@
-"""Random numbers of a run's own: one generator a purpose, never torch's global state."""
+"""A run's own random generators: one per purpose, never torch's global state."""
 
 import hashlib
 
@@ -10,8 +10,14 @@ PURPOSES = ("weights", "batches", "dropout", "subset", "label_noise", "sample")
 def build_generator(seed: int, purpose: str, *, device: torch.device | str = "cpu") -> torch.Generator:
     """Build the generator that a run with this seed uses for one purpose.
 
-    Two purposes of one seed, and one purpose of two seeds, give unrelated streams, so that turning a knob that
-    draws more numbers (dropout, say) leaves the batches and the initial weights as they were.
+    The streams of two purposes, and of two seeds, are unrelated: with more dropout a run draws more numbers, and its
+    batches and initial weights stay the same.
+
+    Args:
+        purpose: one of PURPOSES.
+
+    Raises:
+        ValueError: for any other purpose.
     """
     if purpose not in PURPOSES:
         raise ValueError(f"purpose is {purpose!r}: expected one of {', '.join(PURPOSES)}")

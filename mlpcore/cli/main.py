@@ -1,6 +1,6 @@
-"""The command line: train a recipe without a page, list the devices and the data sets.
+"""The command line: train a recipe without a page, list devices, list or download data sets.
 
-torch is loaded only to train and to look for devices: `-h` and a recipe that is refused answer in a third of a second.
+torch is loaded only to train and to look for devices: `-h` and a refused recipe answer in a third of a second.
 """
 
 import argparse
@@ -9,14 +9,14 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from mlpcore.cli.flags import add_flags, read_recipe
+from mlpcore.cli.flags import add_flags, build_recipe
 from mlpcore.data.catalog import (
     PUBLISHED,
     SHAPES,
@@ -30,6 +30,7 @@ from mlpcore.data.catalog import (
 )
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.messages import Sentence, SentenceError
+from mlpcore.numbers import exact_number, short_number
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import NAME, Run, RunStatus
@@ -37,20 +38,25 @@ from mlpcore.runs.records import NAME, Run, RunStatus
 if TYPE_CHECKING:
     from mlpcore.jobs.manager import RunManager
 
-OWNER = ""  # no browser's token: no page can stop a run of the command line
-LOOK_SECONDS = 0.1  # between two looks at the run
-LINE_SECONDS = 1.0  # between two states of the bar where they go into a file
+OWNER = ""  # no browser has this token: no page can stop a run of the command line
+LOOK_SECONDS = 0.1  # between two reads of the run
+LINE_SECONDS = 1.0  # between two lines of the bar where it is written into a file
 WRONG, INTERRUPTED = 2, 130  # exit codes; the second is what a shell expects after Ctrl-C
 EXIT_CODES = {RunStatus.FINISHED: 0, RunStatus.DIVERGED: 1, RunStatus.STOPPED: INTERRUPTED}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments (sys.argv without the program, if None) say; return the exit code."""
-    # The training thread's log holds tracebacks. They are kept with the run; here its sentence is enough.
+    """Run a command; return the exit code.
+
+    Args:
+        arguments: those of the command line; sys.argv without the program if None.
+    """
+    # The training thread logs tracebacks. The run keeps them; here its message is enough.
     logging.getLogger("mlpcore.jobs.worker").addHandler(logging.NullHandler())
     given = _build_parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.command
     try:
-        return given.command(given)
+        return command(given)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (ValueError, RuntimeError, OSError) as error:  # RuntimeError: StoreError, a store that cannot be used
@@ -59,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(given: argparse.Namespace) -> int:
-    recipe = read_recipe(given.recipe, vars(given))
-    name = given.name or f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
+    recipe = build_recipe(given.recipe, vars(given))
+    name = given.name or f"{recipe.optimizer.name} {exact_number(recipe.optimizer.lr)}"
     if not re.fullmatch(NAME, name):
         template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
         raise SentenceError(template, field="name", value=shorten(name))
@@ -110,7 +116,7 @@ def _fetch(dataset: str, home: Path) -> None:
 
 
 def _describe_dataset(name: str, home: Path) -> str:
-    """Say of a data set, in a line, how many images it has, where they come from and whether they are ready."""
+    """Describe a data set in one line: its number of images, where they come from and whether they are ready."""
     from mlpcore.data.folders import list_images
 
     images, state = f"{TRAINING_IMAGES.get(name, 0) + TEST_IMAGES:,}", "ready"
@@ -134,9 +140,10 @@ def _describe_dataset(name: str, home: Path) -> str:
 
 
 def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
-    """Train a recipe as the pages do, by a RunManager on the store; Ctrl-C stops it where it is.
+    """Train a recipe as the pages do, with a RunManager and the store; Ctrl-C stops the run.
 
-    Returns the run, and why it could not be stored, if so.
+    Returns:
+        The run, and why it could not be stored, if so.
     """
     from mlpcore.data.loader import DatasetLoader
     from mlpcore.jobs.manager import RunManager
@@ -150,7 +157,7 @@ def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
             try:
                 run = _follow(manager, run_id)
             except KeyboardInterrupt:
-                with contextlib.suppress(ValueError):  # over in the same moment
+                with contextlib.suppress(ValueError):  # it ended just now
                     manager.stop(run_id, owner=OWNER)
                 run = _follow(manager, run_id, quiet=True)
         finally:
@@ -159,7 +166,7 @@ def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
 
 
 def _follow(manager: "RunManager", run_id: str, *, quiet: bool = False) -> Run:
-    """Show how far a run is, until it is over."""
+    """Show a progress bar until the run is over."""
     run = manager.get(run_id)
     look: dict[str, Any] = {"disable": quiet, "mininterval": LOOK_SECONDS if sys.stderr.isatty() else LINE_SECONDS}
     percent = "{desc}: {percentage:3.0f}%|{bar}|"
@@ -184,14 +191,14 @@ def _follow(manager: "RunManager", run_id: str, *, quiet: bool = False) -> Run:
 
 
 def _describe(run: Run) -> str:
-    """Write a run that is over, one measure a line."""
+    """Describe a run that is over, one measure per line."""
     lines = {"run": run.id, "name": run.name, "status": str(run.status), "device": run.device or "-"}
     if latest := run.latest:
         for name, value in asdict(latest).items():
-            numbers = value if isinstance(value, tuple) else (value,)  # weight_norms has one a layer
-            lines[name] = " ".join("-" if number is None else f"{number:.6g}" for number in numbers)
+            numbers = value if isinstance(value, tuple) else (value,)  # weight_norms has one per layer
+            lines[name] = " ".join("-" if number is None else short_number(number, 6) for number in numbers)
     if best := run.best:
-        lines["best_test_acc"] = f"{best.test_acc:.6g} (step {best.step})"
+        lines["best_test_acc"] = f"{short_number(best.test_acc, 6)} (step {best.step})"
     return "\n".join(f"{name:<16}{value}" for name, value in lines.items())
 
 
@@ -201,13 +208,13 @@ def _build_parser() -> argparse.ArgumentParser:
     train = commands.add_parser(
         "train",
         help="train a recipe and store the run",
-        description="Train a recipe, show how it goes, store the run and print its last evaluation.",
+        description="Train a recipe, show its progress, store the run and print its last evaluation.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,  # a flag that is not given does not override the file
     )
     train.set_defaults(command=_train)
     train.add_argument("--recipe", metavar="FILE", default=None, help='a recipe as JSON; "-" reads the standard input')
-    train.add_argument("--name", default=None, help="what the run is called; its optimizer and rate if not given")
+    train.add_argument("--name", default=None, help="the name of the run; its optimizer and learning rate if not given")
     add_flags(train)
     devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
     devices.set_defaults(command=_devices)
@@ -216,6 +223,8 @@ def _build_parser() -> argparse.ArgumentParser:
         help="list the data sets, or download one",
         description="List the data sets with the number of their images; with a name, download that one.",
     )
-    data.add_argument("name", nargs="?", metavar="NAME", help=f"what to download: {', '.join(ARCHIVES).lower()}")
+    data.add_argument(
+        "name", nargs="?", metavar="NAME", help=f"the data set to download: {', '.join(ARCHIVES).lower()}"
+    )
     data.set_defaults(command=_data)
     return parser

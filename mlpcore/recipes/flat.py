@@ -1,28 +1,184 @@
-"""Recipes as flat names and values, and back."""
+"""The codec between a recipe and flat names: links, tables, flags, forms and lessons all read and write through it.
 
-from collections.abc import Mapping
-from typing import Any
+A hyperparameter's flat name is its own: lr, gamma. Those of all optimizers share it, and so do those of all schedulers.
+A later one whose name belongs to another part is written with its part: scheduler.eps, or adamw.lr for an optimizer
+that holds a second one in a field called adamw. So every name in an old link keeps its meaning.
+"""
 
-from mlpcore.recipes.recipe import PARTS, Recipe
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from mlpcore.recipes.hyperparameters import PARTS, Hyperparameters
+from mlpcore.recipes.recipe import Recipe
+
+Path = tuple[str, ...]  # where a hyperparameter stands in a recipe: ("optimizer", "lr")
+
+# Who has a name, by the part's path. Add the names of new hyperparameters here: a name in a link is for ever.
+BARE_NAMES: dict[str, Path] = {
+    name: path
+    for path, names in {
+        ("optimizer",): "lr momentum weight_decay nesterov betas eps alpha lr_decay",
+        ("scheduler",): "warmup_iters start_factor step_size gamma milestones T_max eta_min pct_start div_factor "
+        "final_div_factor",
+        (): "dataset train_size validation_size label_noise hidden_sizes activation dropout optimizer scheduler "
+        "batch_size train_iter eval_every seed device changes",
+        ("link",): "rows seeds hold_out lock hide title run runs lang",  # what else an address can say
+    }.items()
+    for name in names.split()
+}
+
+
+@dataclass(frozen=True)
+class FlatField:
+    """A hyperparameter beside all others: its flat name, its path, and the models that have it."""
+
+    name: str
+    path: Path
+    owners: Mapping[str, type[Hyperparameters]]  # by the name of the optimizer or scheduler; "" for the recipe itself
+
+    @property
+    def part(self) -> str:
+        """The part of the recipe that it belongs to: "optimizer", "scheduler", or "" for the recipe itself."""
+        return self.path[0] if len(self.path) > 1 else ""
+
+    @property
+    def info(self) -> FieldInfo:
+        """The field of the first model that has it."""
+        return next(iter(self.owners.values())).model_fields[self.path[-1]]
+
+    @property
+    def help(self) -> str:
+        """What it does, in a line of English."""
+        return self.info.description or ""
+
+    @property
+    def type(self) -> type[Any]:
+        """What a value is: int, float, bool, tuple for several numbers, or str for a name or a choice."""
+        annotation = self.info.annotation
+        kinds = (annotation, get_origin(annotation), *get_args(annotation))
+        return next((kind for kind in (bool, int, float) if kind in kinds), tuple if tuple in kinds else str)
+
+    @property
+    def options(self) -> list[str]:
+        """The names to choose from; none where it is no choice."""
+        return list(PARTS.get(self.name, ())) or [name for name in get_args(self.info.annotation) if type(name) is str]
+
+
+@cache
+def list_fields(model: type[Hyperparameters] = Recipe) -> dict[str, FlatField]:
+    """List the hyperparameters of a recipe by their flat names, in the order of its fields; changes are not one."""
+    found: dict[Path, dict[str, type[Hyperparameters]]] = {}
+    for path, owner, kind in _walk(model):
+        found.setdefault(path, {})[owner] = kind
+    taken, fields = dict(BARE_NAMES), {}
+    for path, owners in found.items():
+        is_free = taken.setdefault(path[-1], path[:-1]) == path[:-1]
+        name = path[-1] if is_free else ".".join(("recipe", *path)[-2:])
+        fields[name] = FlatField(name, path, owners)
+    return fields
 
 
 def flatten(recipe: Recipe) -> dict[str, Any]:
-    """Write all knobs of a recipe side by side; `optimizer` and `scheduler` are their names."""
-    knobs = recipe.model_dump()
-    optimizer, scheduler = knobs.pop("optimizer"), knobs.pop("scheduler")
-    names = {"optimizer": optimizer.pop("name"), "scheduler": scheduler.pop("name")}
-    return names | optimizer | scheduler | knobs
+    """Write all hyperparameters of a recipe side by side; `optimizer` and `scheduler` are their names."""
+    names = {field.path: name for name, field in list_fields(type(recipe)).items()}
+    values = recipe.model_dump()
+    parts = {part: values.pop(part) for part in PARTS}
+    own = {names.get((name,), name): value for name, value in values.items()}
+    return {part: knobs["name"] for part, knobs in parts.items()} | dict(_spread(parts, names)) | own
 
 
-def unflatten(knobs: Mapping[str, Any]) -> Recipe:
-    """Make a recipe of knobs written side by side; those that its optimizer or scheduler lacks are left out.
+def nest(values: Mapping[str, Any], base: Recipe, *, foreign: bool = False) -> dict[str, Any]:
+    """Put flat values where they belong in a recipe, for it to validate; other names are left out.
 
-    None stands for a knob's default. Raises ValidationError, a ValueError.
+    base: its optimizer and scheduler are taken where `values` names none.
+    foreign: keep the values that the chosen optimizer or scheduler lacks, for it to refuse.
     """
-    values = {name: value for name, value in knobs.items() if value is not None}
-    recipe = {name: value for name, value in values.items() if name in Recipe.model_fields}
-    for part, kinds in PARTS.items():
-        name = values.get(part, Recipe.model_fields[part].default.name)
-        fields = kinds[name].model_fields if isinstance(name, str) and name in kinds else {}
-        recipe[part] = {knob: value for knob, value in values.items() if knob in fields} | {"name": name}
-    return Recipe.model_validate(recipe)
+    fields = list_fields(type(base))
+    recipe: dict[str, Any] = {part: {"name": values.get(part, getattr(base, part).name)} for part in PARTS}
+    for name, value in values.items():
+        if name == "changes":
+            recipe[name] = value
+        if (field := fields.get(name)) is None or name in PARTS:
+            continue
+        chosen = recipe[field.part]["name"] if field.part else ""
+        if foreign or (isinstance(chosen, str) and chosen in field.owners):
+            place = recipe
+            for step in field.path[:-1]:
+                place = place.setdefault(step, {})
+            place[field.path[-1]] = value
+    return recipe
+
+
+def unflatten(values: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
+    """Make a recipe of flat values; those that its optimizer or scheduler lacks are left out, None is the default.
+
+    Raises ValidationError, a ValueError.
+    """
+    base = base or Recipe()
+    given = {name: value for name, value in values.items() if value is not None}
+    return type(base).model_validate(nest(given, base))
+
+
+def write_text(value: Any) -> str:
+    """Write a value as a link does: 0.1, true, 128,64."""
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, separators=(",", ":"))
+    return text[1:-1] if isinstance(value, tuple) else text
+
+
+def read_text(name: str, text: str) -> Any:
+    """Read a value in a link; an unreadable text is returned unchanged, for the recipe to refuse."""
+    kind = list_fields()[name].type if name in list_fields() else None
+    if kind is str:
+        return text
+    try:
+        return json.loads(f"[{text}]" if kind is tuple else text)
+    except (ValueError, RecursionError):  # not JSON, or nested without end
+        return text
+
+
+def read_number(text: str) -> int | float | str:
+    """Read a number that a person typed; an unreadable text is returned unchanged, for the recipe to refuse."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text.strip()
+
+
+def read_numbers(text: str) -> list[int | float | str]:
+    """Read numbers that a person typed with commas between them: "128, 64"."""
+    return [read_number(part) for part in text.split(",") if part.strip()]
+
+
+def _walk(
+    model: type[Hyperparameters], path: Path = (), owner: str = ""
+) -> Iterator[tuple[Path, str, type[Hyperparameters]]]:
+    """Visit each field of a model, and of the models that its fields hold: its path, the kind chosen, and its model."""
+    for name, field in model.model_fields.items():
+        if name in ("name", "changes"):
+            continue
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        if len(kinds) != 1:  # a field that always holds the same model is no choice
+            yield (*path, name), owner, model
+        for kind in kinds:
+            yield from _walk(kind, (*path, name), owner or kind.model_fields["name"].default)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Hyperparameters)
+
+
+def _spread(values: Mapping[str, Any], names: Mapping[Path, str], path: Path = ()) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        here = (*path, key)
+        if isinstance(value, dict):
+            yield from _spread(value, names, here)
+        elif here in names:
+            yield names[here], value

@@ -1,48 +1,52 @@
-"""The knobs of the optimizers and of the schedules: type, bounds, default and one line of help, each at its field."""
+"""The optimizers' and schedulers' hyperparameters: type, bounds, default and one line of help, each at its field."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from mlpcore.messages import SentenceError
 
-MAX_ITEMS = 10_000  # of a list that is looked at: three million wrong ones would be as many complaints, 3 GB
+MAX_ITEMS = 10_000  # of a list that is validated: three million wrong ones make as many errors, 3 GB
 MAX_MILESTONES = 20
 
 
 class Hyperparameters(BaseModel):
-    """Frozen, strict (a "3" is no 3), closed to unknown keys, without NaN and infinity."""
+    """Values that are validated once and then frozen: no unknown names, no text for a number, no NaN, no infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def replace(self, **values: Any) -> Self:
+        """Copy with other values, validated. Raises ValidationError, a ValueError."""
+        return type(self).model_validate(dict(self) | values)
 
 
 def _as_tuple(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, list) and len(value) > MAX_ITEMS:
-        raise SentenceError(
-            "{field} has {count:,} values: no knob has so many.", field=info.field_name, count=len(value)
-        )
+        template = "{field} has {count:,} values: that is too many."
+        raise SentenceError(template, field=info.field_name, count=len(value))
     return tuple(value) if isinstance(value, list) else value
 
 
 AS_TUPLE = BeforeValidator(_as_tuple)  # JSON has lists
-Lr = Annotated[float, Field(ge=1e-6, le=10.0, description="How far each update goes against the gradient.")]
+Lr = Annotated[
+    float, Field(ge=1e-6, le=10.0, description="The learning rate: how far each update goes against the gradient.")
+]
 WeightDecay = Annotated[
     float, Field(ge=0.0, le=1.0, description="Pulls every parameter towards 0, so that weights stay small.")
 ]
 Momentum = Annotated[
-    float, Field(ge=0.0, le=0.999, description="The share of the last update carried into the next: 0 is plain SGD.")
+    float,
+    Field(ge=0.0, le=0.999, description="The share of the last update that is carried into the next: 0 is plain SGD."),
 ]
-Eps = Annotated[
-    float, Field(ge=1e-12, le=0.1, description="Added to the denominator, so that tiny gradients divide by no zero.")
-]
-DropFactor = Annotated[float, Field(ge=1e-4, le=1.0, description="What the rate is multiplied by at each drop.")]
+Eps = Annotated[float, Field(ge=1e-12, le=0.1, description="Added to the denominator, so that it is never zero.")]
+DropFactor = Annotated[float, Field(ge=1e-4, le=1.0, description="The factor of each drop of the learning rate.")]
 Iterations = Annotated[int, Field(ge=1, le=1_000_000)]
 Beta = Annotated[float, Field(ge=0.0, le=0.9999)]
 Betas = Annotated[
     tuple[Beta, Beta],
     AS_TUPLE,
-    Field(description="How long Adam remembers: the gradient's mean (first) and its square (second)."),
+    Field(description="How long Adam remembers the gradient's mean (first) and its square (second)."),
 ]
 
 
@@ -54,7 +58,7 @@ class SGD(Hyperparameters):
     momentum: Momentum = 0.9
     weight_decay: WeightDecay = 5e-4
     nesterov: bool = Field(
-        default=True, description="Takes the gradient where momentum is about to carry the weights; needs momentum."
+        default=True, description="Computes the gradient where momentum is about to carry the weights; needs momentum."
     )
 
     @model_validator(mode="after")
@@ -105,33 +109,36 @@ class Adagrad(Hyperparameters):
     weight_decay: WeightDecay = 0.0
 
 
-class Schedule(Hyperparameters):
-    """What every schedule can begin with: a linear warm-up (torch's LinearLR)."""
+class Scheduler(Hyperparameters):
+    """A learning-rate scheduler; each can begin with a linear warm-up (torch.optim.lr_scheduler.LinearLR)."""
 
     warmup_iters: int = Field(
-        default=0, ge=0, le=100_000, description="Iterations in which the rate climbs to lr before the schedule begins."
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Iterations of warm-up: the rate climbs to lr before the schedule begins.",
     )
     start_factor: float = Field(
-        default=0.01, ge=1e-4, le=1.0, description="The share of lr that the warm-up starts from."
+        default=0.01, ge=1e-4, le=1.0, description="The share of lr at which the warm-up starts."
     )
 
 
-class Constant(Schedule):
-    """No scheduler: the rate stays at lr."""
+class NoScheduler(Scheduler):
+    """No scheduler: the learning rate stays at lr, after the warm-up."""
 
     name: Literal["none"] = "none"
 
 
-class StepLR(Schedule):
-    """Multiplies the rate by gamma every step_size iterations."""
+class StepLR(Scheduler):
+    """Multiplies the learning rate by gamma every step_size iterations."""
 
     name: Literal["StepLR"] = "StepLR"
     step_size: Iterations = Field(default=1000, description="Iterations between two drops of the rate.")
     gamma: DropFactor = 0.5
 
 
-class MultiStepLR(Schedule):
-    """Multiplies the rate by gamma at each milestone."""
+class MultiStepLR(Scheduler):
+    """Multiplies the learning rate by gamma at each milestone."""
 
     name: Literal["MultiStepLR"] = "MultiStepLR"
     milestones: Annotated[tuple[Iterations, ...], AS_TUPLE] = Field(
@@ -150,23 +157,25 @@ class MultiStepLR(Schedule):
         return self
 
 
-class CosineAnnealingLR(Schedule):
-    """Lets the rate follow half a cosine from lr down to eta_min in T_max iterations."""
+class CosineAnnealingLR(Scheduler):
+    """Lets the learning rate follow half a cosine from lr down to eta_min in T_max iterations."""
 
     name: Literal["CosineAnnealingLR"] = "CosineAnnealingLR"
     T_max: Iterations = Field(default=3000, description="Half the period of the cosine: the rate is lowest there.")
     eta_min: float = Field(default=0.0, ge=0.0, le=1.0, description="The lowest rate, reached after T_max iterations.")
 
 
-class ExponentialLR(Schedule):
-    """Multiplies the rate by gamma at every iteration."""
+class ExponentialLR(Scheduler):
+    """Multiplies the learning rate by gamma at every iteration."""
 
     name: Literal["ExponentialLR"] = "ExponentialLR"
-    gamma: float = Field(default=0.999, ge=0.9, le=1.0, description="What the rate is multiplied by, each iteration.")
+    gamma: float = Field(
+        default=0.999, ge=0.9, le=1.0, description="The factor of the learning rate at each iteration."
+    )
 
 
-class OneCycleLR(Schedule):
-    """Climbs to lr and comes down again within the run; moves the rate only, not momentum."""
+class OneCycleLR(Scheduler):
+    """Climbs to lr and comes down again within the run; changes the learning rate only, not the momentum."""
 
     name: Literal["OneCycleLR"] = "OneCycleLR"
     pct_start: float = Field(default=0.3, ge=0.01, le=0.99, description="The share of the run spent climbing to lr.")
@@ -176,11 +185,16 @@ class OneCycleLR(Schedule):
     )
 
 
-OPTIMIZERS = {kind.model_fields["name"].default: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad)}
-SCHEDULERS = {
-    kind.model_fields["name"].default: kind
-    for kind in (Constant, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, OneCycleLR)
-}
-AnyOptimizer = SGD | Adam | AdamW | RMSprop | Adagrad
-AnyScheduler = Constant | StepLR | MultiStepLR | CosineAnnealingLR | ExponentialLR | OneCycleLR
+AnyOptimizer = Annotated[SGD | Adam | AdamW | RMSprop | Adagrad, Field(discriminator="name")]
+AnyScheduler = Annotated[
+    NoScheduler | StepLR | MultiStepLR | CosineAnnealingLR | ExponentialLR | OneCycleLR, Field(discriminator="name")
+]
+
+
+def _by_name(union: Any) -> dict[str, type[Hyperparameters]]:
+    return {kind.model_fields["name"].default: kind for kind in get_args(get_args(union)[0])}
+
+
+OPTIMIZERS = _by_name(AnyOptimizer)
+SCHEDULERS = _by_name(AnyScheduler)
 PARTS = {"optimizer": OPTIMIZERS, "scheduler": SCHEDULERS}  # of a recipe, by the field that holds them

@@ -1,36 +1,33 @@
-"""Lessons: a link that presets, locks or hides knobs, so that a class turns only those that the lesson is about."""
+"""Lessons: links that set, lock or hide hyperparameters, so that a class changes only what the lesson is about."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from mlpcore.messages import Sentence
-from mlpcore.recipes.flat import flatten
-from mlpcore.recipes.recipe import PARTS, SCHEDULERS, Change, Recipe
-from mlpcore.recipes.url import KNOBS, from_query, read_text, to_query, write_value
-from mlpcore.recipes.validation import shorten
+from mlpcore.recipes.flat import flatten, list_fields, read_text, write_text
+from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.recipe import PARTS, Change, Recipe
+from mlpcore.recipes.url import from_query, to_query
+from mlpcore.recipes.validation import check_value, shorten
 
 MAX_TITLE = 60  # characters
+FIELDS = list_fields()
+CHOICES = sorted(FIELDS, key=lambda name: ("scheduler", "optimizer", "").index(FIELDS[name].part))  # to lock or hide
 GROUPS = {
     "images": ("dataset", "train_size", "label_noise", "validation_size"),
     "network": ("hidden_sizes", "activation", "dropout"),
     "run": ("train_iter", "eval_every", "seed", "device"),
-    "schedule": (
-        "scheduler",
-        *dict.fromkeys(name for kind in SCHEDULERS.values() for name in kind.model_fields if name != "name"),
-    ),
+    "schedule": ("scheduler", *(name for name in CHOICES if FIELDS[name].part == "scheduler")),
 }
-CHOICES = [name for name in KNOBS if name != "changes"]  # what can be locked or hidden
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What students find set: knobs shown but locked, knobs hidden, and the value of each.
+    """What a lesson fixes: hyperparameters that are locked, those that are hidden, and their values.
 
-    A teaching aid and no security boundary: whoever wants to leaves it by a button, or by shortening the address.
+    A teaching aid, not a security boundary: a button, or a shorter address, leaves the lesson.
     """
 
     locked: frozenset[str] = frozenset()
@@ -44,26 +41,26 @@ class Lesson:
         return bool(self.locked or self.hidden or self.title)
 
     def holds(self, name: str) -> bool:
-        """Whether a knob keeps the lesson's value."""
+        """Whether a hyperparameter keeps the lesson's value."""
         return name in self.locked or name in self.hidden
 
-    def value_of(self, name: str, kind: type[BaseModel]) -> Any:
-        """The value of a held knob in this optimizer, this schedule or the recipe itself.
+    def value_of(self, name: str, kind: type[Hyperparameters]) -> Any:
+        """The value of a locked or hidden hyperparameter of an optimizer, a scheduler or the recipe itself.
 
-        Where the lesson's own does not fit (ExponentialLR takes no gamma of 0.5), the default.
+        The default where the lesson's value is out of range there: ExponentialLR takes no gamma of 0.5.
         """
-        if name in self.values and (name in PARTS or _takes(kind, name, self.values[name])):
-            return self.values[name]
-        default = kind.model_fields[name].default
-        return default.name if name in PARTS else default
+        default = kind.model_fields[FIELDS[name].path[-1]].default
+        if name in PARTS:
+            return self.values.get(name, default.name)
+        return _accept(kind, name, self.values[name], default) if name in self.values else default
 
     def without_held(self, changes: Sequence[Change]) -> tuple[Change, ...]:
-        """A run's edits less those of held knobs: they keep their value throughout."""
+        """Leave out of a run's changes what the lesson locks or hides."""
         kept = [
-            {"step": change.step} | {name: value for name, value in change.values.items() if not self.holds(name)}
+            (change.step, {name: value for name, value in change.values.items() if not self.holds(name)})
             for change in changes
         ]
-        return tuple(Change.model_validate(change) for change in kept if len(change) > 1)
+        return tuple(Change(step=step, **values) for step, values in kept if values)
 
 
 def make_lesson(
@@ -74,9 +71,10 @@ def make_lesson(
     title: str = "",
     others: Mapping[str, Any] = MappingProxyType({}),
 ) -> Lesson:
-    """Hold these knobs at the recipe's values; one that is both locked and hidden is hidden.
+    """Make a lesson that keeps these hyperparameters at the recipe's values; one both locked and hidden is hidden.
 
-    others: values of knobs that this recipe does not have, or has not with this value.
+    Args:
+        others: values to keep instead, or of hyperparameters that this recipe lacks.
     """
     hidden = frozenset(hidden)
     locked = frozenset(locked) - hidden
@@ -85,18 +83,18 @@ def make_lesson(
 
 
 def lesson_to_query(recipe: Recipe, lesson: Lesson) -> dict[str, str]:
-    """Write a recipe and the lesson that holds some of its knobs.
+    """Write a recipe and its lesson as the query of a link.
 
-    A held value that the recipe does not show, say of SGD's momentum while Adam is chosen, is written all the same.
+    A value that the recipe lacks, say of SGD's momentum while Adam is chosen, is written all the same.
     """
     query, own = to_query(recipe), flatten(recipe)
-    query |= {name: write_value(name, value) for name, value in lesson.values.items() if own.get(name) != value}
+    query |= {name: write_text(value) for name, value in lesson.values.items() if own.get(name) != value}
     named = {"lock": _name(lesson.locked), "hide": _name(lesson.hidden), "title": lesson.title}
     return query | {name: text for name, text in named.items() if text}
 
 
 def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe, Lesson, list[Sentence]]:
-    """Read a recipe and its lesson; what is wrong is left out, and named in a sentence each."""
+    """Read a recipe and its lesson; what is wrong is left out and named in a sentence."""
     refused: list[Sentence] = []
     hidden = _read_names(query, "hide", refused)
     locked = _read_names(query, "lock", refused)
@@ -107,7 +105,7 @@ def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe
     lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title, others=values)
     kept = lesson.without_held(recipe.changes)
     if kept != recipe.changes:
-        template = "{field} edits a knob that this lesson holds: that edit is left out."
+        template = "{field} sets a value that this lesson keeps: that change is left out."
         refused.append(Sentence(template, {"field": "changes"}))
     return recipe.model_copy(update={"changes": kept}), lesson, refused
 
@@ -115,37 +113,37 @@ def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe
 def _split_values(
     query: Mapping[str, str], held: Collection[str], default: Recipe
 ) -> tuple[dict[str, Any], frozenset[str]]:
-    """The held values that only another optimizer or schedule than the link's takes, and where they stand."""
-    values = {}
-    for part, kinds in PARTS.items():
-        chosen = query.get(part, getattr(default, part).name)
-        for name in held & query.keys():
-            having = [kind for kind in kinds.values() if name in kind.model_fields]
-            value = read_text(name, query[name])
-            takers = [kind for kind in having if _takes(kind, name, value)]
-            if takers and kinds.get(chosen) not in takers:
-                values[name] = getattr(takers[0].model_validate(_with(takers[0], name, value)), name)
-    return values, frozenset(values)
+    """Read the values that only another optimizer or scheduler than the link's accepts, and name their parameters."""
+    found = {}
+    for name in held & query.keys():
+        field = FIELDS[name]
+        if not field.part:
+            continue
+        chosen = query.get(field.part, getattr(default, field.part).name)
+        value = read_text(name, query[name])
+        accepted = {owner: _accept(kind, name, value, _REFUSED) for owner, kind in field.owners.items()}
+        values = [kept for kept in accepted.values() if kept is not _REFUSED]
+        if values and accepted.get(chosen, _REFUSED) is _REFUSED:
+            found[name] = values[0]
+    return found, frozenset(found)
 
 
-def _with(kind: type[BaseModel], name: str, value: Any) -> dict[str, Any]:
-    return {name: value} | ({"nesterov": False} if name == "momentum" and "nesterov" in kind.model_fields else {})
+_REFUSED = object()
 
 
-def _takes(kind: type[BaseModel], name: str, value: Any) -> bool:
-    """Whether a knob of this optimizer or schedule may have a value, whatever the others are."""
+def _accept(kind: type[Hyperparameters], name: str, value: Any, otherwise: Any) -> Any:
+    """The value as this optimizer or scheduler would hold it; `otherwise` where it refuses it."""
     try:
-        kind.model_validate(_with(kind, name, value))
-    except ValidationError as error:
-        return all(details["loc"][:1] != (name,) for details in error.errors(include_url=False))
-    return True
+        return check_value(kind, FIELDS[name].path[-1], value)
+    except ValueError:
+        return otherwise
 
 
-def _name(knobs: frozenset[str]) -> str:
-    """Write knobs as a link does, a group by its name where all of it is meant."""
-    groups = [group for group, names in GROUPS.items() if knobs >= set(names)]
+def _name(chosen: frozenset[str]) -> str:
+    """Write names as a link does: a group's name stands for all that it holds."""
+    groups = [group for group, names in GROUPS.items() if chosen >= set(names)]
     grouped = {name for group in groups for name in GROUPS[group]}
-    return ",".join(groups + [name for name in CHOICES if name in knobs - grouped])
+    return ",".join(groups + [name for name in CHOICES if name in chosen - grouped])
 
 
 def _read_names(query: Mapping[str, str], parameter: str, refused: list[Sentence]) -> frozenset[str]:
@@ -154,8 +152,8 @@ def _read_names(query: Mapping[str, str], parameter: str, refused: list[Sentence
     unknown = [name for name in asked if name not in CHOICES and name not in GROUPS]
     if unknown:
         values = {"field": parameter, "names": shorten(", ".join(unknown))}
-        refused.append(Sentence("{field} names {names}: no such knob.", values))
-    return frozenset(knob for name in asked if name not in unknown for knob in GROUPS.get(name, (name,)))
+        refused.append(Sentence("{field} names {names}: there is no such hyperparameter.", values))
+    return frozenset(one for name in asked if name not in unknown for one in GROUPS.get(name, (name,)))
 
 
 def _read_title(query: Mapping[str, str], refused: list[Sentence]) -> str:
@@ -163,5 +161,5 @@ def _read_title(query: Mapping[str, str], refused: list[Sentence]) -> str:
     if len(title) <= MAX_TITLE and title.isprintable():
         return title
     values = {"field": "title", "value": shorten(title), "most": MAX_TITLE}
-    refused.append(Sentence("{field} is {value}: it must be at most {most} letters, digits and signs.", values))
+    refused.append(Sentence("{field} is {value}: it must be at most {most} printable characters.", values))
     return ""

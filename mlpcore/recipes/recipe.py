@@ -1,4 +1,4 @@
-"""A run's recipe: every knob, its own and those of its optimizer and its schedule. It is valid once constructed."""
+"""A run's recipe: all of its hyperparameters, in an object that is valid once constructed."""
 
 import math
 from itertools import pairwise
@@ -7,70 +7,45 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mlpcore.messages import SentenceError
-from mlpcore.recipes.hyperparameters import (
+from mlpcore.recipes.hyperparameters import (  # a recipe and its parts are imported from here
     AS_TUPLE,
-    MAX_MILESTONES,
-    OPTIMIZERS,
-    PARTS,
-    SCHEDULERS,
-    SGD,
-    Adagrad,
-    Adam,
-    AdamW,
-    AnyOptimizer,
-    AnyScheduler,
-    Constant,
-    CosineAnnealingLR,
-    ExponentialLR,
+    MAX_MILESTONES as MAX_MILESTONES,
+    OPTIMIZERS as OPTIMIZERS,
+    PARTS as PARTS,
+    SCHEDULERS as SCHEDULERS,
+    SGD as SGD,
+    Adagrad as Adagrad,
+    Adam as Adam,
+    AdamW as AdamW,
+    AnyOptimizer as AnyOptimizer,
+    AnyScheduler as AnyScheduler,
+    CosineAnnealingLR as CosineAnnealingLR,
+    ExponentialLR as ExponentialLR,
     Hyperparameters,
     Iterations,
     Lr,
     Momentum,
-    MultiStepLR,
-    OneCycleLR,
-    RMSprop,
-    Schedule,
-    StepLR,
+    MultiStepLR as MultiStepLR,
+    NoScheduler as NoScheduler,
+    OneCycleLR as OneCycleLR,
+    RMSprop as RMSprop,
+    Scheduler as Scheduler,
+    StepLR as StepLR,
     WeightDecay,
 )
 
-# A recipe and what it is made of are imported from one place.
-__all__ = [
-    "MAX_EVALUATIONS",
-    "MAX_ITERATIONS",
-    "MAX_MILESTONES",
-    "OPTIMIZERS",
-    "PARTS",
-    "SCHEDULERS",
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "AnyOptimizer",
-    "AnyScheduler",
-    "Change",
-    "Constant",
-    "CosineAnnealingLR",
-    "ExponentialLR",
-    "MultiStepLR",
-    "OneCycleLR",
-    "RMSprop",
-    "Recipe",
-    "Schedule",
-    "StepLR",
-    "current_hyperparameters",
-    "with_change",
-]
-
-LARGEST_IMAGE = 3 * 32 * 32  # numbers of an image
+LARGEST_IMAGE = 3 * 32 * 32  # values of an image
 MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients and for each moment of the optimizer
-MAX_ITERATIONS = 200_000  # a run: its preview steps the scheduler that often, 2.5 µs each
-MAX_REPLAYED = 2_000_000  # iterations, of all edits of lr together: each steps a new scheduler up to where it happens
-MAX_EVALUATIONS = 5_000  # a run; what the store and the charts are measured with
+MAX_ITERATIONS = 200_000  # of a run: its preview steps the scheduler that often, 2.5 µs each
+MAX_REPLAYED = 2_000_000  # iterations, of all changes of lr together: each steps a new scheduler up to its own step
+MAX_EVALUATIONS = 5_000  # of a run; the store and the charts are measured with as many
 
 
 class Change(Hyperparameters):
-    """An edit of optimizer knobs while the run went on; every iteration after the first `step` ones uses it."""
+    """A change of the optimizer's hyperparameters during a run.
+
+    Every iteration after the first `step` ones uses the new values.
+    """
 
     step: int = Field(ge=0, le=1_000_000)
     lr: Lr | None = None
@@ -80,26 +55,30 @@ class Change(Hyperparameters):
     @model_validator(mode="after")
     def _changes_something(self) -> "Change":
         if not self.values:
-            raise SentenceError("{field} has one without lr, momentum or weight_decay.", field="changes")
+            raise SentenceError("{field} has a change without lr, momentum or weight_decay.", field="changes")
         return self
 
     @property
     def values(self) -> dict[str, float]:
-        """The knobs this change sets."""
+        """The hyperparameters that this change sets, by name."""
         return self.model_dump(exclude={"step"}, exclude_none=True)
 
 
 class Recipe(Hyperparameters):
-    """Everything that decides a run. The defaults are the lecture's network and its first optimizer cell."""
+    """Everything that decides a run. The defaults are the lecture's network and its first optimizer.
+
+    Frozen and hashable. Raises ValidationError, a ValueError, for a value out of range, for an unknown name and for
+    values that do not fit together.
+    """
 
     dataset: str = Field(
         default="Shapes", pattern=r"^[\w\-][\w .\-]{0,39}$", description="The images to train on and to test with."
     )
     train_size: int | None = Field(
-        default=None, ge=1, le=10_000_000, description="How many training images are used: few are soon memorised."
+        default=None, ge=1, le=10_000_000, description="How many training images are used: a few are soon memorised."
     )
     validation_size: int = Field(
-        default=0, ge=0, le=1_000_000, description="Training images held out, to choose the best step by."
+        default=0, ge=0, le=1_000_000, description="Training images held out for validation, to choose the best step."
     )
     label_noise: float = Field(
         default=0.0, ge=0.0, le=1.0, description="The share of training images whose label is drawn at random."
@@ -108,30 +87,37 @@ class Recipe(Hyperparameters):
         default=(128, 64), min_length=1, max_length=6, description="Units of each hidden layer, first to last."
     )
     activation: Literal["sigmoid", "tanh", "relu"] = Field(
-        default="relu", description="What bends the output of each hidden layer."
+        default="relu", description="The activation function of each hidden layer."
     )
     dropout: float = Field(
-        default=0.5, ge=0.0, le=0.95, description="The share of units switched off before the last layer in training."
+        default=0.5,
+        ge=0.0,
+        le=0.95,
+        description="The share of units switched off before the last layer during training.",
     )
-    optimizer: AnyOptimizer = Field(default=SGD(), discriminator="name", description="How gradients become updates.")
-    scheduler: AnyScheduler = Field(
-        default=StepLR(), discriminator="name", description="How the learning rate moves while training goes on."
-    )
+    optimizer: AnyOptimizer = Field(default=SGD(), description="How gradients become updates of the weights.")
+    scheduler: AnyScheduler = Field(default=StepLR(), description="How the learning rate changes during training.")
     batch_size: int = Field(
-        default=64, ge=1, le=100_000, description="Images in one mini-batch; all of them is full-batch descent."
+        default=64,
+        ge=1,
+        le=100_000,
+        description="Images in one mini-batch; with all of them it is full-batch gradient descent.",
     )
     train_iter: int = Field(
-        default=3000, ge=1, le=MAX_ITERATIONS, description="Iterations (mini-batches) the run trains for."
+        default=3000, ge=1, le=MAX_ITERATIONS, description="How many iterations (mini-batches) the run trains for."
     )
-    eval_every: Iterations = Field(default=200, description="Iterations between two evaluations, the chart's points.")
+    eval_every: Iterations = Field(default=200, description="Iterations between two evaluations.")
     seed: int = Field(
-        default=0, ge=0, le=2**32 - 1, description="Decides every random draw: same seed, same weights and batches."
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        description="Decides every random draw: same seed, same initial weights and batches.",
     )
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = Field(
-        default="auto", description="What computes: auto takes the accelerator where there is one."
+        default="auto", description="The device that computes: auto takes an accelerator if there is one."
     )
     changes: Annotated[tuple[Change, ...], AS_TUPLE] = Field(
-        default=(), max_length=1000, description="Edits of knobs made while the run went on."
+        default=(), max_length=1000, description="Changes of hyperparameters made during the run."
     )
 
     @model_validator(mode="after")
@@ -140,7 +126,7 @@ class Recipe(Hyperparameters):
         if evaluations > MAX_EVALUATIONS:
             raise SentenceError(
                 "{field} is {value:,}: with {train_iter:,} iterations it must be at least {low:,}, since a run keeps "
-                "{most:,} evaluations.",
+                "{most:,} evaluations at most.",
                 field="eval_every",
                 value=self.eval_every,
                 train_iter=self.train_iter,
@@ -150,7 +136,7 @@ class Recipe(Hyperparameters):
         weights = sum(size * following for size, following in pairwise(self.hidden_sizes))
         weights += LARGEST_IMAGE * self.hidden_sizes[0]
         if weights > MAX_WEIGHTS:
-            template = "{field} is {value}: that makes {weights:,} weights, and at most {most:,} are trained."
+            template = "{field} is {value}: that makes {weights:,} weights, and a network may have at most {most:,}."
             sizes = ", ".join(map(str, self.hidden_sizes))
             raise SentenceError(template, field="hidden_sizes", value=sizes, weights=weights, most=MAX_WEIGHTS)
         if isinstance(self.scheduler, OneCycleLR):
@@ -163,22 +149,21 @@ class Recipe(Hyperparameters):
         for change in self.changes:
             if not last < change.step < self.train_iter:
                 raise SentenceError(
-                    "{field} has one at step {value:,}: it must lie between {low:,} and {high:,}.",
+                    "{field} has a change at step {value:,}: the step must be from {low:,} to {high:,}.",
                     field="changes",
                     value=change.step,
                     low=last + 1,
                     high=self.train_iter - 1,
                 )
             last = change.step
-            knobs = self.optimizer.model_dump() | change.values
             unknown = change.values.keys() - type(self.optimizer).model_fields.keys()
             if unknown:
-                template = "{field} sets {value}: {optimizer} has no such knob."
+                template = "{field} sets {value}: {optimizer} has no such hyperparameter."
                 names = ", ".join(sorted(unknown))
                 raise SentenceError(template, field="changes", value=names, optimizer=self.optimizer.name)
-            type(self.optimizer).model_validate(knobs)
+            self.optimizer.replace(**change.values)
         if sum(change.step for change in self.changes if change.lr is not None) > MAX_REPLAYED:
-            raise SentenceError("{field} edits lr too often for so long a run: start a new run.", field="changes")
+            raise SentenceError("{field} sets lr too often for so long a run: start a new run.", field="changes")
 
 
 def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:
@@ -186,22 +171,20 @@ def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:
     climb = scheduler.pct_start * cycle - 1
     if cycle < 2 or climb <= 0 or cycle - 1 - climb <= 0:
         raise SentenceError(
-            "{field} leaves {value:,} iterations to OneCycleLR: both its climb and its descent need more than 1.",
+            "{field} leaves {value:,} iterations to OneCycleLR: its climb and its descent each need more than 1.",
             field="train_iter",
             value=max(cycle, 0),
         )
 
 
 def current_hyperparameters(recipe: Recipe) -> Recipe:
-    """The recipe whose optimizer has the knobs that the changes have led to, and no changes of its own."""
-    knobs = recipe.optimizer.model_dump()
-    for change in recipe.changes:
-        knobs |= change.values
-    return recipe.model_copy(update={"optimizer": type(recipe.optimizer).model_validate(knobs), "changes": ()})
+    """Apply a recipe's changes to its optimizer: the recipe as it stands at the end of the run, without changes."""
+    latest = {name: value for change in recipe.changes for name, value in change.values.items()}
+    return recipe.model_copy(update={"optimizer": recipe.optimizer.replace(**latest), "changes": ()})
 
 
-def with_change(recipe: Recipe, step: int, knobs: dict[str, float]) -> Recipe:
-    """Add an edit at `step` to a recipe; a second edit at the same step joins the first. Raises ValueError."""
+def with_change(recipe: Recipe, step: int, values: dict[str, float]) -> Recipe:
+    """Add a change at `step` to a recipe; a second one at the same step joins the first. Raises ValueError."""
     earlier = [change.model_dump() for change in recipe.changes]
     change = earlier.pop() if earlier and earlier[-1]["step"] == step else {"step": step}
-    return Recipe.model_validate(recipe.model_dump() | {"changes": [*earlier, change | knobs]})
+    return recipe.replace(changes=[*earlier, change | values])

@@ -10,33 +10,54 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from mlpcore.messages import Sentence
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.numbers import exact_number
+from mlpcore.recipes.flat import list_fields
+from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.recipe import PARTS, Change, Recipe
 
 NUMBERS = ("float_type", "float_parsing", "finite_number", "greater_than_equal", "less_than_equal")
 WHOLE_NUMBERS = ("int_type", "int_parsing", "int_from_float", "int_parsing_size")
 LENGTHS = ("too_short", "too_long", "missing")
 LISTS = ("tuple_type",)
-EDITS = ("missing", "model_type", "tuple_type")
-MAX_PROBLEMS = 50  # that are said of one recipe: a file can hold thousands of unknown names
+CHANGES = ("missing", "model_type", "tuple_type")
+MAX_PROBLEMS = 50  # named of one recipe: a file can hold thousands of unknown names
 
 
-def find_problems(error: ValueError) -> list[tuple[str, Sentence]]:
-    """Name each thing wrong with a recipe, at most MAX_PROBLEMS: the field (empty for the whole) and a sentence."""
+def find_problems(error: ValueError, kind: type[Hyperparameters] = Recipe) -> list[tuple[str, Sentence]]:
+    """Name each thing wrong with a recipe, at most MAX_PROBLEMS: its flat name ("" for the whole) and a sentence.
+
+    Args:
+        kind: the model that was validated.
+    """
     if isinstance(error, ValidationError):
         found = error.errors(include_url=False)[:MAX_PROBLEMS]
         # an item that is refused is not counted: pydantic then calls the list too short as well
         lists = {details["loc"][:-1] for details in found}
-        said = [_explain(each) for each in found if each["type"] != "too_short" or each["loc"] not in lists]
+        said = [_explain(each, kind) for each in found if each["type"] != "too_short" or each["loc"] not in lists]
         return [one for place, one in enumerate(said) if one not in said[:place]]
     sentence = getattr(error, "sentence", Sentence("{text}", {"text": str(error)}))
     return [(sentence.values.get("field", ""), sentence)]
 
 
-def find_misfit(recipe: Recipe, datasets: Collection[str], images: int) -> Sentence | None:
-    """Say why a recipe cannot run on the images there are, before it is tried; None where it can.
+def check_value(kind: type[Hyperparameters], name: str, value: Any) -> Any:
+    """Validate one value of a model, whatever its others are; return it as the model holds it.
 
-    images: the number of training images of its data set.
+    Raises SentenceError.
+    """
+    others = {"nesterov": False} if name == "momentum" and "nesterov" in kind.model_fields else {}
+    try:
+        return getattr(kind.model_validate(others | {name: value}), name)
+    except ValidationError as error:
+        sentence = find_problems(error, kind)[0][1]
+        raise SentenceError(sentence.template, **sentence.values) from None
+
+
+def find_misfit(recipe: Recipe, datasets: Collection[str], images: int) -> Sentence | None:
+    """Say why this machine cannot train a recipe, before it is tried; None where it can.
+
+    Args:
+        images: the number of training images of the recipe's data set.
     """
     if recipe.dataset not in datasets:
         values = {"field": "dataset", "value": recipe.dataset, "options": ", ".join(datasets)}
@@ -57,12 +78,12 @@ def find_misfit(recipe: Recipe, datasets: Collection[str], images: int) -> Sente
 
 def find_limits(kind: type[BaseModel], name: str) -> tuple[float, float]:
     """The least and the greatest value that a field, or each of its items, may have. Raises KeyError without them."""
-    bounds = _metadata(kind.model_fields[name])
+    bounds = _find_bounds(kind.model_fields[name])
     return bounds["ge"], bounds["le"]
 
 
-def _metadata(field: FieldInfo) -> dict[str, Any]:
-    """The bounds of a field, and of the items where it is a tuple."""
+def _find_bounds(field: FieldInfo) -> dict[str, Any]:
+    """Collect the bounds of a field, and of its items where it is a tuple."""
     found: dict[str, Any] = {}
     stack: list[Any] = [field.annotation, *field.metadata]
     while stack:
@@ -77,63 +98,62 @@ def _metadata(field: FieldInfo) -> dict[str, Any]:
     return found
 
 
-def _explain(details: ErrorDetails) -> tuple[str, Sentence]:
-    name, sentence = _describe(details)
+def _explain(details: ErrorDetails, root: type[Hyperparameters]) -> tuple[str, Sentence]:
+    kind, name = _locate(details["loc"], root)
+    context = details.get("ctx", {})
+    if details["type"] == "value_error":
+        sentence = context["error"].sentence
+        name = sentence.values["field"]
+    elif details["type"] == "json_invalid":
+        return "", Sentence("This is not JSON: it cannot be read past {place}.", {"place": _find_place(context)})
+    else:
+        owned = (f for f in list_fields().values() if f.path[-1] == name and kind in f.owners.values())
+        flat = next((field.name for field in owned), name)
+        sentence = _describe(details, kind, name, flat)
+        name = flat
     return ("changes" if details["loc"][:1] == ("changes",) else name), sentence
 
 
-def _describe(details: ErrorDetails) -> tuple[str, Sentence]:
-    kind, name = _locate(details["loc"])
-    field = kind.model_fields.get(name)
-    bounds = {} if field is None else _metadata(field)
-    shown = shorten(details["input"])
-    code = details["type"]
-    context = details.get("ctx", {})
-    if code == "value_error":
-        sentence = context["error"].sentence
-        return sentence.values["field"], sentence
-    if code == "json_invalid":
-        return "", Sentence("This is not JSON: it cannot be read past {place}.", {"place": _find_place(context)})
+def _describe(details: ErrorDetails, kind: type[BaseModel], name: str, flat: str) -> Sentence:
+    """Say what is allowed: `name` is the field's name in its model, `flat` its flat name."""
+    code, context = details["type"], details.get("ctx", {})
+    values: dict[str, Any] = {"field": shorten(flat), "value": shorten(details["input"])}
     if name == "" and code != "extra_forbidden":
-        return name, Sentence("A recipe is expected here, {value} is none.", {"value": shown})
-    values = {"field": shorten(name), "value": shown}
-    if name in ("changes", "step") and code in EDITS:
-        template = "{field} is {value}: each edit must have a step, and lr, momentum or weight_decay."
-        return "changes", Sentence(template, values | {"field": "changes"})
+        return Sentence("{value} is not a recipe.", values)
+    if name in ("changes", "step") and code in CHANGES:
+        template = "{field} is {value}: each change must have a step, and lr, momentum or weight_decay."
+        return Sentence(template, values | {"field": "changes"})
     if code == "extra_forbidden":
         if "name" not in kind.model_fields:
-            return name, Sentence("{field} is no knob of a recipe.", values)
-        return name, Sentence("{field} is no knob of {part}.", values | {"part": kind.model_fields["name"].default})
-    if name in PARTS:
-        given = {"value": shorten(context.get("tag", details["input"])), "options": ", ".join(PARTS[name])}
-        return name, Sentence("{field} is {value}: it must be one of {options}.", values | given)
-    if code == "literal_error":
-        given = {"options": ", ".join(get_args(field.annotation))}
-        return name, Sentence("{field} is {value}: it must be one of {options}.", values | given)
+            return Sentence("{field} is not a hyperparameter of a recipe.", values)
+        part = kind.model_fields["name"].default
+        return Sentence("{field} is not a hyperparameter of {part}.", values | {"part": part})
+    field = kind.model_fields.get(name)
+    bounds = {} if field is None else _find_bounds(field)
+    if name in PARTS or code == "literal_error":
+        options = PARTS.get(name) or get_args(field.annotation if field else None)
+        values |= {"value": shorten(context.get("tag", details["input"])), "options": ", ".join(options)}
+        return Sentence("{field} is {value}: it must be one of {options}.", values)
+    if "ge" in bounds:
+        values |= {"low": exact_number(bounds["ge"]), "high": exact_number(bounds["le"])}
     if name == "betas" and code in (*LISTS, *LENGTHS):
-        given = {"low": _write_number(bounds["ge"]), "high": _write_number(bounds["le"])}
-        return name, Sentence("{field} is {value}: it must be two numbers from {low} to {high}.", values | given)
+        return Sentence("{field} is {value}: it must be two numbers from {low} to {high}.", values)
     if code in LISTS and "ge" in bounds:
-        given = {"least": bounds["min_length"], "most": bounds["max_length"]}
-        given |= {"low": _write_number(bounds["ge"]), "high": _write_number(bounds["le"])}
         template = "{field} is {value}: it must be {least} to {most} whole numbers from {low} to {high}."
-        return name, Sentence(template, values | given)
+        return Sentence(template, values | {"least": bounds["min_length"], "most": bounds["max_length"]})
     if code in LENGTHS and "max_length" in bounds:
-        given = {"count": context["actual_length"], "low": bounds.get("min_length", 0), "high": bounds["max_length"]}
-        return name, Sentence("{field} has {count} values: it must have {low} to {high}.", values | given)
+        values |= {"count": context["actual_length"], "low": bounds.get("min_length", 0), "high": bounds["max_length"]}
+        return Sentence("{field} has {count} values: it must have {low} to {high}.", values)
     if "ge" in bounds and code in (*NUMBERS, *WHOLE_NUMBERS):
-        given = {"low": _write_number(bounds["ge"]), "high": _write_number(bounds["le"])}
         if code in WHOLE_NUMBERS or isinstance(bounds["ge"], int):
-            template = "{field} is {value}: it must be a whole number from {low} to {high}."
-        else:
-            template = "{field} is {value}: it must be a number from {low} to {high}."
-        return name, Sentence(template, values | given)
+            return Sentence("{field} is {value}: it must be a whole number from {low} to {high}.", values)
+        return Sentence("{field} is {value}: it must be a number from {low} to {high}.", values)
     if name == "dataset":
         template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
-        return name, Sentence(template, values)
+        return Sentence(template, values)
     if code == "bool_type":
-        return name, Sentence("{field} is {value}: it must be true or false.", values)
-    return name, Sentence("{field} is {value}, which it cannot be.", values)
+        return Sentence("{field} is {value}: it must be true or false.", values)
+    return Sentence("{field} is {value}: this value is not allowed.", values)
 
 
 def _find_place(context: dict[str, Any]) -> str:
@@ -141,21 +161,16 @@ def _find_place(context: dict[str, Any]) -> str:
     return ":".join(re.findall(r"(?:line|column) (\d+)", context.get("error", ""))) or "1:0"
 
 
-def _locate(loc: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
-    """The model and the field that an error's place speaks of: ("optimizer", "SGD", "lr") is SGD's lr."""
-    kind: type[BaseModel] = Recipe
+def _locate(loc: tuple[int | str, ...], kind: type[BaseModel]) -> tuple[type[BaseModel], str]:
+    """Find the model and the field of an error's place: ("optimizer", "SGD", "lr") is SGD's lr."""
     name = ""
-    for part in loc:
-        if part in PARTS.get(name, ()):
-            kind = PARTS[name][part]
-        elif isinstance(part, str):
+    for step in loc:
+        if step in PARTS.get(name, ()):
+            kind = PARTS[name][str(step)]
+        elif isinstance(step, str):
             kind = Change if name == "changes" else kind
-            name = part
+            name = step
     return kind, name
-
-
-def _write_number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}".replace("e-0", "e-")
 
 
 def shorten(value: Any) -> str:

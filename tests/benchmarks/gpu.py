@@ -20,7 +20,7 @@ from torch.profiler import ProfilerActivity, profile
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.catalog import data_home
 from mlpcore.data.datasets import load_data
-from mlpcore.recipes.recipe import Adam, Constant, Recipe
+from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe
 from mlpcore.training.lockstep import train_cohort
 
 EVAL_EVERY = 200
@@ -65,7 +65,7 @@ def main() -> None:
 def vary_rate(count: int, iterations: int) -> list[Recipe]:
     """Recipes of one seed that differ in their rate."""
     return [
-        Recipe(optimizer=Adam(lr=1e-3 / (number + 1)), scheduler=Constant(), train_iter=iterations)
+        Recipe(optimizer=Adam(lr=1e-3 / (number + 1)), scheduler=NoScheduler(), train_iter=iterations)
         for number in range(count)
     ]
 

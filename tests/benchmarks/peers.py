@@ -43,7 +43,7 @@ def run_mlpcore_evaluating(files: Files) -> float:
 def _run_mlpcore(files: Files, *, eval_every: int) -> float:
     from mlpcore.data.batches import place_images
     from mlpcore.data.datasets import ImageSplit
-    from mlpcore.recipes.recipe import Adam, Constant, Recipe
+    from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe
     from mlpcore.training.lockstep import train_cohort
 
     names = tuple("0123456789")
@@ -52,7 +52,7 @@ def _run_mlpcore(files: Files, *, eval_every: int) -> float:
         images, labels = files.read(split)
         data = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
         splits.append(ImageSplit(data, torch.from_numpy(labels), names))
-    recipe = Recipe(optimizer=Adam(lr=LR), scheduler=Constant(), batch_size=BATCH, train_iter=782)
+    recipe = Recipe(optimizer=Adam(lr=LR), scheduler=NoScheduler(), batch_size=BATCH, train_iter=782)
     recipe = recipe.model_copy(update={"eval_every": eval_every})
     device = torch.device("cpu")
     evaluations = [

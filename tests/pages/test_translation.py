@@ -28,13 +28,13 @@ class TestCatalogue:
         assert [message.id for message in TEXTS if message.fuzzy] == []
 
     def test_texts_that_are_translated_later_are_collected(self) -> None:
-        from mlpcore.recipes.presets import PRESETS
+        from mlpcore.recipes.presets import COMPARISONS
 
         said = {message.id for message in translation.find_texts()}
         described = {
             field.description for kind in KNOB_MODELS for field in kind.model_fields.values() if field.description
         }
-        assert (set(PRESETS) | described) - said == set()
+        assert (set(COMPARISONS) | described) - said == set()
         assert {"Unpacking {dataset}.", "Set T_max to {value:,}", ("{n:,} image", "{n:,} images")} <= said
 
     def test_a_translation_takes_the_same_values_and_marks(self) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import ValidationError
 
 from mlpcore.cli.main import main
@@ -192,7 +191,7 @@ def test_file_that_is_no_recipe_at_all_is_answered_in_a_line(home: Path, text: s
 
 def test_recipe_of_fifty_thousand_unknown_names_is_refused_at_once() -> None:
     text = json.dumps({f"k{number}": 1 for number in range(50_000)})
-    with pytest.raises(SentenceError, match=r"^k0 is no knob of a recipe\.$"):
+    with pytest.raises(SentenceError, match=r"^k0 is not a hyperparameter of a recipe\.$"):
         read_recipe(text.encode())
 
 

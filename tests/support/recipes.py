@@ -12,10 +12,10 @@ from mlpcore.recipes.recipe import (
     AnyOptimizer,
     AnyScheduler,
     Change,
-    Constant,
     CosineAnnealingLR,
     ExponentialLR,
     MultiStepLR,
+    NoScheduler,
     OneCycleLR,
     Recipe,
     RMSprop,
@@ -32,7 +32,7 @@ EACH_OPTIMIZER = {
     "Adagrad": Adagrad(lr=0.05, lr_decay=0.1),
 }
 EACH_SCHEDULE = [  # that all come to something in a dozen iterations
-    Constant(),
+    NoScheduler(),
     StepLR(step_size=4, gamma=0.5),
     MultiStepLR(milestones=(3, 7), gamma=0.1),
     CosineAnnealingLR(T_max=10, eta_min=0.001),

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from mlpcore.recipes.recipe import SGD, Constant, Recipe, RMSprop, StepLR
+from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe, RMSprop, StepLR
 from tests.support.recipes import EACH_OPTIMIZER, EACH_SCHEDULE
 
 BASE = Recipe(
-    dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=Constant()
+    dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=NoScheduler()
 )
 EDITS = [{"step": 0, "weight_decay": 0.1}, {"step": 6, "lr": 0.02, "momentum": 0.5}, {"step": 9, "lr": 0.004}]
 OTHERS = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlpcore.recipes.recipe import Adam, Constant, Recipe
+from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe
 from mlpcore.runs.snapshots import FirstLayer, Snapshot
 
 BASE = Recipe(
@@ -14,7 +14,7 @@ BASE = Recipe(
     eval_every=8,
     dropout=0.0,
     optimizer=Adam(lr=0.01),
-    scheduler=Constant(),
+    scheduler=NoScheduler(),
     device="cpu",
 )
 

@@ -53,15 +53,16 @@ def show_network() -> None:
             help_ = _("Draws the initial weights and the inputs, rounded to hundredths.")
             seed = st.number_input(_("Seed"), 0, 9999, help=help_, **persistent("network.seed", 0))
     done = compute_training_step(seed, y=target, lr=lr, updates=updates)
+    forward, backward = _lay_out(done, stage)
     with right:
         values, gradients = st.columns(2, gap="small")
         with values:
             st.markdown(f"###### {_('Forward: every value')}")
-            figure = network_chart(_forward_panels(done, stage), unit=unit, feature=feature)
+            figure = network_chart(forward, unit=unit, feature=feature)
             live_plot(figure, key="network.forward", height=HEIGHT, alt=_("The network's values as coloured cells."))
         with gradients:
             st.markdown(f"###### {_('Backward: the gradient of L by each')}")
-            figure = network_chart(_backward_panels(done, stage), unit=unit, feature=feature)
+            figure = network_chart(backward, unit=unit, feature=feature)
             live_plot(figure, key="network.backward", height=HEIGHT, alt=_("The gradients as coloured cells."))
         _show_stepper()
         st.markdown(f"**{_stage_titles()[stage]}**")
@@ -102,31 +103,27 @@ def _stage_titles() -> dict[str, str]:
     }
 
 
-def _forward_panels(done: TrainingStep, stage: str) -> list[MatrixPanel]:
-    """Lay out the values known at `stage`: from the update on the new parameters, at the end all the new values."""
+def _lay_out(done: TrainingStep, stage: str) -> tuple[list[MatrixPanel], list[MatrixPanel]]:
+    """Lay out the values and the gradients known at `stage`.
+
+    From the update on the parameters are the new ones, at the last stage the values too.
+    """
     reached = STAGES.index(stage)
     weights = done.updated if reached >= STAGES.index("update") else done.weights
     values = done.after if stage == "after" else done.forward
-    panels = []
+    forward, backward = [], []
     for name, (label, place) in QUANTITIES.items():
         is_parameter = name[0] in "Wb"
         is_known = is_parameter or STAGES.index(name) <= reached
         is_current = name == stage or (is_parameter and stage == "update") or (name == "loss" and stage == "after")
         cells = _as_cells(getattr(weights if is_parameter else values, name), name)
-        panels.append(MatrixPanel(label, label, cells, place, is_known, is_current))
-    return panels
-
-
-def _backward_panels(done: TrainingStep, stage: str) -> list[MatrixPanel]:
-    panels = []
-    for name, (label, place) in QUANTITIES.items():
-        if name in ("x", "loss"):
-            continue
-        found = f"d_{WEIGHTS_OF.get(name, name)}"
-        cells = _as_cells(getattr(done.gradients, name), name)
-        is_known = STAGES.index(found) <= STAGES.index(stage)
-        panels.append(MatrixPanel(label, f"∂L/∂{label}", cells, place, is_known, found == stage))
-    return panels
+        forward.append(MatrixPanel(label, label, cells, place, is_known, is_current))
+        if name not in ("x", "loss"):
+            found_at = f"d_{WEIGHTS_OF.get(name, name)}"
+            cells = _as_cells(getattr(done.gradients, name), name)
+            is_known = STAGES.index(found_at) <= reached
+            backward.append(MatrixPanel(label, f"∂L/∂{label}", cells, place, is_known, found_at == stage))
+    return forward, backward
 
 
 def _as_cells(values: NDArray[np.float64] | float, name: str) -> NDArray[np.float64]:

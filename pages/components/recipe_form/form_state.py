@@ -1,90 +1,80 @@
-"""The state of the form's widgets: set from a recipe, read back as one. What a lesson holds keeps the lesson's values.
+"""The state of the form's widgets: set from a recipe, read back as one. What a lesson locks or hides keeps its value.
 
-A knob's path is "lr" for the recipe's own, "SGD.lr" for an optimizer's or a schedule's.
+A widget's path is "lr" for the recipe's own, "SGD.lr" for an optimizer's or a scheduler's: each optimizer keeps the
+values that were chosen for it.
 """
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 import streamlit as st
 
 from mlpcore.data.catalog import CIFAR10, SHAPES
 from mlpcore.messages import Sentence
+from mlpcore.numbers import exact_number
+from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten
 from mlpcore.recipes.lessons import Lesson
-from mlpcore.recipes.recipe import PARTS, Change, Recipe
+from mlpcore.recipes.recipe import PARTS, Recipe
 from mlpcore.recipes.validation import find_problems
-from pages.components.shared.words import show_rate
 
-LOG_KNOBS = ("lr", "weight_decay", "lr_decay")
-LISTS = ("hidden_sizes", "milestones")
-KINDS = {name: kind for kinds in PARTS.values() for name, kind in kinds.items()}
-OWN = [name for name in Recipe.model_fields if name not in (*PARTS, "changes")]
+LOG_SLIDERS = ("lr", "weight_decay", "lr_decay")
+FIELDS = list_fields()
 NO_LESSON = Lesson()
 
 
+def _path(field: FlatField, owner: str) -> str:
+    return ".".join((owner, *field.path[1:])) if field.part else field.path[0]
+
+
+PATHS = {_path(field, owner): (field, kind) for field in FIELDS.values() for owner, kind in field.owners.items()}
+
+
 def find_lesson() -> Lesson:
-    """The lesson of this session; one that holds nothing where there is none."""
+    """The lesson of this session; an empty one where there is none."""
     return st.session_state.get("lesson", NO_LESSON)
 
 
 def put_recipe(recipe: Recipe) -> None:
-    """Set every widget to what a recipe says, but for what a lesson holds; before the widgets are drawn."""
-    state = st.session_state
-    state["knob.refused"] = {}
-    for part in PARTS:
-        knobs = getattr(recipe, part)
-        put_knob(part, knobs.name)
-        for name in type(knobs).model_fields:
-            if name != "name":
-                put_knob(f"{knobs.name}.{name}", getattr(knobs, name))
-    for name in OWN:
-        put_knob(name, getattr(recipe, name))
-    state["knob.changes"] = [change.model_dump(exclude_none=True) for change in recipe.changes]
+    """Set every widget to a recipe, but for what a lesson locks or hides; to be called before the widgets are drawn."""
+    st.session_state["knob.refused"] = {}
+    values = flatten(recipe)
+    for name, field in FIELDS.items():
+        if name in values:
+            put_knob(_path(field, values.get(field.part, "")), values[name])
+    st.session_state["knob.changes"] = recipe.changes
 
 
 def put_knob(path: str, value: Any) -> None:
-    """Set a knob, "lr" of the recipe itself or "SGD.lr" of an optimizer, and its widgets with it.
-
-    What a lesson holds is set to the lesson's value.
-    """
+    """Set a hyperparameter and its widgets, to the lesson's value where a lesson locks or hides it."""
     state = st.session_state
     state.setdefault("knob.refused", {}).pop(path, None)
-    name = path.rpartition(".")[2]
-    if find_lesson().holds(name):
-        value = _held_value(path)
-    if name == "betas":
+    field, kind = PATHS[path]
+    if find_lesson().holds(field.name):
+        value = find_lesson().value_of(field.name, kind)
+    if field.name == "betas":
         state[f"knob.{path}.0"], state[f"knob.{path}.1"] = value
-    elif name in LISTS:
-        state[f"knob.{path}"] = ", ".join(map(str, value))
-    else:
-        state[f"knob.{path}"] = value
-    if name in LOG_KNOBS:
-        state[f"knob.{path}.text"], state[f"knob.{path}.slider"] = show_rate(value), value
+        return
+    state[f"knob.{path}"] = ", ".join(map(str, value)) if field.type is tuple else value
+    if field.name in LOG_SLIDERS:
+        state[f"knob.{path}.text"], state[f"knob.{path}.slider"] = exact_number(value), value
 
 
 def get_knob(path: str) -> Any:
-    """Read a knob: a lesson's value where it holds one; None where its widget was never shown."""
+    """Read a hyperparameter: the lesson's value where a lesson keeps it; None where its widget was never shown."""
     state = st.session_state
-    name = path.rpartition(".")[2]
-    if find_lesson().holds(name):
-        return _held_value(path)
-    if name == "betas":
+    field, kind = PATHS[path]
+    if find_lesson().holds(field.name):
+        return find_lesson().value_of(field.name, kind)
+    if field.name == "betas":
         betas = state.get(f"knob.{path}.0"), state.get(f"knob.{path}.1")
         return None if None in betas else betas
     value = state.get(f"knob.{path}")
-    if name in LISTS and value is not None:
-        return [_as_int(part) for part in value.split(",") if part.strip()]
-    return value
+    return read_numbers(value) if field.type is tuple and value is not None else value
 
 
 def first_recipe(datasets: Sequence[str]) -> Recipe:
     """What a visitor begins with, of the data sets that are here."""
     return Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES)
-
-
-def list_options(name: str) -> list[str]:
-    """The values that a knob of few values may have."""
-    return list(get_args(Recipe.model_fields[name].annotation))
 
 
 def begin(recipe: Recipe) -> None:
@@ -93,34 +83,19 @@ def begin(recipe: Recipe) -> None:
         put_recipe(recipe)
 
 
-def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
-    """Make a recipe of what the widgets say; where that is none, the sentences say why.
+def read_form() -> tuple[Recipe | None, list[Sentence]]:
+    """Make a recipe from the widgets; where they make none, the sentences say why.
 
-    An exact entry that was refused has its sentence at the field already. Whatever a browser sent, the knobs that a
-    lesson holds have its values.
+    An exact entry that was refused has its sentence at the widget already. Whatever a browser sent, a lesson's values
+    hold.
     """
-    state = st.session_state
-    values = {name: get_knob(name) for name in OWN}
-    for part in PARTS:
-        prefix = get_knob(part)
-        knobs = {name: get_knob(f"{prefix}.{name}") for name in KINDS[prefix].model_fields if name != "name"}
-        values[part] = {"name": prefix} | {name: value for name, value in knobs.items() if value is not None}
+    chosen = {part: get_knob(part) for part in PARTS}
+    shown = [field for field in FIELDS.values() if not field.part or chosen[field.part] in field.owners]
+    values = {field.name: get_knob(_path(field, chosen.get(field.part, ""))) for field in shown}
     try:
-        edits = find_lesson().without_held([Change.model_validate(edit) for edit in state.get("knob.changes", [])])
-        recipe = Recipe.model_validate(values | {"changes": edits})
+        values["changes"] = find_lesson().without_held(st.session_state.get("knob.changes", ()))
+        recipe = unflatten(values)
     except ValueError as error:
         return None, [sentence for _field, sentence in find_problems(error)]
-    is_refused = any(path.startswith(f"{recipe.optimizer.name}.") for path in state.get("knob.refused", ()))
+    is_refused = any(path.startswith(f"{recipe.optimizer.name}.") for path in st.session_state.get("knob.refused", ()))
     return (None if is_refused else recipe), []
-
-
-def _held_value(path: str) -> Any:
-    prefix, _dot, name = path.rpartition(".")
-    return find_lesson().value_of(name, KINDS.get(prefix, Recipe))
-
-
-def _as_int(text: str) -> Any:
-    try:
-        return int(text)
-    except ValueError:
-        return text.strip()  # the recipe refuses it, by name

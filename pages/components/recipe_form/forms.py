@@ -1,9 +1,8 @@
-"""Forms for every knob: which widgets stand where, and in what order."""
+"""The forms of a recipe: which widgets stand where, and in what order."""
 
 import streamlit as st
 
-from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS
-from pages.components.recipe_form.form_state import get_knob, list_options
+from pages.components.recipe_form.form_state import FIELDS, get_knob
 from pages.components.recipe_form.widgets import (
     Edited,
     draw_betas,
@@ -18,13 +17,13 @@ from pages.components.recipe_form.widgets import (
 )
 from pages.components.shared.words import _
 
-LIVE_KNOBS = ("lr", "momentum", "weight_decay")  # an edit of these reaches a run that goes on
+LIVE_KNOBS = ("lr", "momentum", "weight_decay")  # a change of these reaches a run that is still going
 
 
 def optimizer_form(edited: Edited) -> None:
-    """Draw the optimizer's knobs; `edited` is told the name of each that a person moves."""
+    """Draw the optimizer's hyperparameters; `edited` is called with the name of each that a person moves."""
     draw_row(
-        ("optimizer", lambda: draw_choice("optimizer", _("Optimizer"), list(OPTIMIZERS))),
+        ("optimizer", lambda: draw_choice("optimizer", _("Optimizer"), FIELDS["optimizer"].options)),
         ("batch_size", lambda: draw_number("batch_size", _("Batch size"), width=110)),
     )
     name = get_knob("optimizer")
@@ -52,9 +51,9 @@ def optimizer_form(edited: Edited) -> None:
 
 
 def scheduler_form() -> None:
-    """Draw the scheduler's knobs, only those that matter."""
+    """Draw the scheduler's hyperparameters, only those that matter."""
     draw_row(
-        ("scheduler", lambda: draw_choice("scheduler", _("Schedule"), list(SCHEDULERS))),
+        ("scheduler", lambda: draw_choice("scheduler", _("Schedule"), FIELDS["scheduler"].options)),
         ("warmup_iters", lambda: draw_number(f"{get_knob('scheduler')}.warmup_iters", _("Warm-up"), width=110)),
     )
     name = get_knob("scheduler")
@@ -93,14 +92,14 @@ def scheduler_form() -> None:
 
 
 def changes_form() -> None:
-    """Say which edits a link or a run brought along, and offer to forget them."""
+    """Say which changes came with a link or a run, and offer to forget them."""
     changes = st.session_state.get("knob.changes")
     if not changes:
         return
-    steps = ", ".join(f"{change['step']:,}" for change in changes[:5]) + ("…" if len(changes) > 5 else "")
+    steps = ", ".join(f"{change.step:,}" for change in changes[:5]) + ("…" if len(changes) > 5 else "")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(_("With the edits of a run, at step {steps}.").format(steps=steps))
-        st.button(_("Forget them"), on_click=st.session_state.update, kwargs={"knob.changes": []}, key="forget")
+        st.button(_("Forget them"), on_click=st.session_state.update, kwargs={"knob.changes": ()}, key="forget")
 
 
 def data_form(datasets: list[str]) -> None:
@@ -114,7 +113,7 @@ def data_form(datasets: list[str]) -> None:
 
 
 def batch_form() -> None:
-    """Draw the knobs that decide which images a mini-batch holds."""
+    """Draw what decides which images a mini-batch holds."""
     draw_row(
         ("batch_size", lambda: draw_number("batch_size", _("Batch size"))),
         ("seed", lambda: draw_number("seed", _("Seed"))),
@@ -122,9 +121,9 @@ def batch_form() -> None:
 
 
 def network_form() -> None:
-    """Draw the network's knobs."""
+    """Draw the network's hyperparameters."""
     draw_list("hidden_sizes", _("Hidden sizes"))
-    draw_choice("activation", _("Activation"), list_options("activation"))
+    draw_choice("activation", _("Activation"), FIELDS["activation"].options)
     draw_slider("dropout", _("Dropout"), step=0.05)
 
 
@@ -133,7 +132,7 @@ def run_form() -> None:
     draw_number("train_iter", _("Iterations"), step=500)
     draw_number("eval_every", _("Evaluate every"), step=10)
     draw_number("seed", _("Seed"))
-    draw_choice("device", _("Device"), list_options("device"))
+    draw_choice("device", _("Device"), FIELDS["device"].options)
     name = get_knob("optimizer")
     if name != "SGD":
         draw_number(f"{name}.eps", f"{name} eps", step=1e-8, format="%g")

@@ -1,33 +1,33 @@
-"""One widget a kind of knob, with its bounds and its help from the recipe's own fields.
+"""One widget for each type of hyperparameter, with its bounds and its help from the recipe's own fields.
 
-What a lesson hides is not drawn, what it locks is drawn and cannot be moved.
+What a lesson hides is not drawn; what it locks is drawn, but cannot be moved.
 """
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 from pydantic import BaseModel
 
-from mlpcore.messages import Sentence
-from mlpcore.recipes.recipe import Recipe
-from mlpcore.recipes.validation import find_limits
-from pages.components.recipe_form.form_state import KINDS, find_lesson, get_knob, put_knob
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.numbers import exact_number
+from mlpcore.recipes.flat import read_number
+from mlpcore.recipes.validation import check_value, find_limits
+from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob
 from pages.components.shared.flash import show_warning
-from pages.components.shared.words import _, say, show_rate
+from pages.components.shared.words import _, say
 
 Edited = Callable[[str], None]
 Cell = tuple[str, Callable[[], None]]
 
 
 def is_shown(*names: str) -> bool:
-    """Whether any of these knobs is not hidden by a lesson."""
+    """Whether a lesson leaves any of these hyperparameters visible."""
     return any(name not in find_lesson().hidden for name in names)
 
 
-def draw_row(*cells: Cell, vertical_alignment: str = "top") -> None:
-    """Draw knobs side by side: the name and the widget of each; no row where a lesson hides them all."""
+def draw_row(*cells: Cell, vertical_alignment: Literal["top", "bottom"] = "top") -> None:
+    """Draw widgets side by side, each with the name of its hyperparameter; no row where a lesson hides them all."""
     shown = [draw for name, draw in cells if is_shown(name)]
     if not shown:
         return
@@ -43,7 +43,7 @@ def draw_choice(path: str, label: str, options: list[str]) -> None:
 
 
 def draw_number(path: str, label: str, **settings: Any) -> None:
-    """Draw a field for a number within the knob's bounds."""
+    """Draw a field for a number within the field's bounds."""
     if common := _prepare(path):
         low, high = _limits(path)
         st.number_input(label, min_value=low, max_value=high, **({"step": 1} | settings), **common)
@@ -53,7 +53,7 @@ def draw_optional_number(path: str, label: str, placeholder: str) -> None:
     """Draw a field that may be left empty."""
     if common := _prepare(path):
         low, high = _limits(path)
-        value = None if get_knob(path) is None else "min"
+        value: Literal["min"] | None = None if get_knob(path) is None else "min"
         st.number_input(label, low, high, value, step=1000, placeholder=placeholder, **common)
 
 
@@ -85,8 +85,8 @@ def draw_slider(
     value = st.session_state[f"knob.{path}"]
     bottom = low if bottom is None or value < bottom else bottom
     top = high if top is None or value > top else top
-    name = path.rpartition(".")[2]
-    st.slider(label, float(bottom), float(top), step=step, on_change=edited, args=(name,), **common)
+    args = (PATHS[path][0].name,)
+    st.slider(label, float(bottom), float(top), step=step, on_change=edited, args=args, **common)
 
 
 def draw_betas(path: str) -> None:
@@ -111,7 +111,7 @@ def draw_log_slider(path: str, label: str, edited: Edited) -> None:
         st.select_slider(
             label,
             options,
-            format_func=show_rate,
+            format_func=exact_number,
             on_change=_take_slider,
             args=(path, edited),
             **(common | {"key": f"knob.{path}.slider"}),
@@ -136,54 +136,48 @@ def build_ladder(low: float, high: float, digits: Sequence[int] = (1, 2, 3, 5, 7
 
 
 def describe_field(kind: type[BaseModel], name: str) -> str:
-    """The help of a knob: its name as torch spells it, and its own line."""
+    """The help of a hyperparameter: its name as torch spells it, and its own line."""
     return f"`{name}` · {_(kind.model_fields[name].description or '')}"
 
 
 def _prepare(path: str) -> dict[str, Any]:
-    """Give a knob that was never shown its default; what every widget of it is called with, nothing where it is hidden.
+    """Give a hyperparameter that was never shown its default; return the arguments of every widget, {} to draw none.
 
-    A knob that a lesson holds gets the lesson's value back, whatever a browser made of it.
+    Where a lesson keeps a value, it is set again, whatever a browser made of it.
     """
-    prefix, _dot, name = path.rpartition(".")
+    field, kind = PATHS[path]
+    key = field.path[-1]
     lesson = find_lesson()
-    if name in lesson.hidden:
+    if field.name in lesson.hidden:
         return {}
-    kind = KINDS.get(prefix, Recipe)
-    default = kind.model_fields[name].default
-    if lesson.holds(name) or (get_knob(path) is None and default is not None):
+    default = kind.model_fields[key].default
+    if lesson.holds(field.name) or (get_knob(path) is None and default is not None):
         put_knob(path, default)
     return {
         "key": f"knob.{path}",
-        "help": describe_field(kind, name),
-        "disabled": lesson.holds(name),
+        "help": describe_field(kind, key),
+        "disabled": lesson.holds(field.name),
         "persist_state": "session",
     }
 
 
 def _limits(path: str) -> tuple[float, float]:
-    prefix, _dot, name = path.rpartition(".")
-    return find_limits(KINDS.get(prefix, Recipe), name)
+    field, kind = PATHS[path]
+    return find_limits(kind, field.path[-1])
 
 
 def _take_slider(path: str, edited: Edited) -> None:
     put_knob(path, st.session_state[f"knob.{path}.slider"])
-    edited(path.rpartition(".")[2])
+    edited(PATHS[path][0].name)
 
 
 def _take_text(path: str, edited: Edited) -> None:
-    """Take an exact value; one that is none is named in a sentence, and the knob stays where it was."""
-    name = path.rpartition(".")[2]
-    low, high = _limits(path)
+    """Take an exact value; a wrong one is named in a sentence, and the hyperparameter keeps its value."""
+    field, kind = PATHS[path]
     text = st.session_state[f"knob.{path}.text"].strip()
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if low <= value <= high:
-        put_knob(path, value)
-        edited(name)
-        return
-    template = "{field} is {value}: it must be a number from {low} to {high}."
-    values = {"field": name, "value": text or "—", "low": show_rate(low), "high": show_rate(high)}
-    st.session_state["knob.refused"][path] = Sentence(template, values)
+        put_knob(path, check_value(kind, field.path[-1], read_number(text or "—")))
+        edited(field.name)
+    except SentenceError as error:
+        said = Sentence(error.sentence.template, {**error.sentence.values, "value": text or "—"})
+        st.session_state["knob.refused"][path] = said

@@ -1,16 +1,15 @@
-"""Lessons: the line that says one is on, and the panel that makes one.
+"""Lessons: the line that says a lesson is on, and the panel that makes one.
 
-The panel stands where a run's curves are otherwise, so that the knobs beside it are what students will see.
+The panel takes the place of a run's curves, so that the form beside it is what students will see.
 """
 
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from mlpcore.recipes.flat import flatten
-from mlpcore.recipes.lessons import CHOICES, GROUPS, MAX_TITLE, Lesson, lesson_to_query, make_lesson
-from mlpcore.recipes.recipe import Recipe
-from mlpcore.recipes.url import KNOBS, write_value
+from mlpcore.recipes.flat import flatten, write_text
+from mlpcore.recipes.lessons import CHOICES, FIELDS, GROUPS, MAX_TITLE, Lesson, lesson_to_query, make_lesson
+from mlpcore.recipes.recipe import PARTS, Recipe
 from pages.components.recipe_form.form_state import NO_LESSON, find_lesson
 from pages.components.shared.words import _
 
@@ -38,7 +37,7 @@ def show_lesson() -> None:
 
 
 def offer_lesson() -> None:
-    """Offer to make a lesson of the knobs as they are, or to change one that was made here."""
+    """Offer to make a lesson from the form as it is, or to change one that was made here."""
     if is_building() or (find_lesson().is_on and "lesson.building" not in st.session_state):
         return
     label = _("Change the lesson") if find_lesson().is_on else _("Make a lesson")
@@ -47,14 +46,14 @@ def offer_lesson() -> None:
 
 
 def build_lesson(recipe: Recipe | None) -> None:
-    """Draw the panel: a title, what students may do with every knob, and the link."""
+    """Draw the panel: a title, a choice for each hyperparameter, and the link."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(gap=None):
             st.markdown(f"##### {_('Make a lesson')}")
             st.caption(_("The knobs beside this are what students will see. What is locked or hidden keeps its value."))
         st.button(_("Done"), type="primary", on_click=_build, args=(False,), key="lesson.done")
     if recipe is None:
-        st.text(_("A lesson is made of knobs that can be trained with: mend them first."))
+        st.text(_("A lesson needs knobs that can be trained with: correct them first."))
         return
     lesson = find_lesson()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -75,14 +74,14 @@ def build_lesson(recipe: Recipe | None) -> None:
         for name, value in values.items():
             st.session_state[f"lesson.choice.{name}"] = _choice(lesson, name)
             st.segmented_control(
-                f"`{name} = {_('all') if value is None else write_value(name, value)}`",
+                f"`{name} = {_('all') if value is None else write_text(value)}`",
                 [OPEN, LOCKED, HIDDEN],
                 required=True,
-                format_func=words.get,
+                format_func=words.__getitem__,
                 key=f"lesson.choice.{name}",
                 on_change=_take_choice,
                 args=(recipe, name),
-                help=_(KNOBS[name].model_fields[name].description or ""),
+                help=_(FIELDS[name].help),
             )
     st.caption(_("The link, with all of this in it:"))
     page = (st.context.url or "").partition("?")[0].removesuffix("/")
@@ -90,7 +89,7 @@ def build_lesson(recipe: Recipe | None) -> None:
 
 
 def leave_lesson() -> None:
-    """Open every knob again; each keeps the value it has."""
+    """Unlock and show everything again; each hyperparameter keeps its value."""
     st.session_state["lesson"] = NO_LESSON
     _build(False)
 
@@ -100,12 +99,12 @@ def _build(is_on: bool) -> None:
 
 
 def _values(recipe: Recipe) -> dict[str, object]:
-    """The knobs that can be locked or hidden, in the order of the forms; no start of a warm-up where there is none."""
+    """What can be locked or hidden, in the order of the forms; no start_factor where there is no warm-up."""
     own = flatten(recipe)
-    names = ["optimizer", "batch_size", *type(recipe.optimizer).model_fields, "scheduler"]
-    names += [name for name in type(recipe.scheduler).model_fields if name != "start_factor" or own["warmup_iters"]]
+    parts = {part: [name for name in own if name in CHOICES and FIELDS[name].part == part] for part in PARTS}
+    names = ["optimizer", "batch_size", *parts["optimizer"], "scheduler", *parts["scheduler"]]
     names += [name for group in ("images", "network", "run") for name in GROUPS[group]]
-    return {name: own[name] for name in names if name in CHOICES}
+    return {name: own[name] for name in names if name != "start_factor" or own["warmup_iters"]}
 
 
 def _choice(lesson: Lesson, name: str) -> str:
@@ -128,7 +127,7 @@ def _choose_all(recipe: Recipe, choice: str) -> None:
 
 
 def _choose(recipe: Recipe, chosen: dict[str, str]) -> None:
-    """Make the lesson anew; what other schedules have follows where all of this one is chosen alike."""
+    """Make the lesson again; if the whole schedule is chosen alike, so are the other schedulers' hyperparameters."""
     old, shown = find_lesson(), _values(recipe)
     choices = {name: _choice(old, name) for name in CHOICES} | chosen
     alike = {choices[name] for name in GROUPS["schedule"] if name in shown}

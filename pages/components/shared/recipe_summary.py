@@ -1,32 +1,35 @@
-"""What a recipe says, in a line."""
+"""Describe a recipe in one line."""
 
-from mlpcore.recipes.recipe import Recipe
-from pages.components.shared.words import _, _n, show_rate
+from mlpcore.numbers import exact_number
+from mlpcore.recipes.recipe import SGD, Recipe, RMSprop
+from pages.components.shared.words import _, _n
 
 
 def describe_training(recipe: Recipe) -> str:
-    """Name the optimizer and the schedule with the knobs that matter: SGD · lr 0.01 · momentum 0.9 · StepLR …"""
-    knobs, schedule = recipe.optimizer, recipe.scheduler
-    parts = [knobs.name, f"lr {show_rate(knobs.lr)}"]
-    if getattr(knobs, "momentum", 0):
-        parts.append(f"{'Nesterov' if getattr(knobs, 'nesterov', False) else 'momentum'} {knobs.momentum:g}")
-    if knobs.weight_decay != type(knobs).model_fields["weight_decay"].default:
-        parts.append(f"weight_decay {show_rate(knobs.weight_decay)}")
-    if schedule.name == "StepLR":
-        parts.append(f"StepLR {schedule.step_size:,} × {schedule.gamma:g}")
-    elif schedule.name == "MultiStepLR":
-        parts.append(f"MultiStepLR {', '.join(f'{m:,}' for m in schedule.milestones)} × {schedule.gamma:g}")
-    elif schedule.name == "CosineAnnealingLR":
-        parts.append(f"CosineAnnealingLR {schedule.T_max:,}")
-    elif schedule.name != "none":
-        parts.append(schedule.name)
+    """Name the optimizer and the scheduler, with what matters of each: SGD · lr 0.01 · momentum 0.9 · StepLR …"""
+    optimizer, scheduler = recipe.optimizer, recipe.scheduler
+    parts = [optimizer.name, f"lr {exact_number(optimizer.lr)}"]
+    if isinstance(optimizer, SGD | RMSprop) and optimizer.momentum:
+        word = "Nesterov" if isinstance(optimizer, SGD) and optimizer.nesterov else "momentum"
+        parts.append(f"{word} {exact_number(optimizer.momentum)}")
+    if optimizer.weight_decay != type(optimizer).model_fields["weight_decay"].default:
+        parts.append(f"weight_decay {exact_number(optimizer.weight_decay)}")
+    if scheduler.name == "StepLR":
+        parts.append(f"StepLR {scheduler.step_size:,} × {exact_number(scheduler.gamma)}")
+    elif scheduler.name == "MultiStepLR":
+        milestones = ", ".join(map(exact_number, scheduler.milestones))
+        parts.append(f"MultiStepLR {milestones} × {exact_number(scheduler.gamma)}")
+    elif scheduler.name == "CosineAnnealingLR":
+        parts.append(f"CosineAnnealingLR {scheduler.T_max:,}")
+    elif scheduler.name != "none":
+        parts.append(scheduler.name)
     if recipe.dropout != Recipe.model_fields["dropout"].default:
-        parts.append(f"dropout {recipe.dropout:g}")
+        parts.append(f"dropout {exact_number(recipe.dropout)}")
     return " · ".join(parts)
 
 
 def describe_data(recipe: Recipe) -> str:
-    """Say what is trained on, and for how long."""
+    """Say which images a recipe trains on, and for how long."""
     size = _("all images") if recipe.train_size is None else _images(recipe.train_size)
     if recipe.validation_size:
         size += _(", {n:,} held out").format(n=recipe.validation_size)

@@ -1,4 +1,4 @@
-"""A page's address; the playground's holds the recipe, the lesson that holds some of its knobs, and the run shown."""
+"""A page's address; the playground's holds the recipe, the lesson and the run that is shown."""
 
 from collections.abc import Mapping, Sequence
 from time import monotonic
@@ -16,14 +16,14 @@ from pages.components.shared.flash import flash
 from pages.components.shared.i18n import read_query, write_query
 from pages.components.shared.state import get_manager, manager_is_up
 
-LATE_SECONDS = 3.0  # after which an earlier address is one that the visitor went back to
-TICKING_SECONDS = 10.0  # the same while curves are drawn: a busy browser is slower to take in a new address
+LATE_SECONDS = 3.0  # after these, an earlier address means that the visitor went back
+TICKING_SECONDS = 10.0  # the same while curves are drawn: a busy browser takes a new address later
 
 
 def adopt_run(owner: str) -> None:
-    """Where neither the session nor the address names a run: take up the visitor's newest that goes on.
+    """Show the visitor's newest active run, where neither the session nor the address names one.
 
-    Without a manager nothing goes on, and torch is left to load behind the first paint.
+    Without a manager no run is active, and torch can load behind the first paint.
     """
     state = st.session_state
     if "run" in state or "run" in st.query_params or not manager_is_up():
@@ -36,7 +36,7 @@ def adopt_run(owner: str) -> None:
 
 
 def take_link(default: Recipe, datasets: Sequence[str]) -> None:
-    """Set the knobs from the address, where it says something new; keep what is wrong with it, to be told."""
+    """Set the form from a new address, and keep what is wrong with it, to be shown."""
     state = st.session_state
     query = take_query("playground")
     if query is None:
@@ -54,20 +54,22 @@ def take_link(default: Recipe, datasets: Sequence[str]) -> None:
 
 
 def write_link(recipe: Recipe | None, run: Run | None) -> None:
-    """Let the address say what the page shows, so that it survives a reload and can be passed on."""
+    """Write what the page shows into the address, so that it survives a reload and can be shared."""
     if recipe is not None:
         query = lesson_to_query(recipe, find_lesson()) | ({"run": run.id} if run else {})
         put_query("playground", query, is_ticking=run is not None and not run.status.is_over)
 
 
 def take_query(page: str) -> dict[str, str] | None:
-    """The address's query, where it says something that the page did not write there itself."""
+    """The query of a new address; None where the page wrote the address itself."""
     state = st.session_state
     query = read_query()
     if query == state.get(f"{page}.address"):
-        state.pop(f"{page}.before", None)  # the browser has the newest: from now on an earlier one was gone back to
+        state.pop(
+            f"{page}.before", None
+        )  # the browser has the newest: an earlier one from now on means that the visitor went back
         return None
-    # A knob moved before the browser took in the newest address still comes with the one before.
+    # A widget that moves before the browser has the newest address still sends the one before.
     is_late = query == state.get(f"{page}.before") and monotonic() < state[f"{page}.late_until"]
     if not query or is_late:
         return None
@@ -86,7 +88,7 @@ def put_query(page: str, query: Mapping[str, str], *, is_ticking: bool) -> None:
 
 
 def find_repeated() -> list[Sentence]:
-    """Name what an address says more than once: the last of it holds."""
+    """Name each parameter that an address holds more than once: the last one counts."""
     counts = {name: len(st.query_params.get_all(name)) for name in st.query_params}
-    template = "{field} stands {count} times in this address: the last one holds."
+    template = "{field} is in this address {count} times: the last one counts."
     return [Sentence(template, {"field": shorten(name), "count": count}) for name, count in counts.items() if count > 1]

@@ -1,4 +1,4 @@
-"""Sentences in the visitor's language, and numbers with as many digits as mean something."""
+"""Sentences in the visitor's language."""
 
 import re
 from collections.abc import Callable
@@ -19,26 +19,22 @@ def _n(singular: str, plural: str, count: int) -> str:
 
 
 def say(sentence: Sentence) -> str:
-    """Translate a sentence and put its values in; one that is a sentence itself is translated too."""
+    """Translate a sentence and put its values in; a value that is a sentence is translated too."""
     values = {name: say(value) if isinstance(value, Sentence) else value for name, value in sentence.values.items()}
     return _(sentence.template).format(**values)
 
 
 def keep_language() -> Callable[[str], str]:
-    """Return the translation into the visitor's language, for work that is done when no page is being drawn."""
+    """Return the function that translates for this visitor, for work that goes on after the page is drawn."""
     return read_catalogue(read_language()).gettext
 
 
 def as_markdown(text: str) -> str:
-    """Write a text so that markdown shows it letter by letter: a data set may be called _x_, or www.a.example."""
-    text = re.sub(r"(?i)www(?=\.)", lambda found: f"{found[0]}\u2060", text)  # what joins no words, shown as nothing
+    """Escape a text so that markdown shows it unchanged: a data set may be called _x_, or www.a.example."""
+    text = re.sub(
+        r"(?i)www(?=\.)", lambda found: f"{found[0]}\u2060", text
+    )  # U+2060 is invisible and stops the autolink
     return re.sub(r"([\\`*_\[\]<>#+|~$:!.\-])", r"\\\1", text)
-
-
-def show_rate(rate: float) -> str:
-    """Write a learning rate or a weight decay as short as it is exact: 0.01, 3e-4, 0."""
-    short = f"{rate:g}"
-    return (short if float(short) == rate else repr(rate)).replace("e-0", "e-").replace("e+0", "e")
 
 
 def show_duration(seconds: float) -> str:
@@ -54,7 +50,7 @@ def show_duration(seconds: float) -> str:
 
 
 def status_word(status: RunStatus) -> str:
-    """Name a run's state."""
+    """Translate a run's status."""
     words = {
         RunStatus.QUEUED: _("queued"),
         RunStatus.RUNNING: _("running"),

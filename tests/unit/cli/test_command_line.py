@@ -93,7 +93,7 @@ class TestTrain:
     def test_a_diverged_run_ends_with_a_sentence(self, capsys):
         assert main(["train", *SMALL, "--train-iter", "2000", "--lr", "10", "--eval-every", "100"]) == 1
         assert stored()[0].status is RunStatus.DIVERGED
-        assert "The loss left the range of numbers at step" in capsys.readouterr().err
+        assert "The loss became infinite or NaN at step" in capsys.readouterr().err
 
     def test_a_failed_run_is_stored_with_its_traceback_and_ends_with_a_sentence(self, capsys):
         assert main(["train", *SMALL, "--train-size", "100"]) == 2
@@ -219,8 +219,8 @@ class TestData:
             "CIFAR10            60,000  download, 170 MB      not here: python -m mlpcore data cifar10",
             "FashionMNIST       70,000  download, 31 MB       not here: python -m mlpcore data fashionmnist",
             "MNIST              70,000  downloaded            ready",
-            "broken                  -  folder of images      not ready: broken/train needs from 2 to 1,000 folders of "
-            "images, one for each class: it has 1.",
+            "broken                  -  folder of images      not ready: broken/train needs 2 to 1,000 folders of "
+            "images, one per class: it has 1.",
             "colours                16  folder of images      ready",
             "Shapes             60,000  drawn by the program  ready",
         ]
@@ -240,7 +240,7 @@ class TestData:
         server.add("/c", b"", status=404)
         assert main(["data", "cifar10"]) == 2
         last = capsys.readouterr().err.split("\n")[-2]
-        assert last.startswith("cifar-10-python.tar.gz could not be fetched whole from 127.0.0.1: try again")
+        assert last.startswith("cifar-10-python.tar.gz could not be downloaded completely from 127.0.0.1. Try again")
 
     def test_a_name_nobody_publishes_is_refused(self, capsys):
         assert main(["data", "colours"]) == 2
@@ -248,7 +248,7 @@ class TestData:
 
     def test_train_downloads_what_it_needs(self, server, capsys):
         assert main(["train", *SMALL, "--dataset", "FashionMNIST"]) == 2
-        assert "train-images-idx3-ubyte.gz could not be fetched whole" in capsys.readouterr().err
+        assert "train-images-idx3-ubyte.gz could not be downloaded completely" in capsys.readouterr().err
         assert server.requests
         assert stored() == []
 

@@ -12,7 +12,7 @@ import pytest
 from mlpcore.export.script import MAX_BYTES, read_recipe, to_notebook, to_script
 from mlpcore.jobs import manager
 from mlpcore.messages import SentenceError
-from mlpcore.recipes.recipe import Adam, Constant, Recipe, RMSprop, StepLR
+from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe, RMSprop, StepLR
 from tests.support.app_tests import is_over, shown, wait_for
 from tests.support.scripts import BASE, RECIPES, code_cells, recipe
 
@@ -39,7 +39,7 @@ class TestScript:
             ("indices", {"train_size": 50}),
             ("validation_dataset", {"validation_size": 50}),
             ("changes", {"changes": [{"step": 1, "lr": 0.1}]}),
-            ("LinearLR", {"scheduler": Constant(warmup_iters=5)}),
+            ("LinearLR", {"scheduler": NoScheduler(warmup_iters=5)}),
             ("initial_lr", {"scheduler": StepLR(), "changes": [{"step": 1, "lr": 0.1}]}),
             ("momentum_buffer", {"optimizer": RMSprop(), "changes": [{"step": 1, "momentum": 0.1}]}),
             ("torchvision", {"dataset": "CIFAR10"}),
@@ -57,7 +57,7 @@ class TestScript:
         for line in (
             "seed = 0",
             "        self.fc1 = nn.Linear(in_features=3 * 32 * 32, out_features=128)",
-            "        self.dropout = Dropout(p=0.5)",
+            '        self.dropout = Dropout(p=0.5, generator=build_generator("dropout"))',
             "        self.fc3 = nn.Linear(in_features=64, out_features=10)",
             "optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005, nesterov=True, "
             "fused=True)",
@@ -129,8 +129,8 @@ class TestReadRecipe:
         [
             (b'{"optimizer": {"name": "Adam", "lr": 100}}', "lr is 100: it must be a number from 1e-6 to 10."),
             (b'{"batch_size": 0}', "batch_size is 0: it must be a whole number from 1 to 100,000."),
-            (b'{"speed": 1}', "speed is no knob of a recipe."),
-            (b"[1]", "A recipe is expected here, [1] is none."),
+            (b'{"speed": 1}', "speed is not a hyperparameter of a recipe."),
+            (b"[1]", "[1] is not a recipe."),
             (b"\xff", "This is not JSON: "),
             (b"[" * 100_000, "This is not JSON: "),
             (b" " * (MAX_BYTES + 1), "The file has 1.0 MB: a recipe has at most 1 MB."),

@@ -1,8 +1,7 @@
 """Lessons: what a link locks and hides, which values hold, and what is said of one that is wrong."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mlpcore.recipes.lessons import (
     CHOICES,
@@ -89,19 +88,19 @@ def test_a_held_value_holds_in_every_optimizer_that_takes_it_and_else_the_defaul
 def test_edits_of_held_knobs_are_left_out_and_said_to_be():
     recipe, _lesson, refused = read(lock="lr", changes='[{"step":1,"lr":0.1},{"step":2,"lr":0.2,"weight_decay":0}]')
     assert recipe.changes == (Change(step=2, weight_decay=0.0),)
-    assert refused == ["changes edits a knob that this lesson holds: that edit is left out."]
+    assert refused == ["changes sets a value that this lesson keeps: that change is left out."]
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"hide": "__class__"}, "hide names __class__: no such knob."),
-        ({"lock": "LR,changes,name"}, "lock names LR, changes, name: no such knob."),
+        ({"hide": "__class__"}, "hide names __class__: there is no such hyperparameter."),
+        ({"lock": "LR,changes,name"}, "lock names LR, changes, name: there is no such hyperparameter."),
         (
             {"title": "x" * (MAX_TITLE + 1)},
-            "title is " + "x" * 39 + "…: it must be at most 60 letters, digits and signs.",
+            "title is " + "x" * 39 + "…: it must be at most 60 printable characters.",
         ),
-        ({"title": "a\u202eb"}, "title is a·b: it must be at most 60 letters, digits and signs."),
+        ({"title": "a\u202eb"}, "title is a·b: it must be at most 60 printable characters."),
         ({"lr": "abc"}, "lr is abc: it must be a number from 1e-6 to 10."),
     ],
 )

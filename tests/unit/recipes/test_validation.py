@@ -4,8 +4,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from mlpcore.recipes.recipe import (
@@ -170,8 +169,8 @@ def test_a_fraction_is_no_whole_number(value):
             "scheduler is Foo: it must be one of none, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, "
             "OneCycleLR.",
         ),
-        ({"optimizer": {"name": "Adam", "momentum": 0.9}}, "momentum is no knob of Adam."),
-        ({"learning_rate": 0.1}, "learning_rate is no knob of a recipe."),
+        ({"optimizer": {"name": "Adam", "momentum": 0.9}}, "momentum is not a hyperparameter of Adam."),
+        ({"learning_rate": 0.1}, "learning_rate is not a hyperparameter of a recipe."),
         ({"activation": "gelu"}, "activation is gelu: it must be one of sigmoid, tanh, relu."),
         ({"hidden_sizes": []}, "hidden_sizes has 0 values: it must have 1 to 6."),
         ({"hidden_sizes": [1] * 7}, "hidden_sizes has 7 values: it must have 1 to 6."),
@@ -182,7 +181,7 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         (
             {"hidden_sizes": [4096, 4096]},
-            "hidden_sizes is 4096, 4096: that makes 29,360,128 weights, and at most 20,000,000 are trained.",
+            "hidden_sizes is 4096, 4096: that makes 29,360,128 weights, and a network may have at most 20,000,000.",
         ),
         (
             {"dataset": "../secret"},
@@ -190,20 +189,21 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         (
             {"train_iter": 200_000, "eval_every": 39},
-            "eval_every is 39: with 200,000 iterations it must be at least 40, since a run keeps 5,000 evaluations.",
+            "eval_every is 39: with 200,000 iterations it must be at least 40, since a run keeps 5,000 evaluations at "
+            "most.",
         ),
-        ({"changes": [{"step": 1}]}, "changes has one without lr, momentum or weight_decay."),
+        ({"changes": [{"step": 1}]}, "changes has a change without lr, momentum or weight_decay."),
         (
             {"changes": [{"step": 3000, "lr": 0.1}]},
-            "changes has one at step 3,000: it must lie between 0 and 2,999.",
+            "changes has a change at step 3,000: the step must be from 0 to 2,999.",
         ),
         (
             {"changes": [{"step": 7, "lr": 0.1}, {"step": 7, "lr": 0.2}]},
-            "changes has one at step 7: it must lie between 8 and 2,999.",
+            "changes has a change at step 7: the step must be from 8 to 2,999.",
         ),
         (
             {"optimizer": {"name": "Adam"}, "changes": [{"step": 7, "momentum": 0.1}]},
-            "changes sets momentum: Adam has no such knob.",
+            "changes sets momentum: Adam has no such hyperparameter.",
         ),
         (
             {"changes": [{"step": 7, "momentum": 0.0}]},
@@ -211,7 +211,7 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         (
             {"train_iter": 3, "scheduler": {"name": "OneCycleLR"}},
-            "train_iter leaves 3 iterations to OneCycleLR: both its climb and its descent need more than 1.",
+            "train_iter leaves 3 iterations to OneCycleLR: its climb and its descent each need more than 1.",
         ),
     ],
 )

@@ -1,0 +1,146 @@
+"""The codec between recipes and flat names: today's names and links keep their meaning whatever is added later."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from pydantic import Field, ValidationError
+
+from mlpcore.recipes.flat import BARE_NAMES, flatten, list_fields, nest, read_number, read_numbers, unflatten
+from mlpcore.recipes.hyperparameters import Hyperparameters, Scheduler
+from mlpcore.recipes.lessons import lesson_from_query, lesson_to_query
+from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, SGD, Adam, AdamW, Recipe, StepLR
+from mlpcore.recipes.url import from_query, plan_from_query, plan_to_query, to_query
+from tests.support.recipes import recipes
+
+LINKS = json.loads(Path(__file__).with_name("links.json").read_text(encoding="utf-8"))
+
+
+def links(kind: str) -> list[dict[str, Any]]:
+    return [link for link in LINKS if link["kind"] == kind]
+
+
+class TestLinks:
+    """links.json holds links that earlier versions wrote or read, and what each of them meant."""
+
+    def test_there_is_one_for_each_optimizer_and_scheduler(self):
+        queries = [link["query"] for link in links("recipe")]
+        assert {query["optimizer"] for query in queries} == set(OPTIMIZERS)
+        assert {query["scheduler"] for query in queries} == set(SCHEDULERS)
+
+    @pytest.mark.parametrize("link", links("recipe"))
+    def test_link_of_a_recipe_opens_and_is_written_as_before(self, link: dict[str, Any]):
+        recipe = Recipe.model_validate(link["recipe"])
+        assert from_query(link["query"], Recipe()) == (recipe, [])
+        assert list(to_query(recipe).items()) == list(link["query"].items())
+        flat = json.loads(json.dumps(flatten(recipe)))
+        assert (flat, list(flat)) == (link["flat"], list(link["flat"]))
+
+    @pytest.mark.parametrize("link", links("read"))
+    def test_link_that_a_person_typed_gives_the_same_recipe_and_names_the_same_fields(self, link: dict[str, Any]):
+        recipe, refused = from_query(link["query"], Recipe.model_validate(link["default"]))
+        assert recipe == Recipe.model_validate(link["recipe"])
+        assert [sentence.values["field"] for sentence in refused] == link["refused"]
+
+    @pytest.mark.parametrize("link", [*links("comparison"), *links("read comparison")])
+    def test_link_of_a_comparison_opens_and_is_written_as_before(self, link: dict[str, Any]):
+        plan, refused = plan_from_query(link["query"], Recipe())
+        assert list(plan.recipes) == [Recipe.model_validate(recipe) for recipe in link["recipes"]]
+        assert (plan.seeds, plan.hold_out) == (link["seeds"], link["hold_out"])
+        assert [[row, sentence.values["field"]] for row, sentence in refused] == link.get("refused", [])
+        assert link["kind"] != "comparison" or plan_to_query(plan) == link["query"]
+
+    @pytest.mark.parametrize("link", links("lesson"))
+    def test_link_of_a_lesson_opens_and_is_written_as_before(self, link: dict[str, Any]):
+        recipe, lesson, refused = lesson_from_query(link["query"], Recipe())
+        assert (recipe, refused) == (Recipe.model_validate(link["recipe"]), [])
+        assert (sorted(lesson.locked), sorted(lesson.hidden)) == (link["locked"], link["hidden"])
+        assert (json.loads(json.dumps(dict(lesson.values))), lesson.title) == (link["values"], link["title"])
+        assert list(lesson_to_query(recipe, lesson).items()) == list(link["query"].items())
+
+
+@given(recipe=recipes())
+def test_recipe_survives_flat_names_unchanged(recipe: Recipe):
+    assert unflatten(flatten(recipe)) == recipe
+
+
+def test_every_flat_name_is_kept_for_ever():
+    assert {name: field.path[:-1] for name, field in list_fields().items()}.items() <= BARE_NAMES.items()
+
+
+def test_values_of_another_optimizer_are_left_out_or_kept_to_be_refused():
+    values = {"optimizer": "Adam", "momentum": 0.5, "lr": 0.1, "utm_source": "mail"}
+    assert nest(values, Recipe()) == {"optimizer": {"name": "Adam", "lr": 0.1}, "scheduler": {"name": "StepLR"}}
+    assert nest(values, Recipe(), foreign=True)["optimizer"] == {"name": "Adam", "lr": 0.1, "momentum": 0.5}
+
+
+def test_numbers_are_read_as_people_type_them():
+    assert read_numbers(" 128, 64,") == [128, 64]
+    assert read_numbers("0.9, .99, many") == [0.9, 0.99, "many"]
+    assert read_numbers("") == []
+    assert [read_number(text) for text in ("3", "3e-4", "1.", " x ")] == [3, 3e-4, 1.0, "x"]
+
+
+class Muon(Hyperparameters):
+    """An optimizer of a later version: it has a second one inside, and shares lr with all others."""
+
+    name: Literal["Muon"] = "Muon"
+    lr: float = Field(default=0.02, ge=1e-6, le=10.0)
+    gamma: float = 0.5
+    adamw: AdamW = AdamW()
+
+
+class Plateau(Scheduler):
+    """A scheduler of a later version, with an eps of its own."""
+
+    name: Literal["Plateau"] = "Plateau"
+    eps: float = 1e-8
+    patience: int = 10
+
+
+class Later(Recipe):
+    """A recipe of a later version."""
+
+    optimizer: Annotated[SGD | Adam | Muon, Field(discriminator="name")] = SGD()
+    scheduler: Annotated[StepLR | Plateau, Field(discriminator="name")] = StepLR()
+    alpha: float = 0.1
+    title: str = ""
+
+
+class TestLaterNames:
+    RECIPE = Later(optimizer=Muon(lr=0.3, adamw=AdamW(lr=0.001)), scheduler=Plateau(eps=0.5, patience=3), alpha=0.7)
+
+    def test_name_that_is_free_stands_bare_and_one_that_is_taken_with_its_part(self):
+        later, today = list_fields(Later), list_fields()
+        assert {name: later[name].path for name in later.keys() - today.keys()} == {
+            "patience": ("scheduler", "patience"),
+            "scheduler.eps": ("scheduler", "eps"),
+            "optimizer.gamma": ("optimizer", "gamma"),
+            "adamw.lr": ("optimizer", "adamw", "lr"),
+            "adamw.betas": ("optimizer", "adamw", "betas"),
+            "adamw.eps": ("optimizer", "adamw", "eps"),
+            "adamw.weight_decay": ("optimizer", "adamw", "weight_decay"),
+            "recipe.alpha": ("alpha",),
+            "recipe.title": ("title",),  # a link's own word for a lesson's title
+        }
+
+    def test_names_of_today_mean_what_they_meant(self):
+        later = list_fields(Later)
+        assert {name: later[name].path for name in ("lr", "eps", "gamma")} == {
+            "lr": ("optimizer", "lr"),
+            "eps": ("optimizer", "eps"),
+            "gamma": ("scheduler", "gamma"),
+        }
+        assert set(later["lr"].owners) == {"SGD", "Adam", "Muon"}
+        assert later["adamw.lr"].owners == {"Muon": AdamW}
+
+    def test_recipe_of_a_later_version_survives_flat_names_unchanged(self):
+        flat = flatten(self.RECIPE)
+        assert (flat["lr"], flat["adamw.lr"], flat["scheduler.eps"], flat["adamw.eps"]) == (0.3, 0.001, 0.5, 1e-8)
+        assert unflatten(flat, Later()) == self.RECIPE
+
+    def test_wrong_value_of_an_inner_optimizer_is_refused(self):
+        with pytest.raises(ValidationError, match="adamw"):
+            unflatten({"optimizer": "Muon", "adamw.lr": 99.0}, Later())
