@@ -81,38 +81,21 @@ def _adam(optimizer: Adam, state: OptimizerState, gradient: float) -> tuple[Opti
     square = second * state.square + (1 - second) * gradient**2
     mean_hat, square_hat = mean / (1 - first**t), square / (1 - second**t)
     new = old - optimizer.lr * mean_hat / (math.sqrt(square_hat) + optimizer.eps)
+    means = rf"{_tex(first)} \cdot {_tex(state.mean)} + {_tex(1 - first)} \cdot {_tex(gradient)}"
+    squares = rf"{_tex(second)} \cdot {_tex(state.square)} + {_tex(1 - second)} \cdot {_tex(gradient)}^2"
+    root = rf"\sqrt{{{_tex(square_hat)}}} + {_tex(optimizer.eps, bare=True)}"
+    step = rf"{_tex(old)} - {_tex(optimizer.lr)} \cdot {_tex(mean_hat)} / ({root})"
+    rule = rf"\theta_{t - 1} - \eta\,\hat m_{t} / (\sqrt{{\hat v_{t}}} + \varepsilon)"
     lines = [
+        FormulaLine(f"m_{t}", rf"\beta_1 m_{t - 1} + (1 - \beta_1)\,g_{t}", means, mean),
+        FormulaLine(f"v_{t}", rf"\beta_2 v_{t - 1} + (1 - \beta_2)\,g_{t}^2", squares, square),
         FormulaLine(
-            f"m_{t}",
-            rf"\beta_1 m_{t - 1} + (1 - \beta_1)\,g_{t}",
-            rf"{_tex(first)} \cdot {_tex(state.mean)} + {_tex(1 - first)} \cdot {_tex(gradient)}",
-            mean,
+            rf"\hat m_{t}", rf"m_{t} / (1 - \beta_1^{t})", rf"{_tex(mean)} / (1 - {_tex(first)}^{t})", mean_hat
         ),
         FormulaLine(
-            f"v_{t}",
-            rf"\beta_2 v_{t - 1} + (1 - \beta_2)\,g_{t}^2",
-            rf"{_tex(second)} \cdot {_tex(state.square)} + {_tex(1 - second)} \cdot {_tex(gradient)}^2",
-            square,
+            rf"\hat v_{t}", rf"v_{t} / (1 - \beta_2^{t})", rf"{_tex(square)} / (1 - {_tex(second)}^{t})", square_hat
         ),
-        FormulaLine(
-            rf"\hat m_{t}",
-            rf"m_{t} / (1 - \beta_1^{t})",
-            rf"{_tex(mean)} / (1 - {_tex(first)}^{t})",
-            mean_hat,
-        ),
-        FormulaLine(
-            rf"\hat v_{t}",
-            rf"v_{t} / (1 - \beta_2^{t})",
-            rf"{_tex(square)} / (1 - {_tex(second)}^{t})",
-            square_hat,
-        ),
-        FormulaLine(
-            rf"\theta_{t}",
-            rf"\theta_{t - 1} - \eta\,\hat m_{t} / (\sqrt{{\hat v_{t}}} + \varepsilon)",
-            rf"{_tex(old)} - {_tex(optimizer.lr)} \cdot {_tex(mean_hat)} / "
-            rf"(\sqrt{{{_tex(square_hat)}}} + {_tex(optimizer.eps, bare=True)})",
-            new,
-        ),
+        FormulaLine(rf"\theta_{t}", rule, step, new),
     ]
     return replace(state, parameter=new, mean=mean, square=square), lines
 

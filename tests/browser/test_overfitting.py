@@ -30,7 +30,7 @@ def test_small_training_loss_does_not_mean_a_good_test_result(visitor: Visitor) 
     tiles = read_tiles(page)
     assert tiles["Train accuracy"] > 95
     assert 15 < tiles["Test accuracy"] < 40
-    assert tiles["Gap, points"] > 55
+    assert tiles["Gap, pp"] > 55
     loss, test_loss = read_curve(page, "lab-loss", "train"), read_curve(page, "lab-loss", "test")
     assert loss[-1] < 0.05
     assert test_loss[-1] > 1.5 * min(test_loss)  # it was best long before

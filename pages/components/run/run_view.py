@@ -39,11 +39,8 @@ SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
 CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
 SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
 BADGE_COLOURS: dict[RunStatus, Literal["gray", "blue", "green", "orange", "red"]] = {
-    RunStatus.QUEUED: "gray",
     RunStatus.RUNNING: "blue",
-    RunStatus.PAUSED: "gray",
     RunStatus.FINISHED: "green",
-    RunStatus.STOPPED: "gray",
     RunStatus.DIVERGED: "orange",
     RunStatus.FAILED: "red",
     RunStatus.INTERRUPTED: "orange",
@@ -62,7 +59,7 @@ def find_shown_run() -> Run | None:
 
 def show_badge(run: Run) -> None:
     """Draw the status of a run as a badge."""
-    st.badge(status_word(run.status), color=BADGE_COLOURS[run.status])
+    st.badge(status_word(run.status), color=BADGE_COLOURS.get(run.status, "gray"))
 
 
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
