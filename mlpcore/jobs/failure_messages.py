@@ -1,11 +1,13 @@
 """Every sentence that jobs show to people: why a run ended early, why it waits and why a request is refused."""
 
+from collections.abc import Collection
+
 import torch
 
 from mlpcore.messages import N_, Sentence, SentenceError
 
 SHUT_DOWN = Sentence("The server was shut down. The evaluations made until then are kept.")
-NOT_STORED = Sentence("The last evaluations of this run could not be stored. Earlier ones are kept.")
+NOT_STORED_YET = Sentence("Some evaluations could not be stored for an unknown reason. The server keeps trying.")
 
 NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continued.")
 ALREADY_OVER = N_("This run is already over.")
@@ -39,6 +41,12 @@ def explain_absence(seconds: float) -> Sentence:
         "Stopped because no page of this app had been open for {minutes:g} minutes, as was asked when it started."
     )
     return Sentence(template, {"minutes": seconds / 60})
+
+
+def explain_missing(steps: Collection[int]) -> Sentence:
+    """Say which evaluations of a run could not be stored."""
+    template = "Evaluations that could not be stored: {count}. The first one missing is that of step {step:,}."
+    return Sentence(template, {"count": len(steps), "step": min(steps)})
 
 
 def explain_failure(error: BaseException) -> Sentence:

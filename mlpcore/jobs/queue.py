@@ -64,6 +64,8 @@ class ActiveRun:
     position: int  # in its cohort
     unstored: list[Evaluation] = field(default_factory=list)
     is_stored: bool = True
+    failed_writes: int = 0
+    missing_steps: set[int] = field(default_factory=set)  # of evaluations that could not be stored
     snapshot: Snapshot | None = None  # the newest; replaced, never changed
     stored_snapshot: Snapshot | None = None
     snapshot_stored_at: float = 0.0

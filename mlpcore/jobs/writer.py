@@ -3,16 +3,18 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
 
-from mlpcore.jobs.failure_messages import NOT_STORED
+from mlpcore.jobs.failure_messages import NOT_STORED_YET, explain_missing
 from mlpcore.jobs.queue import ActiveRun, JobQueue
 from mlpcore.messages import Sentence
-from mlpcore.runs.records import Run
+from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore, StoreError
 
 STORE_SECONDS = 0.5  # an evaluation older than this and the time of a write is on disk
 RETRY_SECONDS = 1.0  # between two attempts while the store fails
 LAST_RETRY_SECONDS = 0.1  # the same during shutdown
+MAX_WRITE_ATTEMPTS = 3  # of a run that fails for another reason than a StoreError
 SNAPSHOT_SECONDS = 5.0  # at least, between two snapshots of a run on disk: 2 ms each
 
 log = logging.getLogger(__name__)
@@ -63,56 +65,82 @@ class Writer:
     def _write_all(self) -> None:
         with self._queue.lock:
             unstored_runs = self._unstored_runs()
+        trouble = None
         for active in unstored_runs:
             try:
                 self._write(active)
-            except StoreError as error:
+            except StoreError as error:  # every other run would have to wait for it too
                 self.trouble = error.sentence
                 return
-            self.trouble = None
+            except Exception:  # this run's alone: this thread stores everybody's
+                trouble = NOT_STORED_YET
+                active.is_stored = False
+                if active.failed_writes == 0:
+                    log.exception("Run %s could not be stored.", active.run.id)
+                active.failed_writes += 1
+        self.trouble = trouble
 
     def _write(self, active: ActiveRun) -> None:
-        """Write a run, and remove it from the queue if it was over when it was written. Raises StoreError."""
+        """Write a run, and remove it from the queue if it was over when it was written.
+
+        Raises StoreError while the store fails, and anything else for a run that cannot be written as it is. After
+        MAX_WRITE_ATTEMPTS of those, evaluations are written one by one, and those that fail are recorded as missing.
+        """
         with self._queue.lock:
             run, unstored = active.run, tuple(active.unstored)
             active.is_stored = True
         self._write_snapshot(active, run)  # before the run is over for others, who may then delete it
         try:
-            self.store.update(
-                run.id,
-                status=run.status,
-                step=run.step,
-                seconds=run.seconds,
-                device=run.device,
-                message=run.message,
-                traceback=run.traceback,
-                recipe=run.recipe,
-                evaluations=unstored,
-                hasty=True,
-            )
+            if active.failed_writes < MAX_WRITE_ATTEMPTS:
+                self._update(run, unstored, active)
+            elif self._is_active_in_store(run):
+                self._write_singly(active, run, unstored)
+            elif not active.stop_requested:
+                log.error("Run %s was deleted or ended by another program: its training stops.", run.id)
+                active.stop_requested = True
+                self._queue.notify()
         except StoreError:
             active.is_stored = False
             raise
-        # Another process has ended the run, its row is gone or a value cannot be stored. Whatever it is, this thread
-        # goes on, since it stores everybody's runs.
-        except Exception:
-            log.exception("Run %s can no longer be stored.", run.id)
-            if run.status.is_over:
-                self._write_end(active, run)
         with self._queue.lock:
             del active.unstored[: len(unstored)]
             if run.status.is_over:
                 del self._queue.runs[run.id]
 
-    def _write_end(self, active: ActiveRun, run: Run) -> None:
-        """Write only how a run ended: its row must not stay active for ever. Raises StoreError."""
-        try:
-            self.store.update(run.id, status=run.status, message=NOT_STORED, hasty=True)
-        except StoreError:
-            active.is_stored = False
-            raise
-        except Exception:  # as above
-            log.warning("The end of run %s cannot be stored either.", run.id, exc_info=True)
+    def _update(self, run: Run, evaluations: Sequence[Evaluation], active: ActiveRun) -> None:
+        status, message = run.status, run.message
+        if status.is_over and active.missing_steps:
+            message = explain_missing(active.missing_steps)
+            status = RunStatus.FAILED if status is RunStatus.FINISHED else status
+        self.store.update(
+            run.id,
+            status=status,
+            step=run.step,
+            seconds=run.seconds,
+            device=run.device,
+            message=message,
+            traceback=run.traceback,
+            recipe=run.recipe,
+            evaluations=evaluations,
+            hasty=True,
+        )
+
+    def _is_active_in_store(self, run: Run) -> bool:
+        """Return whether the run can still be written: another process may have ended or deleted it."""
+        status = self.store.read_status(run.id)
+        return status is not None and not status.is_over
+
+    def _write_singly(self, active: ActiveRun, run: Run, evaluations: Sequence[Evaluation]) -> None:
+        """Write evaluations one by one, and then the run; note the steps of those that cannot be stored."""
+        for evaluation in evaluations:
+            try:
+                self.store.update(run.id, evaluations=[evaluation], hasty=True)
+            except StoreError:
+                raise
+            except Exception:
+                log.debug("An evaluation of run %s cannot be stored.", run.id, exc_info=True)
+                active.missing_steps.add(evaluation.step)
+        self._update(run, (), active)
 
     def _write_snapshot(self, active: ActiveRun, run: Run) -> None:
         snapshot, now = active.snapshot, time.monotonic()

@@ -52,7 +52,7 @@ class TestFailure:
         [
             ({"dataset": "nowhere"}, "dataset is nowhere: it must be one of "),
             ({"train_size": 41}, "train_size is 41: it must be from 1 to 40, the size of the training set."),
-            ({"validation_size": 40}, "train_size is 0: it must be from 1 to 0, of 40 images 40 held out."),
+            ({"validation_size": 40}, "train_size is 0: it must be from 1 to 0; 40 of 40 images are held out."),
             ({"batch_size": 41}, "batch_size is 41: it must be a whole number from 1 to 40."),
         ],
     )
@@ -145,12 +145,12 @@ class TestStoreTrouble:
             assert [evaluation.step for evaluation in run.evaluations] == list(range(50, 501, 50))
             manager.shutdown()
 
-    def test_a_run_deleted_under_way_does_no_harm_to_the_next(self, manager, tmp_path):
+    def test_a_run_deleted_while_it_trains_stops_and_does_no_harm_to_the_next(self, manager, tmp_path, caplog):
         (run_id,) = submit(manager, LONG)
         wait_for_evaluations(manager, run_id, 1)
         with closing(sqlite3.connect(tmp_path / "runs.sqlite3", isolation_level=None)) as other:
             other.execute("PRAGMA foreign_keys = ON")
             other.execute("DELETE FROM runs")
-        manager.stop(run_id, owner=ME)
         wait_until(lambda: manager.list_active() == [])
+        assert caplog.text.count(f"Run {run_id} was deleted or ended by another program") == 1
         assert wait_for_end(manager, *submit(manager, SHORT))[0].status is RunStatus.FINISHED

@@ -4,7 +4,8 @@ import errno
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.store import RunStore, StoreError
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 from tests.support.managers import (
     LONG,
@@ -137,36 +139,79 @@ class TestSurvival:
         assert timeless(following.evaluations) == train_alone(SHORT, images)
         manager.shutdown()
 
-    def test_what_cannot_be_kept_is_left_out_and_the_next_run_is_stored(self, store, library, caplog):
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
+    def break_evaluations(self, steps: Collection[int]) -> Callable[..., ProgressGenerator[None]]:
+        """Training whose evaluations after these steps cannot be stored."""
+
+        def train(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
             for progress in train_cohort(recipes, images, device=device):
-                if recipes[0].seed == 13:
+                if recipes[0].seed == 13 and progress.step in steps:
                     broken = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
                     progress = replace(progress, evaluations=broken)
                 yield progress
 
-        manager = RunManager(store, library, train=train)
-        (broken,) = submit(manager, vary(LONG, seed=13))
-        wait_for_evaluations(manager, broken, 1)
-        wait_until(lambda: f"Run {broken} can no longer be stored." in caplog.text)
+        return train
+
+    @pytest.mark.parametrize("step", [10, 30])
+    def test_a_run_without_one_of_its_evaluations_is_not_finished(self, step, store, library, images, caplog):
+        manager = RunManager(store, library, train=self.break_evaluations([step]))
+        (run,) = wait_for_end(manager, *submit(manager, vary(SHORT, seed=13)))
+        assert (run.status, str(run.message)) == (
+            RunStatus.FAILED,
+            f"Evaluations that could not be stored: 1. The first one missing is that of step {step}.",
+        )
+        kept = [each for each in train_alone(run.recipe, images) if each.step != step]
+        assert timeless(run.evaluations) == kept
+        assert caplog.text.count("could not be stored.") == 1
+        wait_until(lambda: manager._queue.runs == {})
+        assert manager.trouble is None
         (following,) = wait_for_end(manager, *submit(manager, SHORT))
         assert len(following.evaluations) == 3
         manager.shutdown()
 
-    def test_a_run_whose_last_measures_cannot_be_kept_ends_in_the_store_all_the_same(self, store, library):
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
-            for progress in train_cohort(recipes, images, device=device):
-                last = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
-                yield replace(progress, evaluations=last) if progress.over else progress
-
-        manager = RunManager(store, library, train=train)
-        (run,) = wait_for_end(manager, *submit(manager, SHORT))
-        assert (run.status, str(run.message)) == (
-            RunStatus.FINISHED,
-            "The last evaluations of this run could not be stored. Earlier ones are kept.",
-        )
-        wait_until(lambda: manager._queue.runs == {})
+    def test_a_stopped_run_names_the_evaluations_it_lacks(self, store, library):
+        manager = RunManager(store, library, train=self.break_evaluations(range(200_000)))
+        (run_id,) = submit(manager, vary(LONG, seed=13))
+        wait_until(lambda: manager._queue.runs[run_id].missing_steps)
+        manager.stop(run_id, owner=ME)
+        (run,) = wait_for_end(manager, run_id)
+        assert (run.status, run.evaluations) == (RunStatus.STOPPED, ())
+        assert run.message.values["step"] == 50
+        assert run.message.values["count"] == run.step // 50
         manager.shutdown()
+
+    def test_an_error_of_the_store_that_passes_loses_no_evaluation(self, library, images, tmp_path):
+        class FailingStore(RunStore):
+            failures = 2
+
+            def update(self, *arguments: object, **values: object) -> None:
+                if values["evaluations"] and self.failures:
+                    self.failures -= 1
+                    raise OSError("not a StoreError")
+                super().update(*arguments, **values)
+
+        with closing(FailingStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
+            manager = RunManager(store, library)
+            (run,) = wait_for_end(manager, *submit(manager, SHORT))
+            assert (run.status, run.message, store.failures) == (RunStatus.FINISHED, None, 0)
+            assert timeless(run.evaluations) == train_alone(SHORT, images)
+            manager.shutdown()
+
+    def test_a_run_whose_end_the_store_refuses_at_first_is_stored_when_it_takes_it(self, library, images, tmp_path):
+        class RefusingStore(RunStore):
+            refusals = 2
+
+            def update(self, *arguments: object, **values: object) -> None:
+                if values["status"].is_over and self.refusals:
+                    self.refusals -= 1
+                    raise StoreError("The disk is full.")
+                super().update(*arguments, **values)
+
+        with closing(RefusingStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
+            manager = RunManager(store, library)
+            (run,) = wait_for_end(manager, *submit(manager, SHORT))
+            assert (run.status, store.refusals) == (RunStatus.FINISHED, 0)
+            assert timeless(run.evaluations) == train_alone(SHORT, images)
+            manager.shutdown()
 
     def test_a_run_that_is_submitted_while_jobs_are_counted_breaks_no_count(self):
         """As one thread that counts jobs comes to a run, another thread adds a run, if it may."""
