@@ -1,4 +1,4 @@
-"""The images of a cohort on its device, once, as bytes; and the mini-batches drawn from them."""
+"""Keep a data set on a device as bytes, and draw normalised mini-batches from it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,27 +6,28 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from mlpcore.data.datasets import ImageSplit, channel_statistics
+from mlpcore.data.datasets import ImageSplit, channel_statistics, scale_statistics
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.seeds import build_generator
 
 
 class RandomSampler(Iterator[Tensor]):
-    """Draw mini-batches of indices without end, every image once an epoch.
+    """Draw mini-batches of indices without end, with every image once per epoch.
 
-    Each batch is an int64 tensor (batch_size,) of indices below `num_samples`. Every epoch is a new random order, and
-    the orders follow each other without a gap: a batch that reaches the end of one is filled from the next. So all
-    batches have the same size, k batches are exactly k * batch_size / num_samples epochs, and a batch as large as the
-    data set is the whole data set, once: full-batch gradient descent.
+    Each batch is an int64 tensor (batch_size,) of indices below `num_samples`. Every epoch is a new random order. A
+    batch that reaches the end of an order is filled from the next one, so all batches have the same size, k batches are
+    exactly k * batch_size / num_samples epochs, and a batch as large as the data set is full-batch gradient descent.
 
-    With `replacement` each index is drawn from all images alike, and an epoch is only a count.
+    Args:
+        num_samples: Images to draw from.
+        batch_size: Indices per batch, at most `num_samples`.
+        replacement: Draw each index independently from all images; an epoch is then only a count.
+        generator: The source of all draws. By default a new one, seeded with torch.initial_seed(): after
+            torch.manual_seed the batches repeat, and torch's global state is read but never changed.
 
-    Draws come from `generator` alone. Without one, a new generator is seeded with torch.initial_seed(): after
-    torch.manual_seed the batches repeat, otherwise they differ from process to process, and torch's global state is
-    read but never moved.
-
-    Raises ValueError where a size is not an int in its range.
+    Raises:
+        ValueError: A size is not an int in its range.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class RandomSampler(Iterator[Tensor]):
         if generator is None:
             generator = build_generator(torch.initial_seed(), "batches")
         self._generator = generator
-        self._remaining = torch.empty(0, dtype=torch.int64)  # of this epoch's order
+        self._remaining = torch.empty(0, dtype=torch.int64)  # in the order of this epoch
 
     def __next__(self) -> Tensor:
         if self.replacement:
@@ -58,10 +59,10 @@ class RandomSampler(Iterator[Tensor]):
 
 @dataclass(frozen=True, eq=False)
 class DeviceImages:
-    """A data set where it is computed with: images as uint8 (N, pixels), labels as int64 (N,).
+    """A data set on the device that trains on it: images uint8 (N, pixels), labels int64 (N,).
 
-    mean and std (pixels,) are the training images' own, a channel's value repeated for each of its pixels and in units
-    of 0 to 255.
+    mean and std (pixels,) are the channel statistics of the training images, scaled to 0 … 255 and repeated for each
+    pixel of a channel.
     """
 
     train: ImageSplit  # on the CPU, as loaded
@@ -73,21 +74,20 @@ class DeviceImages:
     std: Tensor
 
     def read_train(self, indices: Tensor) -> Tensor:
-        """Read training images by index, normalised."""
-        # index_select copies whole rows: 0.03 ms a batch of 64, where indexing with [] takes 0.14
+        """Return training images by index, normalised."""
+        # index_select copies whole rows: 0.03 ms per batch of 64, where indexing with [] takes 0.14
         return self.normalise(self.train_images.index_select(0, indices.to(self.train_images.device)))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Turn uint8 (B, pixels) into the float32 a network is shown: each channel of mean 0 and deviation 1."""
+        """Normalise uint8 (B, pixels) to float32 of mean 0 and standard deviation 1 per channel."""
         return images.to(torch.float32).sub_(self.mean).div_(self.std)
 
 
 def place_images(train: ImageSplit, test: ImageSplit, device: torch.device) -> DeviceImages:
-    """Place a data set on `device`; on the CPU nothing is copied."""
+    """Place a data set on a device; on the CPU nothing is copied."""
     pixels = train.data[0, 0].numel()
-    mean, std = channel_statistics(train)
-    std = torch.where(std > 0, std, 1 / 255)  # a channel of one single value: shown as 0
-    mean, std = ((255 * statistic).repeat_interleave(pixels).to(device) for statistic in (mean, std))
+    statistics = scale_statistics(*channel_statistics(train))
+    mean, std = (statistic.repeat_interleave(pixels).to(device) for statistic in statistics)
     return DeviceImages(
         train=train,
         test=test,
@@ -100,7 +100,7 @@ def place_images(train: ImageSplit, test: ImageSplit, device: torch.device) -> D
 
 
 class BatchStream(Iterator[tuple[Tensor, Tensor]]):
-    """The mini-batches of a run, without end: positions (B,) among its training images, and the normalised images."""
+    """Draw the mini-batches of a run without end: positions (B,) in its training images, and the normalised images."""
 
     def __init__(self, images: DeviceImages, indices: Tensor, recipe: Recipe) -> None:
         self.images = images

@@ -1,4 +1,4 @@
-"""Decoded images kept as .npy files, so that a data set is decoded once."""
+"""Cache decoded images as .npy files, so that a data set is decoded once."""
 
 import contextlib
 import logging
@@ -6,37 +6,38 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
 
 class Arrays(NamedTuple):
-    """A data set as it is kept: images uint8 (N, 3, 32, 32), labels int64 (N,)."""
+    """A decoded data set: images uint8 (N, 3, 32, 32), labels int64 (N,)."""
 
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+    train_images: NDArray[Any]
+    train_labels: NDArray[Any]
+    test_images: NDArray[Any]
+    test_labels: NDArray[Any]
 
 
 def cached_arrays(folder: Path, *, fingerprint: str, build: Callable[[], Arrays]) -> Arrays:
-    """Read the arrays kept under this fingerprint; where there are none, build and keep them.
+    """Read the arrays cached under a fingerprint; build and cache them if there are none.
 
-    The fingerprint is part of every file's name and files appear whole, by renaming: a process killed at any moment
-    leaves either no set or a whole one, never old images beside new labels. A cache that cannot be written (a full
-    disk, a read-only folder) costs the next start its time, nothing else.
+    Every file name contains the fingerprint, and files are renamed into place when they are complete: a process killed
+    at any moment leaves no cache or a complete one, never old images beside new labels. If the cache cannot be written
+    (a full disk, a read-only folder), the arrays are built again next time.
     """
-    kept = _read(folder, fingerprint)
-    if kept is not None:
-        return kept
+    cached = _read(folder, fingerprint)
+    if cached is not None:
+        return cached
     arrays = build()
     try:
         _write(folder, fingerprint, arrays)
     except OSError as error:
-        log.warning("decoded images are not kept: %s", error)
+        log.warning("decoded images are not cached: %s", error)
     return arrays
 
 
@@ -49,14 +50,15 @@ def _read(folder: Path, fingerprint: str) -> Arrays | None:
         return Arrays(*map(_load, _files(folder, fingerprint)))
     except FileNotFoundError:
         return None
-    except Exception:  # of 40,000 damaged files some each with TokenError, SyntaxError, TypeError, MemoryError, …
-        log.warning("Kept images are damaged and decoded anew.", exc_info=True)
+    except Exception:  # 40,000 damaged files raised TokenError, SyntaxError, TypeError, MemoryError and others
+        log.warning("Cached images are damaged and will be decoded again.", exc_info=True)
         return None
 
 
-def _load(file: Path) -> np.ndarray:
-    with file.open("rb") as stream:  # opened here: numpy leaves a file that it cannot read open
-        return np.load(stream, allow_pickle=False)
+def _load(file: Path) -> NDArray[Any]:
+    with file.open("rb") as stream:  # np.load(file) would leave a file open that it cannot read
+        array: NDArray[Any] = np.load(stream, allow_pickle=False)
+    return array
 
 
 def _write(folder: Path, fingerprint: str, arrays: Arrays) -> None:
@@ -70,10 +72,10 @@ def _write(folder: Path, fingerprint: str, arrays: Arrays) -> None:
             temporary.replace(file)
         finally:
             temporary.unlink(missing_ok=True)
-    hour_ago = time.time() - 3600  # a younger .part may be another process's, being written now
+    hour_ago = time.time() - 3600  # another process may be writing a younger .part
     for stale in folder.iterdir():
         with contextlib.suppress(OSError):  # another process may be reading or removing it
-            old_set = stale.suffix == ".npy" and stale not in files
-            left_behind = stale.suffix == ".part" and stale.stat().st_mtime < hour_ago
-            if old_set or left_behind:
+            is_outdated = stale.suffix == ".npy" and stale not in files
+            is_abandoned = stale.suffix == ".part" and stale.stat().st_mtime < hour_ago
+            if is_outdated or is_abandoned:
                 stale.unlink()

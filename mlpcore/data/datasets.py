@@ -1,4 +1,4 @@
-"""Data sets as tensors: loading them, their statistics, and the part of one that a run trains on."""
+"""Load data sets as tensors, measure and normalise their pixels, and draw what a run trains on."""
 
 import math
 import tempfile
@@ -13,24 +13,13 @@ from torch import Tensor
 
 from mlpcore.data import folders, shapes
 from mlpcore.data.cache import Arrays, cached_arrays
-from mlpcore.data.catalog import (
-    CIFAR10,
-    PUBLISHED,
-    SHAPES,
-    all_datasets,
-    data_home,
-    find_installed,
-    known_datasets,
-    missing_files,
-)
-from mlpcore.data.download.download import download as fetch
+from mlpcore.data.catalog import CIFAR10, PUBLISHED, SHAPES, all_datasets, find_installed, missing_files
+from mlpcore.data.download.download import download as download_dataset
 from mlpcore.data.download.install import Installer, is_unpacked
 from mlpcore.data.download.sources import ARCHIVES, ArchiveSet
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.seeds import build_generator
-
-__all__ = ["ImageSplit", "channel_statistics", "data_home", "draw_training_set", "known_datasets", "load_data"]
 
 
 class Images(Protocol):
@@ -47,7 +36,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ImageSplit:
-    """The images of one split: data uint8 (N, C, H, W), targets int64 (N,), and the classes' names by label."""
+    """The images of one split: data uint8 (N, C, H, W), targets int64 (N,), and the class names by label."""
 
     data: Tensor
     targets: Tensor
@@ -65,12 +54,21 @@ def load_data(
     progress: Callable[[float], None] | None = None,
     archive_sets: Mapping[str, ArchiveSet] = ARCHIVES,
 ) -> tuple[ImageSplit, ImageSplit]:
-    """Load a data set by name; returns (train, test).
+    """Load a data set by name.
 
-    `CIFAR10`, `FashionMNIST` and `MNIST` are read by torchvision, and downloaded into `dataset_path` where they are not
-    there, unless `download` is False; `Shapes` is drawn; any other name is a folder of images,
-    `<dataset_path>/<name>/{train,test}/<class>/`. What is drawn or decoded is kept in `<dataset_path>/.cache`;
-    `progress` is told the share of that work done, 0 to 1. Raises SentenceError, which says what to do.
+    Args:
+        dataset: `CIFAR10`, `FashionMNIST`, `MNIST`, `Shapes` (drawn by the program), or the name of an image folder,
+            `<dataset_path>/<name>/{train,test}/<class>/`.
+        dataset_path: The data folder. Decoded and drawn images are cached in its folder `.cache`.
+        download: Whether to download a published data set that is not there.
+        progress: Called with the share of the decoding or drawing that is done, 0 to 1.
+        archive_sets: Where the published data sets are downloaded from.
+
+    Returns:
+        The training and the test images.
+
+    Raises:
+        SentenceError: The data set is unknown, missing or damaged; the message says what to do.
     """
     home = Path(dataset_path).expanduser()
     if dataset in PUBLISHED:
@@ -79,25 +77,21 @@ def load_data(
         return _load_shapes(home, progress=progress)
     # A name with a separator, ".." or a drive would lead out of the folder.
     if not dataset or Path(dataset).name != dataset or dataset.startswith(".") or not (home / dataset).is_dir():
-        raise SentenceError(
-            "{field} is {value}: it must be one of {options}.",
-            field="dataset",
-            value=dataset[:40],
-            options=", ".join(all_datasets(home)),
-        )
+        template = "{field} is {value}: it must be one of {options}."
+        raise SentenceError(template, field="dataset", value=dataset[:40], options=", ".join(all_datasets(home)))
     arrays, classes = folders.load_folder(home / dataset, cache=home / ".cache" / dataset, progress=progress)
     return _as_splits(arrays, classes)
 
 
 def channel_statistics(split: Images) -> tuple[Tensor, Tensor]:
-    """Measure mean and standard deviation of each channel over all pixels, scaled to 0 … 1; float32 (C,) each.
+    """Measure the mean and standard deviation of each channel over all pixels, scaled to 0 … 1; float32 (C,) each.
 
-    Exact: a row's sums are integers below 2^24, which float32 holds, and theirs are below 2^53. A channel of one single
-    value has deviation 0.
+    Exact: the sums over a row are integers below 2^24, which float32 holds, and the totals are below 2^53. A channel
+    in which all pixels are equal has standard deviation 0.
     """
     channels = split.data.shape[1]
     totals, squares = torch.zeros(2, channels, dtype=torch.float64)
-    for images in split.data.split(100):  # as float32 1.2 MB, which stay in the cache: 0.08 s for 50,000 images
+    for images in torch.split(split.data, 100):  # 1.2 MB as float32, which fit the cache: 0.08 s for 50,000 images
         pixels = images.to(torch.float32)
         totals += pixels.sum(dim=3).sum(dim=(0, 2), dtype=torch.float64)
         squares += pixels.square_().sum(dim=3).sum(dim=(0, 2), dtype=torch.float64)
@@ -110,9 +104,23 @@ def channel_statistics(split: Images) -> tuple[Tensor, Tensor]:
     return torch.tensor(mean), torch.tensor(std)
 
 
+def scale_statistics(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale the statistics of channels from 0 … 1 to 0 … 255; a constant channel gets deviation 1."""
+    return 255 * mean, 255 * torch.where(std > 0, std, 1 / 255)
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Normalise uint8 pixels (N, C, H, W) to float32 of mean 0 and standard deviation 1 per channel.
+
+    mean, std: (C,), as `channel_statistics` of the training images returns them. A constant channel is only shifted.
+    """
+    mean, std = (statistic.view(-1, 1, 1) for statistic in scale_statistics(mean, std))
+    return images.to(torch.float32).sub_(mean).div_(std)
+
+
 @dataclass(frozen=True, eq=False)
 class DrawnImages:
-    """What a run uses of a training set: indices into it, ascending, and the labels it has for them, noise included."""
+    """The images of a training set that a run uses: ascending indices, and their labels including label noise."""
 
     indices: Tensor  # int64 (n,)
     labels: Tensor  # int64 (n,)
@@ -123,18 +131,20 @@ class DrawnImages:
 def draw_training_set(
     train: ImageSplit, *, train_size: int | None, label_noise: float, seed: int, validation_size: int = 0
 ) -> DrawnImages:
-    """Draw the images and labels a run trains on, and those it holds out for validation; no image is copied.
+    """Draw the images and labels that a run trains on and validates with; no image is copied.
 
     A share `label_noise` of the images gets a label drawn uniformly from all classes, its own included: at 1.0 the
-    labels are pure chance (as in Zhang et al., 2017, arXiv:1611.03530), and of p·N drawn about p·N·(1 − 1/classes)
-    are wrong. Draws are nested: with one seed, a larger set contains the smaller, more noise keeps the labels that
-    less noise had changed, and an image has the same label in a set of any size. All come from one random order of
-    the training set: its first images train, its last ones validate.
+    labels are pure chance (as in Zhang et al., 2017, arXiv:1611.03530), and p·N drawn labels contain about
+    p·N·(1 − 1/classes) wrong ones. Draws with one seed are nested: a larger set contains the smaller, more noise keeps
+    the labels that less noise changed, and an image has the same label in a set of any size. All come from one random
+    order of the training set: its first images train, its last ones validate.
     """
     most = len(train) - validation_size
     size = most if train_size is None else train_size
     if not 1 <= size <= most:
-        template = "{field} is {value:,}: it must be from 1 to {high:,}, of {total:,} images {validation:,} held out."
+        template = (
+            "{field} is {value:,}: it must be from 1 to {high:,}; {validation:,} of {total:,} images are held out."
+        )
         if not validation_size:
             template = "{field} is {value:,}: it must be from 1 to {high:,}, the size of the training set."
         values = {"value": size, "high": most, "total": len(train), "validation": validation_size}
@@ -153,20 +163,15 @@ def draw_training_set(
 
 
 def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tuple[ImageSplit, ImageSplit]:
-    total = sum(shapes.COUNTS.values())
-
-    def report(split: str) -> Callable[[float], None] | None:
-        before = 0 if split == "train" else shapes.COUNTS["train"]
-        return progress and (lambda done: progress((before + done * shapes.COUNTS[split]) / total))
-
     def draw() -> Arrays:
-        train = shapes.draw_shapes("train", progress=report("train"))
-        return Arrays(*train, *shapes.draw_shapes("test", progress=report("test")))
+        share = shapes.COUNTS["train"] / sum(shapes.COUNTS.values())
+        train = shapes.draw_shapes("train", progress=progress and (lambda done: progress(share * done)))
+        test = shapes.draw_shapes("test", progress=progress and (lambda done: progress(share + (1 - share) * done)))
+        return Arrays(*train, *test)
 
     version = f"v{shapes.DRAWING_VERSION}"
-    return _as_splits(
-        cached_arrays(home / ".cache" / f"shapes-{version}", fingerprint=version, build=draw), shapes.CLASSES
-    )
+    arrays = cached_arrays(home / ".cache" / f"shapes-{version}", fingerprint=version, build=draw)
+    return _as_splits(arrays, shapes.CLASSES)
 
 
 def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> tuple[ImageSplit, ImageSplit]:
@@ -174,48 +179,48 @@ def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> t
     if not missing_files(home, archive_set):
         return _read_published(archive_set, home)
     if find_installed(archive_set):
-        # Unpacked for torchvision each time, in half a second: the home may be read-only.
+        # Unpack for torchvision each time, in half a second: the data folder may be read-only.
         try:
             with tempfile.TemporaryDirectory() as folder:
                 installer = Installer(archive_set, Path(folder), cancelled=Event())
                 if all(map(installer.install_local, archive_set.archives)):
                     return _read_published(archive_set, Path(folder))
         except OSError as error:
-            template = "{dataset} could not be unpacked in the folder for temporary files ({reason}): make room there."
+            template = "{dataset} could not be unpacked in the temporary folder ({reason}): free some space there."
             raise SentenceError(template, dataset=dataset, reason=error.strerror) from error
     if not download:
         raise SentenceError(
-            "{dataset} is not on this computer: get it where the data set is chosen, or with 'python -m mlpcore data "
-            "{name}'.",
+            "{dataset} is not on this computer: download it where you choose the data set, or with 'python -m mlpcore "
+            "data {name}'.",
             dataset=dataset,
             name=dataset.lower(),
         )
-    fetch(dataset, home, archive_sets={dataset: archive_set})
+    download_dataset(dataset, home, archive_sets={dataset: archive_set})
     return _read_published(archive_set, home)
 
 
 def _read_published(archive_set: ArchiveSet, home: Path) -> tuple[ImageSplit, ImageSplit]:
-    """Read a data set with torchvision's class; raises SentenceError where it is not what was published."""
+    """Read a data set with torchvision's class; raise SentenceError if it is not the published one."""
     dataset, folder = archive_set.dataset, home / archive_set.unpacked
-    template = "{folder} fails the md5 check of {dataset}: remove it, and download {dataset} again."
-    refusal = SentenceError(template, folder=archive_set.unpacked, dataset=dataset)
-    # CIFAR10's class checks by itself. MNIST's do not, and prefer what an old torchvision left in a folder 'processed'.
+    template = "{folder} fails the md5 check of {dataset}: delete it and download {dataset} again."
+    damaged = SentenceError(template, folder=archive_set.unpacked, dataset=dataset)
+    # torchvision checks CIFAR10 itself, but not MNIST, where it prefers a folder 'processed' of older versions.
     if dataset != CIFAR10 and not all(is_unpacked(each, folder) for each in archive_set.archives):
-        raise refusal
+        raise damaged
     kind = type(dataset, (getattr(import_torchvision_datasets(), dataset),), {"processed_folder": ""})
     try:
         return _as_split(kind(home, train=True)), _as_split(kind(home, train=False))
     except (OSError, RuntimeError) as error:
-        raise refusal from error
+        raise damaged from error
 
 
 def _as_split(part: Any) -> ImageSplit:
-    """Take torchvision's images over: numpy (N, H, W, 3), or a tensor (N, H, W) of grey ones."""
+    """Convert a torchvision data set, whose data are numpy (N, H, W, 3) or a tensor (N, H, W) of grey images."""
     data = torch.as_tensor(part.data)
     data = data.permute(0, 3, 1, 2).contiguous() if data.dim() == 4 else data.unsqueeze(1)
     return ImageSplit(data, torch.as_tensor(part.targets), tuple(part.classes))
 
 
 def _as_splits(arrays: Arrays, classes: tuple[str, ...]) -> tuple[ImageSplit, ImageSplit]:
-    tensors = [torch.from_numpy(array) for array in arrays]
-    return ImageSplit(*tensors[:2], classes), ImageSplit(*tensors[2:], classes)
+    train_images, train_labels, test_images, test_labels = map(torch.from_numpy, arrays)
+    return ImageSplit(train_images, train_labels, classes), ImageSplit(test_images, test_labels, classes)

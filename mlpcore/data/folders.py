@@ -1,4 +1,4 @@
-"""A folder of image files, `<name>/{train,test}/<class>/*.{png,jpg,jpeg}`, as arrays."""
+"""Read a folder of image files, `<name>/{train,test}/<class>/*.{png,jpg,jpeg}`, as arrays."""
 
 import hashlib
 import os
@@ -10,20 +10,21 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from mlpcore.data.cache import Arrays, cached_arrays
-from mlpcore.data.catalog import MAX_CLASSES, SUFFIXES, cut_size, is_image
+from mlpcore.data.catalog import MAX_CLASSES, SUFFIXES, held_out_size, is_image
 from mlpcore.messages import SentenceError
 
 SIDE = 32
 REPORT_EVERY = 500  # images between two reports of progress, about 60 ms
-DECODING = 1  # part of the fingerprint: counts the ways in which files were turned into pixels
-CUTTING = "test split 1"  # the seed by which images are set aside for testing, where a data set has no folder for that
+DECODING_VERSION = 1  # part of the fingerprint: raise it when files are turned into pixels in another way
+SPLIT_SALT = "test split 1"  # part of the hash that chooses the test images where there is no test folder
 MAX_FILES = 1_000_000  # 3 GB once decoded
-MAX_PIXELS = 89_478_485  # of one image, a quarter of a GB: from here on Pillow too warns of a decompression bomb
+MAX_PIXELS = 89_478_485  # of one image, 256 MB: above this Pillow warns of a decompression bomb, too
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-# What Pillow is known to raise for files that are cut off, damaged or no images at all.
+# What Pillow is known to raise for files that are cut off, damaged or not images.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 Files = list[tuple[str, int]]  # paths, each with its label
@@ -31,7 +32,7 @@ Files = list[tuple[str, int]]  # paths, each with its label
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The image files of one data set: paths by split, each with its label, and the mark by which a change shows."""
+    """The image files of one data set, each with its label, and a fingerprint that changes with them."""
 
     classes: tuple[str, ...]
     train: Files
@@ -42,46 +43,45 @@ class Listing:
 def load_folder(
     folder: Path, *, cache: Path, progress: Callable[[float], None] | None = None
 ) -> tuple[Arrays, tuple[str, ...]]:
-    """Load a folder of images, decoding it only if it changed since the last time; returns the arrays and the classes.
+    """Load a folder of images and the names of its classes; decode it only if it has changed since the last time.
 
     Classes are the names of the folders in train, sorted. Images of another size are resized to 32×32, grey ones
-    become colour, transparency becomes white. Raises SentenceError naming the file or class that is in the way.
+    become colour, transparency becomes white. Raises SentenceError that names the file or class with a problem.
     """
     listing = list_images(folder)
 
     def decode() -> Arrays:
-        everything = listing.train + listing.test
-        images = _decode_all([path for path, _ in everything], progress=progress)
-        labels = np.array([label for _, label in everything], np.int64)
-        cut = len(listing.train)
-        return Arrays(images[:cut], labels[:cut], images[cut:], labels[cut:])
+        files = listing.train + listing.test
+        images = _decode_all([path for path, _ in files], progress=progress)
+        labels = np.array([label for _, label in files], np.int64)
+        end = len(listing.train)
+        return Arrays(images[:end], labels[:end], images[end:], labels[end:])
 
     return cached_arrays(cache, fingerprint=listing.fingerprint, build=decode), listing.classes
 
 
 def list_images(folder: Path) -> Listing:
-    """List the images of a data set; raises SentenceError naming what is wrong with its layout.
+    """List the images of a data set; raise SentenceError that names what is wrong with its layout.
 
-    Where there is no folder 'test', a part of every class is set aside for testing: `cut_size` images, those first in
-    the order of a hash of class and file name. They are the same on every machine, and an image that is added moves
-    few others.
+    Without a folder 'test', a part of every class is held out for testing: `held_out_size` images, the first in the
+    order of a hash of class and file name. They are the same on every machine, and an added image moves few others.
     """
     try:
         return _Reader(folder).read()
     except OSError as error:
-        file = _within(folder, error.filename) if error.filename else folder.name
+        file = _relative(folder, error.filename) if error.filename else folder.name
         raise SentenceError("{file} cannot be read ({reason}).", file=file, reason=error.strerror) from error
 
 
 class _Reader:
-    """Lists one data set: every file is looked at once, none is opened."""
+    """List one data set: look at every file once, open none."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # The data set may itself be a link, made by whoever runs this machine; links in it may not lead out of it.
+        # The data set itself may be a link, set by the owner of the machine; links inside must not lead out of it.
         self._root = os.path.realpath(folder)
         self._has_test = (folder / "test").is_dir()
-        self._marks = hashlib.sha256(f"{DECODING} {SIDE} {'' if self._has_test else CUTTING}".encode())
+        self._hash = hashlib.sha256(f"{DECODING_VERSION} {SIDE} {'' if self._has_test else SPLIT_SALT}".encode())
         self._count = 0
 
     def read(self) -> Listing:
@@ -91,40 +91,35 @@ class _Reader:
             raise SentenceError(template, folder=name, split="train")
         classes = self._subfolders("train")
         if not 2 <= len(classes) <= MAX_CLASSES:
-            template = (
-                "{folder}/train needs from 2 to {limit:,} folders of images, one for each class: it has {count:,}."
-            )
+            template = "{folder}/train needs 2 to {limit:,} folders of images, one per class: it has {count:,}."
             raise SentenceError(template, folder=name, limit=MAX_CLASSES, count=len(classes))
         unknown = sorted(set(self._subfolders("test")) - set(classes)) if self._has_test else []
         if unknown:
-            template = "{folder}/test has the class '{name}', which train has not."
+            template = "{folder}/test has the class '{name}', which train does not have."
             raise SentenceError(template, folder=name, name=_printable(unknown[0]))
-        train, test = [], []
+        train: Files = []
+        test: Files = []
         for label, each in enumerate(classes):
             paths = self._images("train", each)
-            if self._has_test:
-                chosen = self._images("test", each)
-            else:
-                chosen = self._set_aside(each, paths)
-                paths = sorted(set(paths) - set(chosen))
-            train += [(path, label) for path in paths]
-            test += [(path, label) for path in chosen]
+            held_out = self._images("test", each) if self._has_test else self._hold_out(each, paths)
+            train += [(path, label) for path in sorted(set(paths) - set(held_out))]
+            test += [(path, label) for path in held_out]
         shown = tuple(_printable(each) for each in classes)
-        return Listing(classes=shown, train=train, test=test, fingerprint=self._marks.hexdigest()[:16])
+        return Listing(classes=shown, train=train, test=test, fingerprint=self._hash.hexdigest()[:16])
 
     def _subfolders(self, split: str) -> list[str]:
         found = []
-        self._refuse_way_out(self._folder / split)
+        self._refuse_outside(self._folder / split)
         with os.scandir(self._folder / split) as entries:
             for entry in entries:
                 if entry.is_dir() and not entry.name.startswith("."):
                     if entry.is_symlink():
-                        self._refuse_way_out(entry.path)
+                        self._refuse_outside(entry.path)
                     found.append(entry.name)
         return sorted(found)
 
     def _images(self, split: str, name: str) -> list[str]:
-        """The paths of one class's images, sorted by name."""
+        """List the images of one class, sorted by name."""
         folder = self._folder / split / name
         found = []
         if folder.is_dir():
@@ -137,59 +132,52 @@ class _Reader:
             raise SentenceError(template, name=_printable(name), **values)
         self._count += len(found)
         if self._count > MAX_FILES:
-            raise SentenceError(
-                "{folder} has more than {limit:,} images: remove some.", folder=self._folder.name, limit=MAX_FILES
-            )
+            template = "{folder} has more than {limit:,} images: remove some."
+            raise SentenceError(template, folder=self._folder.name, limit=MAX_FILES)
         found.sort(key=lambda entry: entry.name)
         for entry in found:
             if entry.is_symlink():
-                self._refuse_way_out(entry.path)
-            about = entry.stat()
-            if not about.st_size:
-                raise SentenceError("{file} is empty: replace or remove it.", file=_within(self._folder, entry.path))
-            mark = f"{split}/{name}/{entry.name}\0{about.st_size}\0{about.st_mtime_ns}\n"
-            self._marks.update(mark.encode(errors="replace"))
+                self._refuse_outside(entry.path)
+            stat = entry.stat()
+            if not stat.st_size:
+                raise SentenceError("{file} is empty: replace or remove it.", file=_relative(self._folder, entry.path))
+            mark = f"{split}/{name}/{entry.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+            self._hash.update(mark.encode(errors="replace"))
         return [entry.path for entry in found]
 
-    def _set_aside(self, name: str, paths: list[str]) -> list[str]:
-        """Choose the images of a class that test instead of train, sorted by name."""
+    def _hold_out(self, name: str, paths: list[str]) -> list[str]:
+        """Choose the images of a class that are held out for testing, sorted by name."""
         if len(paths) < 2:
             template = (
-                "The class '{name}' has only one image in {folder}/train: add another, or a folder {folder}/test. "
-                "Without that folder one image of each class is set aside for testing, at least."
+                "The class '{name}' has only one image in {folder}/train. Add another, or a folder {folder}/test: "
+                "without that folder, at least one image of each class is held out for testing."
             )
             raise SentenceError(template, name=_printable(name), folder=self._folder.name)
 
         def rank(path: str) -> bytes:
-            return hashlib.sha256(os.fsencode(f"{CUTTING}/{name}/{Path(path).name}")).digest()
+            return hashlib.sha256(os.fsencode(f"{SPLIT_SALT}/{name}/{Path(path).name}")).digest()
 
-        return sorted(sorted(paths, key=rank)[: cut_size(len(paths))])
+        return sorted(sorted(paths, key=rank)[: held_out_size(len(paths))])
 
-    def _refuse_way_out(self, path: str | Path) -> None:
+    def _refuse_outside(self, path: str | Path) -> None:
         target = os.path.realpath(path)
         if target != self._root and not target.startswith(self._root + os.sep):
-            template = "{file} is a link that leads out of the data set's folder: put there what it leads to."
-            raise SentenceError(template, file=_within(self._folder, path))
+            template = "{file} is a link that leads out of the data set's folder: replace it by a copy of its target."
+            raise SentenceError(template, file=_relative(self._folder, path))
 
 
-def _within(folder: Path, path: str | Path) -> str:
-    """Where a file lies in its data set: pages show this, and no path of the server."""
+def _relative(folder: Path, path: str | Path) -> str:
+    """Name a file by its path in the data set: pages show this, and no path of the server."""
     return _printable(Path(os.path.relpath(path, folder)).as_posix())
 
 
-def _tail(path: str | Path) -> str:
-    """The same of an image, <split>/<class>/<file>."""
-    return _printable("/".join(Path(path).parts[-3:]))
-
-
 def _printable(name: str) -> str:
-    """A name as text: on Linux a file's name may be bytes that are none."""
+    """Replace the bytes of a file name that are not text, which Linux allows."""
     return name.encode(errors="replace").decode()
 
 
-def _decode_all(paths: list[str], *, progress: Callable[[float], None] | None) -> np.ndarray:
-    # One after another: decoding 32×32 is so short that threads lose more in handing over the GIL than they gain
-    # (117 µs an image alone, 190 µs with two threads on two cores).
+def _decode_all(paths: list[str], *, progress: Callable[[float], None] | None) -> NDArray[np.uint8]:
+    # In one thread: an image takes 117 µs alone and 190 µs with two threads on two cores, which wait for the GIL.
     images = np.empty((len(paths), 3, SIDE, SIDE), np.uint8)
     for row, path in enumerate(paths):
         images[row] = decode_image(path).transpose(2, 0, 1)
@@ -200,25 +188,26 @@ def _decode_all(paths: list[str], *, progress: Callable[[float], None] | None) -
     return images
 
 
-def decode_image(path: str | Path) -> np.ndarray:
-    """Decode one image file to uint8 (32, 32, 3); raises SentenceError naming a file that is no readable image."""
+def decode_image(path: str | Path) -> NDArray[np.uint8]:
+    """Decode one image file to uint8 (32, 32, 3); raise SentenceError with the name of a file that is not readable."""
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             return np.asarray(_as_thumbnail(image))
-    except BOMBS as error:
-        template = "{file} has more than {limit:,} pixels: make it smaller or remove it."
-        raise SentenceError(template, file=_tail(path), limit=MAX_PIXELS) from error
-    except UNREADABLE as error:
-        raise SentenceError("{file} is not a readable image: replace or remove it.", file=_tail(path)) from error
+    except (*BOMBS, *UNREADABLE) as error:
+        file = _printable("/".join(Path(path).parts[-3:]))  # <split>/<class>/<file>
+        template = "{file} is not a readable image: replace or remove it."
+        if isinstance(error, BOMBS):
+            template = "{file} has more than {limit:,} pixels: make it smaller or remove it."
+        raise SentenceError(template, file=file, limit=MAX_PIXELS) from error
 
 
 def _as_thumbnail(image: Image.Image) -> Image.Image:
     if image.size == (SIDE, SIDE) and image.mode == "RGB" and "transparency" not in image.info:
-        return image  # which saves 15 of 106 µs
+        return image  # saves 15 of 106 µs
     if image.size != (SIDE, SIDE):
-        image.draft("RGB", (4 * SIDE, 4 * SIDE))  # a camera's JPEG is decoded at a fraction of its size
+        image.draft("RGB", (4 * SIDE, 4 * SIDE))  # decodes a camera's JPEG at a fraction of its size
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip to white
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

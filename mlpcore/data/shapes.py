@@ -1,12 +1,12 @@
-"""Shapes: ten classes of 32×32 colour pictures that the program draws, for a first run without any download.
+"""Draw Shapes: ten classes of 32×32 colour pictures, for a first run that needs no download.
 
-Easy for eyes and hard for an MLP: a shape's place, size, turn and colours say nothing about its class. MLPnet gets
-0.65 of the test images right after 3,000 iterations of Adam (lr 1e-3, batch 64; 0.646, 0.650, 0.659 with three
-seeds), 0.28 with lr 1e-5, 0.10 with lr 0.1. All 60,000 are drawn in 2.6 s on two cores.
+Easy for people and hard for an MLP: the place, size, rotation and colours of a shape say nothing about its class.
+MLPnet gets 0.65 of the test images right after 3,000 iterations of Adam (lr 1e-3, batch 64; 0.646, 0.650, 0.659 with
+three seeds), 0.28 with lr 1e-5, 0.10 with lr 0.1. All 60,000 are drawn in 2.6 s on two cores.
 
-Every machine draws the same bytes. Two rules keep it so: random numbers are the raw words of PCG64 (a stream NumPy
-promises to keep, unlike that of `Generator`), and pixels come only from operations that IEEE 754 rounds exactly:
-+ − × ÷, square root and comparisons, no sine or exponential, and no matrix product.
+Every machine draws the same bytes, because of two rules. Random numbers are the raw words of PCG64, a stream that NumPy
+promises to keep, unlike that of `Generator`. Pixels come only from operations that IEEE 754 rounds exactly: + − × ÷,
+square root and comparisons; no sine, no exponential and no matrix product.
 """
 
 import math
@@ -22,16 +22,16 @@ Array = np.ndarray
 CLASSES = ("arrow", "circle", "cross", "heart", "hourglass", "moon", "ring", "square", "star", "triangle")
 COUNTS = {"train": 50_000, "test": 10_000}
 SIDE = 32
-DRAWING = 1  # goes up when a picture changes: what is kept on disk is then drawn anew
-BLOCK = 250  # pictures drawn at once: 1 MB a plane, which stays in the cache; also what one seed covers
+DRAWING_VERSION = 1  # raise it when a picture changes: cached pictures are then drawn again
+BLOCK = 250  # pictures drawn at once, from one seed: 1 MB per plane, which fits the cache
 
 
 def draw_shapes(
     split: Literal["train", "test"], count: int | None = None, *, progress: Callable[[float], None] | None = None
 ) -> tuple[Array, Array]:
-    """Draw the first `count` pictures of a split (default: all), classes in turn.
+    """Draw the first `count` pictures of a split (default: all), with the classes in turn.
 
-    Returns images, uint8 (count, 3, 32, 32), and labels, int64 (count,). `progress` is told the share done, 0 to 1.
+    Returns images, uint8 (count, 3, 32, 32), and labels, int64 (count,). `progress` is called with the share done.
     """
     if split not in COUNTS:
         raise ValueError(f"split is {split!r}: expected train or test")
@@ -59,7 +59,7 @@ def _draw_block(split: str, start: int) -> Array:
         picture = _blend(picture, _stripe(words), _uniform(words, 0.0, 1.0, 3))
     shape_colour = _far_colour(words, picture)
     picture = _blend(picture, _shape(words), shape_colour)
-    # The sum of two bytes has a triangular density: close enough to a film's grain, and exact.
+    # The sum of two bytes has a triangular density: similar to film grain, and exact.
     grain = (
         words.random_raw(picture.size // 4).view(np.uint8).reshape(2, *picture.shape).astype(np.float32).sum(0) - 255
     )
@@ -68,7 +68,7 @@ def _draw_block(split: str, start: int) -> Array:
 
 
 def _shape(words: np.random.PCG64) -> Array:
-    """Draw one shape a picture, as the share of each pixel it covers, (BLOCK, 1, 32, 32)."""
+    """Draw one shape per picture, as the share of each pixel it covers, (BLOCK, 1, 32, 32)."""
     radius = _uniform(words, 7.5, 12.5)
     margin = np.float32(SIDE / 2) - radius
     centre_x, centre_y = (SIDE / 2 + margin * _uniform(words, -0.85, 0.85) for _ in range(2))
@@ -102,7 +102,7 @@ def _stretch(knots: Array) -> Array:
 
 
 def _stripe(words: np.random.PCG64) -> Array:
-    """Lay one straight stripe a picture across the background, (BLOCK, 1, 32, 32)."""
+    """Draw one straight stripe per picture, as the share of each pixel it covers, (BLOCK, 1, 32, 32)."""
     right, down = _pixels()
     cosine, sine = _turn(_uniform(words, -1.0, 1.0))
     offset, half_width = _uniform(words, -14.0, 14.0), _uniform(words, 0.5, 2.0)
@@ -111,12 +111,12 @@ def _stripe(words: np.random.PCG64) -> Array:
 
 
 def _far_colour(words: np.random.PCG64, picture: Array) -> Array:
-    """Pick, of four random colours, the one that differs most from a picture's mean, (BLOCK, 3, 1, 1)."""
+    """Choose from four random colours the one that differs most from a picture's mean, (BLOCK, 3, 1, 1)."""
     candidates = _uniform(words, 0.0, 1.0, 12).reshape(BLOCK, 4, 3)
-    # Summed as integers: what a sum of floats gives depends on the order, and that on the processor.
+    # Summed as integers: a sum of floats depends on its order, which depends on the processor.
     total = (picture * np.float32(256)).astype(np.int32).sum(axis=(2, 3), keepdims=True).reshape(BLOCK, 1, 3)
     gap = candidates - total.astype(np.float32) / np.float32(256 * SIDE * SIDE)
-    gap = gap * gap * np.float32([0.3, 0.6, 0.1])  # how much eyes make of red, green and blue
+    gap = gap * gap * np.array([0.3, 0.6, 0.1], np.float32)  # the eye's sensitivity to red, green and blue
     best = (gap[..., 0] + gap[..., 1] + gap[..., 2]).argmax(axis=1)
     return candidates[np.arange(BLOCK), best].reshape(BLOCK, 3, 1, 1)
 
@@ -167,7 +167,7 @@ def _square(x: Array, y: Array) -> Array:
 
 
 def _star(x: Array, y: Array) -> Array:
-    # Five lines make the pentagram; a point is in the star when at most one of them has it on the outer side.
+    # Five lines make the pentagram; a point is in the star if it is outside of at most one of them.
     first = second = np.full_like(x, -np.inf)
     for side_x, side_y in _normals(5):
         side = x * side_x + y * side_y - np.float32(0.36)
@@ -191,7 +191,7 @@ def _normals(sides: int) -> Iterator[tuple[np.float32, np.float32]]:
 
 
 def _cover(distance: Array) -> Array:
-    """Turn distances in pixels, negative inside, into the share of a pixel that is covered."""
+    """Convert distances in pixels, negative inside, to the share of a pixel that is covered."""
     return np.clip(np.float32(0.5) - distance, 0, 1)
 
 
@@ -205,11 +205,11 @@ def _pixels() -> tuple[Array, Array]:
 
 
 def _turn(t: Array) -> tuple[Array, Array]:
-    """Cosine and sine of the angle whose half has the tangent t: exact, where a sine differs between processors."""
+    """Return cosine and sine of the angle whose half has the tangent t; exact, unlike np.sin, on every processor."""
     return (1 - t * t) / (1 + t * t), (t + t) / (1 + t * t)
 
 
 def _uniform(words: np.random.PCG64, low: float, high: float, columns: int = 1) -> Array:
-    """Draw float32 numbers from low … high, (BLOCK, columns, 1, 1)."""
+    """Draw float32 numbers from low to high, (BLOCK, columns, 1, 1)."""
     unit = (words.random_raw(BLOCK * columns) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
     return (np.float32(low) + np.float32(high - low) * unit).reshape(BLOCK, columns, 1, 1)

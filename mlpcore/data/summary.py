@@ -1,39 +1,39 @@
-"""What there is to see of a data set and of the part of it that a run trains on."""
+"""Summarise a data set and the part of it that a run trains on."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mlpcore.data.batches import BatchStream, DeviceImages
 from mlpcore.data.datasets import ImageSplit, draw_training_set
 from mlpcore.recipes.recipe import Recipe
 
-SHOWN_CHANGED = 36  # images with a wrong label
-SHOWN_BATCH = 72  # of a mini-batch
-SHOWN_DEVIATIONS = 2.0  # a normalised pixel is shown from black, this far below the mean, to white, as far above it
+MAX_RELABELLED = 36  # images with a wrong label that are shown
+MAX_BATCH = 72  # images of the mini-batch that are shown
+SHOWN_DEVIATIONS = 2.0  # a normalised pixel is black so many standard deviations below the mean, and white above it
 
 
 @dataclass(frozen=True, eq=False)
 class DatasetSummary:
-    """A data set as one recipe uses it; images are uint8 (n, C, H, W)."""
+    """A data set as one recipe uses it: counts per class, and images uint8 (n, C, H, W)."""
 
     classes: tuple[str, ...]
-    train_counts: list[int]  # a class
+    train_counts: list[int]
     test_counts: list[int]
-    drawn_counts: list[int]  # of the run's training images, by true class
-    changed_counts: list[int]  # of these, whose label noise changed
-    mean_images: np.ndarray  # a class
-    changed_images: np.ndarray
-    changed_captions: list[str]  # the true class, and in a second line the one they are labelled with
-    batch_images: np.ndarray  # the first mini-batch, as the network sees it
+    run_counts: list[int]  # of the run's training images, by true class
+    relabelled_counts: list[int]  # of these, the images whose label the noise changed
+    mean_images: NDArray[np.uint8]  # one per class
+    relabelled_images: NDArray[np.uint8]
+    relabelled_captions: list[str]  # the true class, and in a second line the one of the label
+    batch_images: NDArray[np.uint8]  # the first mini-batch, normalised as for the network
     batch_captions: list[str]
 
 
 def summarise_dataset(images: DeviceImages, recipe: Recipe) -> DatasetSummary:
-    """Collect what the pages show. Raises ValueError where the recipe does not fit the images."""
-    train = images.train
-    classes = train.classes
+    """Summarise a data set as a recipe uses it; raise ValueError if the recipe does not fit it."""
+    train, classes = images.train, images.train.classes
     drawn = draw_training_set(
         train,
         train_size=recipe.train_size,
@@ -42,40 +42,36 @@ def summarise_dataset(images: DeviceImages, recipe: Recipe) -> DatasetSummary:
         validation_size=recipe.validation_size,
     )
     true = train.targets[drawn.indices]
-    changed = torch.nonzero(drawn.labels != true).flatten()
-    first = changed[:SHOWN_CHANGED]
+    relabelled = torch.nonzero(drawn.labels != true).flatten()
+    first = relabelled[:MAX_RELABELLED]
     picked, batch = next(BatchStream(images, drawn.indices, recipe))
-    names = [classes[label] for label in drawn.labels[picked][:SHOWN_BATCH].tolist()]
+    normalised = batch[:MAX_BATCH].view(-1, *train.data.shape[1:])
     return DatasetSummary(
         classes=classes,
         train_counts=_count(train.targets, classes),
         test_counts=_count(images.test.targets, classes),
-        drawn_counts=_count(true, classes),
-        changed_counts=_count(true[changed], classes),
-        mean_images=_average(train),
-        changed_images=train.data[drawn.indices[first]].numpy(),
-        changed_captions=[
+        run_counts=_count(true, classes),
+        relabelled_counts=_count(true[relabelled], classes),
+        mean_images=_mean_images(train),
+        relabelled_images=train.data[drawn.indices[first]].numpy(),
+        relabelled_captions=[
             f"{classes[old]}\n{classes[new]}"
             for old, new in zip(true[first].tolist(), drawn.labels[first].tolist(), strict=True)
         ],
-        batch_images=_as_pixels(batch[:SHOWN_BATCH].view(-1, *train.data.shape[1:])),
-        batch_captions=names,
+        batch_images=((normalised / SHOWN_DEVIATIONS + 1) * 127.5).clamp(0, 255).to(torch.uint8).cpu().numpy(),
+        batch_captions=[classes[label] for label in drawn.labels[picked][:MAX_BATCH].tolist()],
     )
 
 
 def _count(labels: torch.Tensor, classes: tuple[str, ...]) -> list[int]:
-    return torch.bincount(labels, minlength=len(classes)).tolist()
+    counts: list[int] = torch.bincount(labels, minlength=len(classes)).tolist()
+    return counts
 
 
-def _average(split: ImageSplit) -> np.ndarray:
-    """The mean image of each class."""
+def _mean_images(split: ImageSplit) -> NDArray[np.uint8]:
+    """Compute the mean image of each class."""
     sums = torch.zeros(len(split.classes), *split.data.shape[1:], dtype=torch.int64)
-    for images, labels in zip(split.data.split(1000), split.targets.split(1000), strict=True):
+    for images, labels in zip(torch.split(split.data, 1000), torch.split(split.targets, 1000), strict=True):
         sums.index_add_(0, labels, images.to(torch.int64))
     counts = torch.bincount(split.targets, minlength=len(split.classes)).clamp(min=1)
     return (sums // counts.view(-1, 1, 1, 1)).to(torch.uint8).numpy()
-
-
-def _as_pixels(normalised: torch.Tensor) -> np.ndarray:
-    scaled = (normalised / SHOWN_DEVIATIONS + 1) * 127.5
-    return scaled.clamp(0, 255).to(torch.uint8).cpu().numpy()

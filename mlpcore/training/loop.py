@@ -11,8 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm.auto import tqdm
 
-from mlpcore.data.datasets import Images, channel_statistics
-from mlpcore.training.models import normalise
+from mlpcore.data.datasets import Images, channel_statistics, normalise
 
 
 def train(

@@ -12,7 +12,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mlpcore.data.batches import DeviceImages, place_images
-from mlpcore.data.datasets import data_home, load_data
+from mlpcore.data.catalog import data_home
+from mlpcore.data.datasets import load_data
 from mlpcore.recipes.presets import compare_optimizers
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.device import pick_device

@@ -196,7 +196,7 @@ def test_download_is_watched_until_it_is_here(
     shown(page.button(key="download.images.CIFAR10").click().run())
     assert len(browser.waiting) == 1
     server.released.set()
-    wait_for(page, lambda: get_downloads().find("CIFAR10").progress.phase.is_over)
+    wait_for(page, lambda: get_downloads().find("CIFAR10").progress.status.is_over)
     assert browser.waiting == []
     assert "download.images.CIFAR10" not in [button.key for button in page.button]
 

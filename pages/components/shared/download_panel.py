@@ -1,4 +1,4 @@
-"""Published data sets that are not on this machine: one click fetches them, for everybody."""
+"""Offer the published data sets that are missing, and show the progress of their downloads."""
 
 from collections.abc import Collection
 
@@ -15,48 +15,43 @@ MEGABYTE = 1_000_000
 
 
 def show_downloads(names: Collection[str] = ARCHIVES, *, place: str) -> None:
-    """Offer each published data set that is missing, and show how far those are that are being fetched.
+    """Show a button for each published data set that is missing, or the progress of its download.
 
-    place: tells the widgets of one place on the page from those of another.
+    place: part of the widget keys, which must differ between the places of a page.
     """
-    here = known_datasets(data_home())
-    missing = [name for name in names if name not in here]
+    ready = known_datasets(data_home())
+    missing = [name for name in names if name not in ready]
     if not missing:
         return
-    going_on = [name for name in missing if _goes_on(get_downloads().find(name))]
-    show_fragment(_draw, missing, going_on, place, every=1.0 if going_on else None)
+    running = [name for name in missing if _find_running(name)]
+    show_fragment(_draw, missing, running, place, every=1.0 if running else None)
 
 
-def _draw(missing: list[str], were_going_on: list[str], place: str) -> None:
-    downloads = get_downloads()
+def _draw(missing: list[str], were_running: list[str], place: str) -> None:
     for name in missing:
-        download = downloads.find(name)
-        going_on = _goes_on(download)
-        if going_on != (name in were_going_on):
-            st.rerun()  # it has just begun, or has just arrived
-        if going_on:
-            _show_progress(download, name, place)
+        running = _find_running(name)
+        if (running is not None) != (name in were_running):
+            st.rerun()  # a download has started or ended
+        if running is not None:
+            _show_progress(running, name, place)
             continue
         size = sum(archive.size for archive in ARCHIVES[name].archives) / MEGABYTE
         label = _("Get {name}, {size:.0f} MB").format(name=name, size=size)
         st.button(label, on_click=_request, args=(name,), key=f"download.{place}.{name}")
-        if download is not None and download.progress.sentence is not None:
-            st.caption(say(download.progress.sentence))
+        if last := get_downloads().find(name):
+            st.caption(say(last.progress.sentence))
 
 
-def _goes_on(download: Download | None) -> bool:
-    return download is not None and not download.progress.status.is_over
+def _find_running(name: str) -> Download | None:
+    download = get_downloads().find(name)
+    return None if download is None or download.progress.status.is_over else download
 
 
 def _show_progress(download: Download, name: str, place: str) -> None:
     progress = download.progress
-    share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 0.0
-    st.progress(min(share, 1.0), say(progress.sentence) if progress.sentence else name)
-    parts = [
-        _("{done:.1f} of {total:.1f} MB").format(
-            done=progress.bytes_done / MEGABYTE, total=progress.bytes_total / MEGABYTE
-        )
-    ]
+    done, total = progress.bytes_done, progress.bytes_total
+    st.progress(min(done / total, 1.0), say(progress.sentence))
+    parts = [_("{done:.1f} of {total:.1f} MB").format(done=done / MEGABYTE, total=total / MEGABYTE)]
     if progress.rate:
         parts.append(_("{rate:.1f} MB/s").format(rate=progress.rate / MEGABYTE))
     if progress.seconds_left is not None:
@@ -67,5 +62,5 @@ def _show_progress(download: Download, name: str, place: str) -> None:
 
 
 def _request(name: str) -> None:
-    """Fetch a data set; the browser that asked first may cancel it, after a reload too."""
+    """Start a download; the browser that started it may cancel it, even after a reload."""
     get_downloads().request(name, owner=read_owner())

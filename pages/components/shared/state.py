@@ -12,7 +12,7 @@ import streamlit as st
 
 from mlpcore.data import catalog
 from mlpcore.data.download.download import Downloads
-from mlpcore.data.image_grid import draw_grid, draw_class_grid
+from mlpcore.data.image_grid import draw_class_grid, draw_grid
 from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run
@@ -24,7 +24,7 @@ from pages.components.shared.i18n import read_catalogue, read_language
 # torch takes a second to import, so what needs it is imported inside the functions
 if TYPE_CHECKING:
     from mlpcore.data.batches import DeviceImages
-    from mlpcore.data.loader import Loading
+    from mlpcore.data.loader import DatasetFuture
     from mlpcore.data.summary import DatasetSummary
     from mlpcore.jobs.manager import RunManager
 
@@ -109,7 +109,7 @@ def count_training_images(recipe: Recipe) -> int:
     return recipe.train_size or max(count_images(recipe.dataset) - recipe.validation_size, 1)
 
 
-def request_images(recipe: Recipe, *, retry: bool = False) -> "Loading | None":
+def request_images(recipe: Recipe, *, retry: bool = False) -> "DatasetFuture | None":
     """Start loading a recipe's images, so that they are ready when Start is pressed; None if its device is missing.
 
     retry: load again after a failure. A timer must not ask for that, or it would try for ever.
@@ -148,7 +148,7 @@ def draw_class_images(recipe: Recipe, *, each: int) -> bytes:
 @st.cache_data(show_spinner=False, max_entries=20)
 def _draw_class_sheet(key: _ImagesKey, each: int, _recipe: Recipe) -> bytes:  # noqa: ARG001
     train = _wait_for_images(_recipe).train
-    return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, each=each)
+    return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, per_class=each)
 
 
 def draw_test_image(recipe: Recipe, index: int) -> bytes:

@@ -8,9 +8,7 @@ import pytest
 from PIL import Image
 
 from mlpcore.data import folders
-from mlpcore.data.datasets import (
-    load_data,
-)
+from mlpcore.data.datasets import load_data
 from mlpcore.messages import SentenceError
 from tests.support.image_folders import write_colours
 
@@ -33,7 +31,7 @@ class TestRefusals:
 
     def test_a_class_that_train_does_not_have_is_named(self, tmp_path):
         (write_colours(tmp_path) / "test" / "green").mkdir()
-        with pytest.raises(ValueError, match=r"^colours/test has the class 'green', which train has not"):
+        with pytest.raises(ValueError, match=r"^colours/test has the class 'green', which train does not have"):
             load_data("colours", tmp_path)
 
     def test_an_empty_class_is_named(self, tmp_path):
@@ -45,7 +43,7 @@ class TestRefusals:
         folder = tmp_path / "one"
         for split in ("train", "test"):
             (folder / split / "only").mkdir(parents=True)
-        with pytest.raises(ValueError, match=r"^one/train needs from 2 to 1,000 folders of images, .*: it has 1\.$"):
+        with pytest.raises(ValueError, match=r"^one/train needs 2 to 1,000 folders of images, .*: it has 1\.$"):
             load_data("one", tmp_path)
 
     def test_an_empty_folder_says_where_images_belong(self, tmp_path):
@@ -56,7 +54,7 @@ class TestRefusals:
     def test_more_classes_than_a_thousand_are_refused(self, tmp_path):
         for number in range(1001):
             (tmp_path / "many" / "train" / f"{number:04}").mkdir(parents=True)
-        with pytest.raises(SentenceError, match=r"^many/train needs from 2 to 1,000 folders .*: it has 1,001\.$"):
+        with pytest.raises(SentenceError, match=r"^many/train needs 2 to 1,000 folders .*: it has 1,001\.$"):
             load_data("many", tmp_path)
 
     def test_more_images_than_the_limit_are_refused(self, tmp_path, monkeypatch):

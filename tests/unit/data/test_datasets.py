@@ -11,11 +11,8 @@ import pytest
 import torch
 
 from mlpcore.data.batches import place_images
-from mlpcore.data.catalog import find_installed
-from mlpcore.data.datasets import (
-    data_home,
-    load_data,
-)
+from mlpcore.data.catalog import data_home, find_installed
+from mlpcore.data.datasets import load_data
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
@@ -99,7 +96,7 @@ class TestCifar10:
 
     def test_a_folder_with_wrong_bytes_fails_the_integrity_check(self, tmp_path):
         write_batches(tmp_path / "cifar-10-batches-py")  # not the bytes of the real one
-        sentence = r"^cifar-10-batches-py fails the md5 check of CIFAR10: remove it, and download CIFAR10 again\.$"
+        sentence = r"^cifar-10-batches-py fails the md5 check of CIFAR10: delete it and download CIFAR10 again\.$"
         with pytest.raises(SentenceError, match=sentence):
             load_data("CIFAR10", tmp_path)
 
@@ -138,7 +135,7 @@ class TestFashionMnist:
         folder = tmp_path / "FashionMNIST" / "raw"
         write_fashion(folder)
         os.truncate(folder / "train-images-idx3-ubyte", 5000)
-        with pytest.raises(SentenceError, match=r"^FashionMNIST/raw fails the md5 check of FashionMNIST: remove it"):
+        with pytest.raises(SentenceError, match=r"^FashionMNIST/raw fails the md5 check of FashionMNIST: delete it"):
             load_data("FashionMNIST", tmp_path, archive_sets={"FashionMNIST": fashion_set()})
 
     def test_what_an_old_torchvision_left_is_not_taken_for_the_checked_files(self, tmp_path):

@@ -8,11 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mlpcore.data.datasets import (
-    channel_statistics,
-    known_datasets,
-    load_data,
-)
+from mlpcore.data.catalog import known_datasets
+from mlpcore.data.datasets import channel_statistics, load_data
 from mlpcore.data.folders import decode_image, list_images
 from mlpcore.messages import SentenceError
 from tests.support.image_folders import write_colours
@@ -144,7 +141,7 @@ class TestSplitCutFromTrain:
         folder = write_colours(tmp_path, train=2, test=0)
         assert [len(split) for split in load_data("colours", tmp_path)] == [2, 2]
         (folder / "train" / "red" / "0.png").unlink()
-        with pytest.raises(SentenceError, match=r"^The class 'red' has only one image in colours/train: add another"):
+        with pytest.raises(SentenceError, match=r"^The class 'red' has only one image in colours/train\. Add another"):
             load_data("colours", tmp_path)
 
     def test_a_folder_for_testing_that_comes_later_is_used(self, tmp_path):

@@ -9,7 +9,7 @@ from mlpcore.data.shapes import CLASSES, draw_shapes
 def test_every_machine_draws_the_same_bytes():
     images, _ = draw_shapes("train", 500)
     digest = hashlib.sha256(images.tobytes()).hexdigest()
-    # When a drawing is meant to change, raise shapes.DRAWING as well, or disks keep the old one.
+    # When a drawing is meant to change, raise shapes.DRAWING_VERSION as well, or disks keep the old one.
     assert digest[:16] == "622fa1a78bf2b19d"
 
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from mlpcore.data.residency import ImageLibrary
+from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import Run, RunStatus
@@ -127,8 +127,8 @@ class TestManager:
     LONG = recipe(dataset="Tiny", train_iter=200_000, eval_every=50)
 
     @pytest.fixture
-    def library(self, data) -> ImageLibrary:
-        return ImageLibrary(lambda: data)
+    def library(self, data) -> DatasetLoader:
+        return DatasetLoader(lambda: data)
 
     def wait_for_end(self, manager: RunManager, run_id: str) -> Run:
         wait_until(lambda: manager.store.get(run_id).status.is_over)
@@ -184,7 +184,7 @@ class TestManager:
         run = self.wait_for_end(manager, run_id)
         assert (run.status, len(run.evaluations), run.message) == (RunStatus.FINISHED, 3, None)
         assert store.snapshots.read(run_id) is None
-        assert f"What run {run_id} sees could not be stored" in caplog.text
+        assert f"The snapshot of run {run_id} could not be stored" in caplog.text
 
     def test_a_run_that_ended_before_its_first_evaluation_has_none(self, manager, store):
         wild = SGD(lr=10.0, momentum=0.999, nesterov=False)

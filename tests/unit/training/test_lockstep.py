@@ -9,12 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages, RandomSampler, place_images
-from mlpcore.data.datasets import ImageSplit, channel_statistics
+from mlpcore.data.datasets import ImageSplit, channel_statistics, normalise
 from mlpcore.recipes.recipe import Adam, Recipe, StepLR
 from mlpcore.runs.records import Evaluation
 from mlpcore.seeds import build_generator
 from mlpcore.training.lockstep import cohort_key, train_cohort
-from mlpcore.training.models import build_model, normalise
+from mlpcore.training.models import build_model
 from tests.support.cohorts import CPU, MIXTURE, History, numbers, recipe, train
 from tests.support.recipes import EACH_OPTIMIZER
 

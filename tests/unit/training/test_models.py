@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 import mlpcore
+from mlpcore.data.datasets import normalise
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.training.models import Dropout, MLPnet, MyModel, build_model, dropout, normalise
+from mlpcore.training.models import Dropout, MLPnet, MyModel, build_model, dropout
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 

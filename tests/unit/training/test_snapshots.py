@@ -10,13 +10,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages, RandomSampler, place_images
-from mlpcore.data.datasets import ImageSplit, channel_statistics
+from mlpcore.data.datasets import ImageSplit, channel_statistics, normalise
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, Snapshot, count_confusion, rank_class, rank_mistakes
 from mlpcore.seeds import build_generator
 from mlpcore.training.evaluation import find_top_classes, weights_to_pixels
 from mlpcore.training.lockstep import Progress, train_cohort
-from mlpcore.training.models import build_model, normalise
+from mlpcore.training.models import build_model
 from tests.support.snapshots import BASE, evaluate_often, recipe, snapshot
 
 CPU = torch.device("cpu")

@@ -8,8 +8,8 @@ import weakref
 import torch
 from PIL import Image
 
-from mlpcore.data import residency as library_module
-from mlpcore.data.residency import ImageLibrary
+from mlpcore.data import loader as library_module
+from mlpcore.data.loader import DatasetLoader
 from tests.support.image_folders import write_colours
 
 
@@ -18,14 +18,14 @@ class TestLibrary:
 
     def test_everybody_gets_the_same_images_while_the_folder_is_the_same(self, tmp_path):
         write_colours(tmp_path)
-        library = ImageLibrary(lambda: tmp_path)
+        library = DatasetLoader(lambda: tmp_path)
         loading = library.request("colours", self.CPU)
         assert len(loading.images.result().train) == 6
         assert library.request("colours", self.CPU) is loading
 
     def test_a_changed_folder_is_loaded_anew(self, tmp_path):
         folder = write_colours(tmp_path)
-        library = ImageLibrary(lambda: tmp_path)
+        library = DatasetLoader(lambda: tmp_path)
         library.request("colours", self.CPU).images.result()
         Image.new("RGB", (32, 32)).save(folder / "train" / "red" / "new.png")
         os.utime(folder / "train" / "red", (1, 1))  # another time, however coarse the clock of the file system is
@@ -34,7 +34,7 @@ class TestLibrary:
     def test_a_failure_is_the_answer_until_the_folder_changes(self, tmp_path):
         folder = write_colours(tmp_path)
         (folder / "train" / "red" / "new.png").write_bytes(b"no image")
-        library = ImageLibrary(lambda: tmp_path)
+        library = DatasetLoader(lambda: tmp_path)
         failed = library.request("colours", self.CPU)
         assert str(failed.images.exception()).startswith("train/red/new.png is not a readable image")
         assert library.request("colours", self.CPU) is failed
@@ -45,14 +45,14 @@ class TestLibrary:
     def test_a_failure_is_not_the_answer_for_ever(self, tmp_path, monkeypatch):
         folder = write_colours(tmp_path)
         (folder / "train" / "red" / "0.png").write_bytes(b"no image")
-        library = ImageLibrary(lambda: tmp_path)
+        library = DatasetLoader(lambda: tmp_path)
         assert library.request("colours", self.CPU).images.exception() is not None
         Image.new("RGB", (32, 32)).save(folder / "train" / "red" / "0.png")  # in place: the folder looks the same
         monkeypatch.setattr(library_module, "RETRY_SECONDS", 0.0)
         assert len(library.request("colours", self.CPU).images.result().train) == 6
 
     def test_it_downloads_nothing(self, tmp_path):
-        failure = ImageLibrary(lambda: tmp_path).request("CIFAR10", self.CPU).images.exception()
+        failure = DatasetLoader(lambda: tmp_path).request("CIFAR10", self.CPU).images.exception()
         assert str(failure).startswith("CIFAR10 is not on this computer")
         assert list(tmp_path.iterdir()) == []
 
@@ -60,7 +60,7 @@ class TestLibrary:
         names = ["one", "two", "three", "four", "five"]
         for name in names:
             write_colours(tmp_path, name)
-        library = ImageLibrary(lambda: tmp_path)
+        library = DatasetLoader(lambda: tmp_path)
         held = library.request("one", self.CPU)
         others = []
         for name in names[1:]:

@@ -1,0 +1,97 @@
+"""Load data sets into memory in background threads, each once, shared by all who request it."""
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+import torch
+
+from mlpcore.data import catalog
+from mlpcore.data.batches import DeviceImages, place_images
+from mlpcore.data.datasets import load_data
+
+KEPT = 3  # data sets that stay in memory although nobody uses them
+RETRY_SECONDS = 5.0  # a failure is not retried earlier, unless the data set changes
+
+log = logging.getLogger(__name__)
+
+
+class DatasetFuture:
+    """A data set that is being loaded: its progress, 0 to 1, and the future of its images."""
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint  # of the files, before they were read
+        self.failed_at: float | None = None
+        self.progress = 0.0
+        self.images: Future[DeviceImages] = Future()
+
+
+class DatasetLoader:
+    """Load data sets from the folder `home()` on request; download none. Safe from several threads.
+
+    A data set is in memory once, as long as somebody holds its DatasetFuture; the last three requested stay anyway.
+    """
+
+    def __init__(self, home: Callable[[], Path]) -> None:
+        self._home = home
+        self._futures: WeakValueDictionary[tuple[str, str], DatasetFuture] = WeakValueDictionary()
+        self._kept: dict[tuple[str, str], DatasetFuture] = {}  # least recently requested first
+        self._lock = threading.Lock()
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._closing = False
+
+    def close(self, seconds: float) -> None:
+        """Cancel what is being loaded and wait at most so long for its threads to end; the process is about to."""
+        self._closing = True
+        for thread in list(self._threads):
+            thread.join(seconds)
+
+    def request(self, dataset: str, device: torch.device, *, retry: bool = True) -> DatasetFuture:
+        """Return the future of a data set on a device; start loading it if it is not loaded or its files changed.
+
+        Args:
+            dataset: its name, as in `load_data`.
+            device: where its images are placed.
+            retry: whether to load again after a failure, once RETRY_SECONDS are over, though no file changed.
+        """
+        key = (dataset, str(device))
+        fingerprint = catalog.fingerprint(self._home(), dataset)
+        with self._lock:
+            future = self._futures.get(key)
+            if future is None or _is_stale(future, fingerprint, retry=retry):
+                future = self._futures[key] = DatasetFuture(fingerprint)
+                thread = threading.Thread(target=self._load, args=(*key, future), name=f"load {dataset}", daemon=True)
+                self._threads.add(thread)
+                thread.start()
+            self._kept.pop(key, None)
+            self._kept[key] = future
+            while len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]  # one that is still loading is held by its thread
+            return future
+
+    def _load(self, dataset: str, device: str, future: DatasetFuture) -> None:
+        def report(progress: float) -> None:
+            if self._closing:
+                raise InterruptedError("the program ends")
+            future.progress = progress
+
+        try:
+            train, test = load_data(dataset, self._home(), download=False, progress=report)
+            future.images.set_result(place_images(train, test, torch.device(device)))
+        except BaseException as error:  # every error goes to those who wait for the images
+            log.info("%s could not be loaded.", dataset, exc_info=True)
+            future.failed_at = time.monotonic()
+            future.images.set_exception(error)
+
+
+def _is_stale(future: DatasetFuture, fingerprint: str, *, retry: bool) -> bool:
+    """Whether a data set must be loaded again; while it is being loaded, changes of its files are ignored."""
+    if not future.images.done():
+        return False
+    may_retry = retry and future.failed_at is not None and time.monotonic() - future.failed_at > RETRY_SECONDS
+    return may_retry or future.fingerprint != fingerprint
