@@ -1,7 +1,7 @@
-"""A run that leaves the app: a script of its own in plain PyTorch, cut into the lecture's cells, or a notebook of them.
+"""Export a recipe as a script of its own in plain PyTorch, cut into the lecture's cells, or as a notebook of them.
 
-On the CPU of the machine that trained the run it prints the run's evaluations, bit for bit. It holds only what its
-recipe needs: no line about label noise where there is none.
+On the CPU of the machine that trained the run, the script prints the run's evaluations bit for bit. It contains only
+what its recipe needs: no line about label noise if there is none.
 """
 
 import json
@@ -9,47 +9,34 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mlpcore.export.script_data import data_cells, is_read_from_disk
-from mlpcore.export.script_text import Cell, Translate, fill, note
-from mlpcore.export.script_training import training_cells
+from mlpcore.export import messages
+from mlpcore.export.script_source import Translate, fill_template, write_comment
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_problems
 
-MAX_BYTES = 1_000_000  # of a recipe that is read: one with a thousand edits has 100,000
-
-SETTINGS = """\
-$why
-cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores - 1)))
-os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-"""
-
-GENERATOR = """\
-seed = $seed
-
-
-def build_generator(purpose):
-    $why
-    digest = hashlib.sha256(f"{purpose}/{seed}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-"""
+MAX_BYTES = 1_000_000  # of a recipe's file: one with 1,000 changes has 100,000
 
 
 def to_script(recipe: Recipe, *, translate: Translate = str) -> str:
-    """Write a recipe as one Python file, its comments in the language of `translate`; cells begin with `# %%`."""
-    head = "\n".join(note(sentence) for sentence in _head(recipe, translate))
-    cells = [f"# %% {cell.title}\n{cell.code}" for cell in _cells(recipe, translate)]
-    return "\n\n".join([f"{head}\n", *cells])
+    """Export a recipe as one Python file whose cells begin with `# %%`.
+
+    Args:
+        recipe: What the script trains.
+        translate: Returns a comment in the reader's language.
+    """
+    head = "\n".join(write_comment(sentence) for sentence in _head(recipe, translate))
+    return f"{head}\n\n\n{fill_template(recipe, translate)}\n"
 
 
 def to_notebook(recipe: Recipe, *, translate: Translate = str) -> str:
-    """Write the same as a Jupyter notebook, nbformat 4.5: the script's cells, each under its title."""
+    """Export a recipe as a Jupyter notebook, nbformat 4.5: the cells of the script, each under its title."""
     what, *rest = _head(recipe, translate)
     cells = [_markdown("\n\n".join([f"# {what}", *rest]))]
-    for cell in _cells(recipe, translate):
-        code = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
-        cells += [_markdown(f"## {cell.title}"), code | {"source": cell.code.rstrip("\n")}]
+    for cell in fill_template(recipe, translate).removeprefix("# %% ").split("\n\n\n# %% "):
+        title, _line, code = cell.partition("\n")
+        empty: dict[str, Any] = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+        cells += [_markdown(f"## {title}"), empty | {"source": code}]
     notebook = {
         "cells": [cell | {"id": f"cell-{number}"} for number, cell in enumerate(cells)],
         "metadata": {
@@ -63,10 +50,9 @@ def to_notebook(recipe: Recipe, *, translate: Translate = str) -> str:
 
 
 def read_recipe(data: bytes) -> Recipe:
-    """Read a recipe from JSON; raises SentenceError naming the first thing that is wrong with it."""
+    """Read a recipe from JSON. Raises SentenceError that names the first thing wrong with it."""
     if len(data) > MAX_BYTES:
-        template = "The file has {size:.1f} MB: a recipe has at most {most:.0f} MB."
-        raise SentenceError(template, size=len(data) / 1e6, most=MAX_BYTES / 1e6)
+        raise SentenceError(messages.LARGE_RECIPE, size=len(data) / 1e6, most=MAX_BYTES / 1e6)
     try:
         return Recipe.model_validate_json(data)
     except ValidationError as error:
@@ -75,39 +61,10 @@ def read_recipe(data: bytes) -> Recipe:
 
 
 def _head(recipe: Recipe, translate: Translate) -> list[str]:
-    if recipe.scheduler.name == "none":
-        what = translate("A run of the MLP playground: {optimizer} on {dataset}, seed {seed}")
-    else:
-        what = translate("A run of the MLP playground: {optimizer} with {scheduler} on {dataset}, seed {seed}")
+    what = messages.WHAT if recipe.scheduler.name == "none" else messages.WHAT_WITH_SCHEDULER
     names = {"optimizer": recipe.optimizer.name, "scheduler": recipe.scheduler.name}
-    promise = translate(
-        "It trains on the CPU and prints what the playground measured there: on the same machine, with the same "
-        "versions of torch and numpy, to the last digit. A run on a GPU was rounded differently."
-    )
-    return [what.format(**names, dataset=recipe.dataset, seed=recipe.seed), promise]
-
-
-def _cells(recipe: Recipe, translate: Translate) -> list[Cell]:
-    set_up = Cell(translate("Set-up"), _set_up(recipe, translate))
-    return [set_up, *data_cells(recipe, translate), *training_cells(recipe, translate)]
-
-
-def _set_up(recipe: Recipe, translate: Translate) -> str:
-    modules = ["hashlib", "math", "os", *(["sys"] if is_read_from_disk(recipe) else [])]
-    settings = translate(
-        "How many threads sum, and in which order, decides the last digits; torch reads both at its start."
-    )
-    generators = translate(
-        "Random numbers of its own for each purpose: a knob that draws more leaves the others as they were."
-    )
-    parts = [
-        "".join(f"import {module}\n" for module in modules),
-        fill(SETTINGS, why=note(settings)),
-        "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\nimport torch.optim as optim\n"
-        "from torch.utils.data import TensorDataset\n",
-        fill(GENERATOR, seed=recipe.seed, why=note(generators, 4)),
-    ]
-    return "\n".join(parts)
+    head = translate(what).format(**names, dataset=recipe.dataset, seed=recipe.seed)
+    return [head, translate(messages.PROMISE)]
 
 
 def _markdown(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs that leave the app as CSV, JSON or one HTML file, and runs that come back from JSON."""
+"""Export runs as CSV, JSON or one HTML file, and import runs from JSON."""
 
 import csv
 import json
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mlpcore.export import messages
 from mlpcore.messages import Sentence, SentenceError, write_sentence
 from mlpcore.recipes.flat import flatten
 from mlpcore.recipes.recipe import MAX_EVALUATIONS, Recipe
@@ -20,15 +21,14 @@ from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import NAME, Evaluation, Run, RunStatus
 
 FORMAT = "mlp-playground-runs"
-VERSION = 2  # 1 had a run's message as finished text
+VERSION = 2  # in version 1 a message was one finished text
 MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
 MAX_RUNS = 1_000
-MAX_KEYS = 100  # of any object in a file: a million unknown ones would be as many complaints, 2 GB
-FORM = re.compile(r"\+?,?(\.\d)?[defgs%]?")  # of a value in a message; a width could make a text of any length
-LARGEST = 2**63  # of a whole number in a message: one of 400 digits is no float
-MAX_MESSAGE = 5_000  # characters, once its values are put in
+MAX_KEYS = 100  # per object: a million unknown keys would make a million errors, 2 GB
+FORM = re.compile(r"\+?,?(\.\d)?[defgs%]?")  # format of a value in a message; a width could make it any length
+LARGEST = 2**63  # whole number in a message: one of 400 digits does not fit in a float
+MAX_MESSAGE = 5_000  # characters, with its values
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(max_length=1000)]
 Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
@@ -37,38 +37,24 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class _Point(_Strict):
-    step: Annotated[int, Field(ge=1, le=10_000_000)]
-    train_loss: float
-    train_eval_loss: float
-    train_acc: Share
-    test_loss: float
-    test_acc: Share
-    lr: float
-    seconds: float
-    weight_norms: Annotated[list[float], Field(max_length=10, fail_fast=True)] = []
-    val_loss: float | None = None
-    val_acc: Share | None = None
-
-
 class _Message(_Strict):
     template: Annotated[str, Field(min_length=1, max_length=1000)]
     values: Annotated[dict[str, Text | Whole | float], Field(max_length=20)] = {}
 
     @model_validator(mode="after")
-    def _can_be_said(self) -> "_Message":
+    def _check_format(self) -> "_Message":
         for _text, name, form, conversion in Formatter().parse(self.template):
             if name is None:
                 continue
-            # what is no plain name, as 0 or step.real, would reach into a value, or past all of them
-            if not name.isidentifier() or name not in self.values or conversion or not FORM.fullmatch(form):
+            # only plain names: 0 or step.real would reach into a value, or past all of them
+            if not name.isidentifier() or name not in self.values or conversion or not FORM.fullmatch(form or ""):
                 raise ValueError
         if len(self.template.format(**self.values)) > MAX_MESSAGE:
             raise ValueError
         return self
 
 
-class _KeptRun(_Strict):
+class _StoredRun(_Strict):
     name: Annotated[str, Field(pattern=NAME)]
     recipe: Recipe
     status: Literal["finished", "stopped", "diverged", "failed", "interrupted"]
@@ -79,44 +65,44 @@ class _KeptRun(_Strict):
     versions: Annotated[dict[str, Text], Field(max_length=20)] = {}
     message: _Message | Annotated[str, Field(max_length=500)] | None = None
     note: Annotated[str, Field(max_length=2000)] = ""
-    evaluations: Annotated[list[_Point], Field(max_length=MAX_EVALUATIONS, fail_fast=True)] = []
+    evaluations: Annotated[list[Evaluation], Field(max_length=MAX_EVALUATIONS, fail_fast=True)] = []
 
     @model_validator(mode="after")
-    def _steps_ascend(self) -> "_KeptRun":
-        steps = [point.step for point in self.evaluations]
+    def _check_steps(self) -> "_StoredRun":
+        steps = [evaluation.step for evaluation in self.evaluations]
         if any(later <= earlier for earlier, later in pairwise(steps)):
-            raise SentenceError("The file is damaged at {where}: the steps of its evaluations do not ascend.", where="")
+            raise SentenceError(messages.STEPS_OUT_OF_ORDER, where="")
         if max([self.step, *steps]) > self.recipe.train_iter:
-            raise SentenceError("The file is damaged at {where}: it has more steps than its recipe.", where="")
+            raise SentenceError(messages.TOO_MANY_STEPS, where="")
         return self
 
 
 class _File(_Strict):
     format: Literal["mlp-playground-runs"]
     version: Literal[1, 2]
-    runs: Annotated[list[_KeptRun], Field(max_length=MAX_RUNS, fail_fast=True)]
+    runs: Annotated[list[_StoredRun], Field(max_length=MAX_RUNS, fail_fast=True)]
 
 
 def to_csv(runs: Sequence[Run]) -> str:
-    """Write one row an evaluation, the run's name and knobs repeated in each."""
-    knobs = list(dict.fromkeys(name for run in runs for name in flatten(run.recipe)))
+    """Export one row per evaluation; each repeats the run's name, status and hyperparameters."""
+    hyperparameters = list(dict.fromkeys(name for run in runs for name in flatten(run.recipe)))
     measures = [field.name for field in fields(Evaluation)]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "name", "status", *(f"recipe.{knob}" for knob in knobs), *measures])
+    writer.writerow(["run", "name", "status", *(f"recipe.{name}" for name in hyperparameters), *measures])
     for run in runs:
         flat = flatten(run.recipe)
-        own = [run.id, run.name, run.status.value, *(_as_cell(flat.get(knob)) for knob in knobs)]
+        own = [run.id, run.name, run.status.value, *(_as_cell(flat.get(name)) for name in hyperparameters)]
         for evaluation in run.evaluations:
             writer.writerow([*own, *(_as_cell(getattr(evaluation, measure)) for measure in measures)])
     return text.getvalue()
 
 
 def to_json(runs: Sequence[Run]) -> str:
-    """Write recipes and histories, to be read again by `from_json`; owners and tracebacks stay here."""
-    kept = []
+    """Export recipes and histories in a form that `from_json` reads; owners and tracebacks are left out."""
+    stored = []
     for run in runs:
-        values = {name: getattr(run, name) for name in _KeptRun.model_fields}
+        values = {name: getattr(run, name) for name in _StoredRun.model_fields}
         values |= {
             "recipe": run.recipe.model_dump(mode="json"),
             "status": (run.status if run.status.is_over else RunStatus.INTERRUPTED).value,
@@ -124,58 +110,47 @@ def to_json(runs: Sequence[Run]) -> str:
             "message": json.loads(write_sentence(run.message) or "null"),
             "evaluations": [asdict(evaluation) for evaluation in run.evaluations],
         }
-        kept.append(values)
-    return json.dumps({"format": FORMAT, "version": VERSION, "runs": kept}, allow_nan=False)
+        stored.append(values)
+    return json.dumps({"format": FORMAT, "version": VERSION, "runs": stored}, allow_nan=False)
 
 
 def from_json(data: bytes, *, owner: str) -> list[Run]:
     """Read runs that `to_json` wrote, as runs of `owner` with new ids.
 
-    Raises ValueError, with a sentence, where the file is none of ours, too large, damaged or of another version.
+    Raises SentenceError if the file is not one of ours, too large, damaged or of another version.
     """
     if len(data) > MAX_BYTES:
-        template = "The file has {size:.0f} MB: at most {most:.0f} MB are read."
-        raise SentenceError(template, size=len(data) / 1e6, most=MAX_BYTES / 1e6)
+        raise SentenceError(messages.LARGE_FILE, size=len(data) / 1e6, most=MAX_BYTES / 1e6)
     try:
         json.loads(data, object_pairs_hook=_refuse_many)
         read = _File.model_validate_json(data)
     except (ValueError, RecursionError) as error:
         raise _explain(error, data) from error
-    return [
-        Run(
-            id=secrets.token_hex(6),
-            name=kept.name,
-            recipe=kept.recipe,
-            status=RunStatus(kept.status),
-            created=kept.created,
-            owner=owner,
-            step=kept.step,
-            seconds=kept.seconds,
-            device=kept.device,
-            versions=kept.versions,
-            message=_as_sentence(kept.message),
-            note=kept.note,
-            evaluations=tuple(
-                Evaluation(**point.model_dump() | {"weight_norms": tuple(point.weight_norms)})
-                for point in kept.evaluations
-            ),
-        )
-        for kept in read.runs
-    ]
+    return [_build_run(stored, owner) for stored in read.runs]
+
+
+def _build_run(stored: _StoredRun, owner: str) -> Run:
+    message = stored.message
+    read: dict[str, Any] = {name: getattr(stored, name) for name in _StoredRun.model_fields} | {
+        "id": secrets.token_hex(6),
+        "owner": owner,
+        "status": RunStatus(stored.status),
+        "message": Sentence(message.template, message.values)
+        if isinstance(message, _Message)
+        else Sentence.of_text(message or ""),
+        "evaluations": tuple(stored.evaluations),
+    }
+    return Run(**read)
 
 
 def to_html(figure: Mapping[str, Any], *, title: str) -> str:
-    """Write a chart as one HTML file that needs nothing else: plotly.js is in it, 5 MB."""
+    """Export a chart as one HTML file that needs nothing else: it contains plotly.js, 5 MB."""
     from plotly import graph_objects, io  # 0.3 s: not before it is needed
 
     chart = graph_objects.Figure(figure)
     chart.update_layout(template="plotly_white", title=None, height=700)
-    page = io.to_html(chart, include_plotlyjs=True, full_html=True, config={"displaylogo": False})
+    page: str = io.to_html(chart, include_plotlyjs=True, full_html=True, config={"displaylogo": False})
     return page.replace("<head>", f"<head><title>{title}</title>", 1)
-
-
-def _as_sentence(kept: _Message | str | None) -> Sentence | None:
-    return Sentence(kept.template, kept.values) if isinstance(kept, _Message) else Sentence.of_text(kept or "")
 
 
 def _refuse_many(pairs: list[tuple[str, Any]]) -> None:
@@ -184,21 +159,20 @@ def _refuse_many(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _explain(error: Exception, data: bytes) -> SentenceError:
-    if not isinstance(error, ValidationError):  # no JSON, nested without end, or of too many names
-        return SentenceError("This is no file of runs that this program wrote.")
+    if not isinstance(error, ValidationError):  # not JSON, nested too deeply, or an object of too many names
+        return SentenceError(messages.NOT_OURS)
     first = error.errors(include_url=False, include_input=False)[0]
-    # of a message pydantic names what it might have been as well
+    # below a message, pydantic also names the types that it might have been
     places = first["loc"][: first["loc"].index("message") + 1 if "message" in first["loc"] else 6]
     where = ".".join(shorten(str(part)) for part in places)
     if first["type"] == "json_invalid" or f'"{FORMAT}"'.encode() not in data[:200]:
-        return SentenceError("This is no file of runs that this program wrote.")
+        return SentenceError(messages.NOT_OURS)
     if first["loc"] == ("version",):
-        template = "This file was written by another version of this program: this one reads version {version}."
-        return SentenceError(template, version=VERSION)
+        return SentenceError(messages.OTHER_VERSION, version=VERSION)
     reason = first.get("ctx", {}).get("error")
     if isinstance(reason, SentenceError) and "where" in reason.sentence.values:
         return SentenceError(reason.sentence.template, where=where)
-    return SentenceError("The file is damaged at {where}: what stands there cannot be read.", where=where)
+    return SentenceError(messages.DAMAGED, where=where)
 
 
 def _as_cell(value: Any) -> Any:

@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
 
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
 
 NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
+
+Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 
 class RunStatus(StrEnum):
@@ -47,17 +52,20 @@ class Evaluation:
         val_acc: Accuracy on the same images.
     """
 
-    step: int
+    # for evaluations that are read from a file
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    step: Annotated[int, Field(ge=1, le=10_000_000)]
     train_loss: float
     train_eval_loss: float
-    train_acc: float
+    train_acc: Accuracy
     test_loss: float
-    test_acc: float
+    test_acc: Accuracy
     lr: float
     seconds: float
-    weight_norms: tuple[float, ...] = ()
+    weight_norms: Annotated[tuple[float, ...], Field(max_length=10)] = ()
     val_loss: float | None = None
-    val_acc: float | None = None
+    val_acc: Accuracy | None = None
 
 
 @dataclass(frozen=True)

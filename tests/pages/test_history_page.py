@@ -253,7 +253,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("content", "sentence"),
         [
-            (b"not json", "This is no file of runs that this program wrote."),
+            (b"not json", "This file does not contain runs that this program saved."),
             (b'{"format": "mlp-playground-runs", "version": 9}', "this one reads version 2"),
             (
                 to_json([make_run("a"), make_run("b")]).replace('"name": "run b"', '"name": "<b>"').encode(),

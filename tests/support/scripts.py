@@ -1,4 +1,4 @@
-"""What the tests of exported scripts share: recipes that need every part of one."""
+"""Shared by the tests of exported scripts: recipes that together need every part of a script."""
 
 import json
 from typing import Any
@@ -35,20 +35,20 @@ OTHERS = {
 }
 
 
-def recipe(**knobs: Any) -> Recipe:
-    return Recipe.model_validate({name: getattr(BASE, name) for name in Recipe.model_fields} | knobs)
+def recipe(**values: Any) -> Recipe:
+    return Recipe.model_validate({name: getattr(BASE, name) for name in Recipe.model_fields} | values)
 
 
 RECIPES = (
-    {name: recipe(optimizer=knobs) for name, knobs in EACH_OPTIMIZER.items()}
-    | {knobs.name: recipe(scheduler=knobs) for knobs in EACH_SCHEDULE}
+    {name: recipe(optimizer=optimizer) for name, optimizer in EACH_OPTIMIZER.items()}
+    | {scheduler.name: recipe(scheduler=scheduler) for scheduler in EACH_SCHEDULE}
     | {
-        f"{knobs.name} after a warm-up": recipe(
-            scheduler=knobs.model_copy(update={"warmup_iters": 3}), changes=EDITS, train_iter=14
+        f"{scheduler.name} after a warm-up": recipe(
+            scheduler=scheduler.model_copy(update={"warmup_iters": 3}), changes=EDITS, train_iter=14
         )
-        for knobs in EACH_SCHEDULE
+        for scheduler in EACH_SCHEDULE
     }
-    | {name: recipe(**knobs) for name, knobs in OTHERS.items()}
+    | {name: recipe(**values) for name, values in OTHERS.items()}
 )
 
 

@@ -19,8 +19,8 @@ BASE = Recipe(
 )
 
 
-def recipe(**knobs: object) -> Recipe:
-    return Recipe.model_validate(BASE.model_dump() | knobs)
+def recipe(**values: object) -> Recipe:
+    return Recipe.model_validate(BASE.model_dump() | values)
 
 
 def snapshot(**values: object) -> Snapshot:

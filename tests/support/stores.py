@@ -1,4 +1,4 @@
-"""What the tests of the store share: runs and evaluations made up, and a store on every backend."""
+"""Shared by the tests of the store: made-up runs and evaluations, and a store on every backend."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing

@@ -1,4 +1,4 @@
-"""A run as a script of its own: shown, copied, downloaded; and its recipe as JSON, out and in."""
+"""A run as a script: show it, download it as .py or .ipynb; save its recipe as JSON, and load one."""
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ HEIGHT = 420  # pixels: the code scrolls, the page does not
 
 
 def show_script(run: Run) -> None:
-    """Show a run as a script, and offer it and its recipe as files."""
+    """Show the script of a run, with buttons that save the script and the recipe."""
     told = _("This is the run in plain PyTorch, without the playground.")
     st.caption(f"{told} {describe_reproducibility([run])}")
     script, notebook = write_script(run.recipe)
@@ -39,7 +39,7 @@ def _downloads(run: Run, script: str, notebook: str) -> None:
 
 
 def _upload() -> None:
-    """Take a recipe from a file and set the knobs by it; what is wrong with it is said, and changes nothing."""
+    """Load a recipe from a file and set the widgets to it; if it is invalid, say why and change nothing."""
     file = st.file_uploader(
         _("A recipe as JSON: it sets the knobs, nothing is started"),
         type="json",
@@ -53,7 +53,7 @@ def _upload() -> None:
         else:
             st.caption(_("The knobs are set as the file says."))
     if st.session_state.pop("script.taken", False):
-        st.rerun()  # all of the page: this part of it has no knobs
+        st.rerun()  # the whole page: the widgets are in another part of it
 
 
 def _take_file() -> None:

@@ -31,7 +31,7 @@ class TestScript:
             assert ("torchvision" in packages) == (run.dataset in ("CIFAR10", "MNIST"))
 
     @pytest.mark.parametrize(
-        ("word", "knobs"),
+        ("word", "values"),
         [
             ("scheduler", {"scheduler": StepLR()}),
             ("Dropout", {"dropout": 0.5}),
@@ -46,13 +46,13 @@ class TestScript:
             ("sys.argv", {"dataset": "Tiny"}),
         ],
     )
-    def test_a_part_is_there_where_the_recipe_needs_it_and_only_there(self, word, knobs):
+    def test_a_part_is_there_where_the_recipe_needs_it_and_only_there(self, word, values):
         assert word in to_script(
-            PLAIN.model_copy(update=recipe(**{"dataset": "Shapes", "dropout": 0.0} | knobs).__dict__)
+            PLAIN.model_copy(update=recipe(**{"dataset": "Shapes", "dropout": 0.0} | values).__dict__)
         )
         assert word not in to_script(PLAIN)
 
-    def test_the_knobs_are_written_as_in_the_lecture(self):
+    def test_the_hyperparameters_are_written_as_in_the_lecture(self):
         lines = to_script(Recipe(dataset="CIFAR10")).splitlines()
         for line in (
             "seed = 0",
@@ -144,7 +144,7 @@ class TestReadRecipe:
 
 
 class TestPage:
-    def test_a_run_is_shown_as_its_script_and_a_recipe_from_a_file_sets_the_knobs(self, open_page):
+    def test_a_run_is_shown_as_its_script_and_a_recipe_from_a_file_sets_the_widgets(self, open_page):
         page = open_page(train_iter="3", eval_every="3", batch_size="8")
         page.button(key="start").click().run()
         run_id = page.session_state["run"]

@@ -39,7 +39,7 @@ def altered(**values: object) -> bytes:
     return json.dumps({**FILE, "runs": [FILE["runs"][0] | values]}).encode()
 
 
-def with_point(**values: object) -> bytes:
+def with_evaluation(**values: object) -> bytes:
     return altered(evaluations=[FILE["runs"][0]["evaluations"][0] | values])
 
 
@@ -72,7 +72,7 @@ class TestJson:
         "data", [b"", b"{", b"\xff\xfe", b"[]", b'{"a": 1}', b"null", b"[" * 100_000, b"run,name,status\na,b,c\n"]
     )
     def test_file_that_is_not_ours_gets_a_sentence(self, data: bytes) -> None:
-        with pytest.raises(SentenceError, match=r"^This is no file of runs that this program wrote\.$"):
+        with pytest.raises(SentenceError, match=r"^This file does not contain runs that this program saved\.$"):
             from_json(data, owner="")
 
     def test_file_of_another_version_gets_a_sentence(self) -> None:
@@ -103,12 +103,12 @@ class TestJson:
             (altered(step=3001), "more steps than its recipe"),
             (altered(recipe=FILE["runs"][0]["recipe"] | {"batch_size": 0}), "batch_size"),
             (altered(recipe=FILE["runs"][0]["recipe"] | {"dataset": "../../etc"}), "dataset"),
-            (with_point(test_acc=1.5), "test_acc"),
-            (with_point(step=4000), "more steps than its recipe"),
-            (with_point(train_loss="low"), "train_loss"),
-            (with_point(train_loss=None), "train_loss"),
-            (altered(evaluations=FILE["runs"][0]["evaluations"][:1] * 2), "do not ascend"),
-            (altered(evaluations=FILE["runs"][0]["evaluations"][::-1]), "do not ascend"),
+            (with_evaluation(test_acc=1.5), "test_acc"),
+            (with_evaluation(step=4000), "more steps than its recipe"),
+            (with_evaluation(train_loss="low"), "train_loss"),
+            (with_evaluation(train_loss=None), "train_loss"),
+            (altered(evaluations=FILE["runs"][0]["evaluations"][:1] * 2), "not in ascending order"),
+            (altered(evaluations=FILE["runs"][0]["evaluations"][::-1]), "not in ascending order"),
         ],
     )
     def test_damaged_file_gets_a_sentence_that_says_where(self, data: bytes, where: str) -> None:
@@ -118,7 +118,7 @@ class TestJson:
     @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
     def test_number_that_is_none_is_refused(self, number: bytes) -> None:
         with pytest.raises(SentenceError):
-            from_json(with_point(train_loss=-12345.0).replace(b"-12345.0", number), owner="")
+            from_json(with_evaluation(train_loss=-12345.0).replace(b"-12345.0", number), owner="")
 
     def test_too_many_runs_are_refused(self) -> None:
         few = FILE["runs"][0] | {"evaluations": []}
@@ -127,7 +127,7 @@ class TestJson:
 
 
 class TestCsv:
-    def test_every_evaluation_is_a_row_with_its_runs_knobs(self) -> None:
+    def test_every_evaluation_is_a_row_with_its_runs_hyperparameters(self) -> None:
         other = replace(RUN, id="b2", recipe=Recipe(optimizer=Adam()), evaluations=RUN.evaluations[1:])
         first, second, third = csv.DictReader(StringIO(to_csv([RUN, other])))
         assert [row["run"] for row in (first, second, third)] == ["a1", "a1", "b2"]

@@ -49,12 +49,12 @@ def store(open_store: Callable[[], RunStore]) -> RunStore:
 
 class TestSharing:
     def test_threads_write_and_read_at_once(self, store: RunStore) -> None:
-        runs, points = ("a", "b", "c", "d"), 50
+        runs, count = ("a", "b", "c", "d"), 50
         done = threading.Event()
 
         def write(run_id: str) -> None:
             store.create_many([run(run_id)])
-            for step in range(1, points + 1):
+            for step in range(1, count + 1):
                 store.update(run_id, evaluations=[evaluation(step)])
             store.update(run_id, status=RunStatus.FINISHED)
 
@@ -65,7 +65,7 @@ class TestSharing:
                     seen = store.get(listed.id)
                     # of one moment: the run's step is that of its last evaluation, and a run that is over has all
                     assert seen.step == (seen.latest.step if seen.latest else 0) == len(seen.evaluations)
-                    assert not seen.status.is_over or seen.step == points
+                    assert not seen.status.is_over or seen.step == count
                     reads += 1
             return reads
 
@@ -77,7 +77,7 @@ class TestSharing:
         for writer in writers:
             writer.result()
         assert reader.result() > 0
-        assert [len(store.get(run_id).evaluations) for run_id in runs] == [points] * 4
+        assert [len(store.get(run_id).evaluations) for run_id in runs] == [count] * 4
 
     def test_killed_process_leaves_its_evaluations_and_its_runs_are_interrupted(
         self, store_url: str | None, open_store: Callable[[], RunStore]

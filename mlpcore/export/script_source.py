@@ -1,0 +1,138 @@
+"""The source code of an exported script: a template filled with a recipe's values and functions of the library."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from textwrap import wrap
+from typing import Any
+from unicodedata import east_asian_width
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from mlpcore.data.catalog import BUILT_IN, FASHION_MNIST, MNIST, PUBLISHED
+from mlpcore.data.folders import SPLIT_SALT
+from mlpcore.export.messages import COMMENTS, TITLES
+from mlpcore.recipes.recipe import Recipe
+
+COMMENT_WIDTH = 110  # columns
+STATEMENT_WIDTH = 116  # columns: a statement may be indented by four more
+FUSED = ("SGD", "Adam", "AdamW", "Adagrad")  # the optimizers whose fused kernels the playground uses on the CPU
+
+Translate = Callable[[str], str]
+
+
+def fill_template(recipe: Recipe, translate: Translate) -> str:
+    """Write the cells of the script, each under a line `# %% title`."""
+    is_built_in, is_grey = recipe.dataset in BUILT_IN, recipe.dataset in (FASHION_MNIST, MNIST)
+    num_classes = "10" if is_built_in else "num_classes"  # the classes of a folder are counted when it is read
+    features = "28 * 28" if is_grey else "3 * 32 * 32"
+    scheduler_lines = _write_scheduler(recipe)
+    arguments = recipe.optimizer.model_dump(exclude={"name"})
+    if recipe.optimizer.name in FUSED:
+        arguments["fused"] = True
+
+    def comment(name: str, indent: int = 0) -> str:
+        sentence = translate(COMMENTS[name]).format(dataset=recipe.dataset, label_noise=recipe.label_noise)
+        return write_comment(sentence, indent)
+
+    return _read_template().render(
+        recipe=recipe,
+        title=lambda name: translate(TITLES[name]),
+        comment=comment,
+        library=read_library,
+        dataset=recipe.dataset,
+        is_built_in=is_built_in,
+        is_published=recipe.dataset in PUBLISHED,
+        is_grey=is_grey,
+        split_salt=SPLIT_SALT,
+        num_classes=num_classes,
+        layers=list(pairwise([features, *recipe.hidden_sizes, num_classes])),
+        optimizer_line=_write_call("optimizer", recipe.optimizer.name, "model.parameters()", arguments),
+        scheduler_lines=scheduler_lines,
+        scheduler_argument=", scheduler" if scheduler_lines else "",
+        rebuilds=bool(scheduler_lines) and any(change.lr is not None for change in recipe.changes),
+        sets_rmsprop_momentum=recipe.optimizer.name == "RMSprop" and any(change.momentum for change in recipe.changes),
+    )
+
+
+def write_comment(sentence: str, indent: int = 0) -> str:
+    """Write a sentence as a comment; lines after the first are indented."""
+    wide = sum(east_asian_width(letter) in "FW" for letter in sentence)  # each takes two columns
+    width = (COMMENT_WIDTH - indent) * len(sentence) // (len(sentence) + wide)
+    return f"\n{' ' * indent}".join(f"# {line}" for line in wrap(sentence, width, break_long_words=False))
+
+
+@cache
+def read_library(file: str, *names: str) -> str:
+    """Read functions, classes and constants from a file of mlpcore, all of them if none is named.
+
+    Docstrings and comments are left out, because they are in one language only. Nothing is imported, torch included.
+    """
+    source = _read_file(file)
+    lines: list[str | None] = [*source.splitlines()]
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = (lines[row - 1] or "")[:column].rstrip() or None
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            first, end = node.body[0], node.body[0].end_lineno or 0
+            end += lines[end] == ""
+            lines[first.lineno - 1 : end] = [None] * (end - first.lineno + 1)
+    named = [node for node in tree.body if _name(node) in names]
+    parts = [lines[node.lineno - 1 : node.end_lineno] for node in named] if names else [lines]
+    code = "\n\n\n".join("\n".join(line for line in part if line is not None) for part in parts)
+    return re.sub(r"\n{4,}", "\n\n\n", code).strip("\n")
+
+
+def _write_scheduler(recipe: Recipe) -> list[str]:
+    """Write the statements that build `scheduler`, none if the recipe has no scheduler."""
+    name: str = recipe.scheduler.name
+    arguments = recipe.scheduler.model_dump(exclude={"name", "warmup_iters", "start_factor"})
+    warmup_iters = recipe.scheduler.warmup_iters
+    if name == "none":
+        if not warmup_iters:
+            return []
+        name, arguments = "ConstantLR", {"factor": 1.0, "total_iters": 0}
+    if name == "OneCycleLR":
+        peak = {"max_lr": 'optimizer.param_groups[0]["lr"]', "total_steps": recipe.train_iter - warmup_iters}
+        arguments |= peak | {"cycle_momentum": False}
+    main = _write_call("scheduler", f"lr_scheduler.{name}", "optimizer", arguments)
+    if not warmup_iters:
+        return [main]
+    warmup = {"start_factor": recipe.scheduler.start_factor, "total_iters": warmup_iters}
+    return [
+        main,
+        _write_call("warmup", "lr_scheduler.LinearLR", "optimizer", warmup),
+        f"scheduler = optim.lr_scheduler.SequentialLR(optimizer, [warmup, scheduler], milestones=[{warmup_iters}])",
+    ]
+
+
+def _write_call(target: str, function: str, first: str, arguments: Mapping[str, object]) -> str:
+    """Write `target = optim.function(first, …)`; an argument that is a string is code already."""
+    values = [f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in arguments.items()]
+    line = f"{target} = optim.{function}({', '.join([first, *values])})"
+    if len(line) <= STATEMENT_WIDTH:
+        return line
+    return f"{target} = optim.{function}(\n" + "".join(f"    {part},\n" for part in [first, *values]) + ")"
+
+
+@cache
+def _read_template() -> Template:
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    return environment.from_string(_read_file("export/script.py.jinja"))
+
+
+def _read_file(path: str) -> str:
+    return files("mlpcore").joinpath(path).read_text("utf-8")
+
+
+def _name(node: ast.stmt) -> Any:
+    target = node.targets[0] if isinstance(node, ast.Assign) else node
+    return getattr(target, "name", getattr(target, "id", ""))
