@@ -1,4 +1,4 @@
-"""The Images page, as a visitor finds it: through the navigation, on a small folder of images."""
+"""The Images page on a small image folder, opened through the navigation."""
 
 from streamlit.testing.v1 import AppTest
 
@@ -10,7 +10,7 @@ def texts(page: AppTest) -> list[str]:
 
 
 def open_images(open_page: Open) -> AppTest:
-    """The page, with its images loaded."""
+    """Open the page and wait until its images are loaded."""
     page = open_page("images.py")
     page.selectbox(key="knob.dataset").select("Tiny").run()
     page.number_input(key="knob.batch_size").set_value(8).run()

@@ -1,4 +1,4 @@
-"""A file server for tests on the loopback: real bytes, and switches for what goes wrong on the way."""
+"""Serve files over HTTP on the loopback, with switches for what can go wrong on the way."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 @dataclass
 class Served:
-    """A file, and what befalls the first `times` requests for it (None: every request)."""
+    """A file, and what goes wrong with the first `times` requests for it (None: with every request)."""
 
     content: bytes
     times: int | None = None
@@ -18,13 +18,13 @@ class Served:
     break_after: int | None = None  # bytes; then the connection ends
     status: int | None = None
     ranges: bool = True
-    announced: bool = True  # whether the length is sent ahead
+    announced: bool = True  # whether Content-Length is sent
     holding: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
 class Request:
-    """A request as it came, and how many bytes of the file it got."""
+    """A request, and how many bytes of the file were sent in response."""
 
     path: str
     range: str | None
@@ -36,7 +36,7 @@ class Request:
 
 
 class FileServer:
-    """Serves `files` by path; `requests` are all that came, in their order."""
+    """Serve `files` by path; `requests` lists all requests in their order."""
 
     def __init__(self) -> None:
         self.files: dict[str, Served] = {}
@@ -48,16 +48,16 @@ class FileServer:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def add(self, path: str, content: bytes, **switches: object) -> str:
-        """Serve a file; returns its address."""
+        """Serve a file and return its URL."""
         self.files[path] = Served(content, **switches)
         return f"{self.url}{path}"
 
     def asked(self, path: str) -> list[Request]:
-        """The requests for one path."""
+        """List the requests for one path."""
         return [request for request in self.requests if request.path == path]
 
     def close(self) -> None:
-        """Let go of all who wait, and stop."""
+        """Release all responses that are held, and stop."""
         self.released.set()
         self._server.shutdown()
         self._server.server_close()
@@ -65,7 +65,7 @@ class FileServer:
 
 @pytest.fixture
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask every host itself, whatever the environment says."""
+    """Ignore the proxies of the environment."""
     monkeypatch.setenv("NO_PROXY", "*")
 
 
@@ -116,7 +116,7 @@ def _handler(server: FileServer) -> type[BaseHTTPRequestHandler]:
             try:
                 self.wfile.write(body)
                 request.served += len(body)
-            except OSError:  # who asked has left
+            except OSError:  # the client has left
                 pass
 
         def log_message(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Small data sets as folders of images, quickly made."""
+"""Write small data sets as image folders."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ Bound = int | tuple[int, int, int]  # of all three channels, or of each
 
 
 def write_images(folder: Path, classes: Mapping[str, tuple[Bound, Bound]], *, train: int, test: int) -> None:
-    """Write so many images of 32 × 32 a class: noise whose values are from the class's first to below its second."""
+    """Write so many 32×32 images per class, of noise from the first bound of the class to below the second."""
     rng = np.random.default_rng(0)
     for split, count in (("train", train), ("test", test)):
         for name, (low, high) in classes.items():
@@ -21,12 +21,12 @@ def write_images(folder: Path, classes: Mapping[str, tuple[Bound, Bound]], *, tr
 
 
 def write_colours(home: Path, name: str = "colours", *, train: int = 3, test: int = 1) -> Path:
-    """Write a data set of blue and red images; returns its folder."""
+    """Write a data set of blue and red images, and return its folder."""
     colours = {"blue": ((0, 0, 255), (1, 1, 256)), "red": ((255, 0, 0), (256, 1, 1))}
     write_images(home / name, colours, train=train, test=test)
     return home / name
 
 
 def make_tiny(home: Path) -> None:
-    """Put the data set Tiny into a folder of data sets: 2 classes, 200 + 40 images that are soon told apart."""
+    """Write the data set Tiny: 2 classes, 200 + 40 images that are easy to tell apart."""
     write_images(home / "Tiny", {"dark": (10, 190), "light": (40, 220)}, train=100, test=20)

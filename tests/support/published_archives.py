@@ -1,4 +1,4 @@
-"""Small archives in the layouts in which CIFAR-10 and Fashion-MNIST are published."""
+"""Small archives in the published layouts of CIFAR-10 and Fashion-MNIST."""
 
 import gzip
 import hashlib
@@ -16,7 +16,7 @@ from mlpcore.data.download.download import Download, DownloadProgress, DownloadS
 from mlpcore.data.download.fetch import RetryPolicy
 from mlpcore.data.download.sources import ARCHIVES, Archive, ArchiveSet
 
-QUICK = RetryPolicy(retry_seconds=0, slow_rate=0)  # no source is too slow, no try is waited for
+QUICK = RetryPolicy(retry_seconds=0, slow_rate=0)  # no mirror is too slow, and no time passes between tries
 NAME = "cifar-10-python.tar.gz"
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -27,7 +27,7 @@ def md5(content: bytes) -> str:
 
 @cache
 def cifar_batches() -> dict[str, bytes]:
-    """CIFAR-10's seven files with ten images each."""
+    """Build the seven files of CIFAR-10 with ten images each."""
     rng = np.random.default_rng(0)
     files = {}
     for name in sorted(ARCHIVES["CIFAR10"].archives[0].files):
@@ -51,7 +51,7 @@ def cifar_archive() -> bytes:
 
 @cache
 def cifar_sums() -> dict[str, object]:
-    """What torchvision's CIFAR10 holds of the published files, here of the small ones."""
+    """Return the md5 attributes of torchvision's CIFAR10 for the small files."""
     sums = {name: md5(content) for name, content in cifar_batches().items()}
     return {
         "tgz_md5": md5(cifar_archive()),
@@ -75,7 +75,7 @@ def cifar_set(*urls: str, unpacked_size: int = 300_000) -> ArchiveSet:
 
 @cache
 def fashion_files() -> dict[str, bytes]:
-    """Fashion-MNIST's four files, with twelve images to train on and four to test."""
+    """Build the four files of Fashion-MNIST with twelve training and four test images."""
     rng = np.random.default_rng(1)
     files = {}
     for split, count in (("train", 12), ("t10k", 4)):
@@ -125,7 +125,7 @@ def assert_is_here(home: Path, progress: DownloadProgress) -> None:
 
 
 def write_fashion(folder: Path) -> None:
-    """Fashion-MNIST in small, as torchvision unpacks it."""
+    """Write the small Fashion-MNIST as torchvision unpacks it."""
     folder.mkdir(parents=True)
     for name, content in fashion_files().items():
         (folder / name).write_bytes(content)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from mlpcore.data.download.fetch import ArchiveFetcher, RetryPolicy
 from mlpcore.data.download.install import Cancelled, Installer, file_size, raise_if
@@ -51,14 +52,20 @@ _SENTENCES = {
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadProgress:
-    """How far a download is: bytes, bytes per second, the host it asks, and a sentence that a page can show."""
+    """How far a download is: bytes, bytes per second, and the host it asks."""
 
-    status: DownloadStatus
-    bytes_done: int
+    dataset: str
+    status: DownloadStatus = DownloadStatus.CHECKING
+    bytes_done: int = 0
     bytes_total: int
-    rate: float | None
-    host: str
-    sentence: Sentence
+    rate: float | None = None
+    host: str = ""
+    failure: Sentence | None = None
+
+    @property
+    def sentence(self) -> Sentence:
+        """What a page shows."""
+        return self.failure or Sentence(_SENTENCES[self.status], {"dataset": self.dataset, "host": self.host})
 
     @property
     def seconds_left(self) -> float | None:
@@ -83,8 +90,9 @@ class Download:
         self._set, self._folder, self._policy = archive_set, home / archive_set.folder, policy or RetryPolicy()
         self._cancelled, self._over = threading.Event(), threading.Event()
         self._installer = Installer(archive_set, home, cancelled=self._cancelled)
-        self._finished_bytes = 0  # of the archives that are in place
-        self.progress = self._describe(DownloadStatus.CHECKING)  # replaced, never changed
+        self._bytes_in_place = 0  # of the archives that need no download any more
+        total = sum(archive.size for archive in archive_set.archives)
+        self.progress = DownloadProgress(dataset=archive_set.dataset, bytes_total=total)  # replaced, never changed
 
     def start(self) -> None:
         """Start the thread."""
@@ -100,78 +108,68 @@ class Download:
         return self.progress
 
     def _run(self) -> None:
-        status, sentence = DownloadStatus.FAILED, None
+        status, failure = DownloadStatus.FAILED, None
         try:
             self._provide()
             status = DownloadStatus.DONE
         except Cancelled:
             status = DownloadStatus.CANCELLED
         except SentenceError as error:
-            sentence = error.sentence
+            failure = error.sentence
         except OSError as error:
             log.warning("%s: %s", self._set.dataset, error)
-            sentence = self._installer.explain(error).sentence
+            failure = self._installer.explain(error).sentence
         except Exception:
             log.exception("%s", self._set.dataset)
-        done = None if status is DownloadStatus.DONE else self.progress.bytes_done
-        self.progress = self._describe(status, done=done, sentence=sentence)
+        self._report(status, self.progress.bytes_done, failure=failure)
         self._over.set()
+
+    def _report(self, status: DownloadStatus, bytes_done: int, **values: Any) -> None:
+        self.progress = DownloadProgress(
+            dataset=self._set.dataset,
+            status=status,
+            bytes_done=bytes_done,
+            bytes_total=self.progress.bytes_total,
+            **values,
+        )
 
     def _provide(self) -> None:
         if not self._find_missing():  # before anything is written: the folder may be read-only and complete
             return
-        with self._installer.locked(on_wait=self._show_waiting):
+        with self._installer.locked(on_wait=self._report_waiting):
             missing = self._find_missing()
             for index, archive in enumerate(missing):
                 raise_if(self._cancelled)
-                self.progress = self._describe(DownloadStatus.CHECKING)
                 if not self._installer.install_local(archive):
                     self._fetch(archive, space=sum(each.size + each.unpacked_size for each in missing[index:]))
-                self._finished_bytes += archive.size
+                self._bytes_in_place += archive.size
+                self._report(DownloadStatus.CHECKING, self._bytes_in_place)
 
     def _find_missing(self) -> list[Archive]:
-        self.progress = self._describe(DownloadStatus.CHECKING)
         missing = self._installer.find_missing()
-        self._finished_bytes = sum(archive.size for archive in self._set.archives if archive not in missing)
+        self._bytes_in_place = sum(archive.size for archive in self._set.archives if archive not in missing)
+        self._report(DownloadStatus.CHECKING, self._bytes_in_place)
         return missing
 
     def _fetch(self, archive: Archive, *, space: int) -> None:
-        def show(received: int, rate: float | None, host: str) -> None:
+        def report(received: int, rate: float | None, host: str) -> None:
             status = DownloadStatus.CONNECTING if rate is None else DownloadStatus.DOWNLOADING
-            self.progress = self._describe(status, done=self._finished_bytes + received, rate=rate, host=host)
+            self._report(status, self._bytes_in_place + received, rate=rate, host=host)
 
         self._folder.mkdir(parents=True, exist_ok=True)
         part, complete = self._folder / f"{archive.name}.part", self._folder / archive.name
         self._installer.require_space(space - file_size(part))
-        ArchiveFetcher(archive, part, policy=self._policy, on_progress=show, cancelled=self._cancelled).run()
+        ArchiveFetcher(archive, part, policy=self._policy, on_progress=report, cancelled=self._cancelled).run()
         part.replace(complete)
-        self.progress = self._describe(DownloadStatus.UNPACKING, done=self._finished_bytes + archive.size)
+        self._report(DownloadStatus.UNPACKING, self._bytes_in_place + archive.size)
         if not self._installer.install(archive, complete):
             template = "{file} does not hold the files of {dataset}, although its md5 is right. Please report this."
             raise SentenceError(template, file=archive.name, dataset=self._set.dataset)
 
-    def _show_waiting(self) -> None:
+    def _report_waiting(self) -> None:
         files = [self._folder / archive.name for archive in self._set.archives]
         done = sum(file_size(file) or file_size(file.with_name(f"{file.name}.part")) for file in files)
-        self.progress = self._describe(DownloadStatus.WAITING, done=done)
-
-    def _describe(
-        self,
-        status: DownloadStatus,
-        *,
-        done: int | None = None,
-        rate: float | None = None,
-        host: str = "",
-        sentence: Sentence | None = None,
-    ) -> DownloadProgress:
-        return DownloadProgress(
-            status=status,
-            bytes_done=self._finished_bytes if done is None else done,
-            bytes_total=sum(archive.size for archive in self._set.archives),
-            rate=rate,
-            host=host,
-            sentence=sentence or Sentence(_SENTENCES[status], {"dataset": self._set.dataset, "host": host}),
-        )
+        self._report(DownloadStatus.WAITING, done)
 
 
 class Downloads:

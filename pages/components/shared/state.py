@@ -142,11 +142,11 @@ def _wait_for_images(recipe: Recipe) -> "DeviceImages":
 
 def draw_class_images(recipe: Recipe, *, each: int) -> bytes:
     """Draw `each` training images of every class, as PNG; the recipe's images must be loaded."""
-    return _draw_class_sheet(_images_key(recipe.dataset), each, recipe)
+    return _draw_class_images(_images_key(recipe.dataset), each, recipe)
 
 
 @st.cache_data(show_spinner=False, max_entries=20)
-def _draw_class_sheet(key: _ImagesKey, each: int, _recipe: Recipe) -> bytes:  # noqa: ARG001
+def _draw_class_images(key: _ImagesKey, each: int, _recipe: Recipe) -> bytes:  # noqa: ARG001
     train = _wait_for_images(_recipe).train
     return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, per_class=each)
 

@@ -1,4 +1,4 @@
-"""RandomSampler: every image once an epoch, whatever the batch size."""
+"""RandomSampler: every image once per epoch, whatever the batch size."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""What is in the way in a folder of images is said in a sentence that names it."""
+"""A problem in an image folder is reported in a sentence that names the file or class."""
 
 import os
 import sys

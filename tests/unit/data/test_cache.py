@@ -1,4 +1,4 @@
-"""Decoded images on disk, damaged in many ways."""
+"""The cache of decoded images, damaged in many ways."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Data sets by name: published ones as torchvision reads them, and the one that the program draws."""
+"""load_data: published data sets as torchvision reads them, and Shapes."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""A folder of images as a data set: what it holds, kept decoded, and cut where it has nothing for testing."""
+"""An image folder as a data set: its images, their cache, and the split where there is no test folder."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Images in memory: shared by all who train on them, loaded anew when their folder changes."""
+"""DatasetLoader: images are in memory once, and are loaded again when their folder changes."""
 
 import gc
 import os
@@ -8,48 +8,48 @@ import weakref
 import torch
 from PIL import Image
 
-from mlpcore.data import loader as library_module
+from mlpcore.data import loader as loader_module
 from mlpcore.data.loader import DatasetLoader
 from tests.support.image_folders import write_colours
 
 
-class TestLibrary:
+class TestLoader:
     CPU = torch.device("cpu")
 
     def test_everybody_gets_the_same_images_while_the_folder_is_the_same(self, tmp_path):
         write_colours(tmp_path)
-        library = DatasetLoader(lambda: tmp_path)
-        loading = library.request("colours", self.CPU)
+        loader = DatasetLoader(lambda: tmp_path)
+        loading = loader.request("colours", self.CPU)
         assert len(loading.images.result().train) == 6
-        assert library.request("colours", self.CPU) is loading
+        assert loader.request("colours", self.CPU) is loading
 
     def test_a_changed_folder_is_loaded_anew(self, tmp_path):
         folder = write_colours(tmp_path)
-        library = DatasetLoader(lambda: tmp_path)
-        library.request("colours", self.CPU).images.result()
+        loader = DatasetLoader(lambda: tmp_path)
+        loader.request("colours", self.CPU).images.result()
         Image.new("RGB", (32, 32)).save(folder / "train" / "red" / "new.png")
         os.utime(folder / "train" / "red", (1, 1))  # another time, however coarse the clock of the file system is
-        assert len(library.request("colours", self.CPU).images.result().train) == 7
+        assert len(loader.request("colours", self.CPU).images.result().train) == 7
 
     def test_a_failure_is_the_answer_until_the_folder_changes(self, tmp_path):
         folder = write_colours(tmp_path)
         (folder / "train" / "red" / "new.png").write_bytes(b"no image")
-        library = DatasetLoader(lambda: tmp_path)
-        failed = library.request("colours", self.CPU)
+        loader = DatasetLoader(lambda: tmp_path)
+        failed = loader.request("colours", self.CPU)
         assert str(failed.images.exception()).startswith("train/red/new.png is not a readable image")
-        assert library.request("colours", self.CPU) is failed
+        assert loader.request("colours", self.CPU) is failed
         (folder / "train" / "red" / "new.png").unlink()
         os.utime(folder / "train" / "red", (1, 1))
-        assert len(library.request("colours", self.CPU).images.result().train) == 6
+        assert len(loader.request("colours", self.CPU).images.result().train) == 6
 
     def test_a_failure_is_not_the_answer_for_ever(self, tmp_path, monkeypatch):
         folder = write_colours(tmp_path)
         (folder / "train" / "red" / "0.png").write_bytes(b"no image")
-        library = DatasetLoader(lambda: tmp_path)
-        assert library.request("colours", self.CPU).images.exception() is not None
+        loader = DatasetLoader(lambda: tmp_path)
+        assert loader.request("colours", self.CPU).images.exception() is not None
         Image.new("RGB", (32, 32)).save(folder / "train" / "red" / "0.png")  # in place: the folder looks the same
-        monkeypatch.setattr(library_module, "RETRY_SECONDS", 0.0)
-        assert len(library.request("colours", self.CPU).images.result().train) == 6
+        monkeypatch.setattr(loader_module, "RETRY_SECONDS", 0.0)
+        assert len(loader.request("colours", self.CPU).images.result().train) == 6
 
     def test_it_downloads_nothing(self, tmp_path):
         failure = DatasetLoader(lambda: tmp_path).request("CIFAR10", self.CPU).images.exception()
@@ -60,11 +60,11 @@ class TestLibrary:
         names = ["one", "two", "three", "four", "five"]
         for name in names:
             write_colours(tmp_path, name)
-        library = DatasetLoader(lambda: tmp_path)
-        held = library.request("one", self.CPU)
+        loader = DatasetLoader(lambda: tmp_path)
+        held = loader.request("one", self.CPU)
         others = []
         for name in names[1:]:
-            loading = library.request(name, self.CPU)
+            loading = loader.request(name, self.CPU)
             loading.images.result()
             others.append(weakref.ref(loading))
         del loading
@@ -73,4 +73,4 @@ class TestLibrary:
                 thread.join()
         gc.collect()
         assert [reference() is not None for reference in others] == [False, True, True, True]
-        assert library.request("one", self.CPU) is held
+        assert loader.request("one", self.CPU) is held

@@ -1,4 +1,4 @@
-"""A published data set comes to where it is read, unless it is there already."""
+"""A published data set is installed where torchvision reads it, from this computer or by download."""
 
 import gzip
 import pickle

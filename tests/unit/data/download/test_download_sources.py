@@ -1,4 +1,4 @@
-"""Sources that are slow, break off or send wrong bytes, and how a download gets past them."""
+"""Mirrors that are slow, break off or send wrong bytes, and how a download continues."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from mlpcore.data.download.fetch import RetryPolicy
 from tests.support.published_archives import NAME, assert_is_here, cifar_archive, cifar_batches, cifar_set, run
 
 pytestmark = pytest.mark.usefixtures("no_proxy")
-EVERY_SOURCE_IS_SLOW = RetryPolicy(retry_seconds=0, slow_rate=1e12, slow_seconds=0.5)
+EVERY_MIRROR_IS_SLOW = RetryPolicy(retry_seconds=0, slow_rate=1e12, slow_seconds=0.5)
 
 
 class TestSources:
@@ -15,14 +15,14 @@ class TestSources:
         slow = server.add("/slow", cifar_archive(), hold_after=50_000)
         good = server.add("/good", cifar_archive())
         # the good one is the last: it is not left, however slow this asks it to be
-        assert_is_here(tmp_path, run(cifar_set(slow, good), tmp_path, policy=EVERY_SOURCE_IS_SLOW))
+        assert_is_here(tmp_path, run(cifar_set(slow, good), tmp_path, policy=EVERY_MIRROR_IS_SLOW))
         (request,) = server.asked("/good")
         assert request.start + request.served == len(cifar_archive())
 
     def test_where_all_are_slow_the_fastest_is_asked_again_and_kept(self, server, tmp_path):
         first = server.add("/first", cifar_archive(), hold_after=100_000, times=1)
         second = server.add("/second", cifar_archive(), hold_after=100, times=1)
-        assert_is_here(tmp_path, run(cifar_set(first, second), tmp_path, policy=EVERY_SOURCE_IS_SLOW))
+        assert_is_here(tmp_path, run(cifar_set(first, second), tmp_path, policy=EVERY_MIRROR_IS_SLOW))
         assert [request.path for request in server.requests] == ["/first", "/second", "/first"]
 
     def test_a_broken_connection_goes_on_where_it_stopped(self, server, tmp_path):

@@ -1,4 +1,4 @@
-"""A download that is cancelled, shared with others or in want of a disk or a network, in sentences."""
+"""Downloads that are cancelled, shared, or lack a disk or a network, and the sentences they show."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ import pytest
 from mlpcore.data.catalog import CIFAR10, missing_files
 from mlpcore.data.download.download import Download, DownloadProgress, Downloads, DownloadStatus
 from mlpcore.data.download.sources import ARCHIVES
-from mlpcore.messages import Sentence, SentenceError
+from mlpcore.messages import SentenceError
 from tests.support.file_server import FileServer
 from tests.support.paths import ROOT
 from tests.support.published_archives import NAME, QUICK, assert_is_here, cifar_archive, cifar_set, run
@@ -167,13 +167,7 @@ class TestSentences:
         )
 
     def test_time_left_follows_from_bytes_and_rate(self):
-        facts = {
-            "status": DownloadStatus.DOWNLOADING,
-            "bytes_done": 30,
-            "bytes_total": 100,
-            "host": "",
-            "sentence": Sentence(""),
-        }
+        facts = {"dataset": "CIFAR10", "bytes_done": 30, "bytes_total": 100}
         assert DownloadProgress(rate=7.0, **facts).seconds_left == 10.0
         assert DownloadProgress(rate=None, **facts).seconds_left is None
         assert DownloadProgress(rate=0.0, **facts).seconds_left is None
