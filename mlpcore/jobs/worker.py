@@ -18,6 +18,8 @@ from mlpcore.training.lockstep import ChangeRun, Progress, ProgressGenerator, Re
 
 GRACE_SECONDS = 600.0  # for which the owner of a run that is set to stop without them may be away
 POLL_SECONDS = 1.0  # between two checks for an owner's absence while nothing trains
+FIRST_RETRY_SECONDS = 0.05  # after a defect of the thread; twice as long each time it repeats
+LAST_RETRY_SECONDS = 30.0
 RATE_SECONDS = 3.0  # over which a run's iterations per second are measured
 
 Train = Callable[..., ProgressGenerator[None]]  # as train_cohort
@@ -50,18 +52,32 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="RunManager", daemon=True)
         self._thread.start()
 
-    def join(self, seconds: float) -> None:
-        """Wait at most so long for the thread to end."""
+    def join(self, seconds: float) -> bool:
+        """Wait at most so long for the thread to end; return whether it has."""
         self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
+        failures = 0  # one after another
         while not self._queue.is_closing:
             try:
                 self._train_next()
+                failures = 0
             except BaseException as error:  # a defect here must not leave runs that never end
-                log.exception("The training thread failed, and all runs with it.")
-                for job in self._queue.jobs():
+                failures += 1
+                if failures == 1:  # one that repeats would flood the log
+                    log.exception("The training thread failed, and all runs with it.")
+                self._recover(error, min(FIRST_RETRY_SECONDS * 2 ** (failures - 1), LAST_RETRY_SECONDS))
+
+    def _recover(self, error: BaseException, delay: float) -> None:
+        """Fail all runs after a defect of this thread, and wait before it goes on: the defect may repeat."""
+        with self._queue.lock:
+            for job in self._queue.jobs():
+                try:
                     self._fail(job, error)
+                except Exception:
+                    log.debug("A run could not be ended either.", exc_info=True)
+            self._queue.lock.wait_for(lambda: self._queue.is_closing, delay)
 
     def _train_next(self) -> None:
         with self._queue.lock:

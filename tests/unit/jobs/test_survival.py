@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,31 @@ class TestSurvival:
         for run in wait_for_end(manager, *ids):
             assert (run.status, str(run.message)) == (RunStatus.FAILED, PROGRAM)
             assert "the clock stands still" in run.traceback
+        (following,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert timeless(following.evaluations) == train_alone(SHORT, images)
+        manager.shutdown()
+
+    def test_a_defect_of_the_thread_that_repeats_neither_spins_nor_floods_the_log(self, store, library, images, caplog):
+        is_broken, calls = threading.Event(), []
+
+        def read_clock() -> float:
+            if is_broken.is_set() and threading.current_thread() is not threading.main_thread():
+                calls.append(time.monotonic())
+                raise ArithmeticError("the clock stands still")
+            return time.monotonic()
+
+        manager = RunManager(store, library, clock=read_clock)
+        (first,) = submit(manager, LONG)
+        wait_for_evaluations(manager, first, 1)
+        is_broken.set()
+        wait_for_end(manager, first)
+        for _ in range(3):
+            wait_for_end(manager, *submit(manager, LONG))
+        pauses = [after - before for before, after in pairwise(calls)]
+        assert pauses[0] >= 0.05
+        assert pauses[1] >= 0.1
+        assert caplog.text.count("The training thread failed") == 1
+        is_broken.clear()
         (following,) = wait_for_end(manager, *submit(manager, SHORT))
         assert timeless(following.evaluations) == train_alone(SHORT, images)
         manager.shutdown()
