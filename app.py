@@ -4,10 +4,10 @@ import asyncio
 import gc
 import gzip
 import importlib
+import re
 import secrets
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -23,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OWNER_COOKIE = "mlp_owner"
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base 64
 PAGES = Path(__file__).resolve().parent / "pages"
 KOREAN_FONT = "noto-sans-kr-korean.woff2"
 FIRST_PAGE = 8.0  # seconds in which the first page has the processor to itself
@@ -67,7 +68,10 @@ class SecurityHeaders:
 
 
 class OwnerCookie:
-    """Middleware that gives each browser a random token, by which the server recognises the owner of a run."""
+    """Middleware that gives each browser a random token, by which the server recognises the owner of a run.
+
+    Each visit renews the cookie for another year.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -76,10 +80,13 @@ class OwnerCookie:
         if scope["type"] != "http" or not _asks_for_a_page(request := Request(scope)):
             await self.app(scope, receive, send)
             return
-        secure = "; Secure" if request.url.scheme == "https" else ""
-        cookie = (
-            f"{OWNER_COOKIE}={secrets.token_urlsafe(32)}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
-        )
+        token = request.cookies.get(OWNER_COOKIE, "")
+        if not TOKEN.fullmatch(token):
+            token = secrets.token_urlsafe(32)
+        # a visitor who forges the header only restricts their own cookie, so any proxy may send it
+        scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+        secure = "; Secure" if scheme == "https" else ""
+        cookie = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -90,11 +97,7 @@ class OwnerCookie:
 
 
 def _asks_for_a_page(request: Request) -> bool:
-    return (
-        request.method == "GET"
-        and "text/html" in request.headers.get("accept", "")
-        and not request.cookies.get(OWNER_COOKIE)
-    )
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 @cache
@@ -125,9 +128,10 @@ async def healthz(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _warm_up() -> None:
+def _warm_up(is_closing: threading.Event) -> None:
     _plotly_js()
-    time.sleep(FIRST_PAGE)
+    if is_closing.wait(FIRST_PAGE):
+        return
     importlib.import_module("mlpcore.jobs.manager")
     importlib.import_module("torch._dynamo")  # else the first step of an optimizer imports it, 1 s
     # modules stay for good, so later collections need not walk them (175 ms each with torch loaded)
@@ -138,10 +142,18 @@ def _warm_up() -> None:
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Load torch after the first page; at shutdown, let the manager mark its runs as interrupted."""
-    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+    is_closing = threading.Event()
+    warm_up = threading.Thread(target=_warm_up, args=(is_closing,), name="warm-up", daemon=True)
+    warm_up.start()
     yield
+    is_closing.set()
+    await asyncio.to_thread(_shut_down, warm_up)
+
+
+def _shut_down(warm_up: threading.Thread) -> None:
     if "mlpcore.jobs.manager" in sys.modules:  # else no run was started
-        await asyncio.to_thread(sys.modules["mlpcore.jobs.manager"].shutdown)
+        importlib.import_module("mlpcore.jobs.manager").shutdown()  # waits for a page that still imports it
+    warm_up.join()  # a thread that is cut off while it imports torch would abort the process
 
 
 base = (st.get_option("server.baseUrlPath") or "").strip("/")

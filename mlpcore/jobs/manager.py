@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -27,6 +28,7 @@ MAX_RUNS = 200  # runs that may wait or train, in all
 MAX_RUNS_PER_OWNER = 100  # the largest comparison has 80
 SHUTDOWN_SECONDS = 2.5
 LAST_WRITES_SECONDS = 2.0  # of these
+EXIT_SECONDS = 60.0  # for which the end of the process waits for an iteration in progress
 
 
 class RunManager:
@@ -62,6 +64,7 @@ class RunManager:
         self._submit_lock = threading.Lock()
         self._writer = Writer(store, self._queue)
         self._worker = Worker(self._queue, library, max_active=max_active, clock=clock, train=train)
+        _managers.add(self)
 
     # requests
 
@@ -202,6 +205,10 @@ class RunManager:
         self._writer.close(LAST_WRITES_SECONDS)
         self._worker.join(max(deadline - time.monotonic(), 0.0))
 
+    def wait_for_worker(self, seconds: float) -> bool:
+        """Wait at most so long for the training thread to end after a shutdown; return whether it has."""
+        return self._worker.join(seconds)
+
     def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_disconnected: bool = False) -> list[str]:
         cohorts: dict[tuple[object, ...], list[Run]] = {}
         for run in runs:
@@ -253,6 +260,24 @@ def _build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") ->
         continues=continues,
     )
 
+
+_managers: weakref.WeakSet[RunManager] = weakref.WeakSet()
+
+
+def _end_threads() -> None:
+    """Shut down every manager when the main thread ends, and wait until no thread of theirs runs torch any more.
+
+    Python ends a daemon thread where it next takes the GIL. Inside torch's C++ that calls std::terminate: "terminate
+    called without an active exception", exit code 134.
+    """
+    for manager in list(_managers):
+        manager.shutdown()
+        manager.library.close(EXIT_SECONDS)
+        manager.wait_for_worker(EXIT_SECONDS)
+
+
+# Not atexit: by then concurrent.futures has ended its threads, and a data set that is being loaded would fail its runs.
+threading._register_atexit(_end_threads)  # type: ignore[attr-defined]
 
 _shared: RunManager | None = None
 _shared_lock = threading.Lock()

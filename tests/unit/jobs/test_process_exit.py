@@ -1,0 +1,112 @@
+"""A process that used a RunManager ends with its own exit code, and its runs are marked as interrupted."""
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.store import RunStore
+from tests.support.image_folders import make_tiny
+from tests.support.paths import ROOT
+
+SUBMIT = """
+import sys, time
+from mlpcore.jobs.manager import shared_manager
+from mlpcore.recipes.recipe import Recipe
+manager = shared_manager()
+knobs = dict(dataset={dataset!r}, batch_size=32, train_iter=200_000, eval_every=50, device="cpu")
+recipes = [Recipe(**knobs, hidden_sizes=(64,), seed=seed) for seed in range(2)] + [Recipe(**knobs, hidden_sizes=(9,))]
+ids = manager.submit(recipes, owner="me", names=["a run"] * 3)
+while {waits_for}:
+    assert not manager.get(ids[0]).status.is_over
+    time.sleep(0.01)
+"""
+PAGES = """
+from streamlit.testing.v1 import AppTest
+for path in ("", "compare.py", "overfitting.py", "concepts.py", "history.py", "images.py"):
+    page = AppTest.from_file("pages/navigation.py", default_timeout=60)
+    if path:
+        page.switch_page(path)
+    page.run()
+    assert not page.exception, page.exception
+"""
+SERVE = """
+import asyncio, sys, threading
+import app
+app.FIRST_PAGE = 0.0  # seconds until torch is imported
+async def serve():
+    async with app.lifespan(app.app):
+        if {page_imports}:
+            threading.Thread(target=__import__, args=("mlpcore.jobs.manager",), daemon=True).start()
+        await asyncio.sleep({seconds})
+asyncio.run(serve())
+sys.exit(3)
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("data")
+    make_tiny(data)
+    return data
+
+
+def run_script(script: str, home: Path, data: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"MLPCORE_HOME": str(home), "MLPCORE_DATA": str(data), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100
+    )
+
+
+def read_runs(home: Path) -> list[Run]:
+    with closing(RunStore(f"sqlite:///{home / 'runs.sqlite3'}")) as store:
+        return [store.get(listed.run.id) for listed in store.search()[0]]
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "end", "code"),
+    [
+        ("False", "", 0),
+        ("len(manager.get(ids[0]).evaluations) < 2", "", 0),
+        ("len(manager.get(ids[0]).evaluations) < 2", "sys.exit(3)", 3),
+        ("len(manager.get(ids[0]).evaluations) < 2", "raise ValueError('the script has a defect')", 1),
+    ],
+)
+def test_a_script_that_simply_ends_keeps_its_exit_code_and_its_runs(
+    waits_for: str, end: str, code: int, tmp_path: Path, data: Path
+) -> None:
+    done = run_script(SUBMIT.format(dataset="Tiny", waits_for=waits_for) + end, tmp_path, data)
+    assert done.returncode == code, done.stderr
+    assert ("the script has a defect" in done.stderr) == (code == 1)
+    runs = read_runs(tmp_path)
+    assert [run.status for run in runs] == [RunStatus.INTERRUPTED] * 3
+    assert str(runs[0].message) == "The server was shut down. The evaluations made until then are kept."
+    assert any(run.evaluations for run in runs) == (waits_for != "False")
+
+
+@pytest.mark.parametrize("waits_for", ["False", "not manager.loading_progress(ids[0])"])
+def test_a_script_that_ends_while_images_are_made_keeps_its_exit_code(waits_for: str, tmp_path: Path) -> None:
+    done = run_script(SUBMIT.format(dataset="Shapes", waits_for=waits_for) + "sys.exit(3)", tmp_path, tmp_path / "data")
+    assert done.returncode == 3, done.stderr
+    assert [run.status for run in read_runs(tmp_path)] == [RunStatus.INTERRUPTED] * 3
+    assert "Traceback" not in done.stderr
+
+
+def test_all_pages_in_a_test_of_streamlit_end_with_the_exit_code_of_their_script(tmp_path: Path, data: Path) -> None:
+    done = run_script(PAGES + SUBMIT.format(dataset="Tiny", waits_for="False") + "sys.exit(3)", tmp_path, data)
+    assert done.returncode == 3, done.stderr
+    assert [run.status for run in read_runs(tmp_path)] == [RunStatus.INTERRUPTED] * 3
+
+
+@pytest.mark.parametrize("page_imports", [False, True])
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 1.0])
+def test_a_server_that_is_shut_down_while_modules_are_imported_ends_cleanly(
+    seconds: float, page_imports: bool, tmp_path: Path, data: Path
+) -> None:
+    done = run_script(SERVE.format(page_imports=page_imports, seconds=seconds), tmp_path, data)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
