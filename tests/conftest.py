@@ -1,5 +1,9 @@
 """Settings and fixtures that every test shares.
 
+The whole suite runs in as many processes as there are processors, at most four, all tests of a file in the same one.
+Files and folders that are named run in a single process, unless -n says otherwise. --long runs the long forms of
+tests/stress.
+
 Hypothesis generates new inputs in each run, and prints how to repeat a failure. HYPOTHESIS_PROFILE=thorough tries every
 property with 20,000 inputs instead of 200.
 """
@@ -13,11 +17,12 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from mlpcore.data import catalog
-from mlpcore.data.download.sources import ARCHIVES, ArchiveSet
-
 if TYPE_CHECKING:
     from mlpcore.data.datasets import ImageSplit
+    from mlpcore.data.download.sources import ArchiveSet
+
+# torch, whoever imports it first, leaves the other processors to the other processes
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # modules with fixtures
 pytest_plugins = [f"tests.support.{name}" for name in ("file_server", "managers", "app_tests", "stores")]
@@ -34,17 +39,30 @@ hypothesis.settings.register_profile("thorough", QUICK, max_examples=20_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long forms of tests/stress: more, and for longer")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run in one process the files and folders that are named; the whole suite in as many as there are processors."""
+    return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lift the time limit of generated tests that try more than the usual number of inputs."""
-    if hypothesis.settings.get_current_profile_name() == "thorough":
-        for item in items:
-            if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
-                item.add_marker(pytest.mark.timeout(0))
+    """Lift the time limit of the long forms."""
+    is_thorough = hypothesis.settings.get_current_profile_name() == "thorough"
+    for item in items:
+        is_generated = hypothesis.is_hypothesis_test(getattr(item, "obj", None))
+        if (is_thorough and is_generated) or (item.config.getoption("--long") and "stress" in item.path.parts):
+            item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.fixture(autouse=True)
-def archive_sets(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, ArchiveSet]:
+def archive_sets(monkeypatch: pytest.MonkeyPatch) -> "Mapping[str, ArchiveSet]":
     """Return the archive sets as on a machine where no system package has installed one, which tests then see."""
+    from mlpcore.data import catalog
+    from mlpcore.data.download.sources import ARCHIVES
+
     archive_sets = {name: replace(archive_set, installed=()) for name, archive_set in ARCHIVES.items()}
     monkeypatch.setattr(catalog, "ARCHIVES", archive_sets)
     return archive_sets
@@ -60,6 +78,21 @@ def real_images() -> Path:
     if os.environ.get("MLPCORE_REQUIRE"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of data sets whose cache holds Shapes, drawn once for all processes of the tests."""
+    from filelock import FileLock
+
+    from mlpcore.data.datasets import load_data
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each process has a folder of its own below
+    with FileLock(folder / "shapes.lock"):
+        load_data("Shapes", folder / "shapes")
+    return folder / "shapes"
 
 
 @pytest.fixture(scope="session")

@@ -47,19 +47,29 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of data sets with Tiny in it."""
+def data(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> Path:
+    """Return a folder of data sets with Tiny in it, where Shapes are already drawn."""
     home = tmp_path_factory.mktemp("browser-data")
     make_tiny(home)
+    for images in (drawn_shapes / ".cache").iterdir():
+        share_cache(home, images)
     return home
+
+
+def share_cache(home: Path, images: Path) -> None:
+    """Let a folder of data sets read and keep the decoded images of one of them in the cache of another folder."""
+    images.mkdir(parents=True, exist_ok=True)
+    (home / ".cache").mkdir(exist_ok=True)
+    (home / ".cache" / images.name).symlink_to(images, target_is_directory=True)
 
 
 @pytest.fixture
 def photographs(data: Path, real_images: Path) -> str:
-    """The name of the real images, among the server's data sets."""
+    """Put the real images among the server's data sets; return their name."""
     link = data / "cifar10-jpeg"
     if not link.is_symlink():  # the data are the session's: another test may have put it there
         link.symlink_to(real_images / link.name, target_is_directory=True)
+        share_cache(data, real_images / ".cache" / link.name)
     return link.name
 
 

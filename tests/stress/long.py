@@ -1,8 +1,8 @@
-"""One run after another for as long as one likes: `python -m tests.stress.long --minutes 60`.
+"""Train one run after another: `python -m tests.stress.long --minutes 60`.
 
 A page on a real server stays open, starts a run, watches it to its end and starts the next. Every ten seconds the
-server's memory, threads and open files and the size of its database are read. Prints the first and the last of each,
-and the slope of a straight line through all of them but the first quarter, in which caches fill.
+server's memory, threads, open files and size of the database are sampled. Prints the first and the last sample and the
+slope of a straight line through all samples but the first quarter, in which caches fill.
 """
 
 import argparse
@@ -24,7 +24,7 @@ KNOBS = f"{TINY}&train_iter=600&eval_every=20"
 
 @dataclass(frozen=True)
 class Sample:
-    """What the server takes at a moment."""
+    """What the server uses at a moment."""
 
     seconds: float  # since the first run began
     usage: Usage
@@ -36,47 +36,49 @@ class Watch:
     """What was seen of a server that trains without a pause."""
 
     samples: tuple[Sample, ...]
-    runs: int  # that came to their end
+    after_runs: tuple[Usage, ...]  # at the end of each run
     errors: tuple[str, ...]
 
 
-async def watch(server: Server, *, seconds: float, every: float) -> Watch:
-    """Keep a server training for so many seconds; look at it again and again."""
+async def watch(server: Server, *, every: float, runs: int = 1, seconds: float = 0) -> Watch:
+    """Keep a server training for so many runs and so many seconds; sample what it uses `every` so many seconds."""
     began = monotonic()
-    samples, runs = [], 0
+    samples: list[Sample] = []
+    after_runs: list[Usage] = []
     async with Guest(f"{server.url}/?{KNOBS}") as guest, asyncio.TaskGroup() as group:
 
-        async def look() -> None:
-            for number in range(int(seconds / every) + 1):
-                await asyncio.sleep(max(began + number * every - monotonic(), 0))
+        async def sample() -> None:
+            while True:
                 samples.append(Sample(monotonic() - began, read_usage(server.pid), measure_database(server.home)))
+                await asyncio.sleep(every)
 
-        group.create_task(look())
-        while monotonic() < began + seconds and not guest.errors:
+        sampling = group.create_task(sample())
+        while (len(after_runs) < runs or monotonic() < began + seconds) and not guest.errors:
             await guest.run(click="start")
-            await guest.watch(until=began + seconds)
-            runs += not guest.is_moving
+            await guest.watch(until=float("inf"))
+            after_runs.append(read_usage(server.pid))
+        sampling.cancel()
     errors = [*guest.errors, *(line for line in server.read_log().splitlines() if "Traceback" in line)]
-    return Watch(tuple(samples), runs, tuple(errors))
+    return Watch(tuple(samples), tuple(after_runs), tuple(errors))
 
 
 def measure_database(home: Path) -> float:
-    """The size of the database in MB; 0 before there is one."""
+    """Return the size of the database in MB; 0 before there is one."""
     return sum(file.stat().st_size for file in home.glob("runs.sqlite3*") if file.is_file()) / 1e6
 
 
 def slope(samples: Sequence[Sample], values: Sequence[float]) -> float:
-    """How much of something comes in an hour, by a straight line through all but the first quarter of the samples."""
+    """Return the growth of a measure per hour: the slope of a line through all but the first quarter of the samples."""
     start = len(samples) // 4
     seconds = [sample.seconds for sample in samples[start:]]
     return 3600 * statistics.linear_regression(seconds, values[start:]).slope
 
 
 def main() -> None:
-    """Watch, and print a line for each thing that could grow."""
+    """Watch a server, and print one line for each measure that could grow."""
     parser = argparse.ArgumentParser(prog="python -m tests.stress.long", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1)
-    parser.add_argument("--every", type=float, default=10, help="seconds between two looks")
+    parser.add_argument("--every", type=float, default=10, help="seconds between two samples")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -85,8 +87,10 @@ def main() -> None:
             seen = asyncio.run(watch(server, seconds=60 * asked.minutes, every=asked.every))
     for error in seen.errors[:10]:
         print(error)
-    print(f"{asked.minutes:g} minutes, {seen.runs} runs, {len(seen.samples)} looks, {len(seen.errors)} errors")
-    print(f"{'':<14}{'first':>9}{'last':>9}{'an hour':>11}")
+    print(
+        f"{asked.minutes:g} minutes, {len(seen.after_runs)} runs, {len(seen.samples)} samples, {len(seen.errors)} errors"
+    )
+    print(f"{'':<14}{'first':>9}{'last':>9}{'per hour':>11}")
     rows = {
         "memory, MB": [sample.usage.memory for sample in seen.samples],
         "threads": [sample.usage.threads for sample in seen.samples],

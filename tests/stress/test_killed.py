@@ -1,4 +1,4 @@
-"""Kills in short: three at random moments of training, and a real server, killed once and once asked to end."""
+"""Kills at random moments of training, two or with --long twenty, and a server that is killed, then asked to end."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -14,10 +14,11 @@ from tests.support.servers import serving
 from tests.support.trainer_process import Said, as_json
 
 
-def test_what_was_measured_a_while_ago_survives_a_kill_at_any_moment(tmp_path: Path) -> None:
+def test_what_was_measured_a_while_ago_survives_a_kill_at_any_moment(tmp_path: Path, is_long: bool) -> None:
     # the command holds it to the second; here five, for a machine that other tests keep busy
-    kills = list(kill_at_random(tmp_path, 3, seed=3, kept=5.0))
-    assert len(kills) == 3
+    count = 20 if is_long else 2
+    kills = list(kill_at_random(tmp_path, count, seed=3, kept=5.0))
+    assert len(kills) == count
     assert sum(kill.said for kill in kills) > 0
 
 

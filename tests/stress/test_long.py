@@ -1,4 +1,4 @@
-"""The long watch in short: twenty seconds."""
+"""Resources of a server that trains run after run: six runs, or a hundred with --long."""
 
 import asyncio
 from pathlib import Path
@@ -13,17 +13,17 @@ from tests.support.servers import serving
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory where Linux keeps it")
 
 
-def test_run_after_run_leaves_no_thread_and_no_open_file_behind(tmp_path: Path) -> None:
+def test_run_after_run_leaves_no_thread_and_no_open_file_behind(tmp_path: Path, is_long: bool) -> None:
+    runs = 100 if is_long else 6
     make_tiny(tmp_path / "data")
     with serving(tmp_path / "server", data=tmp_path / "data") as server:
-        seen = asyncio.run(watch(server, seconds=20, every=1))
+        seen = asyncio.run(watch(server, runs=runs, every=0.2))
     assert seen.errors == ()
-    assert seen.runs >= 1
-    assert len(seen.samples) == 21
-    half = seen.samples[10]
-    last = [sample.usage for sample in seen.samples[11:]]
-    assert min(usage.threads for usage in last) <= half.usage.threads
-    assert min(usage.files for usage in last) <= half.usage.files
+    assert len(seen.after_runs) == runs
+    *_first, half = seen.after_runs[: runs // 2]
+    last = seen.after_runs[runs // 2 :]
+    assert min(usage.threads for usage in last) <= half.threads
+    assert min(usage.files for usage in last) <= half.files
     assert seen.samples[-1].database > 0
 
 
