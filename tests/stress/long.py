@@ -87,9 +87,8 @@ def main() -> None:
             seen = asyncio.run(watch(server, seconds=60 * asked.minutes, every=asked.every))
     for error in seen.errors[:10]:
         print(error)
-    print(
-        f"{asked.minutes:g} minutes, {len(seen.after_runs)} runs, {len(seen.samples)} samples, {len(seen.errors)} errors"
-    )
+    counts = f"{len(seen.after_runs)} runs, {len(seen.samples)} samples, {len(seen.errors)} errors"
+    print(f"{asked.minutes:g} minutes, {counts}")
     print(f"{'':<14}{'first':>9}{'last':>9}{'per hour':>11}")
     rows = {
         "memory, MB": [sample.usage.memory for sample in seen.samples],

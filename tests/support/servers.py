@@ -1,4 +1,4 @@
-"""A real server for tests: the app as a process of its own, with folders of its own for data and runs."""
+"""A real server for tests: the app in a process of its own, with its own folders for data and runs."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ STOP_SECONDS = 15
 
 
 class Server:
-    """The app, served at `url`; `home` keeps its runs, `data` its data sets, `log` what it said."""
+    """The app, served at `url`; `home` holds its runs, `data` its data sets, `log` what it printed."""
 
     def __init__(self, folder: Path, *, data: Path, base: str = "") -> None:
         self.home, self.data, self.log = folder / "home", data, folder / "server.log"
@@ -27,11 +27,11 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         data.mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
+        self.port = _find_free_port()
         self.url = f"http://127.0.0.1:{self.port}{base}"
 
     def start(self) -> None:
-        """Start the server and return as soon as it answers."""
+        """Start the server and wait until it answers."""
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
         command += ["--server.port", str(self.port), "--server.baseUrlPath", self._base]
         with self.log.open("ab") as log:
@@ -53,29 +53,29 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The number of the server's process."""
+        """The id of the server's process."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """What the process left with; the negative number of the signal that ended it; None while it goes on."""
+        """The process's exit code, or minus the number of the signal that ended it; None while it runs."""
         assert self._process is not None
         return self._process.poll()
 
     def kill(self) -> None:
-        """End the process as a power cut would."""
+        """Kill the process, as a power cut would."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Ask the process to end; insist where it does not."""
+        """Ask the process to end, and kill it if it does not."""
         try:
             self._end(signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self.kill()
 
     def read_log(self) -> str:
-        """Return everything the server wrote."""
+        """Return everything that the server printed."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def _end(self, kind: signal.Signals) -> None:
@@ -102,7 +102,13 @@ def serving(folder: Path, *, data: Path, base: str = "") -> Iterator[Server]:
         server.stop()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def _find_free_port() -> int:
+    """Find a port that nobody listens on, and that no other process of the tests finds meanwhile."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port // 2 % count == own:  # Linux prefers ports of one parity
+            return port
