@@ -1,6 +1,7 @@
 """Lessons: links that set, lock or hide hyperparameters, so that a class changes only what the lesson is about."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -49,10 +50,14 @@ class Lesson:
 
         The default where the lesson's value is out of range there: ExponentialLR takes no gamma of 0.5.
         """
-        default = kind.model_fields[FIELDS[name].path[-1]].default
+        key = FIELDS[name].path[-1]
+        default = kind.model_fields[key].default
         if name in PARTS:
             return self.values.get(name, default.name)
-        return _accept(kind, name, self.values[name], default) if name in self.values else default
+        try:
+            return check_value(kind, key, self.values[name])
+        except (KeyError, ValueError):
+            return default
 
     def without_held(self, changes: Sequence[Change]) -> tuple[Change, ...]:
         """Leave out of a run's changes what the lesson locks or hides."""
@@ -99,10 +104,10 @@ def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe
     hidden = _read_names(query, "hide", refused)
     locked = _read_names(query, "lock", refused)
     title = _read_title(query, refused)
-    values, others = _split_values(query, hidden | locked, default)
+    others = _read_foreign(query, hidden | locked, default)
     recipe, problems = from_query({name: text for name, text in query.items() if name not in others}, default)
     refused += problems
-    lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title, others=values)
+    lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title, others=others)
     kept = lesson.without_held(recipe.changes)
     if kept != recipe.changes:
         template = "{field} sets a value that this lesson keeps: that change is left out."
@@ -110,33 +115,18 @@ def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe
     return recipe.model_copy(update={"changes": kept}), lesson, refused
 
 
-def _split_values(
-    query: Mapping[str, str], held: Collection[str], default: Recipe
-) -> tuple[dict[str, Any], frozenset[str]]:
-    """Read the values that only another optimizer or scheduler than the link's accepts, and name their parameters."""
-    found = {}
-    for name in held & query.keys():
-        field = FIELDS[name]
-        if not field.part:
-            continue
-        chosen = query.get(field.part, getattr(default, field.part).name)
-        value = read_text(name, query[name])
-        accepted = {owner: _accept(kind, name, value, _REFUSED) for owner, kind in field.owners.items()}
-        values = [kept for kept in accepted.values() if kept is not _REFUSED]
-        if values and accepted.get(chosen, _REFUSED) is _REFUSED:
-            found[name] = values[0]
-    return found, frozenset(found)
-
-
-_REFUSED = object()
-
-
-def _accept(kind: type[Hyperparameters], name: str, value: Any, otherwise: Any) -> Any:
-    """The value as this optimizer or scheduler would hold it; `otherwise` where it refuses it."""
-    try:
-        return check_value(kind, FIELDS[name].path[-1], value)
-    except ValueError:
-        return otherwise
+def _read_foreign(query: Mapping[str, str], held: Collection[str], default: Recipe) -> dict[str, Any]:
+    """Read the values that are valid only for another optimizer or scheduler than the link's."""
+    found: dict[str, Any] = {}
+    for one in [FIELDS[name] for name in held & query.keys() if FIELDS[name].part]:
+        chosen = query.get(one.part, "")
+        chosen = chosen if chosen in PARTS[one.part] else getattr(default, one.part).name
+        for owner in sorted(one.owners, key=lambda owner: owner != chosen):  # the link's own first
+            with suppress(ValueError):
+                value = check_value(one.owners[owner], one.path[-1], read_text(one.name, query[one.name]))
+                found |= {one.name: value} if owner != chosen else {}
+                break
+    return found
 
 
 def _name(chosen: frozenset[str]) -> str:

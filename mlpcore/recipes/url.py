@@ -155,6 +155,7 @@ def _write_defaults(recipe: Recipe) -> dict[str, str]:
 
 
 def _find_companions(wrong: Collection[str], given: Collection[str]) -> set[str]:
-    """Which of the given values belong to the same optimizer, or to the scheduler that must fit the run's length."""
+    """Name the given values of the same optimizer, or the scheduler, which must fit the run's length."""
     part = next((FIELDS[name].part for name in wrong if name in FIELDS and FIELDS[name].part), "scheduler")
-    return {name for name in given if name in ("scheduler", "changes") or FIELDS[name].part == part}
+    either = {"changes", "scheduler"} if part == "scheduler" else {"changes"}
+    return {name for name in given if name in either or FIELDS[name].part == part}

@@ -99,7 +99,7 @@ def test_run_taken_over_from_another_keeps_the_lessons_values(open_page: Open) -
 
 def test_buttons_that_would_mend_a_locked_knob_are_not_offered(open_page: Open) -> None:
     page = open_page(train_iter="600", eval_every="100", lock="step_size")
-    assert says(page, "step_size is 1,000 and the run has 600 iterations: the rate never drops.")
+    assert says(page, "step_size is 1,000, but the run has 600 iterations: the learning rate never drops.")
     assert "apply_fix" not in [button.key for button in page.button]
     page = open_page(lr="10", train_iter="3000", batch_size="8", lock="lr")
     wait_for(page, is_over(press_start(page)))

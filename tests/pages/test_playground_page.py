@@ -172,7 +172,7 @@ def test_what_is_wrong_in_a_link_is_named_and_the_rest_holds(
 
 def test_step_size_past_the_end_is_mended_by_one_click(open_page: Open) -> None:
     page = open_page(train_iter="600", eval_every="100")
-    assert says(page, "step_size is 1,000 and the run has 600 iterations: the rate never drops.")
+    assert says(page, "step_size is 1,000, but the run has 600 iterations: the learning rate never drops.")
     shown(page.button(key="apply_fix").click().run())
     assert page.query_params["step_size"] == "200"
     assert not says(page, "never drops")
