@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from mlpcore.analysis.comparison import SIGNIFICANCE, weight_norm
-from mlpcore.analysis.statistics import detectable_difference, paired_t_test
+from mlpcore.analysis.statistics import adjust_holm, detectable_difference, paired_t_test
 from mlpcore.recipes.recipe import SGD, Adam, MultiStepLR
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
@@ -116,25 +116,27 @@ def judge_rates(runs: Sequence[Run]) -> ClaimResult:
 def judge_adam_not_always(runs: Sequence[Run]) -> ClaimResult:
     """Test on each data set whether one optimizer ends with the higher test accuracy, in pairs of one seed.
 
-    SIGNIFICANCE is divided by the number of data sets (Bonferroni).
+    The p are adjusted by Holm's method for the number of data sets.
     """
     measurements, sgd_leads, adam_leads = [], [], []
-    datasets = dict.fromkeys(run.recipe.dataset for run in runs)
-    for dataset in datasets:
+    accuracies: dict[str, list[dict[int, float]]] = {}
+    for dataset in dict.fromkeys(run.recipe.dataset for run in runs):
         here = [run for run in runs if run.recipe.dataset == dataset]
-        sgd, adam = (
+        accuracies[dataset] = [
             {run.recipe.seed: _final_accuracy(run) for run in _select(here, optimizer)} for optimizer in (SGD, Adam)
-        )
-        lead = paired_t_test([100 * (sgd[seed] - adam[seed]) for seed in sgd])
-        is_significant = lead.p < SIGNIFICANCE / len(datasets)
+        ]
+    tests = [paired_t_test([100 * (sgd[seed] - adam[seed]) for seed in sgd]) for sgd, adam in accuracies.values()]
+    adjusted = adjust_holm(tests)
+    for (dataset, (sgd, adam)), lead, p in zip(accuracies.items(), tests, adjusted, strict=True):
+        is_significant = p is not None and p < SIGNIFICANCE
         sgd_leads.append(is_significant and lead.mean >= LEAD)
         adam_leads.append(is_significant and lead.mean <= -LEAD)
         means = {"sgd": statistics.fmean(sgd.values()), "adam": statistics.fmean(adam.values())}
-        numbers = {"dataset": dataset, "seeds": len(sgd), "mean": lead.mean, "deviation": lead.deviation, "p": lead.p}
+        numbers = {"dataset": dataset, "seeds": len(sgd), "mean": lead.mean, "deviation": lead.deviation, "p": p}
         measurements.append(Measurement(Finding.SGD_OVER_ADAM, numbers | means))
     if any(sgd_leads):
         return ClaimResult(Verdict.SUPPORTED, tuple(measurements))
-    if len(datasets) < 2:
+    if len(accuracies) < 2:
         measurements.append(Measurement(Finding.NEEDS_SECOND_SET, {}))
         return ClaimResult(Verdict.UNDECIDED, tuple(measurements))
     return ClaimResult(Verdict.REFUTED if all(adam_leads) else Verdict.UNDECIDED, tuple(measurements))
@@ -152,11 +154,16 @@ def judge_plateau(runs: Sequence[Run]) -> ClaimResult:
     gain = paired_t_test([one - other for one, other in zip(kept_losses, lowered_losses, strict=True)])
     kept_loss = statistics.fmean(kept_losses)
     at_kept = {"at": at, "length": end - at, "before": before, "after": after}
-    at_lowered = {"kept": kept_loss, "lowered": statistics.fmean(lowered_losses), "seeds": len(kept), "p": gain.p}
+    at_lowered: dict[str, object] = {
+        "kept": kept_loss,
+        "lowered": statistics.fmean(lowered_losses),
+        "seeds": len(kept),
+        "p": gain.p,
+    }
     at_lowered |= {"kept_acc": statistics.fmean(map(_final_accuracy, kept))}
     at_lowered |= {"lowered_acc": statistics.fmean(map(_final_accuracy, lowered))}
     verdict = Verdict.SUPPORTED if gain.mean > 0 else Verdict.REFUTED
-    is_clear = gain.p < SIGNIFICANCE and abs(gain.mean) >= FLAT * kept_loss
+    is_clear = gain.p is not None and gain.p < SIGNIFICANCE and abs(gain.mean) >= FLAT * kept_loss
     if after < (1 - FLAT) * before or not is_clear:
         verdict = Verdict.UNDECIDED
     return ClaimResult(

@@ -43,7 +43,8 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
         N_("The notes' SGD and Adam with six seeds each, on two data sets if this machine has them."),
         N_(
             "The claim holds if SGD ends at least 1 percentage point ahead on one data set, with p < 0.05 in a paired "
-            "t-test over the seeds (0.025 with two data sets). It does not if Adam does so on both."
+            "t-test over the seeds, with Holm's correction for two data sets. It does not hold if Adam does so on "
+            "both."
         ),
     ),
     "plateau": (
@@ -79,7 +80,7 @@ _MEASUREMENTS: Mapping[Finding, str] = {
     ),
     Finding.SGD_OVER_ADAM: N_(
         "{dataset}: SGD ends at {sgd:.1%} and Adam at {adam:.1%}, the means of {seeds} seeds. SGD minus Adam: "
-        "{mean:+.1f} ± {deviation:.1f} percentage points (p = {p:.2g})."
+        "{mean:+.1f} ± {deviation:.1f} percentage points ({p})."
     ),
     Finding.NEEDS_SECOND_SET: N_(
         "One data set cannot show that Adam is always ahead. Get a second one on the Images page."
@@ -90,7 +91,7 @@ _MEASUREMENTS: Mapping[Finding, str] = {
     ),
     Finding.LOSS_AT_LOWERED_RATE: N_(
         "At the end the train loss is {kept:.3f} at the same rate and {lowered:.3f} at the lowered rate; test accuracy "
-        "is {kept_acc:.1%} and {lowered_acc:.1%}. Means of {seeds} seeds; for the losses p = {p:.2g}."
+        "is {kept_acc:.1%} and {lowered_acc:.1%}. Means of {seeds} seeds; for the losses {p}."
     ),
     Finding.FEW_AND_ALL_IMAGES: N_(
         "Trained on {few:,} images, the network ends with train loss {few_loss:.3f} and test accuracy {few_acc:.1%}; "
@@ -111,4 +112,7 @@ def describe_measurement(measurement: Measurement) -> Sentence:
         name: ", ".join(f"{one:{_LISTS[name]}}" for one in value) if isinstance(value, list) else value
         for name, value in measurement.numbers.items()
     }
+    if "p" in values:
+        template = "no p: each seed shows the same difference" if values["p"] is None else "p = {p:.2g}"
+        values["p"] = Sentence(template, {"p": values["p"]})
     return Sentence(_MEASUREMENTS[measurement.finding], values)

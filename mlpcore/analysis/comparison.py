@@ -1,16 +1,19 @@
-"""Comparison of runs: groups that differ only in the seed, their mean curves, and a paired test between two recipes."""
+"""Comparison of runs: groups that differ only in the seed, their mean curves, and paired tests against a reference."""
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
-from mlpcore.analysis.statistics import PairedTest, paired_t_test
+from mlpcore.analysis.statistics import adjust_holm, paired_t_test
 from mlpcore.runs.records import Evaluation, Run
 
 SIGNIFICANCE = 0.05  # the p below which two recipes differ significantly
+MIN_SEEDS = 3  # with two, a t-test has one degree of freedom
 
 
 def find_steps_to(evaluations: Sequence[Evaluation], accuracy: float) -> int | None:
@@ -60,16 +63,56 @@ def average_curves(runs: Sequence[Run], measure: str) -> MeanCurve:
     return MeanCurve(steps, means.tolist(), (spreads / math.sqrt(max(len(runs) - 1, 1))).tolist())
 
 
+class ComparisonVerdict(StrEnum):
+    """Whether two recipes differ, as far as their seeds tell."""
+
+    NO_PAIRS = "no seed has finished with both"
+    TOO_FEW_SEEDS = "too few seeds"
+    NO_SPREAD = "the same difference with each seed"
+    SIGNIFICANT = "significant"
+    NOT_SIGNIFICANT = "not significant"
+
+
 @dataclass(frozen=True)
 class RecipeComparison:
-    """Test accuracy of one recipe minus that of another, in percentage points, over the seeds that both have."""
+    """Test accuracy of a recipe minus that of the reference, in percentage points, over the seeds that both have.
 
-    differences: tuple[float, ...]
-    test: PairedTest | None  # from two seeds on
+    p: of a paired t-test, adjusted by Holm's method for all `tests` that were made together; None without a test.
+    deviation: sample standard deviation of the differences, 0 with one seed.
+    """
+
+    verdict: ComparisonVerdict
+    seeds: int = 0
+    mean: float = 0.0
+    deviation: float = 0.0
+    p: float | None = None
+    tests: int = 0
 
 
-def compare_recipes(first: Mapping[int, float], second: Mapping[int, float]) -> RecipeComparison:
-    """Compare the second recipe with the first by a paired t-test. first, second: test accuracy by seed."""
-    seeds = sorted(first.keys() & second.keys())
-    differences = tuple(100 * (second[seed] - first[seed]) for seed in seeds)
-    return RecipeComparison(differences, paired_t_test(differences) if len(seeds) > 1 else None)
+def compare_recipes(reference: Mapping[int, float], others: Sequence[Mapping[int, float]]) -> list[RecipeComparison]:
+    """Compare recipes with a reference by paired t-tests over the seeds, with Holm's correction over all of them.
+
+    reference, others: test accuracy (0 to 1) by seed. With fewer than MIN_SEEDS seeds there is no test.
+    """
+    paired = [
+        [100 * (other[seed] - reference[seed]) for seed in sorted(reference.keys() & other.keys())] for other in others
+    ]
+    tests = {
+        place: paired_t_test(differences) for place, differences in enumerate(paired) if len(differences) >= MIN_SEEDS
+    }
+    adjusted = dict(zip(tests, adjust_holm(list(tests.values())), strict=True))
+    compared = []
+    for place, differences in enumerate(paired):
+        seeds, test, p = len(differences), tests.get(place), adjusted.get(place)
+        if not seeds:
+            compared.append(RecipeComparison(ComparisonVerdict.NO_PAIRS))
+        elif test is None:
+            mean = statistics.fmean(differences)
+            compared.append(RecipeComparison(ComparisonVerdict.TOO_FEW_SEEDS, seeds, mean))
+        elif p is None:
+            compared.append(RecipeComparison(ComparisonVerdict.NO_SPREAD, seeds, test.mean))
+        else:
+            is_significant = p < SIGNIFICANCE
+            verdict = ComparisonVerdict.SIGNIFICANT if is_significant else ComparisonVerdict.NOT_SIGNIFICANT
+            compared.append(RecipeComparison(verdict, seeds, test.mean, test.deviation, p, len(tests)))
+    return compared

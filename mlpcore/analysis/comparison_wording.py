@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from mlpcore.analysis.comparison import SIGNIFICANCE, RecipeComparison
+from mlpcore.analysis.comparison import MIN_SEEDS, ComparisonVerdict, RecipeComparison
 from mlpcore.analysis.curve_shapes import ClassifiedCurve, Shape
 from mlpcore.analysis.differences import DifferenceKind, RecipeDifferences
 from mlpcore.analysis.remedies import Remedy, RemedyResults
-from mlpcore.analysis.statistics import ROUNDING
 from mlpcore.messages import N_, Sentence
 from mlpcore.recipes.recipe import Recipe
 
@@ -29,6 +28,35 @@ _CURVES: Mapping[Shape, str] = {
     ),
     Shape.FLATTENS: N_("It is at {halfway:.1%} halfway and ends at {end:.1%}, within {margin:.0f} percentage points."),
 }
+_COMPARISONS: Mapping[ComparisonVerdict, str] = {
+    ComparisonVerdict.NO_PAIRS: N_("{other} minus {reference}: no seed has finished with both."),
+    ComparisonVerdict.TOO_FEW_SEEDS: N_(
+        "{other} minus {reference}: {mean:+.1f} percentage points (seeds: {seeds}). No verdict yet: with {least} seeds "
+        "or more, a paired t-test can decide."
+    ),
+    ComparisonVerdict.NO_SPREAD: N_(
+        "{other} minus {reference}: {mean:+.1f} percentage points with each of {seeds} seeds. No verdict: a t-test "
+        "needs differences that vary. More seeds or more test images can decide."
+    ),
+    ComparisonVerdict.SIGNIFICANT: N_(
+        "{other} minus {reference}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The difference "
+        "is significant (p = {p:.2g})."
+    ),
+    ComparisonVerdict.NOT_SIGNIFICANT: N_(
+        "{other} minus {reference}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The difference "
+        "is not significant (p = {p:.2g})."
+    ),
+}
+_CORRECTED: Mapping[ComparisonVerdict, str] = {
+    ComparisonVerdict.SIGNIFICANT: N_(
+        "{other} minus {reference}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The difference "
+        "is significant (p = {p:.2g}, with Holm's correction for {tests} comparisons)."
+    ),
+    ComparisonVerdict.NOT_SIGNIFICANT: N_(
+        "{other} minus {reference}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The difference "
+        "is not significant (p = {p:.2g}, with Holm's correction for {tests} comparisons)."
+    ),
+}
 
 
 def describe_differences(differences: RecipeDifferences) -> Sentence:
@@ -46,29 +74,12 @@ def describe_differences(differences: RecipeDifferences) -> Sentence:
     return Sentence(_DIFFERENCES[differences.kind], values)
 
 
-def describe_comparison(compared: RecipeComparison, *, first: str, second: str) -> Sentence:
-    """Say how the second recipe compares with the first; first, second: their labels."""
-    values: dict[str, object] = {"first": first, "second": second, "seeds": len(compared.differences)}
-    if not compared.differences:
-        return Sentence("{second} minus {first}: no seed has finished with both.", values)
-    values["mean"] = compared.differences[0]
-    test = compared.test
-    if test is None:
-        return Sentence("{second} minus {first}: {mean:+.1f} percentage points with one seed.", values)
-    values |= {"mean": test.mean, "deviation": test.deviation, "p": test.p}
-    if test.deviation < ROUNDING:
-        return Sentence("{second} minus {first}: {mean:+.1f} percentage points with each of {seeds} seeds.", values)
-    if test.p < SIGNIFICANCE:
-        template = (
-            "{second} minus {first}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The "
-            "difference is significant (p = {p:.2g})."
-        )
-    else:
-        template = (
-            "{second} minus {first}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The "
-            "difference is not significant (p = {p:.2g})."
-        )
-    return Sentence(template, values)
+def describe_comparison(compared: RecipeComparison, *, reference: str, other: str) -> Sentence:
+    """Say how a recipe compares with the reference; reference, other: their labels."""
+    values = {"reference": reference, "other": other, "seeds": compared.seeds, "mean": compared.mean}
+    values |= {"deviation": compared.deviation, "p": compared.p, "tests": compared.tests, "least": MIN_SEEDS}
+    templates = _CORRECTED if compared.tests > 1 else _COMPARISONS
+    return Sentence(templates[compared.verdict], values)
 
 
 def describe_curve(curve: ClassifiedCurve) -> Sentence:

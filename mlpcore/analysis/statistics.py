@@ -1,4 +1,4 @@
-"""Statistics of accuracies: sampling error on a finite test set, and the paired t-test over seeds."""
+"""Statistics of accuracies: sampling error on a finite test set, the paired t-test over seeds, Holm's correction."""
 
 import math
 import statistics
@@ -27,18 +27,35 @@ def detectable_difference(images: int = TEST_IMAGES) -> float:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A paired t-test: mean and sample standard deviation of the differences, and the two-sided p."""
+    """A paired t-test: mean and sample standard deviation of the differences, and the two-sided p.
+
+    p is None if all differences are equal, as on a coarse test set: without any spread there is no t statistic.
+    """
 
     mean: float
     deviation: float
-    p: float
+    p: float | None
 
 
 def paired_t_test(differences: Sequence[float]) -> PairedTest:
     """Test whether paired differences have mean 0. Needs at least two differences, in any unit."""
     mean, deviation = statistics.fmean(differences), statistics.stdev(differences)
     if deviation < ROUNDING:
-        return PairedTest(mean, deviation, 0.0 if abs(mean) > ROUNDING else 1.0)
+        return PairedTest(mean, deviation, None)
     from scipy import stats  # takes 0.5 s to import: only when there is something to test
 
     return PairedTest(mean, deviation, float(stats.ttest_1samp(differences, 0.0).pvalue))
+
+
+def adjust_holm(tests: Sequence[PairedTest]) -> list[float | None]:
+    """Return the p of several tests, adjusted by Holm's method: a false positive among all of them stays as rare.
+
+    A test without a p keeps None, but counts as one of the tests.
+    """
+    ordered = sorted((1.0 if test.p is None else test.p, place) for place, test in enumerate(tests))
+    adjusted: list[float | None] = [None] * len(tests)
+    largest = 0.0
+    for rank, (p, place) in enumerate(ordered):
+        largest = max(largest, min((len(tests) - rank) * p, 1.0))
+        adjusted[place] = None if tests[place].p is None else largest
+    return adjusted

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from mlpcore.analysis.comparison import compare_recipes, find_steps_to, group_by_seed, weight_norm
+from mlpcore.analysis.comparison import ComparisonVerdict, compare_recipes, find_steps_to, group_by_seed, weight_norm
 from mlpcore.analysis.comparison_wording import describe_comparison
 from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.compare import Series, compare_chart
@@ -220,21 +220,17 @@ def _verdicts(series: Sequence[Series], *, going_on: bool) -> None:
         }
         for one in series
     ]
-    compared = [(one, end) for one, end in zip(series[1:], ends[1:], strict=True) if ends[0].keys() & end.keys()]
-    if not compared:
+    compared = compare_recipes(ends[0], ends[1:])
+    if all(one.verdict is ComparisonVerdict.NO_PAIRS for one in compared):
         if not going_on:
             st.caption(_("Nothing to compare yet: the first recipe and another must finish with the same seed."))
         return
     measure = _("test accuracy at the step chosen by validation") if validated else _("final test accuracy")
     st.caption(_("By {measure}, compared with the first row:").format(measure=measure))
-    for one, end in compared:
-        compared_with = compare_recipes(ends[0], end)
-        st.text(say(describe_comparison(compared_with, first=series[0].label, second=one.label)))
-    if all(len(ends[0].keys() & end.keys()) == 1 for _one, end in compared):
-        st.caption(_("One seed says nothing about random variation: train with 3 seeds or more."))
-    else:
+    for one, result in zip(series[1:], compared, strict=True):
+        if result.verdict is not ComparisonVerdict.NO_PAIRS:
+            st.text(say(describe_comparison(result, reference=series[0].label, other=one.label)))
+    if any(result.p is not None for result in compared):
         st.caption(
-            _(
-                "± is one standard deviation of the differences over the seeds. Significance: paired t-test at 5 %."
-            )
+            _("± is one standard deviation of the differences over the seeds. Significance: paired t-test at 5 %.")
         )

@@ -3,10 +3,18 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from mlpcore.analysis.comparison import average_curves, compare_recipes, find_steps_to, group_by_seed, weight_norm
+from mlpcore.analysis.comparison import (
+    ComparisonVerdict,
+    average_curves,
+    compare_recipes,
+    find_steps_to,
+    group_by_seed,
+    weight_norm,
+)
 from mlpcore.analysis.comparison_wording import describe_comparison
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -62,7 +70,8 @@ class TestFigures:
 
 class TestVerdict:
     def said(self, first: dict[int, float], second: dict[int, float]) -> str:
-        return str(describe_comparison(compare_recipes(first, second), first="SGD", second="Adam"))
+        (compared,) = compare_recipes(first, [second])
+        return str(describe_comparison(compared, reference="SGD", other="Adam"))
 
     def test_small_difference_is_not_distinguishable(self) -> None:
         first, second = {0: 0.50, 1: 0.51, 2: 0.52}, {0: 0.515, 1: 0.515, 2: 0.541}
@@ -79,15 +88,50 @@ class TestVerdict:
             f"Adam minus SGD: -2.0 ± 0.2 percentage points over 3 seeds. The difference is significant (p = {p:.2g})."
         )
 
-    def test_one_seed_gets_no_judgement(self) -> None:
-        assert self.said({0: 0.5}, {0: 0.6}) == "Adam minus SGD: +10.0 percentage points with one seed."
+    @pytest.mark.parametrize(("seeds", "said"), [(1, "(seeds: 1)"), (2, "(seeds: 2)")])
+    def test_fewer_than_three_seeds_get_their_difference_and_what_would_decide_it(self, seeds: int, said: str) -> None:
+        first, second = {0: 0.5, 1: 0.5}, {0: 0.6, 1: 0.6004}
+        (compared,) = compare_recipes(first, [dict(list(second.items())[:seeds])])
+        assert (compared.verdict, compared.p) == (ComparisonVerdict.TOO_FEW_SEEDS, None)
+        sentence = str(describe_comparison(compared, reference="SGD", other="Adam"))
+        assert sentence == (
+            f"Adam minus SGD: +10.0 percentage points {said}. No verdict yet: with 3 seeds or more, a paired "
+            "t-test can decide."
+        )
 
     def test_only_seeds_that_both_have_are_paired(self) -> None:
-        sentence = self.said({0: 0.5, 1: 0.9}, {0: 0.6, 2: 0.1})
-        assert str(sentence) == "Adam minus SGD: +10.0 percentage points with one seed."
+        (compared,) = compare_recipes({0: 0.5, 1: 0.9}, [{0: 0.6, 2: 0.1}])
+        assert (compared.seeds, compared.mean) == (1, pytest.approx(10.0))
         assert self.said({0: 0.5}, {1: 0.5}) == "Adam minus SGD: no seed has finished with both."
 
-    def test_the_same_difference_in_each_seed_needs_no_test(self) -> None:
-        first, second = {0: 0.1, 1: 0.2, 2: 0.3}, {0: 0.2, 1: 0.3, 2: 0.4}  # equal but for rounding
-        assert self.said(first, second) == "Adam minus SGD: +10.0 percentage points with each of 3 seeds."
-        assert self.said(first, first) == "Adam minus SGD: +0.0 percentage points with each of 3 seeds."
+    @pytest.mark.parametrize("gain", [0.1, 0.0])
+    def test_the_same_difference_but_for_rounding_with_each_seed_has_no_p_and_no_verdict(self, gain: float) -> None:
+        first = {0: 0.1, 1: 0.2, 2: 0.3}
+        (compared,) = compare_recipes(first, [{seed: value + gain for seed, value in first.items()}])
+        assert (compared.verdict, compared.p) == (ComparisonVerdict.NO_SPREAD, None)
+        assert str(describe_comparison(compared, reference="SGD", other="Adam")) == (
+            f"Adam minus SGD: {100 * gain:+.1f} percentage points with each of 3 seeds. No verdict: a t-test needs "
+            "differences that vary. More seeds or more test images can decide."
+        )
+
+    def test_comparisons_that_are_shown_together_are_corrected_together(self) -> None:
+        first = {0: 0.50, 1: 0.51, 2: 0.52}
+        second = {0: 0.48, 1: 0.482, 2: 0.505}
+        (alone,) = compare_recipes(first, [second])
+        others = [second, {0: 0.51, 1: 0.50, 2: 0.53}, {0: 0.49, 1: 0.52, 2: 0.52}, {0: 0.6}]
+        together = compare_recipes(first, others)
+        assert alone.verdict is ComparisonVerdict.SIGNIFICANT
+        assert together[0].verdict is ComparisonVerdict.NOT_SIGNIFICANT
+        assert together[0].p == pytest.approx(3 * alone.p)  # the fourth has too few seeds for a test
+        assert "with Holm's correction for 3 comparisons" in str(
+            describe_comparison(together[0], reference="SGD", other="Adam")
+        )
+
+    def test_of_fifteen_equal_recipes_hardly_any_is_called_different(self) -> None:
+        rng = np.random.default_rng(0)
+        wrong = 0
+        for _ in range(300):
+            draws = [dict(enumerate(rng.normal(0.5, 0.01, 5))) for _ in range(16)]
+            compared = compare_recipes(draws[0], draws[1:])
+            wrong += any(one.verdict is ComparisonVerdict.SIGNIFICANT for one in compared)
+        assert wrong < 0.06 * 300  # without a correction: every third or so
