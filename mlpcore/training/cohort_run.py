@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.datasets import draw_training_set
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Evaluation
+from mlpcore.runs.snapshots import FirstLayer, Snapshot
 from mlpcore.seeds import build_generator
-from mlpcore.training.evaluation import weights_to_pixels
+from mlpcore.training.evaluation import Metrics, weights_to_pixels
 from mlpcore.training.optimizers import build_optimizer
 from mlpcore.training.schedules import apply_change, build_scheduler
 
@@ -45,7 +49,8 @@ class CohortRun:
         self.losses: list[float] = []
         self.lr = 0.0  # of the last iteration
         self.evaluation_count = 0
-        self.initial_pixels = weights_to_pixels(parameters[0], images.test.data.shape[1:])
+        self.classes, self.image_shape = images.test.classes, images.test.data.shape[1:]
+        self.initial_pixels = weights_to_pixels(parameters[0], self.image_shape)
 
     def apply_gradients(self, step: int) -> None:
         """Step the optimizer and the scheduler, after the changes that are due once `step` iterations are done."""
@@ -54,6 +59,34 @@ class CohortRun:
         self.lr = float(self.optimizer.param_groups[0]["lr"])
         self.optimizer.step()
         self.scheduler.step()
+
+    def evaluate(self, metrics: Metrics, step: int, seconds: float) -> Evaluation:
+        """Build the evaluation after `step` iterations; the mean of train_loss starts anew."""
+        train_loss = math.fsum(self.losses) / len(self.losses)
+        self.losses.clear()
+        self.evaluation_count += 1
+        return Evaluation(
+            step=step,
+            train_loss=train_loss,
+            train_eval_loss=metrics.train.loss,
+            train_acc=metrics.train.accuracy,
+            test_loss=metrics.test.loss,
+            test_acc=metrics.test.accuracy,
+            lr=self.lr,
+            seconds=seconds,
+            weight_norms=metrics.weight_norms,
+            val_loss=metrics.validation.loss if metrics.validation else None,
+            val_acc=metrics.validation.accuracy if metrics.validation else None,
+        )
+
+    def take_snapshot(self, metrics: Metrics, step: int, test_labels: NDArray[Any]) -> Snapshot:
+        """Take the snapshot that belongs to the newest evaluation; the first one includes the initial weights."""
+        pixels = weights_to_pixels(self.parameters[0], self.image_shape)
+        first_layers = [FirstLayer(self.evaluation_count, step, pixels)]
+        if self.evaluation_count == 1:
+            first_layers.insert(0, FirstLayer(0, 0, self.initial_pixels))
+        predictions = metrics.top_classes, metrics.top_probabilities
+        return Snapshot(step, self.classes, test_labels, *predictions, tuple(first_layers))
 
     def is_due(self, step: int) -> bool:
         """Whether the run is evaluated after `step` iterations; a run that has diverged is not."""

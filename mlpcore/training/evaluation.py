@@ -39,7 +39,7 @@ class MetricAccumulator:
         self._losses: list[Tensor] = []  # sums over a batch, (K,) each
         self._correct: list[Tensor] = []
         self._top_classes: list[tuple[NDArray[Any], NDArray[np.float16]]] = []
-        self._count = 0
+        self.count = 0  # images so far
 
     def add_batch(self, inputs: Inputs, labels: Tensor) -> None:
         """Classify a batch with every network."""
@@ -51,19 +51,55 @@ class MetricAccumulator:
         self._correct.append((predicted == labels).sum(dim=1))
         if self._keep_top_classes:
             self._top_classes.append(find_top_classes(logits, predicted))
-        self._count += labels.shape[1]
+        self.count += labels.shape[1]
 
     def compute(self) -> list[LossAndAccuracy]:
         """Return the metrics of each network over all batches so far."""
         # exactly rounded: the order in which torch sums over the batches depends on the number of networks
-        losses = [math.fsum(sums) / self._count for sums in torch.stack(self._losses).t().tolist()]
+        losses = [math.fsum(sums) / self.count for sums in torch.stack(self._losses).t().tolist()]
         correct = torch.stack(self._correct).sum(dim=0).tolist()
-        return [LossAndAccuracy(loss, hits / self._count) for loss, hits in zip(losses, correct, strict=True)]
+        return [LossAndAccuracy(loss, hits / self.count) for loss, hits in zip(losses, correct, strict=True)]
 
     def top_classes(self) -> tuple[NDArray[Any], NDArray[np.float16]]:
         """Return the most probable classes of every image and their probabilities, (K, N, k) each."""
         classes, probabilities = zip(*self._top_classes, strict=True)
         return np.concatenate(classes, axis=1), np.concatenate(probabilities, axis=1)
+
+
+class Metrics(NamedTuple):
+    """What an evaluation measures of one network."""
+
+    train: LossAndAccuracy
+    test: LossAndAccuracy
+    validation: LossAndAccuracy | None  # None without held-out images
+    weight_norms: tuple[float, ...]
+    top_classes: NDArray[Any]  # of every test image, (N, k)
+    top_probabilities: NDArray[np.float16]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all losses and weights are finite."""
+        losses = (self.train.loss, self.test.loss, self.validation.loss if self.validation else 0.0)
+        return all(map(math.isfinite, (*losses, *self.weight_norms)))
+
+
+class Measurement:
+    """Measures K networks on training, test and validation images, whose batches are added one by one."""
+
+    def __init__(self, network: StackedMLP) -> None:
+        self._network = network
+        self.train = MetricAccumulator(network)
+        self.test = MetricAccumulator(network, keep_top_classes=True)
+        self.validation = MetricAccumulator(network)
+
+    def compute(self) -> list[Metrics]:
+        """Return the metrics of each network."""
+        train, norms = self.train.compute(), self._network.weight_norms()
+        validation = self.validation.compute() if self.validation.count else [None] * len(train)
+        # copies: slices would keep the predictions of all networks in memory
+        top_classes, probabilities = (map(np.copy, parts) for parts in self.test.top_classes())
+        columns = train, self.test.compute(), validation, norms, top_classes, probabilities
+        return [Metrics(*values) for values in zip(*columns, strict=True)]
 
 
 def iterate_test_batches(images: DeviceImages, count: int) -> Iterator[Batch]:

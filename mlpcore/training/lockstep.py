@@ -2,29 +2,22 @@
 
 import math
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mlpcore.data.batches import BatchStream, DeviceImages
 from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.runs.records import Evaluation, RunStatus
-from mlpcore.runs.snapshots import FirstLayer, Snapshot
+from mlpcore.runs.snapshots import Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.cohort_run import CohortRun
 from mlpcore.training.cuda_graph import CapturedPass
-from mlpcore.training.evaluation import (
-    Batch,
-    MetricAccumulator,
-    iterate_test_batches,
-    iterate_train_batches,
-    weights_to_pixels,
-)
+from mlpcore.training.evaluation import Measurement, Metrics, iterate_test_batches, iterate_train_batches
 from mlpcore.training.models import build_model
 from mlpcore.training.stacked_mlp import StackedMLP
 
@@ -137,6 +130,17 @@ def _find_rows(seeds: Sequence[int]) -> dict[int, slice]:
     return {seed: slice(seeds.index(seed), seeds.index(seed) + seeds.count(seed)) for seed in dict.fromkeys(seeds)}
 
 
+def find_slices(rows: Sequence[int]) -> list[slice]:
+    """Find the slices that cover these ascending rows and no others."""
+    slices: list[slice] = []
+    for row in rows:
+        if slices and slices[-1].stop == row:
+            slices[-1] = slice(slices[-1].start, row + 1)
+        else:
+            slices.append(slice(row, row + 1))
+    return slices
+
+
 class _Cohort:
     """The runs that still train, the stacked network with the parameters of all of them, and their mini-batches.
 
@@ -175,54 +179,34 @@ class _Cohort:
         self, due: Sequence[CohortRun], step: int, clock: _Clock
     ) -> ProgressGenerator[tuple[dict[int, Evaluation], dict[int, Snapshot]]]:
         """Evaluate the runs that are due, by position; a run whose metrics are not finite is left out."""
-        images, runs = self.images, self.runs
         pending = Progress(step, 0.0, pending=frozenset(run.position for run in due))
-        sample = [run.sample_indices for run in runs], [run.sample_labels for run in runs]
-        held_out = [run.validation_indices for run in runs], [run.validation_labels for run in runs]
-        train = yield from self._measure(iterate_train_batches(images, *sample, self.rows), pending, clock)
-        test_batches = iterate_test_batches(images, len(runs))
-        test = yield from self._measure(test_batches, pending, clock, keep_top_classes=True)
-        validation = yield from self._measure(iterate_train_batches(images, *held_out, self.rows), pending, clock)
-        on_validation = validation.compute() if runs[0].recipe.validation_size else [None] * len(runs)
-        metrics = zip(train.compute(), test.compute(), on_validation, self.network.weight_norms(), strict=True)
-        top_classes, probabilities = test.top_classes()
-        evaluations, snapshots = {}, {}
-        for row, (on_train, on_test, on_held_out, weight_norms) in enumerate(metrics):
-            run = runs[row]
-            measured = (on_train.loss, on_test.loss, on_held_out.loss if on_held_out else 0.0, *weight_norms)
-            if run not in due or not all(map(math.isfinite, measured)):
-                continue
-            evaluations[run.position] = Evaluation(
-                step=step,
-                train_loss=math.fsum(run.losses) / len(run.losses),
-                train_eval_loss=on_train.loss,
-                train_acc=on_train.accuracy,
-                test_loss=on_test.loss,
-                test_acc=on_test.accuracy,
-                lr=run.lr,
-                seconds=clock.read(),
-                weight_norms=weight_norms,
-                val_loss=on_held_out.loss if on_held_out else None,
-                val_acc=on_held_out.accuracy if on_held_out else None,
-            )
-            run.losses.clear()
-            run.evaluation_count += 1
-            snapshots[run.position] = self._take_snapshot(row, step, top_classes[row], probabilities[row])
+        evaluations: dict[int, Evaluation] = {}
+        snapshots: dict[int, Snapshot] = {}
+        for networks in find_slices([row for row, run in enumerate(self.runs) if run in due]):
+            metrics = yield from self._measure(networks, pending, clock)
+            for run, measured in zip(self.runs[networks], metrics, strict=True):
+                if measured.is_finite:
+                    evaluations[run.position] = run.evaluate(measured, step, clock.read())
+                    snapshots[run.position] = run.take_snapshot(measured, step, self.test_labels)
         return evaluations, snapshots
 
-    def _take_snapshot(
-        self, row: int, step: int, top_classes: NDArray[Any], probabilities: NDArray[np.float16]
-    ) -> Snapshot:
-        """Take the snapshot of a run that was just evaluated; the first one includes the initial weights."""
-        run, test = self.runs[row], self.images.test
-        pixels = weights_to_pixels(self.network.weights[0][row], test.data.shape[1:])
-        first_layers = [FirstLayer(run.evaluation_count, step, pixels)]
-        if run.evaluation_count == 1:
-            first_layers.insert(0, FirstLayer(0, 0, run.initial_pixels))
-        # copies: a slice would keep the predictions of the whole cohort in memory
-        return Snapshot(
-            step, test.classes, self.test_labels, top_classes.copy(), probabilities.copy(), tuple(first_layers)
-        )
+    def _measure(self, networks: slice, pending: Progress, clock: _Clock) -> ProgressGenerator[list[Metrics]]:
+        """Measure networks side by side, and give control to the caller between batches."""
+        measurement = Measurement(self.network.view(networks))
+        runs = self.runs[networks]
+        rows = _find_rows([run.recipe.seed for run in runs])
+        sample = [run.sample_indices for run in runs], [run.sample_labels for run in runs]
+        held_out = [run.validation_indices for run in runs], [run.validation_labels for run in runs]
+        for accumulator, batches in (
+            (measurement.train, iterate_train_batches(self.images, *sample, rows)),
+            (measurement.test, iterate_test_batches(self.images, len(runs))),
+            (measurement.validation, iterate_train_batches(self.images, *held_out, rows)),
+        ):
+            for inputs, labels in batches:
+                accumulator.add_batch(inputs, labels)
+                if clock.is_slice_over:
+                    yield from self.yield_progress(replace(pending, seconds=clock.read()), clock)
+        return measurement.compute()
 
     def yield_progress(self, progress: Progress, clock: _Clock) -> ProgressGenerator[None]:
         """Give control to the caller, and keep the commands it sends until the next step."""
@@ -270,14 +254,3 @@ class _Cohort:
             uniform = torch.rand(shape, generator=generator, device=generator.device)
             drawn.append(uniform.expand(rows.stop - rows.start, -1, -1))
         return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
-
-    def _measure(
-        self, batches: Iterator[Batch], pending: Progress, clock: _Clock, *, keep_top_classes: bool = False
-    ) -> ProgressGenerator[MetricAccumulator]:
-        """Run the networks over batches in eval mode, and give control to the caller between them."""
-        metrics = MetricAccumulator(self.network, keep_top_classes=keep_top_classes)
-        for inputs, labels in batches:
-            metrics.add_batch(inputs, labels)
-            if clock.is_slice_over:
-                yield from self.yield_progress(replace(pending, seconds=clock.read()), clock)
-        return metrics

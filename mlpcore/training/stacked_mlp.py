@@ -75,6 +75,14 @@ class StackedMLP:
         self.dropout_rates, self.keep_scale = self.dropout_rates[kept], self.keep_scale[kept]
         self.has_dropout = bool(self.dropout_rates.any())
 
+    def view(self, rows: slice) -> "StackedMLP":
+        """Return networks side by side as a stack on the same memory."""
+        view = copy.copy(self)
+        for name in ("weights", "biases", "weight_gradients", "bias_gradients"):
+            setattr(view, name, [tensor[rows] for tensor in getattr(self, name)])
+        view.dropout_rates, view.keep_scale = self.dropout_rates[rows], self.keep_scale[rows]
+        return view
+
     def weight_norms(self) -> list[tuple[float, ...]]:
         """Compute the Euclidean norm of every layer's weights, one tuple per network; finite if the weights are."""
         # one by one: of several norms at once each thread sums whole ones, of a single norm they share the sum
@@ -119,14 +127,7 @@ class StackedMLP:
         rows = range(len(self.dropout_rates))
         for images, networks in inputs:
             for row in rows[networks]:
-                yield self._view_row(row), images
-
-    def _view_row(self, row: int) -> "StackedMLP":
-        view = copy.copy(self)
-        for name in ("weights", "biases", "weight_gradients", "bias_gradients"):
-            setattr(view, name, [tensor[row : row + 1] for tensor in getattr(self, name)])
-        view.dropout_rates, view.keep_scale = self.dropout_rates[row : row + 1], self.keep_scale[row : row + 1]
-        return view
+                yield self.view(slice(row, row + 1)), images
 
     def _forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
         hidden = self._first_layer(inputs)

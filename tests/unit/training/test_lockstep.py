@@ -13,8 +13,11 @@ from mlpcore.data.datasets import ImageSplit, channel_statistics, normalise
 from mlpcore.recipes.recipe import Adam, Recipe, StepLR
 from mlpcore.runs.records import Evaluation
 from mlpcore.seeds import build_generator
+from mlpcore.training import lockstep
+from mlpcore.training.evaluation import Measurement
 from mlpcore.training.lockstep import cohort_key, train_cohort
 from mlpcore.training.models import build_model
+from mlpcore.training.stacked_mlp import StackedMLP
 from tests.support.cohorts import CPU, MIXTURE, History, numbers, recipe, train
 from tests.support.recipes import EACH_OPTIMIZER
 
@@ -120,6 +123,22 @@ class TestLockstep:
         runs = [recipe(seed=seed, train_iter=2, eval_every=1) for seed in range(4)]
         for run, history in zip(runs, train(runs, many), strict=True):
             assert history == train([run], many)[0]
+
+    def test_only_the_runs_that_are_due_are_measured(self, images, monkeypatch):
+        sizes = []
+
+        class Counting(Measurement):
+            def __init__(self, network: StackedMLP) -> None:
+                super().__init__(network)
+                sizes.append(len(network.biases[0]))
+
+        monkeypatch.setattr(lockstep, "Measurement", Counting)
+        eval_every = (4, 12, 4, 24, 6)
+        runs = [recipe(eval_every=every, seed=seed, label_noise=0.5) for seed, every in enumerate(eval_every)]
+        together = train(runs, images)
+        # steps 4, 6, 8, 12, 16, 18, 20, 24: networks side by side are measured together
+        assert sizes == [1, 1, 1, 1, 1, 3, 1, 1, 1, 1, 1, 1, 5]
+        assert together == [train([run], images)[0] for run in runs]
 
     def test_the_order_of_the_runs_does_not_matter(self, images):
         assert train(MIXTURE[::-1], images)[::-1] == train(MIXTURE, images)
