@@ -84,7 +84,7 @@ class OwnerCookie:
         if not TOKEN.fullmatch(token):
             token = secrets.token_urlsafe(32)
         # a visitor who forges the header only restricts their own cookie, so any proxy may send it
-        scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
+        scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip()
         secure = "; Secure" if scheme == "https" else ""
         cookie = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
 

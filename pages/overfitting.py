@@ -115,7 +115,7 @@ def show_header(
     run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *, ready: bool, predicting: bool
 ) -> None:
     """Say what to look for, beside the buttons, without giving away what is still to be predicted."""
-    mine = [one for one in (run, *tried.values()) if one and not one.status.is_over and one.owner == owner]
+    mine = [one for one in (run, *tried.values()) if one and not one.status.is_over and one.belongs_to(owner)]
     shown = run.recipe if run else recipe
     words, buttons = st.columns([3, 1], gap="small", vertical_alignment="center")
     with words, st.container(gap=None):

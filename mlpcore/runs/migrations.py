@@ -4,6 +4,7 @@ A released migration is never edited: a change is added as the next one. Each on
 time, so it always does the same.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -120,12 +121,20 @@ def _keep_what_a_run_continues(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE runs ADD COLUMN continues VARCHAR(64) NOT NULL DEFAULT ''"))
 
 
+def _hash_the_tokens_of_browsers(connection: Connection) -> None:
+    tokens = text("SELECT DISTINCT owner FROM runs WHERE owner <> '' AND owner NOT LIKE 'person:%'")
+    for token in connection.scalars(tokens).all():
+        values = {"owner": "browser:" + hashlib.sha256(token.encode()).hexdigest(), "token": token}
+        connection.execute(text("UPDATE runs SET owner = :owner WHERE owner = :token"), values)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
     _find_data_sets_by_an_index,
     _keep_messages_as_template_and_values,
     _keep_what_a_run_continues,
+    _hash_the_tokens_of_browsers,
 )
 
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.owners import is_same_owner
 
 NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
 
@@ -77,7 +78,7 @@ class Run:
     recipe: Recipe
     status: RunStatus
     created: float  # seconds since the epoch, UTC
-    owner: str = field(default="", repr=False)  # who started it: never shown, never in a link
+    owner: str = field(default="", repr=False)  # who started it, see mlpcore.runs.owners: never shown, never in a link
     step: int = 0  # iterations done
     seconds: float = 0.0  # spent training and evaluating
     device: str = ""
@@ -88,6 +89,10 @@ class Run:
     starred: bool = False
     continues: str = ""  # the id of the run that ended early and whose recipe this one trains to the end
     evaluations: tuple[Evaluation, ...] = ()
+
+    def belongs_to(self, owner: str) -> bool:
+        """Return whether this owner started the run."""
+        return is_same_owner(self.owner, owner)
 
     @property
     def ended_early(self) -> bool:

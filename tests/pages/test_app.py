@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import http.client
 import json
+import re
 import signal
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -58,9 +59,29 @@ def test_each_browser_gets_a_token_of_its_own(server: Server) -> None:
     assert len(tokens) == 3
 
 
-def test_browser_keeps_the_token_it_has(server: Server) -> None:
-    answer, _body = ask(server, "/", PAGE | {"Cookie": "mlp_owner=mine"})
-    assert answer.getheader("set-cookie") is None
+def test_browser_keeps_its_token_and_each_visit_renews_it_for_a_year(server: Server) -> None:
+    token = "mine" * 10 + "_-0"
+    answer, _body = ask(server, "/", PAGE | {"Cookie": f"mlp_owner={token}"})
+    assert answer.getheader("set-cookie") == f"mlp_owner={token}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
+
+
+@pytest.mark.parametrize("cookie", ["mine", "x" * 44, '"' + "x" * 41 + '"', "x" * 42 + "é"])
+def test_cookie_that_is_no_token_of_ours_is_replaced(server: Server, cookie: str) -> None:
+    answer, _body = ask(server, "/", PAGE | {"Cookie": f"mlp_owner={cookie}"})
+    token = answer.getheader("set-cookie").partition(";")[0].removeprefix("mlp_owner=")
+    assert re.fullmatch(r"[\w-]{43}", token, re.ASCII)
+    assert token != cookie
+
+
+@pytest.mark.parametrize(
+    ("headers", "secure"),
+    [({}, False), ({"X-Forwarded-Proto": "http"}, False), ({"X-Forwarded-Proto": "https"}, True)],
+)
+def test_token_behind_a_proxy_is_secure_where_the_visitor_uses_https(
+    server: Server, headers: dict[str, str], secure: bool
+) -> None:
+    answer, _body = ask(server, "/", PAGE | headers)
+    assert answer.getheader("set-cookie").endswith("; Secure") == secure
 
 
 @pytest.mark.parametrize("path", [PLOTLY, "/healthz", "/_stcore/health"])
@@ -132,8 +153,19 @@ def test_websocket_passes_the_middleware_untouched() -> None:
     assert answer_of_the_middleware(scope, accept) == [accept]
 
 
-@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
-def test_token_is_for_encrypted_connections_only_where_there_is_one(scheme: str, secure: bool) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "forwarded", "secure"),
+    [
+        ("http", None, False),
+        ("https", None, True),
+        ("http", "https", True),
+        ("http", "https, http", True),
+        ("https", "http", False),
+    ],
+)
+def test_token_is_secure_where_the_visitors_connection_is_encrypted(
+    scheme: str, forwarded: str | None, secure: bool
+) -> None:
     scope = {
         "type": "http",
         "method": "GET",
@@ -141,7 +173,7 @@ def test_token_is_for_encrypted_connections_only_where_there_is_one(scheme: str,
         "server": ("class.example", 443),
         "path": "/",
         "query_string": b"",
-        "headers": [(b"accept", b"text/html")],
+        "headers": [(b"accept", b"text/html"), *([(b"x-forwarded-proto", forwarded.encode())] if forwarded else [])],
     }
     (started,) = answer_of_the_middleware(scope, {"type": "http.response.start", "status": 200, "headers": []})
     ((_name, cookie),) = started["headers"]

@@ -58,7 +58,7 @@ def show_actions(run_ids: list[str]) -> None:
         return
     if refused := st.session_state.pop("history.refused", None):
         show_warning(say(refused))
-    mine = all(run.owner == read_owner() for run in runs)
+    mine = all(run.belongs_to(read_owner()) for run in runs)
     over = all(run.status.is_over for run in runs)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if len(runs) == 1 and st.button(_("Open in the playground"), key="history.open"):
@@ -103,7 +103,7 @@ def delete_runs(run_ids: list[str]) -> None:
     try:
         for run_id in run_ids:
             run = _find(run_id)
-            if run is not None and run.owner == read_owner() and run.status.is_over:
+            if run is not None and run.belongs_to(read_owner()) and run.status.is_over:
                 with suppress(ValueError):  # deleted meanwhile
                     get_store().delete(run_id)
     except StoreError as error:  # what is not deleted stays chosen

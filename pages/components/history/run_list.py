@@ -170,6 +170,6 @@ def _row(one: ListedRun, owner: str) -> dict[str, object]:
         _("final"): None if one.last_acc is None else 100 * one.last_acc,
         _("computing"): show_duration(run.seconds),
         _("started"): datetime.fromtimestamp(run.created, tz=UTC),
-        _("mine"): run.owner == owner,
+        _("mine"): run.belongs_to(owner),
         _("note"): run.note,
     }

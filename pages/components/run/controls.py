@@ -48,7 +48,7 @@ def _show_other_runs(run: Run | None) -> None:
 def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
     """Draw Start, and the actions on an active run for the visitor who started it."""
     manager = get_manager()
-    is_mine = run is not None and not run.status.is_over and run.owner == read_owner()
+    is_mine = run is not None and not run.status.is_over and run.belongs_to(read_owner())
     run_id, status = (run.id, run.status) if run else (None, None)
     if run is not None and status is RunStatus.DIVERGED and recipe is not None and not find_lesson().holds("lr"):
         lower = max(float(f"{run.recipe.optimizer.lr / 10:.6g}"), 1e-6)  # 0.007, not 0.007000000000000001
@@ -78,7 +78,7 @@ def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) ->
 
 def _start_run(recipe: Recipe) -> None:
     """Submit the recipe and show its run."""
-    name = f"{recipe.optimizer.name} {recipe.optimizer.lr:g}"
+    name = f"{recipe.optimizer.name} {exact_number(recipe.optimizer.lr)}"
     stop = st.session_state.get("stop_when_disconnected", False)
     with flash_errors("trouble"):
         (st.session_state["run"],) = get_manager().submit(

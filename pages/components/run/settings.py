@@ -78,7 +78,7 @@ def change_run(knob: str) -> None:
         return
     try:
         run = get_manager().get(run_id)
-        if run.owner != read_owner() or run.status.is_over or run.recipe.optimizer.name != recipe.optimizer.name:
+        if not run.belongs_to(read_owner()) or run.status.is_over or run.recipe.optimizer.name != recipe.optimizer.name:
             return
         get_manager().change(run_id, owner=read_owner(), **{knob: getattr(recipe.optimizer, knob)})
     except ValueError as error:  # not a toast, which would cover Start and Stop

@@ -7,6 +7,7 @@ import streamlit as st
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.data.download.download import Download
 from mlpcore.data.download.sources import ARCHIVES
+from mlpcore.runs.owners import is_same_owner
 from pages.components.shared.refresh import show_fragment
 from pages.components.shared.state import get_downloads, read_owner
 from pages.components.shared.words import _, say, show_duration
@@ -57,7 +58,7 @@ def _show_progress(download: Download, name: str, place: str) -> None:
     if progress.seconds_left is not None:
         parts.append(_("{duration} left").format(duration=show_duration(progress.seconds_left)))
     st.caption(" · ".join(parts))
-    if download.owner == read_owner():
+    if is_same_owner(download.owner, read_owner()):
         st.button(_("Cancel"), on_click=download.cancel, key=f"cancel.{place}.{name}")
 
 

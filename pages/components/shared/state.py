@@ -1,6 +1,5 @@
 """What the pages share between reruns: the manager, the store, the visitor's identity, and every cache."""
 
-import hashlib
 import secrets
 import sys
 from array import array
@@ -15,6 +14,7 @@ from mlpcore.data.download.download import Downloads
 from mlpcore.data.image_grid import draw_class_grid, draw_grid
 from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.owners import browser_owner, person_owner
 from mlpcore.runs.records import Run
 from mlpcore.runs.shared import shared_store
 from mlpcore.runs.snapshots import Snapshot
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mlpcore.jobs.manager import RunManager
 
 OWNER_COOKIE = "mlp_owner"
-SIGNED_IN = "person:"  # begins the owner of runs that a signed-in person started
 
 
 def get_store() -> RunStore:
@@ -59,14 +58,12 @@ def find_run(run_id: str | None) -> Run | None:
 
 
 def read_owner() -> str:
-    """Identify the visitor: the signed-in person, else the browser's token, else a token of this session."""
+    """Identify the visitor: the signed-in person, else the browser by its cookie, else this session."""
     if st.user.get("is_logged_in"):
-        name = f"{st.user.get('iss')} {st.user['sub']}"  # a subject is unique only at its issuer
-        return SIGNED_IN + hashlib.sha256(name.encode()).hexdigest()
-    token = st.context.cookies.get(OWNER_COOKIE, "")
-    if token and not token.startswith(SIGNED_IN):  # a browser may send any cookie: none of them signs anybody in
-        return token
-    return st.session_state.setdefault("owner", secrets.token_urlsafe(32))
+        return person_owner(str(st.user.get("iss")), str(st.user["sub"]))
+    if token := st.context.cookies.get(OWNER_COOKIE):
+        return browser_owner(token)
+    return st.session_state.setdefault("owner", browser_owner(secrets.token_urlsafe(32)))
 
 
 @st.cache_resource(show_spinner=False, max_entries=50)

@@ -28,7 +28,7 @@ def adopt_run(owner: str) -> None:
     state = st.session_state
     if "run" in state or "run" in st.query_params or not manager_is_up():
         return
-    mine = [run for run in get_manager().list_active() if run.owner == owner]
+    mine = [run for run in get_manager().list_active() if run.belongs_to(owner)]
     if mine:
         state["run"] = mine[-1].id
         if not read_query():

@@ -1,6 +1,7 @@
 """A database that is opened: made, brought up to date, or refused in a sentence and left as it was."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,7 +13,8 @@ from sqlalchemy.engine import make_url
 
 from mlpcore.runs.engine import explained, open_engine
 from mlpcore.runs.migrations import MIGRATIONS, migrate
-from mlpcore.runs.records import RunStatus
+from mlpcore.runs.owners import browser_owner
+from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import SORTS, RunStore, StoreError
 from tests.support.stores import RECIPE, evaluation, list_runs, run
 
@@ -72,6 +74,28 @@ class TestOpening:
             assert list_runs(store) == [run()]
 
 
+TOKEN = "kQ0b9SmXo1Wn4sV3yYx2uT7rPzAeCjLdHfGiNtRw-_8"
+KEPT = {
+    "id": "finished",
+    "name": "first try",
+    "recipe": RECIPE,
+    "status": RunStatus.FINISHED,
+    "created": 1_700_000_000.25,
+    "owner": browser_owner(TOKEN),
+    "step": 3,
+    "seconds": 1.5,
+    "device": "cpu",
+    "versions": {"torch": "2.13.0"},
+}
+
+
+def write_database_of(version: int, file: Path) -> None:
+    """Write the database that the program wrote when its schema had this version, two runs in it."""
+    dump = Path(__file__).with_name("databases") / f"version_{version}.sql"
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript(dump.read_text(encoding="utf-8"))
+
+
 class TestMigrations:
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
@@ -83,37 +107,48 @@ class TestMigrations:
         yield engine
         engine.dispose()
 
-    def test_database_of_version_1_opens(self, engine: Engine, file: Path) -> None:
-        migrate(engine, migrations=MIGRATIONS[:1])
+    @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+    def test_database_of_every_earlier_version_opens_with_what_it_had(self, version: int, file: Path) -> None:
+        write_database_of(version, file)
+        kept = KEPT | ({"note": "50 % — 한국어", "starred": True} if version >= 2 else {})
         with closing(RunStore(f"sqlite:///{file}")) as store:
-            store.create_many([run(evaluations=(evaluation(1),))])
-            assert store.get("a") == run(evaluations=(evaluation(1),))
-
-    def test_what_version_1_had_is_kept_and_can_be_searched(self, engine: Engine, file: Path) -> None:
-        migrate(engine, migrations=MIGRATIONS[:1])
-        first = evaluation(1)
-        with engine.begin() as connection:
-            values = {"id": "old", "name": "old", "recipe": RECIPE.model_dump_json(), "status": "finished"}
-            values |= {"created": 1.5, "owner": "ann", "step": 2, "seconds": 3.5, "device": "cpu", "versions": "{}"}
-            values |= {"message": "At {step}: 50 %.", "traceback": "t", "server": ""}
-            for run_id, recipe in (("old", values["recipe"]), ("odd", "of another form")):
-                row = values | {"id": run_id, "recipe": recipe}
-                columns = ", ".join(row), ", ".join(f":{name}" for name in row)
-                connection.execute(text(f"INSERT INTO runs ({columns[0]}) VALUES ({columns[1]})"), row)
-            for step, accuracy in ((1, 0.1), (2, 0.6), (3, 0.4)):
-                row = (step, first.train_loss, 1.9, 0.2, 2.1, accuracy, 0.01, 0.01)
-                connection.execute(text(f"INSERT INTO evaluations VALUES ('old', {', '.join(map(str, row))})"))
-        with closing(RunStore(f"sqlite:///{file}")) as store:
-            old = store.get("old")
+            finished, diverged = store.get("finished"), store.get("diverged")
             (listed,), _total = store.search(dataset="Shapes", optimizer="Adam", sort="best_acc")
-            assert store.count() == 2
-        assert (listed.run.id, listed.best_acc, listed.last_acc) == ("old", 0.6, 0.4)
-        kept = replace(run("old", name="old", status=RunStatus.FINISHED, created=1.5, owner="ann", step=2, seconds=3.5))
-        kept = replace(kept, device="cpu", versions={}, message=old.message, traceback="t")
-        assert str(old.message) == "At {step}: 50 %."
-        assert replace(old, evaluations=()) == kept
-        assert old.evaluations[0] == replace(first, weight_norms=(), val_loss=None, val_acc=None)
-        assert [one.test_acc for one in old.evaluations] == [0.1, 0.6, 0.4]
+            (theirs,) = list_runs(store, owner=browser_owner(TOKEN))
+            store.create_many([run("new", evaluations=(evaluation(1),))])
+            assert store.get("new") == run("new", evaluations=(evaluation(1),))
+        assert replace(finished, evaluations=()) == Run(**kept)
+        assert theirs == Run(**kept)
+        assert (listed.run.id, listed.best_acc, listed.last_acc) == ("finished", 0.625, 0.5)
+        assert [(one.step, one.train_loss, one.test_acc) for one in finished.evaluations] == [
+            (1, 2.5, 0.25), (2, 1.25, 0.625), (3, 2.5 / 3, 0.5),
+        ]  # fmt: skip
+        later = ((3.5, 0.1), 2.0, 0.125) if version >= 2 else ((), None, None)
+        first = finished.evaluations[0]
+        assert (first.weight_norms, first.val_loss, first.val_acc) == later
+        assert (diverged.status, diverged.traceback, diverged.owner) == (
+            RunStatus.DIVERGED, "Traceback", "person:0123456789abcdef",
+        )  # fmt: skip
+        assert str(diverged.message) == "The loss left the range of numbers at step 1,200."
+        assert diverged.continues == ("finished" if version >= 5 else "")
+
+    @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+    def test_database_of_an_earlier_version_keeps_no_token_of_a_browser(self, version: int, file: Path) -> None:
+        write_database_of(version, file)
+        assert TOKEN.encode() in file.read_bytes()
+        RunStore(f"sqlite:///{file}").close()
+        with closing(sqlite3.connect(file)) as database:
+            owners = database.execute("SELECT owner FROM runs ORDER BY created").fetchall()
+        assert owners == [(browser_owner(TOKEN),), ("person:0123456789abcdef",)]
+
+    def test_words_with_braces_in_a_message_of_an_earlier_version_are_kept(self, file: Path) -> None:
+        write_database_of(3, file)
+        with closing(sqlite3.connect(file, isolation_level=None)) as database:
+            database.execute("UPDATE runs SET message = 'At {step}: 50 %.' WHERE id = 'diverged'")
+            database.execute("UPDATE runs SET recipe = 'of another form' WHERE id = 'finished'")
+        with closing(RunStore(f"sqlite:///{file}")) as store:
+            assert str(store.get("diverged").message) == "At {step}: 50 %."
+            assert store.count() == 2  # the unreadable one too
 
     def test_each_step_is_applied_once_in_order_and_recorded(self, engine: Engine) -> None:
         def add_second(connection: object) -> None:
@@ -130,7 +165,8 @@ class TestMigrations:
             (3, "find_data_sets_by_an_index"),
             (4, "keep_messages_as_template_and_values"),
             (5, "keep_what_a_run_continues"),
-            (6, "add_second"),
+            (6, "hash_the_tokens_of_browsers"),
+            (7, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:
