@@ -6,22 +6,49 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from typing import Self
 
 from mlpcore.analysis.comparison import SIGNIFICANCE, weight_norm
-from mlpcore.analysis.statistics import adjust_holm, detectable_difference, paired_t_test
+from mlpcore.analysis.statistics import (
+    STANDARD_ERRORS,
+    adjust_holm,
+    detectable_difference,
+    paired_t_test,
+    standard_error,
+)
 from mlpcore.recipes.recipe import SGD, Adam, MultiStepLR
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
-GOOD_RATE = 0.05  # of test accuracy: a rate that ends as close to its optimizer's best is a good one
-SIMILAR_BEST = 0.1  # of test accuracy: optimizers whose best differ by more did not both learn the task
-TEST_MARGIN = detectable_difference(5_000)  # of test accuracy, 2 percentage points
-LEAD = 1.0  # percentage points of test accuracy; a smaller lead does not matter, however significant
 SMALLER = 0.99  # of the norm of the weights: larger shares count as no difference
 EXACT = 1e-4  # of a loss; a smaller deviation is rounding: float32 deviates by some 1e-6
 NOISY = 0.01  # of a loss: a batch whose loss deviates by as much is noisy
 AT_ZERO = 0.01  # nats; shares of a smaller loss mean nothing
 FLAT = 0.05  # the share of its train loss that a run on a plateau may still lose in a third of its iterations,
 # and the least by which a lower rate has helped
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Differences of test accuracy (0 to 1) that matter; larger if the sampling error of few test images is.
+
+    good_rate: a rate that ends as close to its optimizer's best is a good one.
+    similar_best: optimizers whose best differ by more did not both learn the task.
+    lead: smaller means over seeds do not matter, however significant. Seeds share the test images, so this is two
+    standard errors of one accuracy.
+    lower: what the accuracy of one run must be below that of another.
+    """
+
+    good_rate: float
+    similar_best: float
+    lead: float
+    lower: float
+
+    @classmethod
+    def of(cls, test_images: int) -> Self:
+        """Derive the margins from the number of test images."""
+        detectable = detectable_difference(test_images)
+        lead = max(0.01, STANDARD_ERRORS * standard_error(test_images))
+        return cls(max(0.05, detectable), max(0.1, detectable), lead, max(0.02, detectable))
 
 
 class Verdict(StrEnum):
@@ -62,7 +89,7 @@ class ClaimResult:
     measurements: tuple[Measurement, ...]
 
 
-def judge_full_batch(runs: Sequence[Run]) -> ClaimResult:
+def judge_full_batch(runs: Sequence[Run], _margins: Margins) -> ClaimResult:
     """Compare the loss of a batch with that of all images at the same weights; whether it falls does not matter."""
     full, mini = runs
     full_noise, mini_noise = (_measure_noise(run.evaluations) for run in runs)
@@ -74,7 +101,7 @@ def judge_full_batch(runs: Sequence[Run]) -> ClaimResult:
     return ClaimResult(verdict, (Measurement(Finding.BATCH_NOISE, numbers),))
 
 
-def judge_weight_decay(runs: Sequence[Run]) -> ClaimResult:
+def judge_weight_decay(runs: Sequence[Run], _margins: Margins) -> ClaimResult:
     """Compare the norm of the weights at the end, from no decay to the largest."""
     ends = [_last(run) for run in runs]
     norms = [weight_norm(end) or 0.0 for end in ends]
@@ -91,29 +118,29 @@ def judge_weight_decay(runs: Sequence[Run]) -> ClaimResult:
     return ClaimResult(verdict, (Measurement(Finding.WEIGHT_NORMS, numbers),))
 
 
-def judge_rates(runs: Sequence[Run]) -> ClaimResult:
+def judge_rates(runs: Sequence[Run], margins: Margins) -> ClaimResult:
     """Count each optimizer's good rates; those of the one with fewer must not reach the end of the grid."""
     of_kind = {"sgd": _select(runs, SGD), "adam": _select(runs, Adam)}
     best = {name: max(map(_final_accuracy, group)) for name, group in of_kind.items()}
     good = {
-        name: [place for place, run in enumerate(group) if _final_accuracy(run) >= best[name] - GOOD_RATE]
+        name: [place for place, run in enumerate(group) if _final_accuracy(run) >= best[name] - margins.good_rate]
         for name, group in of_kind.items()
     }
     count = len(of_kind["sgd"])
-    numbers: dict[str, object] = {"near": 100 * GOOD_RATE, "count": count}
+    numbers: dict[str, object] = {"near": 100 * margins.good_rate, "count": count}
     for name, places in good.items():
         rates = [of_kind[name][place].recipe.optimizer.lr for place in places]
         numbers |= {name: len(rates), f"{name}_rates": rates, f"{name}_best": best[name]}
     fewer = min(good.values(), key=len)
     is_cut_off = bool({0, count - 1} & set(fewer))
-    are_similar = abs(best["sgd"] - best["adam"]) <= SIMILAR_BEST
+    are_similar = abs(best["sgd"] - best["adam"]) <= margins.similar_best
     verdict = Verdict.SUPPORTED if len(good["adam"]) > len(good["sgd"]) else Verdict.REFUTED
     if len(good["sgd"]) == len(good["adam"]) or is_cut_off or not are_similar:
         verdict = Verdict.UNDECIDED
     return ClaimResult(verdict, (Measurement(Finding.GOOD_RATES, numbers),))
 
 
-def judge_adam_not_always(runs: Sequence[Run]) -> ClaimResult:
+def judge_adam_not_always(runs: Sequence[Run], margins: Margins) -> ClaimResult:
     """Test on each data set whether one optimizer ends with the higher test accuracy, in pairs of one seed.
 
     The p are adjusted by Holm's method for the number of data sets.
@@ -129,8 +156,8 @@ def judge_adam_not_always(runs: Sequence[Run]) -> ClaimResult:
     adjusted = adjust_holm(tests)
     for (dataset, (sgd, adam)), lead, p in zip(accuracies.items(), tests, adjusted, strict=True):
         is_significant = p is not None and p < SIGNIFICANCE
-        sgd_leads.append(is_significant and lead.mean >= LEAD)
-        adam_leads.append(is_significant and lead.mean <= -LEAD)
+        sgd_leads.append(is_significant and lead.mean >= 100 * margins.lead)
+        adam_leads.append(is_significant and lead.mean <= -100 * margins.lead)
         means = {"sgd": statistics.fmean(sgd.values()), "adam": statistics.fmean(adam.values())}
         numbers = {"dataset": dataset, "seeds": len(sgd), "mean": lead.mean, "deviation": lead.deviation, "p": p}
         measurements.append(Measurement(Finding.SGD_OVER_ADAM, numbers | means))
@@ -142,7 +169,7 @@ def judge_adam_not_always(runs: Sequence[Run]) -> ClaimResult:
     return ClaimResult(Verdict.REFUTED if all(adam_leads) else Verdict.UNDECIDED, tuple(measurements))
 
 
-def judge_plateau(runs: Sequence[Run]) -> ClaimResult:
+def judge_plateau(runs: Sequence[Run], _margins: Margins) -> ClaimResult:
     """Check that the loss had stopped falling, and test what the lower rate changed, in pairs of one seed."""
     kept, lowered = runs[: len(runs) // 2], runs[len(runs) // 2 :]
     scheduler, end = lowered[0].recipe.scheduler, lowered[0].recipe.train_iter
@@ -172,7 +199,7 @@ def judge_plateau(runs: Sequence[Run]) -> ClaimResult:
     )
 
 
-def judge_memorising(runs: Sequence[Run]) -> ClaimResult:
+def judge_memorising(runs: Sequence[Run], margins: Margins) -> ClaimResult:
     """Compare train loss and test accuracy at the end."""
     few, whole = runs
     few_end, whole_end = _last(few), _last(whole)
@@ -181,7 +208,7 @@ def judge_memorising(runs: Sequence[Run]) -> ClaimResult:
         numbers |= {f"{name}_loss": end.train_eval_loss, f"{name}_acc": end.test_acc}
     lead = whole_end.test_acc - few_end.test_acc
     verdict = Verdict.SUPPORTED if lead > 0 else Verdict.REFUTED
-    if few_end.train_eval_loss >= whole_end.train_eval_loss or abs(lead) < TEST_MARGIN:
+    if few_end.train_eval_loss >= whole_end.train_eval_loss or abs(lead) < margins.lower:
         verdict = Verdict.UNDECIDED
     return ClaimResult(verdict, (Measurement(Finding.FEW_AND_ALL_IMAGES, numbers),))
 

@@ -1,10 +1,12 @@
 """Sentences of the claims: what each says, how it is tried, by which rule it is decided, and what was measured."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import NamedTuple
 
-from mlpcore.analysis.claim_rules import Finding, Measurement
+from mlpcore.analysis.claim_rules import Finding, Margins, Measurement
 from mlpcore.analysis.claims import Claim
+from mlpcore.data.catalog import TEST_IMAGES
 from mlpcore.messages import N_, Sentence
 
 
@@ -34,16 +36,16 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
         N_("Adam is less sensitive to the learning rate than SGD."),
         N_("Plain SGD and Adam, each with nine rates from 1e-4 to 1."),
         N_(
-            "The claim holds if Adam has more rates than SGD that end within 5 percentage points of the optimizer's "
-            "best test accuracy, and the two best are at most 10 apart."
+            "The claim holds if Adam has more rates than SGD that end within {good_rate:.3g} percentage points of the "
+            "optimizer's best test accuracy, and the two best are at most {similar_best:.3g} apart."
         ),
     ),
     "adam_not_always": (
         N_("Adam is not always the better one: it depends on the data set."),
         N_("The notes' SGD and Adam with six seeds each, on two data sets if this machine has them."),
         N_(
-            "The claim holds if SGD ends at least 1 percentage point ahead on one data set, with p < 0.05 in a paired "
-            "t-test over the seeds, with Holm's correction for two data sets. It does not hold if Adam does so on "
+            "The claim holds if SGD ends {lead:.3g} percentage points or more ahead on one data set, with p < 0.05 in a "
+            "paired t-test over the seeds, with Holm's correction for two data sets. It does not hold if Adam does so on "
             "both."
         ),
     ),
@@ -59,8 +61,8 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
         N_("A small training loss does not yet mean a good test accuracy."),
         N_("The same network trained on a fiftieth of the images, and on all of them."),
         N_(
-            "The claim holds if the run with the lower train loss ends at least 2 percentage points lower in test "
-            "accuracy, which is more than the sampling error of 5,000 test images."
+            "The claim holds if the run with the lower train loss ends {lower:.3g} percentage points or more lower in "
+            "test accuracy. The sampling error of {images:,} test images is smaller."
         ),
     ),
 }
@@ -75,7 +77,7 @@ _MEASUREMENTS: Mapping[Finding, str] = {
         "With weight decay {decays} the weights end with norm {norms} and test accuracy {accuracies}."
     ),
     Finding.GOOD_RATES: N_(
-        "Within {near:.0f} percentage points of its own best test accuracy, SGD ({sgd_best:.1%}) has {sgd} of {count} "
+        "Within {near:.3g} percentage points of its own best test accuracy, SGD ({sgd_best:.1%}) has {sgd} of {count} "
         "rates: {sgd_rates}. Adam ({adam_best:.1%}) has {adam}: {adam_rates}."
     ),
     Finding.SGD_OVER_ADAM: N_(
@@ -101,9 +103,11 @@ _MEASUREMENTS: Mapping[Finding, str] = {
 _LISTS = {"decays": "g", "norms": ".1f", "accuracies": ".1%", "sgd_rates": "g", "adam_rates": "g"}
 
 
-def describe_claim(claim: Claim) -> ClaimTexts:
-    """Say what a claim states, how it is tried and by which rule it is decided."""
-    return ClaimTexts(*(Sentence(text) for text in _CLAIMS[claim.key]))
+def describe_claim(claim: Claim, *, test_images: int = TEST_IMAGES) -> ClaimTexts:
+    """Say what a claim states, how it is tried and by which rule it is decided on so many test images."""
+    margins = {name: 100 * margin for name, margin in asdict(Margins.of(test_images)).items()}
+    statement, experiment, rule = _CLAIMS[claim.key]
+    return ClaimTexts(Sentence(statement), Sentence(experiment), Sentence(rule, margins | {"images": test_images}))
 
 
 def describe_measurement(measurement: Measurement) -> Sentence:

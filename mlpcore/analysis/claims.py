@@ -10,6 +10,7 @@ from typing import Any
 from mlpcore.analysis.claim_rules import (
     ClaimResult,
     Finding,
+    Margins,
     Measurement,
     Verdict,
     judge_adam_not_always,
@@ -19,6 +20,7 @@ from mlpcore.analysis.claim_rules import (
     judge_rates,
     judge_weight_decay,
 )
+from mlpcore.data.catalog import TEST_IMAGES
 from mlpcore.recipes.recipe import SGD, Adam, MultiStepLR, NoScheduler, Recipe
 from mlpcore.runs.records import Run, RunStatus
 
@@ -38,19 +40,22 @@ class Claim:
     key: str
     seconds: int  # of computing, roughly, on one idle core with Shapes
     plan: Callable[[Sequence[str], int], list[Recipe]]
-    judge: Callable[[Sequence[Run]], ClaimResult]
+    judge: Callable[[Sequence[Run], Margins], ClaimResult]
     measures: tuple[str, ...]  # what its chart draws
     may_diverge: bool = False
     by_rate: bool = False  # whether the chart draws final accuracies over learning rates
 
 
-def decide(claim: Claim, runs: Sequence[Run]) -> ClaimResult:
-    """Judge runs that are over; undecided if one of them did not finish."""
+def decide(claim: Claim, runs: Sequence[Run], *, test_images: int = TEST_IMAGES) -> ClaimResult:
+    """Judge runs that are over; undecided if one of them did not finish.
+
+    test_images: of the data set that has the fewest.
+    """
     complete = (RunStatus.FINISHED, RunStatus.DIVERGED) if claim.may_diverge else (RunStatus.FINISHED,)
     if missing := sum(run.status not in complete for run in runs):
         numbers = {"missing": missing, "count": len(runs)}
         return ClaimResult(Verdict.UNDECIDED, (Measurement(Finding.INCOMPLETE, numbers),))
-    return claim.judge(runs)
+    return claim.judge(runs, Margins.of(test_images))
 
 
 def plan_full_batch(datasets: Sequence[str], images: int) -> list[Recipe]:

@@ -20,13 +20,13 @@ _DIFFERENCES: Mapping[DifferenceKind, str] = {
 }
 _CURVES: Mapping[Shape, str] = {
     Shape.CHANCE: N_(
-        "Its best, {best:.1%}, is less than {above_chance:.0f} percentage points above chance, {chance:.1%}."
+        "Its best, {best:.1%}, is less than {above_chance:.3g} percentage points above chance, {chance:.1%}."
     ),
-    Shape.FALLS: N_("It ends at {end:.1%}, {margin:.0f} percentage points or more below its best, {best:.1%}."),
+    Shape.FALLS: N_("It ends at {end:.1%}, {margin:.3g} percentage points or more below its best, {best:.1%}."),
     Shape.RISES: N_(
-        "It ends at {end:.1%}, {margin:.0f} percentage points or more above its value halfway, {halfway:.1%}."
+        "It ends at {end:.1%}, {margin:.3g} percentage points or more above its value halfway, {halfway:.1%}."
     ),
-    Shape.FLATTENS: N_("It is at {halfway:.1%} halfway and ends at {end:.1%}, within {margin:.0f} percentage points."),
+    Shape.FLATTENS: N_("It is at {halfway:.1%} halfway and ends at {end:.1%}, within {margin:.3g} percentage points."),
 }
 _COMPARISONS: Mapping[ComparisonVerdict, str] = {
     ComparisonVerdict.NO_PAIRS: N_("{other} minus {reference}: no seed has finished with both."),

@@ -15,6 +15,7 @@ from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
+from pages.components.shared.state import count_test_images
 from tests.support.app_tests import Open, figure, says, shown, wait_for
 
 FAST = "memorising"  # one image, 400 iterations, then 80
@@ -66,7 +67,7 @@ def test_every_claim_says_what_is_tried_and_by_which_rule_and_has_a_button(open_
     page = open_claims()
     assert buttons(page) == [f"claims.try.{claim.key}" for claim in CLAIMS]
     for claim in CLAIMS:
-        texts = describe_claim(claim)
+        texts = describe_claim(claim, test_images=count_test_images("Tiny"))
         assert any(str(texts.statement) in element.value for element in page.markdown)
         assert says(page, str(texts.experiment))
         assert says(page, str(texts.rule))

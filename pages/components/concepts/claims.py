@@ -22,7 +22,7 @@ from pages.components.compare.results import build_series, read_runs, reload_run
 from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
-from pages.components.shared.state import count_images, get_manager, get_store, read_owner
+from pages.components.shared.state import count_images, count_test_images, get_manager, get_store, read_owner
 from pages.components.shared.words import _, say, show_duration
 
 CHART_HEIGHT = 290  # pixels
@@ -96,7 +96,7 @@ def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[
 
 
 def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str, dataset: str) -> None:
-    run_ids, texts = known[place], describe_claim(claim)
+    run_ids, texts = known[place], describe_claim(claim, test_images=_count_test_images(recipes))
     runs = read_runs(run_ids)
     going_on = any(not run.status.is_over for run in runs)
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
@@ -116,6 +116,11 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
         st.caption(_("Some of its runs were deleted. Try it again to decide the claim."))
     elif runs:
         show_fragment(_show_runs, claim, runs, going_on, dataset, every=1.0 if going_on else None)
+
+
+def _count_test_images(recipes: Sequence[Recipe]) -> int:
+    """Count the test images of the data set that has the fewest."""
+    return min(count_test_images(recipe.dataset) for recipe in recipes)
 
 
 def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str) -> None:
@@ -175,7 +180,7 @@ def _progress(runs: Sequence[Run]) -> None:
 
 
 def _show_result(claim: Claim, runs: Sequence[Run]) -> None:
-    result = decide(claim, runs)
+    result = decide(claim, runs, test_images=_count_test_images([run.recipe for run in runs]))
     if result.verdict is Verdict.SUPPORTED:
         st.badge(_("Held here"), color="green")
     elif result.verdict is Verdict.REFUTED:

@@ -21,7 +21,7 @@ from pages.components.shared.refresh import (
     rerun_page,
     show_fragment,
 )
-from pages.components.shared.state import find_images, find_run, get_manager, request_images
+from pages.components.shared.state import count_test_images, find_images, find_run, get_manager, request_images
 from pages.components.shared.words import _, say, show_duration
 
 CHART_HEIGHT, NORMS_HEIGHT = 280, 190  # pixels; with the header and the tiles the charts fit a window 800 high
@@ -187,7 +187,8 @@ def _show_outcome(run: Run, prediction: Shape) -> None:
     classes = _count_classes(run.recipe)
     if classes is None:
         return
-    curve = classify_curve([evaluation.test_acc for evaluation in run.evaluations], classes=classes)
+    accuracies = [evaluation.test_acc for evaluation in run.evaluations]
+    curve = classify_curve(accuracies, classes=classes, test_images=count_test_images(run.recipe.dataset))
     names = shape_names()
     values = {"predicted": names[prediction], "outcome": names[curve.shape]}
     if curve.shape is prediction:

@@ -277,3 +277,30 @@ def test_small_loss_is_not_good_accuracy_if_the_lower_loss_has_the_lower_one(few
             "Trained on 1,000 images, the network ends with train loss 0.010 and test accuracy 25.0%; trained on "
             "50,000 images, with 1.300 and 45.0%."
         )
+
+
+@pytest.mark.parametrize(
+    ("test_images", "verdict"), [(10_000, SUPPORTED), (2_500, SUPPORTED), (1_000, UNDECIDED), (100, UNDECIDED)]
+)
+def test_margin_of_two_runs_follows_from_the_number_of_test_images(test_images: int, verdict: Verdict) -> None:
+    ends = [evaluation(400, loss=0.01, test_acc=0.25), evaluation(400, loss=1.3, test_acc=0.29)]
+    runs = [run(one, end) for one, end in zip(plan("memorising"), ends, strict=True)]
+    assert decide(CLAIM["memorising"], runs, test_images=test_images).verdict is verdict
+
+
+def test_rules_name_the_margins_of_so_many_test_images() -> None:
+    said = {key: str(describe_claim(claim, test_images=100).rule) for key, claim in CLAIM.items()}
+    assert "within 14.1 percentage points" in said["rates"]
+    assert "ends 10 percentage points or more ahead" in said["adam_not_always"]
+    assert "ends 14.1 percentage points or more lower" in said["memorising"]
+    said = {key: str(describe_claim(claim).rule) for key, claim in CLAIM.items()}
+    assert "within 5 percentage points" in said["rates"]
+    assert "ends 1 percentage points or more ahead" in said["adam_not_always"]
+    assert "ends 2 percentage points or more lower" in said["memorising"]
+
+
+def test_significant_lead_within_the_sampling_error_of_few_test_images_decides_nothing() -> None:
+    ends = accuracies(*AHEAD, *EVEN)
+    runs = [run(one, evaluation(600, **end)) for one, end in zip(plan("adam_not_always"), ends, strict=True)]
+    assert decide(CLAIM["adam_not_always"], runs, test_images=10_000).verdict is SUPPORTED
+    assert decide(CLAIM["adam_not_always"], runs, test_images=1_000).verdict is UNDECIDED

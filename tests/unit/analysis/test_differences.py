@@ -67,7 +67,7 @@ class TestLabels:
         ("compared", "labels"),
         [
             ([SGD(lr=0.1), SGD(lr=0.01)], ["lr=0.1", "lr=0.01"]),
-            ([Adam(lr=1e-4), Adam(lr=3e-5)], ["lr=0.0001", "lr=3e-5"]),
+            ([Adam(lr=1e-4), Adam(lr=3e-5)], ["lr=1e-4", "lr=3e-5"]),
             (
                 [SGD(momentum=0.0, nesterov=False), SGD(nesterov=False), SGD()],
                 ["momentum=0", "momentum=0.9", "momentum=0.9 nesterov=on"],

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from plotly import graph_objects
 
@@ -193,6 +194,24 @@ def test_shape_of_a_test_curve_follows_the_rule(accuracies: list[float], shape: 
     curve = classify_curve(accuracies, classes=10)
     assert curve.shape is shape
     assert str(describe_curve(curve)).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("test_images", "shape"), [(10_000, Shape.FALLS), (1_000, Shape.FLATTENS), (100, Shape.FLATTENS)]
+)
+def test_fall_within_the_sampling_error_of_so_few_test_images_is_none(test_images: int, shape: Shape) -> None:
+    curve = classify_curve([0.2, 0.5, 0.48, 0.46], classes=10, test_images=test_images)
+    assert curve.shape is shape
+
+
+def test_best_of_many_guesses_on_few_test_images_is_chance() -> None:
+    rng = np.random.default_rng(0)
+    for images in (100, 1_000, 10_000):
+        shapes = [
+            classify_curve(rng.binomial(images, 0.1, 30) / images, classes=10, test_images=images).shape
+            for _ in range(200)
+        ]
+        assert shapes.count(Shape.CHANCE) >= 0.9 * len(shapes)
 
 
 class TestFigures:
