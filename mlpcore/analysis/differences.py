@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
+from mlpcore.numbers import short_number
 from mlpcore.recipes.flat import flatten
 from mlpcore.recipes.recipe import PARTS, Recipe
 
@@ -120,7 +121,7 @@ def _is_default(name: str, value: Any, kinds: Sequence[str]) -> bool:
 
 def _write(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:g}".replace("e-0", "e-")
+        return short_number(value, 6)
     if isinstance(value, Mapping):  # a change
         return f"{value['step']}:" + "/".join(_write(new) for name, new in value.items() if new and name != "step")
     if isinstance(value, tuple | list):

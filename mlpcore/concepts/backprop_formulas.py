@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from mlpcore.concepts.backprop import INPUTS, UNITS, Forward, TrainingStep
+from mlpcore.numbers import latex_number
 
 # Values from the inputs to the loss, gradients back from it, the update, and the forward pass after it.
 FORWARD = ("x", "z1", "a1", "z2", "output", "loss")
@@ -115,15 +116,6 @@ def _update(done: TrainingStep, unit: int, feature: int, lr: float) -> Formulas:
             rf"L\colon\ {latex_number(before.loss)} \;\to\; {_result(after.loss)}",
         ],
     }
-
-
-def latex_number(value: float) -> str:
-    """Write a number in LaTeX with three significant digits, below 0.001 as digits times a power of ten."""
-    value = float(value)
-    if value == 0 or abs(value) >= 1e-3:
-        return f"{value:.3g}"
-    digits, power = f"{value:.2e}".split("e")
-    return rf"{digits} \cdot 10^{{{int(power)}}}"
 
 
 def _result(value: float) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from mlpcore.numbers import latex_number
 from mlpcore.recipes.recipe import SGD, Adam
 
 
@@ -101,10 +102,6 @@ def _adam(optimizer: Adam, state: OptimizerState, gradient: float) -> tuple[Opti
 
 
 def _tex(value: float, *, bare: bool = False) -> str:
-    """Write a number with five significant digits; put a negative one in brackets unless `bare`."""
-    digits, _e, power = f"{value:.5g}".partition("e")
-    if power:
-        digits = rf"{digits} \cdot 10^{{{int(power)}}}" if digits not in ("1", "-1") else rf"10^{{{int(power)}}}"
-        digits = digits if value > 0 or "cdot" in digits else f"-{digits}"
-        return rf"({digits})" if not bare else digits
-    return f"({digits})" if value < 0 and not bare else digits
+    """Write a number with five significant digits; put a negative one, or a power of ten, in brackets unless `bare`."""
+    text = latex_number(value, 5)
+    return text if bare or not (value < 0 or "10^" in text) else f"({text})"

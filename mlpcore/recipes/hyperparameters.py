@@ -23,7 +23,7 @@ class Hyperparameters(BaseModel):
 
 def _as_tuple(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, list) and len(value) > MAX_ITEMS:
-        template = "{field} has {count:,} values: that is too many."
+        template = "{field} has {count:,} values: that is too many for any hyperparameter."
         raise SentenceError(template, field=info.field_name, count=len(value))
     return tuple(value) if isinstance(value, list) else value
 

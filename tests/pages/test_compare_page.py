@@ -100,7 +100,7 @@ class TestEdits:
     def test_knob_that_the_optimizer_lacks_is_named(self) -> None:
         rows = [flatten(Recipe(optimizer=Adam()))]
         _after, _chosen, said = apply_edits(rows, NOTHING | {"edited_rows": {0: {"momentum": 0.5}}}, Recipe())
-        assert [str(one) for one in said] == ["Row 1: neither Adam nor StepLR has momentum."]
+        assert [str(one) for one in said] == ["Row 1: optimizer is Adam, which has no momentum."]
 
     def test_row_out_of_range_is_named_with_its_number(self) -> None:
         after, *_rest = apply_edits(ROWS, NOTHING | {"edited_rows": {1: {"lr": 99}}}, Recipe())

@@ -11,7 +11,7 @@ from mlpcore.analysis.differences import find_differences
 from mlpcore.messages import Sentence
 from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten
 from mlpcore.recipes.presets import COMPARISONS
-from mlpcore.recipes.recipe import PARTS, Recipe
+from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import MAX_ROWS
 from mlpcore.recipes.validation import find_problems, shorten
 from pages.components.shared.flash import flash, get_flashed, show_warning
@@ -95,8 +95,9 @@ def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Row
         row, typed = edited[number], _read_cells(cells)
         row |= {name: value for name, value in typed.items() if value is not None or FIELDS[name].type is not str}
         for name in sorted(name for name in typed if not _has(row, FIELDS[name])):
-            values = {"number": number + 1, "field": name} | {part: shorten(row[part]) for part in PARTS}
-            said.append(Sentence("Row {number}: neither {optimizer} nor {scheduler} has {field}.", values))
+            part = FIELDS[name].part
+            values = {"number": number + 1, "field": name, "part": part, "name": shorten(row[part])}
+            said.append(Sentence("Row {number}: {part} is {name}, which has no {field}.", values))
     kept = [number for number in range(len(edited)) if number not in edits["deleted_rows"]]
     after = [edited[number] for number in kept]
     for cells in (row for row in edits["added_rows"] if isinstance(row, dict)):

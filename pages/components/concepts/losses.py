@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mlpcore.charts.concepts import probabilities_chart
+from mlpcore.numbers import short_number
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.layout import number_table
 from pages.components.shared.live_plot import live_plot
@@ -84,16 +85,12 @@ def _show_formula(title: str, formula: str, values: "SoftmaxIntermediates", expo
     st.markdown(f"$p = {formula}$")  # not in the heading: on a phone the table's buttons would cover it
     columns = (values.exponents, values.powers, values.probabilities)
     rows = [
-        (name, f"{z:,.1f}", _short(e_to_z), _short(probability))
+        (name, f"{z:,.1f}", short_number(e_to_z, 4), short_number(probability, 4))
         for name, z, e_to_z, probability in zip(CLASSES, *columns, strict=True)
     ]
-    rows.append(("1e-8", "", _short(values.epsilon), ""))
-    rows.append((_("sum"), "", _short(values.total), _short(math.fsum(values.probabilities))))
+    rows.append(("1e-8", "", short_number(values.epsilon, 4), ""))
+    rows.append((_("sum"), "", short_number(values.total, 4), short_number(math.fsum(values.probabilities), 4)))
     number_table(["", exponent, power, "p"], rows)
-
-
-def _short(value: float) -> str:
-    return "inf" if value == math.inf else f"{value:.4g}"
 
 
 def _explain(plain: "SoftmaxIntermediates") -> str:
@@ -110,5 +107,5 @@ def _explain(plain: "SoftmaxIntermediates") -> str:
         return _(
             "Here the notes' 1e-8 is as large as a power: the probabilities add up to {total} instead of 1. It guards "
             "against dividing by 0, at this price."
-        ).format(total=_short(total))
+        ).format(total=short_number(total, 4))
     return _("Both ways agree here. Add 1000 to every logit, or take 20 away, and see which one holds.")

@@ -180,7 +180,7 @@ class TestFormulas:
 
     @pytest.mark.parametrize(
         ("value", "text"),
-        [(0.0, "0"), (0.01594, "0.0159"), (-2.1659, "-2.17"), (1e-3, "0.001"), (-2.5e-5, r"-2.50 \cdot 10^{-5}")],
+        [(0.0, "0"), (0.01594, "0.0159"), (-2.1659, "-2.17"), (1e-3, "0.001"), (-2.5e-5, r"-2.5 \cdot 10^{-5}")],
     )
     def test_numbers_have_three_digits(self, value, text):
         assert latex_number(value) == text
