@@ -67,9 +67,9 @@ def test_moving_gamma_redraws_the_preview(visitor: Visitor) -> None:
     page.wait_for_function(f"Math.abs(({NAMED})('preview').data[1].y[0] / 0.0045 - 1) < 1e-6")
 
 
-def test_step_size_past_the_end_is_mended_by_one_click(visitor: Visitor) -> None:
+def test_step_size_past_the_end_is_fixed_by_one_click(visitor: Visitor) -> None:
     page = visitor.open(**SHORT | {"step_size": 1000})
-    warning = page.get_by_text("step_size is 1,000 and the run has 300 iterations: the rate never drops.")
+    warning = page.get_by_text("step_size is 1,000, but the run has 300 iterations: the learning rate never drops.")
     expect(warning).to_be_visible()
     button(page, "apply_fix").click()
     expect(warning).to_have_count(0)

@@ -135,7 +135,7 @@ def test_diverged_run_says_why_and_the_next_one_works(visitor: Visitor) -> None:
     page = visitor.open(**SHORT | {"lr": 10})
     start(page)
     wait_for_status(page, "diverged")
-    expect(page.get_by_text(re.compile("The loss left the range of numbers at step"))).to_be_visible()
+    expect(page.get_by_text(re.compile("The loss became infinite or NaN at step"))).to_be_visible()
     assert_no_traceback(page)
     button(page, "lower_lr").click()
     wait_for_rate(page, 1)

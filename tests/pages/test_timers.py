@@ -9,8 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.analysis.remedies import build_lab_recipe
-from mlpcore.data import catalog
-from mlpcore.data import loader as library
+from mlpcore.data import catalog, loader as library
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
