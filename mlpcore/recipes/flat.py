@@ -90,7 +90,7 @@ def flatten(recipe: Recipe) -> dict[str, Any]:
     values = recipe.model_dump()
     parts = {part: values.pop(part) for part in PARTS}
     own = {names.get((name,), name): value for name, value in values.items()}
-    return {part: knobs["name"] for part, knobs in parts.items()} | dict(_spread(parts, names)) | own
+    return {part: values["name"] for part, values in parts.items()} | dict(_spread(parts, names)) | own
 
 
 def nest(values: Mapping[str, Any], base: Recipe, *, foreign: bool = False) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from pages.components.run.lesson_builder import LOCKED
 from pages.components.shared.i18n import read_catalogue
 from tests.support import translation
 from tests.support.app_tests import Open, figure, is_over, shown, wait_for
-from tests.support.recipes import KNOB_MODELS
+from tests.support.recipes import RECIPE_MODELS
 from tests.support.shown_texts import MARKS, find_shown
 
 TEXTS = [message for message in translation.read_catalogue("ko") if message.id]
 CONCEPTS = ("losses", "network", "updates", "activations", "schedules", "claims")
 SHORT = {"dataset": "Tiny", "train_iter": "40", "eval_every": "10", "batch_size": "16"}
-KNOBS = {name for kind in KNOB_MODELS for name in kind.model_fields}
+KNOBS = {name for kind in RECIPE_MODELS for name in kind.model_fields}
 # what stays in Latin letters: names of the API, of data sets and their classes, of formats, of units and of people
 LATIN = """
     auto cpu cuda mps xpu CPU GPU MLP MLPnet torch optim numpy PyTorch plotly js none relu ReLU tanh sigmoid float

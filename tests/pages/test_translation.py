@@ -6,7 +6,7 @@ from string import Formatter
 
 from tests.support import translation
 from tests.support.paths import ROOT
-from tests.support.recipes import KNOB_MODELS
+from tests.support.recipes import RECIPE_MODELS
 
 PAGES = ROOT / "pages"
 TEXTS = [message for message in translation.read_catalogue("ko") if message.id]
@@ -32,7 +32,7 @@ class TestCatalogue:
 
         said = {message.id for message in translation.find_texts()}
         described = {
-            field.description for kind in KNOB_MODELS for field in kind.model_fields.values() if field.description
+            field.description for kind in RECIPE_MODELS for field in kind.model_fields.values() if field.description
         }
         assert (set(COMPARISONS) | described) - said == set()
         assert {"Unpacking {dataset}.", "Set T_max to {value:,}", ("{n:,} image", "{n:,} images")} <= said

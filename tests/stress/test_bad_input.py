@@ -24,7 +24,7 @@ from mlpcore.recipes.url import from_query, plan_from_query
 from mlpcore.recipes.validation import find_problems
 from pages.components.compare.rows import CHOSEN, apply_edits, read_rows
 from tests.support.bad_values import Field, as_text, containers, texts
-from tests.support.refusals import JARGON, LONGEST, check_sentences, wrong_fields, wrong_knobs
+from tests.support.refusals import JARGON, LONGEST, check_sentences, wrong_fields, wrong_hyperparameters
 
 ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -60,7 +60,7 @@ def test_no_file_of_json_with_a_wrong_value_becomes_a_recipe(case: tuple[Field, 
     check_sentences([refusal.value])
 
 
-@given(case=wrong_knobs)
+@given(case=wrong_hyperparameters)
 def test_no_row_of_a_comparison_with_a_wrong_value_becomes_a_recipe(case: tuple[Field, Any]) -> None:
     field, value = case
     flat = field.place_flat(value)
@@ -85,7 +85,7 @@ def test_a_wrong_value_in_a_link_is_named_and_left_at_its_default(case: tuple[Fi
     assert recipe == from_query(good | ({"seed": "7"} if field.name != "seed" else {}), Recipe())[0]
 
 
-@given(case=wrong_knobs, row=st.sampled_from(["1.", "2.", "16.", "0.", "99.", "٣."]))
+@given(case=wrong_hyperparameters, row=st.sampled_from(["1.", "2.", "16.", "0.", "99.", "٣."]))
 def test_a_wrong_value_in_a_comparisons_link_leaves_every_row_a_recipe(case: tuple[Field, Any], row: str) -> None:
     field, value = case
     query = {f"{row}{name}": as_text(field, given) for name, given in field.place_flat(value).items()}
@@ -97,7 +97,7 @@ def test_a_wrong_value_in_a_comparisons_link_leaves_every_row_a_recipe(case: tup
         check_sentences([sentence for _number, sentence in refused])
 
 
-@given(case=wrong_knobs, held=st.sampled_from(["lock", "hide"]), title=texts())
+@given(case=wrong_hyperparameters, held=st.sampled_from(["lock", "hide"]), title=texts())
 def test_a_lesson_never_holds_a_wrong_value(case: tuple[Field, Any], held: str, title: str) -> None:
     field, value = case
     query = {name: as_text(field, given) for name, given in field.place_flat(value).items()}
@@ -112,7 +112,7 @@ def test_a_lesson_never_holds_a_wrong_value(case: tuple[Field, Any], held: str, 
 
 
 @given(
-    case=wrong_knobs,
+    case=wrong_hyperparameters,
     numbers=st.lists(st.integers(-3, 20) | st.sampled_from([10**30]), max_size=3),
     other=containers() | texts() | st.none(),
     name=texts() | st.sampled_from(["changes", "seed", "device", "name", CHOSEN]),
@@ -165,7 +165,7 @@ def test_command_line_trains_no_file_with_a_wrong_value(home: Path, case: tuple[
 
 
 @ONE_FOLDER
-@given(case=wrong_knobs)
+@given(case=wrong_hyperparameters)
 def test_command_line_trains_no_flags_with_a_wrong_value(home: Path, case: tuple[Field, Any]) -> None:
     field, value = case
     flat = field.place_flat(as_text(field, value))

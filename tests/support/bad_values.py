@@ -1,4 +1,4 @@
-"""What no knob of a recipe may be: strategies for hypothesis, and places to put it."""
+"""What no hyperparameter of a recipe may be: strategies for hypothesis, and places to put it."""
 
 import json
 import math
@@ -28,7 +28,7 @@ PARTS = ("optimizer", "scheduler")
 
 @dataclass(frozen=True)
 class Field:
-    """A knob: `kind` is the optimizer or schedule that has it, "Change", or "" for the recipe itself."""
+    """A hyperparameter: `kind` is the optimizer or scheduler that has it, "Change", or "" for the recipe itself."""
 
     kind: str
     name: str
@@ -47,7 +47,7 @@ class Field:
         return {part: {"name": self.kind} | {self.name: value}}
 
     def place_flat(self, value: Any) -> dict[str, Any]:
-        """The same with all knobs side by side, as in a link or a row of a comparison."""
+        """The same with flat names, as in a link or a row of a comparison."""
         if self.kind in ("", "Change"):
             return self.place(value)
         return {"optimizer" if self.kind in OPTIMIZERS else "scheduler": self.kind, self.name: value}
@@ -64,7 +64,7 @@ FIELDS = [
     for name in model.model_fields
     if name != "name"
 ]
-KNOBS = [field for field in FIELDS if field.kind != "Change" and field.name != "changes"]
+HYPERPARAMETERS = [field for field in FIELDS if field.kind != "Change" and field.name != "changes"]
 
 
 @cache
@@ -74,7 +74,7 @@ def texts() -> st.SearchStrategy[str]:
 
 @cache
 def containers() -> st.SearchStrategy[Any]:
-    """What holds something else, but for lists that hold what a knob could be."""
+    """What holds something else, but for lists that hold what a hyperparameter could be."""
     nested = st.recursive(
         st.sampled_from([[], {}]), lambda inner: st.lists(inner, min_size=1, max_size=2), max_leaves=4
     )

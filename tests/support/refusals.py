@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
-from tests.support.bad_values import FIELDS, KNOBS, Field, wrong_values
+from tests.support.bad_values import FIELDS, HYPERPARAMETERS, Field, wrong_values
 
 LONGEST = 400  # characters of a sentence
 JARGON = ("Input should", "type=", "pydantic", "Field required", "Value error", "Extra inputs", "Traceback")
@@ -21,4 +21,6 @@ def check_sentences(sentences: Iterable[object], field: Field | None = None) -> 
 
 
 wrong_fields = st.sampled_from(FIELDS).flatmap(lambda field: st.tuples(st.just(field), wrong_values(field)))
-wrong_knobs = st.sampled_from(KNOBS).flatmap(lambda field: st.tuples(st.just(field), wrong_values(field)))
+wrong_hyperparameters = st.sampled_from(HYPERPARAMETERS).flatmap(
+    lambda field: st.tuples(st.just(field), wrong_values(field))
+)
