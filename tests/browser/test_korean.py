@@ -1,4 +1,4 @@
-"""The app in Korean, in a real browser: chosen by the browser, a link or a click, and nothing cut off."""
+"""The app in Korean in a real browser: chosen by the browser, a link or a click, and with no text cut off."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 PAGES = ["", "compare", "overfitting", "history", "images"]
 CONCEPTS = [f"concepts?concept={name}" for name in ("losses", "network", "updates", "schedules", "claims")]
 FONT = "noto-sans-kr-korean.woff2"
-# texts that stand on one line and would be cut off, not wrapped: their element is narrower than they are
+# texts on one line that are wider than their element: they are cut off instead of wrapped
 CUT_OFF = """() => [...document.querySelectorAll(
         "button, label, [role=radio], [data-testid=stMetricLabel], [data-testid=stMetricLabel] *, button p, label p"
     )]
@@ -26,10 +26,10 @@ CUT_OFF = """() => [...document.querySelectorAll(
 def korean(
     request: pytest.FixtureRequest, browser: Browser, server: Server, visitors: list[Visitor]
 ) -> Iterator[Visitor]:
-    """Somebody whose browser is set to Korean."""
+    """Return a visitor whose browser is set to Korean, with a wide window and with a phone."""
     visitors.append(Visitor(browser.new_context(viewport=request.param, locale="ko-KR"), server))
     yield visitors[-1]
-    # Streamlit finds out by these where it is served, whatever the page; the browser complains of each
+    # Streamlit looks for where it is served below the address of the page first; the browser reports what is not there
     visitors[-1].errors = [error for error in visitors[-1].errors if "404 (Not Found)" not in error]
 
 
@@ -38,7 +38,7 @@ def language(page: Page) -> str:
 
 
 def go(page: Page, path: str) -> None:
-    """Go to another page of the app by its address, and wait until it is drawn."""
+    """Open another page of the app by its address and wait until it is drawn."""
     page.goto("{0.scheme}://{0.netloc}/".format(urlsplit(page.url)) + path)
     page.get_by_text("한국어", exact=True).wait_for()
     settle(page)
@@ -50,7 +50,8 @@ def test_korean_browser_sees_korean_in_this_servers_own_font(korean: Visitor) ->
     page = korean.open(dataset="Tiny")
     expect(page.locator(".st-key-start button")).to_contain_text("시작")
     assert language(page) == "ko"
-    page.evaluate("document.fonts.ready")
+    # the text is drawn before its font has arrived: document.fonts.ready may be about a moment before it was asked for
+    page.wait_for_function("[...document.fonts].some(f => f.family.includes('Noto Sans KR') && f.status === 'loaded')")
     assert {urlsplit(url).path for url in asked if "woff2" in url and "kr" in url} == {f"/assets/{FONT}"}
     assert page.evaluate("document.fonts.check('14px \"Noto Sans KR\"', '학습률')")
 
