@@ -1,4 +1,4 @@
-"""The rules of the house, held against the code: who may import whom, what works without torch, what is pinned."""
+"""House rules, checked on the code: layers of imports, types, sizes, what runs without torch, pinned versions."""
 
 import ast
 import re
@@ -14,10 +14,11 @@ import pytest
 from tests.support.paths import ROOT
 
 FOLDERS = ("mlpcore", "pages", "tests", ".ci", ".streamlit")
+OURS = ("app.py", "mlpcore", "pages", "tests")
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """The dotted names that are imported anywhere below; `from a import b` gives a.b."""
+    """Return the dotted names that a tree imports anywhere; `from a import b` gives a.b."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -46,32 +47,61 @@ def python_files(*folders: str) -> list[Path]:
     return files
 
 
-def in_fresh_python(code: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code]
+def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+def run_tool(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that was installed beside this Python."""
+    return run(str(Path(sys.executable).with_name(name)), *arguments)
+
+
+def run_code(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a Python that has imported nothing yet."""
+    return run(sys.executable, "-c", code)
+
+
 def modules(*folders: str) -> list[str]:
-    """The importable modules below folders of the project, by dotted name."""
+    """Return the dotted names of the modules in folders of the project."""
     files = [file.relative_to(ROOT).with_suffix("") for file in python_files(*folders)]
     return [".".join(file.parts).removesuffix(".__init__") for file in files if file.stem != "__main__"]
 
 
 def test_imports_keep_to_the_contracts_in_pyproject_toml():
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = run_tool("lint-imports", "--no-cache")
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.timeout(600)  # half a minute of computing where there is no cache yet
+def test_types_are_as_they_say():
+    result = run_tool("mypy", "--no-error-summary")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+class TestSizes:
+    FOLDERS = sorted({file.parent for file in python_files("mlpcore")})
+
+    @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
+    def test_no_folder_of_the_library_has_more_than_13_modules(self, folder):
+        assert len([file for file in folder.glob("*.py") if file.name != "__init__.py"]) <= 13
+
+    def test_at_most_seven_files_stand_at_the_top_of_the_library(self):
+        assert len(list((ROOT / "mlpcore").glob("*.py"))) <= 7
+
+    def test_no_module_has_more_than_300_lines(self):
+        lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in python_files(*OURS)}
+        assert {str(file.relative_to(ROOT)): count for file, count in lines.items() if count > 300} == {}
 
 
 @pytest.mark.parametrize(("missing", "folder"), [("torch", "pages/components"), ("streamlit", "mlpcore")])
 def test_every_module_imports_without(missing, folder):
     code = f"import sys, importlib; sys.path.insert(0, '.'); sys.modules[{missing!r}] = None\n"
-    result = in_fresh_python(code + f"for name in {modules(folder)}: importlib.import_module(name)")
+    result = run_code(code + f"for name in {modules(folder)}: importlib.import_module(name)")
     assert result.returncode == 0, result.stderr
 
 
 def test_components_is_no_top_level_name():
-    assert in_fresh_python("import components").returncode != 0
+    assert run_code("import components").returncode != 0
     assert [file for file in python_files("app.py", "pages", "tests") if "components" in packages(file)] == []
 
 
@@ -84,7 +114,7 @@ class TestPins:
 
     @staticmethod
     def needed(files: list[Path]) -> set[str]:
-        """The distributions that these files import, under the names they have in requirements."""
+        """Return the distributions that files import, by the names that they have in requirements."""
         distributions = packages_distributions()
         found = {name for file in files for package in packages(file) for name in distributions.get(package, ())}
         return {name.lower().replace("_", "-") for name in found}
@@ -107,7 +137,7 @@ class TestPins:
 class TestTexts:
     @staticmethod
     def texts() -> Iterator[tuple[Path, str]]:
-        """Our own files: a clone may also hold an environment, or data sets somebody put there."""
+        """Yield the project's own files; a clone may also hold an environment or data sets."""
         files = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*")]
         for file in sorted([*ROOT.glob("*.*"), ROOT / "LICENSE", *files]):
             if file.is_file() and "__pycache__" not in file.parts and file.suffix not in (".png", ".woff2"):
@@ -124,6 +154,5 @@ class TestTexts:
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
 def test_ruff_has_nothing_to_say(arguments):
-    command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", "."]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = run_tool("ruff", *arguments, "--no-cache", ".")
     assert result.returncode == 0, result.stdout + result.stderr
