@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import streamlit as st
 
+from mlpcore.analysis.comparison import MIN_VALIDATION
 from mlpcore.analysis.comparison_wording import describe_differences
 from mlpcore.analysis.differences import classify_differences, name_differences
 from mlpcore.data.catalog import data_home, known_datasets
@@ -68,7 +69,7 @@ def show_named_runs(asked: str) -> list[Sentence]:
 def write_address(recipes: list[Recipe], run_ids: list[str]) -> None:
     """Write the runs that are shown into the address, and the rows if they differ from those of the runs."""
     state = st.session_state
-    plan = Plan(tuple(recipes), state["compare.seeds"], state.get("compare.hold_out", False))
+    plan = Plan(tuple(recipes), state["compare.seeds"], state["compare.hold_out"])
     if run_ids and state.pop("compare.is_run", False):
         state["compare.run_plan"] = plan
     own = plan_to_query(plan) if not run_ids or plan != state.get("compare.run_plan") else {}
@@ -80,12 +81,15 @@ def show_rows_of(runs: list[Run]) -> None:
     series = build_series(runs)
     st.session_state["compare.runs"] = [run.id for run in runs]
     if series:
-        put_rows([one.runs[0].recipe for one in series])
+        recipes = [one.runs[0].recipe for one in series]
+        hold_out = all(0 < recipe.validation_size == count_held_out(recipe.dataset) for recipe in recipes)
+        put_rows([recipe.model_copy(update={"validation_size": 0}) if hold_out else recipe for recipe in recipes])
         st.session_state["compare.seeds"] = min(max(len(one.runs) for one in series), 5)
+        st.session_state["compare.hold_out"] = hold_out
         st.session_state["compare.is_run"] = True
 
 
-def held_out(dataset: str) -> int:
+def count_held_out(dataset: str) -> int:
     """Count the training images to hold out."""
     return min(HELD_OUT, count_images(dataset) // 10)
 
@@ -94,7 +98,7 @@ def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
     """Train every recipe with every seed in lockstep."""
     every, names = [], []
     for recipe, label in zip(recipes, name_differences(recipes), strict=True):
-        held = recipe.validation_size or (held_out(recipe.dataset) if hold_out else 0)
+        held = recipe.validation_size or (count_held_out(recipe.dataset) if hold_out else 0)
         for seed in range(seeds):
             every.append(recipe.model_copy(update={"seed": seed, "validation_size": held}))
             name = re.sub(r"[^\w .\-]+", " ", f"{label} seed {seed}" if seeds > 1 else label)
@@ -125,7 +129,7 @@ def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
         )
         going_on = [run for run in runs if not run.status.is_over and run.owner == owner]
         st.button(_("Stop"), on_click=stop, args=(going_on,), disabled=not going_on, key="compare.stop")
-        hold_out = st.session_state.get("compare.hold_out", False)
+        hold_out = st.session_state["compare.hold_out"]
         st.button(
             _("Start"),
             type="primary",
@@ -135,13 +139,18 @@ def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
             key="compare.start",
             shortcut="Ctrl+Enter",
         )
-        held = held_out((recipes[0] if recipes else first).dataset)
+        held = count_held_out((recipes[0] if recipes else first).dataset)
+        label = _("Choose the best step by {held:,} held-out images")
+        help_text = _("They are taken from the training images, so the test images have no part in the choice.")
+        if held < MIN_VALIDATION:
+            label = _("Hold out {held:,} images")
+            help_text = _("Fewer than 500 held-out images cannot choose a step: the last step is compared.")
         st.toggle(
-            _("Choose the best step by {held:,} held-out images").format(held=held),
+            label.format(held=held),
             key="compare.hold_out",
             persist_state="session",
             width="content",
-            help=_("They are taken from the training images, so the test images have no part in the choice."),
+            help=help_text,
         )
         if recipes:
             st.text(say(describe_differences(classify_differences(recipes))))
@@ -152,6 +161,7 @@ for sentence in problems:
     show_warning(_("On the playground: {problem}").format(problem=say(sentence)))
 base = base or first
 st.session_state.setdefault("compare.seeds", 1)
+st.session_state.setdefault("compare.hold_out", True)  # of a fresh page; in a link, a missing parameter means off
 if handed_over := st.session_state.pop("compare.handed_over", None):
     show_rows_of(read_runs(handed_over))
 run_ids = read_address()

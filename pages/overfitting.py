@@ -6,7 +6,7 @@ import streamlit as st
 
 from mlpcore.analysis.comparison_wording import describe_expectation, describe_remedy
 from mlpcore.analysis.curve_shapes import Shape
-from mlpcore.analysis.remedies import Remedy, build_remedies
+from mlpcore.analysis.remedies import Remedy, build_remedies, repeat_recipes
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
@@ -14,7 +14,7 @@ from mlpcore.recipes.validation import find_misfit
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
 from pages.components.overfitting import form as lab_form
-from pages.components.overfitting.remedies import match_remedies, remedy_names, show_remedies
+from pages.components.overfitting.remedies import match_repeats, remedy_names, select_tried, show_remedies
 from pages.components.overfitting.run import shape_names, show_lab
 from pages.components.recipe_form.form_state import first_recipe, put_recipe
 from pages.components.shared.flash import flash, get_flashed, show_warning
@@ -24,7 +24,7 @@ from pages.components.shared.url import put_query, take_query
 from pages.components.shared.words import _, as_markdown, say
 
 SHOWN, NEXT = "lab.predicted", "lab.predicted_next"  # predictions of the run shown, and of the run that Start trains
-MAX_REMEDIES = 20  # in an address: those of one run and of some before it
+MAX_REMEDIES = 40  # in an address: those of one run and of some before it
 CUT_OFF = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)  # a remedy that ended so can be tried again
 
 owner = read_owner()
@@ -50,12 +50,11 @@ def read_address() -> None:
     lab_form.put_recipe(run.recipe)
 
 
-def write_address(run: Run | None, tried: dict[str, Run]) -> None:
+def write_address(run: Run | None, *, is_ticking: bool) -> None:
     """Write what is shown into the address, so that a reload keeps it."""
     if run is None:
         return
     wanted = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])}
-    is_ticking = any(not one.status.is_over for one in (run, *tried.values()))
     put_query("lab", {name: value for name, value in wanted.items() if value}, is_ticking=is_ticking)
 
 
@@ -104,6 +103,11 @@ def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
         state["lab.remedies"] = [*(one.id for one in earlier if one.recipe not in again), *submitted]
 
 
+def repeat_remedies(recipes: list[Recipe], names: list[str]) -> None:
+    """Train the base and the remedies with further seeds."""
+    state["lab.remedies"] = [*state["lab.remedies"], *submit(recipes, names)]
+
+
 def stop(runs: list[Run]) -> None:
     """Stop these runs."""
     for run in runs:
@@ -111,11 +115,9 @@ def stop(runs: list[Run]) -> None:
             get_manager().stop(run.id, owner=owner)
 
 
-def show_header(
-    run: Run | None, recipe: Recipe | None, tried: dict[str, Run], *, ready: bool, predicting: bool
-) -> None:
+def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, ready: bool, predicting: bool) -> None:
     """Say what to look for, beside the buttons, without giving away what is still to be predicted."""
-    mine = [one for one in (run, *tried.values()) if one and not one.status.is_over and one.belongs_to(owner)]
+    mine = [one for one in everyone if not one.status.is_over and one.belongs_to(owner)]
     shown = run.recipe if run else recipe
     words, buttons = st.columns([3, 1], gap="small", vertical_alignment="center")
     with words, st.container(gap=None):
@@ -168,8 +170,9 @@ def keep_prediction(about: str) -> None:
     state[about] = state["lab.prediction"]
 
 
-def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *, ready: bool) -> None:
-    """Offer all remedies together, and each of them."""
+def show_remedy_buttons(run: Run | None, base: Recipe, repeats: dict[str, dict[int, Run]], *, ready: bool) -> None:
+    """Offer all remedies together, each of them, and those that were tried with further seeds."""
+    tried = select_tried(run, repeats) if run else {}
     remedies = build_remedies(base, images=count_images(base.dataset))
     left = [remedy for remedy in remedies if remedy.name not in tried or tried[remedy.name].status in CUT_OFF]
     names = remedy_names()
@@ -190,6 +193,22 @@ def show_remedy_buttons(run: Run | None, base: Recipe, tried: dict[str, Run], *,
                 key=f"lab.try.{remedy.name}",
                 disabled=remedy not in left or not can_try,
             )
+        planned = repeat_recipes(base, tried, images=count_images(base.dataset)) if tried else {}
+        missing = {key: recipe for key, recipe in planned.items() if not is_tried(repeats, *key)}
+        st.button(
+            _("Repeat with three seeds"),
+            on_click=repeat_remedies,
+            args=(list(missing.values()), [f"lab {name.replace('_', ' ')} seed {seed}" for name, seed in missing]),
+            key="lab.repeat",
+            help=_("Trains the base and the remedies above with two more seeds; a paired t-test then compares them."),
+            disabled=not missing,
+        )
+
+
+def is_tried(repeats: dict[str, dict[int, Run]], name: str, seed: int) -> bool:
+    """Return whether a remedy, or the base, has a run with a seed that was not cut off."""
+    run = repeats.get(name, {}).get(seed)
+    return run is not None and run.status not in CUT_OFF
 
 
 def open_in_playground(run: Run) -> None:
@@ -211,13 +230,14 @@ with left:
 ready = recipe is not None and misfit is None
 run = find_run(state.get("lab.run"))
 base = run.recipe if run else recipe
-tried = match_remedies(run.recipe, state["lab.remedies"]) if run else {}
+repeats = match_repeats(run, state["lab.remedies"]) if run else {}
+everyone = [one for by_seed in repeats.values() for one in by_seed.values()]
 about = NEXT if run is None or recipe not in (None, run.recipe) else SHOWN
 asks = state.get("lab.predict", False)
 prediction: Shape | None = state.get(NEXT if run is None else SHOWN) if asks else None
 hidden = asks and prediction is None
 with right:
-    show_header(run, recipe, tried, ready=ready, predicting=hidden or (asks and state.get(about) is None))
+    show_header(run, recipe, everyone, ready=ready, predicting=hidden or (asks and state.get(about) is None))
     for sentence in get_flashed("lab.said"):
         st.error(say(sentence))
     ask_prediction(about)
@@ -229,7 +249,7 @@ if base is not None:
             st.caption(_("The same seed and one thing changed; each trains for as many iterations."))
         if run is not None:
             open_in_playground(run)
-    show_remedy_buttons(run, base, tried, ready=ready)
+    show_remedy_buttons(run, base, repeats, ready=ready)
     if run is not None:
-        show_remedies(run, tried, hidden=hidden)
-write_address(run, tried)
+        show_remedies(run, repeats, hidden=hidden)
+write_address(run, is_ticking=any(not one.status.is_over for one in everyone))

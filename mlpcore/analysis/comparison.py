@@ -14,6 +14,20 @@ from mlpcore.runs.records import Evaluation, Run
 
 SIGNIFICANCE = 0.05  # the p below which two recipes differ significantly
 MIN_SEEDS = 3  # with two, a t-test has one degree of freedom
+MIN_VALIDATION = 500  # held-out images; fewer have a standard error of more than 2 percentage points
+
+
+def is_validated(run: Run) -> bool:
+    """Return whether a run holds out enough images to choose its best step by them."""
+    return run.recipe.validation_size >= MIN_VALIDATION
+
+
+def select_evaluation(run: Run) -> Evaluation | None:
+    """Return the evaluation to rank a run by: at the step that the held-out images choose, else the latest.
+
+    The test images have no part in the choice.
+    """
+    return run.chosen if is_validated(run) else run.latest
 
 
 def find_steps_to(evaluations: Sequence[Evaluation], accuracy: float) -> int | None:

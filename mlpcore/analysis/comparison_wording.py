@@ -130,24 +130,31 @@ def describe_remedy(remedy: Remedy) -> Sentence:
     return Sentence("{decay:g}", {"decay": remedy.value})
 
 
-def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> Sentence:
-    """Say which remedies helped. names: the remedies in the visitor's words."""
-    helped, rest = (
+def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> list[Sentence]:
+    """Say what remedies gained with one seed, without a verdict. names: the remedies in the visitor's words."""
+    gained, rest = (
         ", ".join(f"{names[name]} {gain:+.1f}" for name, gain in gains.items())
-        for gains in (results.helped, results.rest)
+        for gains in (results.gained, results.rest)
     )
-    values = {"helped": helped, "rest": rest, "base": results.base_acc}
+    values = {"gained": gained, "rest": rest, "base": results.base_acc}
     values |= {"margin": results.margin, "images": results.test_images}
     if not rest:
-        template = "Test accuracy over the base's {base:.1%}, in percentage points: {helped}. All of them helped."
-    elif not helped:
         template = (
-            "Test accuracy over the base's {base:.1%}, in percentage points: {rest}. None helped by {margin:.1f} or "
-            "more; a smaller gain may be the sampling error of {images:,} test images."
+            "One seed, in percentage points over the base's test accuracy of {base:.1%}: {gained}. Each gain is larger "
+            "than the sampling error of {images:,} test images ({margin:.1f})."
+        )
+    elif not gained:
+        template = (
+            "One seed, in percentage points over the base's test accuracy of {base:.1%}: {rest}. No gain is larger "
+            "than the sampling error of {images:,} test images ({margin:.1f})."
         )
     else:
         template = (
-            "Test accuracy over the base's {base:.1%}, in percentage points: {helped} helped; {rest} did not help by "
-            "{margin:.1f} or more. A smaller gain may be the sampling error of {images:,} test images."
+            "One seed, in percentage points over the base's test accuracy of {base:.1%}: {gained}; without a gain "
+            "larger than the sampling error of {images:,} test images ({margin:.1f}): {rest}."
         )
-    return Sentence(template, values)
+    sentences = [Sentence(template, values)]
+    if results.early_stop is not None:
+        template = "Early stop: {gain:+.1f} percentage points over the last step of the base."
+        sentences.append(Sentence(template, {"gain": results.early_stop}))
+    return [*sentences, Sentence("Another seed may give other results: repeat with three seeds for a verdict.")]

@@ -1,12 +1,20 @@
 """Remedies against overfitting: the lab's recipes, each remedy as one change, and which of them helped."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlpcore.analysis.comparison import (
+    MIN_SEEDS,
+    RecipeComparison,
+    compare_recipes,
+    is_validated,
+    select_evaluation,
+)
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.data.catalog import TEST_IMAGES
 from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe
+from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 EVALUATIONS = 30  # of a run of the lab: enough to see its best step; each costs as much as some 30 iterations
@@ -15,7 +23,8 @@ MORE_DATA = 10  # times as many images
 DROPOUT = 0.5
 WEIGHT_DECAY = 0.05  # of SGD at lr 0.01: ten times less changed nothing on 1,000 photographs, twice as much underfitted
 SMALLER = 4  # times fewer units in each hidden layer
-EARLY_STOP = "early_stop"  # the name of the remedy that needs no run of its own
+BASE, EARLY_STOP = "base", "early_stop"  # names beside those of REMEDIES; stopping early needs no run of its own
+REPEATS = MIN_SEEDS  # seeds
 
 
 def build_lab_recipe(
@@ -116,9 +125,20 @@ def build_remedies(base: Recipe, *, images: int) -> list[Remedy]:
     return [Remedy(name, change[0], base.model_copy(update=change[1])) for name, change in changes.items() if change]
 
 
+def repeat_recipes(base: Recipe, names: Collection[str], *, images: int) -> dict[tuple[str, int], Recipe]:
+    """Build the base (named BASE) and some of its remedies with REPEATS seeds, its own among them, by name and seed."""
+    first = min(base.seed, int(find_limits(Recipe, "seed")[1]) - REPEATS + 1)
+    repeats: dict[tuple[str, int], Recipe] = {}
+    for seed in range(first, first + REPEATS):
+        same = base.model_copy(update={"seed": seed})
+        repeats[BASE, seed] = same
+        repeats |= {(one.name, seed): one.recipe for one in build_remedies(same, images=images) if one.name in names}
+    return repeats
+
+
 def stop_early(run: Run) -> Evaluation | None:
-    """Return a run's evaluation at its best step: chosen on held-out images if there are any, else on test images."""
-    return run.chosen or run.best
+    """Return a run's evaluation at its best step: best on enough held-out images, else best on the test images."""
+    return run.chosen if is_validated(run) else run.best
 
 
 def percentage_points(accuracy: float, other: float = 0.0) -> float:
@@ -128,37 +148,57 @@ def percentage_points(accuracy: float, other: float = 0.0) -> float:
 
 @dataclass(frozen=True)
 class RemedyResults:
-    """Test accuracy of remedies over the base, in percentage points, best first.
+    """Test accuracy of remedies over the base, with one seed, in percentage points, best first.
 
-    helped: those that gained `margin` percentage points or more. rest: the others.
+    gained: those that gained `margin` percentage points or more. rest: the others. early_stop: what the step that the
+    held-out images chose gains over the last step of the base, if they chose it.
     """
 
     base_acc: float
-    helped: Mapping[str, float]
+    gained: Mapping[str, float]
     rest: Mapping[str, float]
     margin: float
     test_images: int
+    early_stop: float | None = None
 
 
 def judge_remedies(base: Run, tried: Mapping[str, Run], *, test_images: int = TEST_IMAGES) -> RemedyResults | None:
-    """Find which remedies helped by more than the sampling error of the test images.
+    """Find which remedies gained more than the sampling error of the test images.
 
-    Only finished runs count; None if the base or all remedies have not finished. EARLY_STOP is among the results if
-    held-out images chose its step: a step that the test images chose beats the last one whether stopping helps or not.
+    Runs are compared by `select_evaluation`. Only finished runs count; None if the base or all remedies have not
+    finished.
     """
-    finished = {name: run.latest for name, run in tried.items() if run.status is RunStatus.FINISHED}
-    if base.status is not RunStatus.FINISHED or not finished or base.latest is None:
+    finished = {name: select_evaluation(run) for name, run in tried.items() if run.status is RunStatus.FINISHED}
+    reference = select_evaluation(base)
+    if base.status is not RunStatus.FINISHED or not finished or reference is None or base.latest is None:
         return None
-    finished[EARLY_STOP] = base.chosen
-    base_acc, margin = base.latest.test_acc, detectable_difference(test_images)
+    margin = detectable_difference(test_images)
     accuracies = {name: evaluation.test_acc for name, evaluation in finished.items() if evaluation is not None}
-    gains = {name: percentage_points(accuracy, base_acc) for name, accuracy in accuracies.items()}
-    helped = {name for name, accuracy in accuracies.items() if accuracy - base_acc >= margin}
+    gains = {name: percentage_points(accuracy, reference.test_acc) for name, accuracy in accuracies.items()}
+    gained = {name for name, accuracy in accuracies.items() if accuracy - reference.test_acc >= margin}
     ranked = sorted(gains, key=lambda name: -gains[name])
     return RemedyResults(
-        base_acc,
-        {name: gains[name] for name in ranked if name in helped},
-        {name: gains[name] for name in ranked if name not in helped},
+        reference.test_acc,
+        {name: gains[name] for name in ranked if name in gained},
+        {name: gains[name] for name in ranked if name not in gained},
         100 * margin,
         test_images,
+        percentage_points(reference.test_acc, base.latest.test_acc) if is_validated(base) else None,
     )
+
+
+def compare_repeats(repeats: Mapping[str, Mapping[int, Run]]) -> dict[str, RecipeComparison]:
+    """Compare each remedy with the base over the seeds that finished with both, corrected for all remedies.
+
+    repeats: runs by name (BASE for the base) and seed.
+    """
+    accuracies = {
+        name: {
+            seed: evaluation.test_acc
+            for seed, run in runs.items()
+            if run.status is RunStatus.FINISHED and (evaluation := select_evaluation(run)) is not None
+        }
+        for name, runs in repeats.items()
+    }
+    reference = accuracies.pop(BASE, {})
+    return dict(zip(accuracies, compare_recipes(reference, list(accuracies.values())), strict=True))

@@ -6,13 +6,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.jobs import manager
-from mlpcore.jobs.manager import MAX_RUNS
 from mlpcore.recipes.flat import flatten
 from mlpcore.recipes.presets import COMPARISONS
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.store import RunStore
 from pages.components.compare.rows import CHOSEN, MAX_ROWS, apply_edits, copy_rows, read_rows
 from tests.support.app_tests import Open, figure, says, shown, wait_for
+
+FULL = (
+    "⚠ 2 runs, comparisons and searches are already waiting or training on this server. Try again when some are over."
+)
 
 SHORT = {"train_iter": "20", "eval_every": "10", "batch_size": "8", "hidden_sizes": "8"}
 LONG = SHORT | {"train_iter": "200000", "eval_every": "200"}
@@ -192,16 +196,43 @@ def test_several_seeds_give_bands_and_verdicts_against_the_first_row(open_page: 
     assert not says(page, "No verdict yet")
 
 
-def test_held_out_images_choose_the_step(open_page: Open) -> None:
+def test_fresh_page_holds_out_images_and_says_so_in_its_address(open_page: Open) -> None:
     page = open_compare(open_page, **SHORT)
     toggle = page.toggle(key="compare.hold_out")
-    assert toggle.label == "Choose the best step by 8 held-out images"
-    shown(toggle.set_value(True).run())
+    assert (toggle.value, toggle.label) == (True, "Hold out 8 images")
+    assert page.query_params["hold_out"] == "true" or page.query_params["hold_out"] == ["true"]
     runs = finish(page)
     assert {run.recipe.validation_size for run in runs} == {8}
-    assert list(table(page)["chosen by validation"]) == pytest.approx([100 * run.chosen.test_acc for run in runs])
+    assert "chosen by validation" not in table(page)  # by so few images
+    assert says(page, "By final test accuracy")
+
+
+def test_link_without_hold_out_holds_none_out(open_page: Open) -> None:
+    page = open_page("compare.py", dataset="Tiny", **SHORT, **{"2.lr": "0.1"})
+    assert not page.toggle(key="compare.hold_out").value
+    assert "hold_out" not in page.query_params
+
+
+def test_500_held_out_images_choose_the_step_and_the_last_stands_beside_it(
+    open_page: Open, page_store: RunStore
+) -> None:
+    for run_id, lr in (("a", 0.1), ("b", 0.2)):
+        recipe = Recipe(dataset="Shapes", optimizer=SGD(lr=lr), validation_size=5_000)
+        points = [
+            Evaluation(100 * n, 1.0, 1.0, 0.5, 1.0, 0.1 * n, lr, 1.0, val_loss=1.0, val_acc=0.5 - 0.1 * n)
+            for n in (1, 2)
+        ]
+        ended = {"status": RunStatus.FINISHED, "step": 3000, "evaluations": tuple(points)}
+        page_store.create_many([Run(id=run_id, name=run_id, recipe=recipe, created=1.0, **ended)])
+    page = open_page("compare.py", runs="a,b")
+    frame = table(page)
+    assert list(frame["chosen by validation"]) == [10.0, 10.0]
+    assert list(frame["final"]) == [20.0, 20.0]
+    assert list(frame["chosen step"]) == [100, 100]
+    assert "best" not in frame
     assert says(page, "the test images had no part in the choice")
     assert says(page, "test accuracy at the step chosen by validation")
+    assert page.toggle(key="compare.hold_out").value
 
 
 def test_comparison_survives_a_reload_through_its_address(open_page: Open) -> None:
@@ -250,14 +281,14 @@ def test_runs_are_stopped_by_the_one_who_started_them_and_by_nobody_else(open_pa
     assert len(table(page)) == 4
 
 
-def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> None:
+def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
     page = open_compare(open_page, **SHORT)
+    monkeypatch.setattr(manager, "MAX_SUBMISSIONS", 2)
     for owner in ("ann", "ben"):
-        names = ["SGD"] * (MAX_RUNS // 2 - 1)
-        manager.shared_manager().submit([recipe] * len(names), owner=owner, names=names)
+        manager.shared_manager().submit([recipe], owner=owner, names=["SGD"])
     shown(page.button(key="compare.start").click().run())
-    assert "⚠ 200 runs are already waiting or training. Try again when some are over." in texts(page)
+    assert FULL in texts(page)
     assert "compare.runs" not in page.session_state or page.session_state["compare.runs"] == []
 
 

@@ -8,10 +8,9 @@ import streamlit as st
 
 from mlpcore.analysis.remedies import REMEDIES, build_lab_recipe
 from mlpcore.jobs import manager
-from mlpcore.jobs.manager import MAX_RUNS
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.records import Run, RunStatus
-from mlpcore.runs.store import INTERRUPTED
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.store import INTERRUPTED, RunStore
 from pages.components.shared import layout
 from pages.components.shared.i18n import read_catalogue
 from tests.support.app_tests import ROOT, SECONDS, Open, figure, says, shown, wait_for
@@ -23,7 +22,7 @@ LONG = build_lab_recipe(dataset="Tiny", images=80, train_iter=200_000)
 def test_it_opens_with_the_empty_chart_what_to_look_for_and_start(open_page: Open) -> None:
     page = open_page("overfitting.py")
     assert "A small training loss does not mean a good test result: with 1,000 images" in texts(page)
-    assert "Shapes, 1,000 images · 600 iterations of 64" in texts(page)
+    assert "Shapes, 1,000 images, 5,000 held out · 600 iterations of 64" in texts(page)
     assert test_curves_of(page) == [[None], [None]]
     assert (page.button(key="lab.start").disabled, page.button(key="lab.stop").disabled) == (False, True)
 
@@ -41,12 +40,27 @@ def test_a_run_shows_both_curves_and_the_gap_in_numbers(open_page: Open) -> None
     assert says(page, "The test images chose the best step, so it is optimistic")
 
 
-def test_best_step_is_chosen_by_held_out_images_where_there_are_some(open_page: Open) -> None:
-    page = train(open_lab(open_page, hold_out=True))
-    (run,) = runs(page)
-    assert run.recipe.validation_size == 8
-    assert tiles(page)["Best step"] == f"{run.chosen.step:,}"
+def test_best_step_is_chosen_by_500_held_out_images_or_more(open_page: Open, page_store: RunStore) -> None:
+    points = [
+        Evaluation(20 * n, 1.0, 1.0, 0.9, 1.0, 0.1 * n, 0.01, 1.0, val_loss=1.0, val_acc=0.5 - 0.1 * n) for n in (1, 2)
+    ]
+    for run_id, held_out in (("a", 5_000), ("b", 499)):
+        recipe = build_lab_recipe(dataset="Shapes", images=50_000, validation_size=held_out)
+        ended = {"status": RunStatus.FINISHED, "step": 600, "evaluations": tuple(points)}
+        page_store.create_many([Run(id=run_id, name="lab", recipe=recipe, created=1.0, **ended)])
+    page = open_page("overfitting.py", lab="a")
+    assert tiles(page)["Best step"] == "20"
     assert says(page, "the test images had no part in the choice")
+    page = open_page("overfitting.py", lab="b")
+    assert tiles(page)["Best step"] == "40"
+    assert says(page, "The test images chose the best step")
+
+
+def test_fresh_page_holds_out_a_tenth_of_the_images(open_page: Open) -> None:
+    page = open_page("overfitting.py")
+    assert page.toggle(key="lab.hold_out").value
+    page = train(open_lab(open_page, hold_out=True))
+    assert runs(page)[0].recipe.validation_size == 8
 
 
 def test_presets_set_the_knobs_and_leave_the_images(open_page: Open) -> None:
@@ -55,7 +69,7 @@ def test_presets_set_the_knobs_and_leave_the_images(open_page: Open) -> None:
     assert "there is nothing to learn" in texts(page)
     assert (page.session_state["lab.label_noise"], page.session_state["lab.dataset"]) == (1.0, "Tiny")
     shown(page.button(key="lab.preset.all_images").click().run())
-    assert "Tiny, all images · 3,000 iterations" in texts(page)
+    assert "Tiny, all images, 8 held out · 3,000 iterations" in texts(page)
 
 
 def test_the_playgrounds_knobs_are_left_alone(open_page: Open) -> None:
@@ -82,7 +96,24 @@ class TestRemedies:
         differences = [accuracy - table["test"][0] for accuracy in table["test"][1:]]
         assert list(table["over base"])[1:] == pytest.approx(differences)
         assert [curve["name"] for curve in figure(page, "lab-remedies")["data"]] == names[:-1]
-        assert "Test accuracy over the base's" in texts(page)
+        assert "One seed, in percentage points over the base's test accuracy of" in texts(page)
+        assert list(table["test, last step"])[:5] == [round(100 * run.latest.test_acc, 1) for run in (base, *others)]
+
+    def test_they_are_repeated_with_three_seeds_for_a_paired_test(self, open_page: Open) -> None:
+        page = train(open_lab(open_page))
+        assert page.button(key="lab.repeat").disabled
+        shown(page.button(key="lab.try.dropout").click().run())
+        finish(page)
+        shown(page.button(key="lab.repeat").click().run())
+        finish(page)
+        assert sorted((run.recipe.seed, run.recipe.dropout) for run in runs(page)) == [
+            (seed, dropout) for seed in (0, 1, 2) for dropout in (0.0, 0.5)
+        ]
+        assert page.button(key="lab.repeat").disabled
+        assert "Dropout minus Base:" in texts(page)
+        assert "One seed, in percentage points" not in texts(page)
+        (table,) = (element.value for element in page.dataframe)
+        assert len(table) == 6
 
     def test_one_is_tried_beside_the_run_that_is_there(self, open_page: Open) -> None:
         page = train(open_lab(open_page))
@@ -143,14 +174,14 @@ def test_runs_are_stopped_and_keep_what_was_measured(open_page: Open) -> None:
     assert not page.button(key="lab.start").disabled
 
 
-def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open) -> None:
+def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_lab(open_page)
     long = Recipe(dataset="Tiny", batch_size=8, hidden_sizes=(8,), train_iter=200_000)
+    monkeypatch.setattr(manager, "MAX_SUBMISSIONS", 2)
     for owner in "ab":
-        half = MAX_RUNS // 2
-        manager.shared_manager().submit([long] * half, owner=owner, names=["long"] * half)
+        manager.shared_manager().submit([long], owner=owner, names=["long"])
     shown(page.button(key="lab.start").click().run())
-    assert says(page, f"{MAX_RUNS} runs are already waiting or training")
+    assert says(page, "2 runs, comparisons and searches are already waiting or training")
 
 
 def test_data_set_that_is_gone_is_said_and_start_waits(open_page: Open) -> None:

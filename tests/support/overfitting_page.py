@@ -7,7 +7,7 @@ from mlpcore.runs.records import Run
 from pages.components.overfitting.form import START
 from tests.support.app_tests import Open, figure, shown, wait_for
 
-SMALL = {"dataset": "Tiny", "train_size": 40, "width": 8, "depth": 1, "train_iter": 30}
+SMALL = {"dataset": "Tiny", "train_size": 40, "width": 8, "depth": 1, "train_iter": 30, "hold_out": False}
 
 
 def open_lab(open_page: Open, **knobs: object) -> AppTest:

@@ -7,7 +7,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from mlpcore.analysis.comparison import ComparisonVerdict, compare_recipes, find_steps_to, group_by_seed, weight_norm
+from mlpcore.analysis.comparison import (
+    ComparisonVerdict,
+    compare_recipes,
+    find_steps_to,
+    group_by_seed,
+    is_validated,
+    weight_norm,
+)
 from mlpcore.analysis.comparison_wording import describe_comparison
 from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.compare import Series, compare_chart
@@ -122,8 +129,10 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
     target = st.number_input(
         _("Steps to a test accuracy of, %"), 1, 100, key="compare.target", width=220, persist_state="session"
     )
-    frame = pd.DataFrame([_row(one, target / 100, fingerprints=fingerprints) for one in series])
-    always = (_("best"), _("steps to target"))
+    validated = _are_validated(series)
+    rows = [_row(one, target / 100, validated=validated, fingerprints=fingerprints) for one in series]
+    frame = pd.DataFrame(rows)
+    always = (_("best"), _("chosen by validation"), _("steps to target"))
     frame = frame.loc[:, [name in always or not frame[name].isna().all() for name in frame]]
     colours = [f"color: {row_colour(one.colour)}" for one in series]
     percent = st.column_config.NumberColumn(format="%.1f %%")
@@ -144,6 +153,7 @@ def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bo
             _("final"): percent,
             _("chosen by validation"): percent,
             _("best step"): st.column_config.NumberColumn(format="%d", help=of_seeds),
+            _("chosen step"): st.column_config.NumberColumn(format="%d"),
             _("steps to target"): st.column_config.NumberColumn(format="%d"),
             _("weights' size"): st.column_config.NumberColumn(
                 format="%.1f", help=_("The Euclidean norm of all weight matrices together at the latest evaluation.")
@@ -164,29 +174,29 @@ def _take_rows(key: str, series: Sequence[Series]) -> None:
 
 
 def _optimism(series: Sequence[Series]) -> str:
-    best = _("Best is the highest test accuracy of all evaluations. The test images chose it, so it is optimistic.")
-    if any(run.chosen for one in series for run in one.runs):
-        return f"{best} " + _(
+    if _are_validated(series):
+        return _(
             "Chosen by validation is the test accuracy at the step that was best on the held-out images: the test "
-            "images had no part in the choice."
+            "images had no part in the choice. Final is the test accuracy at the last step."
         )
-    return f"{best} " + _("Hold out training images to choose the step without the test images.")
+    return _(
+        "Best is the highest test accuracy of all evaluations. The test images chose it, so it is optimistic: hold out "
+        "500 images or more to choose the step without them."
+    )
 
 
-def _row(one: Series, target: float, *, fingerprints: bool) -> dict[str, object]:
+def _row(one: Series, target: float, *, validated: bool, fingerprints: bool) -> dict[str, object]:
     """Return the figures of a recipe, averaged over its seeds."""
-    best = [run.best for run in one.runs if run.best is not None]
+    best = [found for run in one.runs if (found := run.chosen if validated else run.best) is not None]
     latest = [run.latest for run in one.runs if run.latest is not None]
-    chosen = [run.chosen for run in one.runs if run.chosen is not None]
     reached = [find_steps_to(run.evaluations, target) for run in one.runs if run.evaluations]
     steps_to_target = [step for step in reached if step is not None]
     states = {run.status for run in one.runs}
     row: dict[str, object] = {
         _("recipe"): one.label,
-        _("best"): _mean(100 * evaluation.test_acc for evaluation in best),
+        _("chosen by validation") if validated else _("best"): _mean(100 * evaluation.test_acc for evaluation in best),
         _("final"): _mean(100 * evaluation.test_acc for evaluation in latest),
-        _("chosen by validation"): _mean(100 * evaluation.test_acc for evaluation in chosen),
-        _("best step"): _round(_mean(evaluation.step for evaluation in best)),
+        _("chosen step") if validated else _("best step"): _round(_mean(evaluation.step for evaluation in best)),
         _("steps to target"): _round(_mean(steps_to_target)) if len(steps_to_target) == len(reached) else None,
         _("computing"): show_duration(sum(run.seconds for run in one.runs) / len(one.runs)),
         _("weights' size"): _mean(norm for evaluation in latest if (norm := weight_norm(evaluation)) is not None),
@@ -196,6 +206,11 @@ def _row(one: Series, target: float, *, fingerprints: bool) -> dict[str, object]
         weights, batches = hash_recipe(one.runs[0].recipe) or (None, None)
         row |= {_("initial weights"): weights, _("batches"): batches}
     return row
+
+
+def _are_validated(series: Sequence[Series]) -> bool:
+    """Return whether held-out images choose the step of every run: all rows are ranked in the same way."""
+    return all(is_validated(run) for one in series for run in one.runs)
 
 
 def _mean(values: Iterable[float]) -> float | None:
@@ -211,7 +226,7 @@ def _verdicts(series: Sequence[Series], *, going_on: bool) -> None:
     """Compare every recipe with the first by test accuracy."""
     if len(series) < 2:
         return
-    validated = all(run.chosen for one in series for run in one.runs if run.status is RunStatus.FINISHED)
+    validated = _are_validated(series)
     ends = [
         {
             run.recipe.seed: evaluation.test_acc

@@ -29,7 +29,7 @@ START: dict[str, Any] = {
     "depth": 2,
     "train_iter": 600,
     "seed": 0,
-    "hold_out": False,
+    "hold_out": True,
 }
 ALL = 0  # a slider takes no None
 HELD_OUT = 0.1  # of the training images

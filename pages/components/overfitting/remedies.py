@@ -5,18 +5,21 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from mlpcore.analysis.comparison_wording import describe_remedies, describe_remedy
+from mlpcore.analysis.comparison import select_evaluation
+from mlpcore.analysis.comparison_wording import describe_comparison, describe_remedies, describe_remedy
 from mlpcore.analysis.remedies import (
+    BASE,
     EARLY_STOP,
     REMEDIES,
     build_remedies,
+    compare_repeats,
     judge_remedies,
     percentage_points,
+    repeat_recipes,
     stop_early,
 )
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.overfitting import RemedyCurve, remedies_chart
-from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run
 from pages.components.overfitting.run import tell_progress
 from pages.components.run.run_view import show_badge
@@ -42,21 +45,33 @@ def remedy_names() -> dict[str, str]:
     }
 
 
-def match_remedies(base: Recipe, run_ids: Sequence[str]) -> dict[str, Run]:
-    """Return those runs that are remedies of the base, by name."""
-    by_recipe = {remedy.recipe: remedy.name for remedy in build_remedies(base, images=count_images(base.dataset))}
-    runs = [run for run_id in run_ids if (run := find_run(run_id)) is not None]
-    found = {by_recipe[run.recipe]: run for run in runs if run.recipe in by_recipe}
-    return {name: found[name] for name in REMEDIES if name in found}
+def match_repeats(base: Run, run_ids: Sequence[str]) -> dict[str, dict[int, Run]]:
+    """Return those runs that are the base or its remedies, with its seed or another, by name and seed."""
+    repeats = repeat_recipes(base.recipe, REMEDIES, images=count_images(base.recipe.dataset))
+    by_recipe = {recipe: key for key, recipe in repeats.items()}
+    runs = [*(run for run_id in run_ids if (run := find_run(run_id)) is not None), base]
+    matched: dict[str, dict[int, Run]] = {name: {} for name in (BASE, *REMEDIES)}
+    for run in runs:
+        if run.recipe in by_recipe:
+            name, seed = by_recipe[run.recipe]
+            matched[name][seed] = run
+    return {name: by_seed for name, by_seed in matched.items() if by_seed}
 
 
-def show_remedies(base: Run, tried: Mapping[str, Run], *, hidden: bool) -> None:
+def select_tried(base: Run, repeats: Mapping[str, Mapping[int, Run]]) -> dict[str, Run]:
+    """Return the remedies that were tried with the base's own seed, by name."""
+    seed = base.recipe.seed
+    return {name: runs[seed] for name, runs in repeats.items() if name != BASE and seed in runs}
+
+
+def show_remedies(base: Run, repeats: Mapping[str, Mapping[int, Run]], *, hidden: bool) -> None:
     """Show the remedies of a run that were tried, updated every second while one of them goes on.
 
     hidden: whether the visitor still has to predict the test curve; until then only the progress is shown.
     """
-    run_ids = [run.id for run in tried.values()]
-    active = any(not run.status.is_over for run in (base, *tried.values()))
+    runs = [run for by_seed in repeats.values() for run in by_seed.values()]
+    run_ids = [run.id for run in runs]
+    active = any(not run.status.is_over for run in runs)
     show_fragment(_draw, base.id, run_ids, active, hidden, every=1.0 if active else None)
 
 
@@ -64,8 +79,10 @@ def _draw(base_id: str, run_ids: list[str], ticks: bool, hidden: bool) -> None:
     base = find_run(base_id)
     if base is None:
         rerun_page()
-    tried = match_remedies(base.recipe, run_ids)
-    going_on = any(not run.status.is_over for run in (base, *tried.values()))
+    repeats = match_repeats(base, run_ids)
+    tried = select_tried(base, repeats)
+    runs = [run for by_seed in repeats.values() for run in by_seed.values()]
+    going_on = any(not run.status.is_over for run in runs)
     if ticks and not going_on:
         rerun_page()  # the timer and the buttons above belong to runs that go on
     if hidden:
@@ -75,7 +92,7 @@ def _draw(base_id: str, run_ids: list[str], ticks: bool, hidden: bool) -> None:
     curves = [RemedyCurve(_("Base"), BASE_COLOUR, base.evaluations)]
     curves += [RemedyCurve(names[name], REMEDY_COLOURS[name], run.evaluations) for name, run in tried.items()]
     if not going_on:
-        _verdict(base, tried)
+        _show_results(base, tried, repeats)
     chart, table = st.columns([5, 6], gap="medium")
     with chart:
         figure = remedies_chart(curves, train_iter=base.recipe.train_iter, translate=_)
@@ -94,10 +111,16 @@ def _progress(tried: dict[str, Run]) -> None:
             st.text(tell_progress(run), width="stretch")
 
 
-def _verdict(base: Run, tried: dict[str, Run]) -> None:
+def _show_results(base: Run, tried: dict[str, Run], repeats: Mapping[str, Mapping[int, Run]]) -> None:
+    """Say which remedies are better than the base over the seeds; with one seed, by how much and no more."""
+    names = remedy_names()
+    if len(repeats[BASE]) > 1:
+        for name, compared in compare_repeats(repeats).items():
+            st.text(say(describe_comparison(compared, reference=_("Base"), other=names[name])))
+        return
     results = judge_remedies(base, tried, test_images=count_test_images(base.recipe.dataset))
     if results is not None:
-        st.text(say(describe_remedies(results, remedy_names())))
+        st.text(" ".join(say(sentence) for sentence in describe_remedies(results, names)))
 
 
 def _table(base: Run, tried: dict[str, Run]) -> None:
@@ -107,14 +130,15 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
         remedy.name: say(describe_remedy(remedy))
         for remedy in build_remedies(base.recipe, images=count_images(base.recipe.dataset))
     }
-    rows = [_row(_("Base"), "", base.latest, base.best, None)]
+    reference = select_evaluation(base)
+    rows = [_row(_("Base"), "", base, None)]
     for name in REMEDIES:
         run = tried.get(name)
         change = changes.get(name, _("has it already"))
-        rows.append(_row(names[name], change, run.latest if run else None, run.best if run else None, base.latest))
+        rows.append(_row(names[name], change, run, reference))
     stop = stop_early(base)
-    at = _("at step {step:,}").format(step=stop.step) if stop else ""
-    rows.append(_row(names[EARLY_STOP], at, stop, stop, base.latest))
+    at = _("step {step:,} instead of the last").format(step=stop.step) if stop else ""
+    rows.append(_row(names[EARLY_STOP], at, base, base.latest, shown=stop) | {_("test, last step"): None})
     colours = [row_colour(colour) for colour in (BASE_COLOUR, *REMEDY_COLOURS.values(), BASE_COLOUR)]
     percent, points = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%+.1f")
     st.dataframe(
@@ -123,26 +147,29 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
         height="content",
         key="lab.table",
         placeholder="—",
-        column_config={_("train"): percent, _("test"): percent, _("best test"): percent}
+        column_config={_("train"): percent, _("test"): percent, _("test, last step"): percent}
         | {_("over base"): points, _("gap"): points},
     )
     st.caption(
         _(
-            "Accuracies; differences and gaps in percentage points. With one seed each, a small difference may be "
-            "random variation. An early stop that the test images chose is optimistic."
+            "Accuracies; differences and gaps in percentage points. With 500 held-out images or more, each row shows "
+            "the step that they chose, otherwise the last step. An early stop that the test images chose is optimistic."
         )
     )
 
 
 def _row(
-    name: str, change: str, latest: Evaluation | None, best: Evaluation | None, base: Evaluation | None
+    name: str, change: str, run: Run | None, reference: Evaluation | None, *, shown: Evaluation | None = None
 ) -> dict[str, object]:
+    """Return a run's figures at the step it is ranked by, or at the one shown, and its test accuracy at the last."""
+    shown = shown or (select_evaluation(run) if run else None)
+    latest = run.latest if run else None
     return {
         _("run"): name,
         _("what is changed"): change,
-        _("train"): percentage_points(latest.train_acc) if latest else None,
-        _("test"): percentage_points(latest.test_acc) if latest else None,
-        _("over base"): percentage_points(latest.test_acc, base.test_acc) if latest and base else None,
-        _("gap"): percentage_points(latest.train_acc, latest.test_acc) if latest else None,
-        _("best test"): percentage_points(best.test_acc) if best else None,
+        _("train"): percentage_points(shown.train_acc) if shown else None,
+        _("test"): percentage_points(shown.test_acc) if shown else None,
+        _("over base"): percentage_points(shown.test_acc, reference.test_acc) if shown and reference else None,
+        _("gap"): percentage_points(shown.train_acc, shown.test_acc) if shown else None,
+        _("test, last step"): percentage_points(latest.test_acc) if latest else None,
     }

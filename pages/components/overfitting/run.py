@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from mlpcore.analysis.comparison import is_validated
 from mlpcore.analysis.comparison_wording import describe_curve
 from mlpcore.analysis.curve_shapes import Shape, classify_curve
 from mlpcore.analysis.remedies import percentage_points, stop_early
@@ -133,8 +134,8 @@ def _tiles(run: Run | None, stop: Evaluation | None, *, hidden: bool) -> None:
         st.metric(_("Test accuracy"), f"{seen.test_acc:.1%}" if seen else None)
         st.metric(_("Gap, pp"), f"{percentage_points(seen.train_acc, seen.test_acc):+.1f}" if seen else None)
         help_best = _(
-            "The first step with the highest accuracy on the held-out images, or on the test images if none are held "
-            "out. The loss may be smallest at another step."
+            "The first step with the highest accuracy on the held-out images, or on the test images if fewer than 500 "
+            "are held out. The loss may be smallest at another step."
         )
         st.metric(_("Best step"), f"{stop.step:,}" if stop else None, help=help_best)
         kept = f"{percentage_points(stop.test_acc, latest.test_acc):+.1f}" if stop and latest else None
@@ -177,10 +178,12 @@ def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> Non
     )
     if prediction is not None and run.status is RunStatus.FINISHED:
         _show_outcome(run, prediction)
-    if run.chosen is not None:
+    if is_validated(run):
         st.caption(_("The best step is the best on the held-out images; the test images had no part in the choice."))
     else:
-        st.caption(_("The test images chose the best step, so it is optimistic: hold images out to choose it fairly."))
+        st.caption(
+            _("The test images chose the best step, so it is optimistic. Hold out 500 images or more to avoid that.")
+        )
 
 
 def _show_outcome(run: Run, prediction: Shape) -> None:

@@ -13,6 +13,8 @@ from mlpcore.analysis.comparison import (
     compare_recipes,
     find_steps_to,
     group_by_seed,
+    is_validated,
+    select_evaluation,
     weight_norm,
 )
 from mlpcore.analysis.comparison_wording import describe_comparison
@@ -26,6 +28,21 @@ def evaluation(step: int, *, test_acc: float = 0.5, **values: object) -> Evaluat
 
 def run(run_id: str, recipe: Recipe | None = None, *evaluations: Evaluation) -> Run:
     return Run(run_id, run_id, recipe or Recipe(), RunStatus.FINISHED, 0.0, evaluations=evaluations)
+
+
+class TestSelection:
+    HISTORY = (evaluation(10, val_acc=0.2), evaluation(20, val_acc=0.5), evaluation(30, val_acc=0.4))
+
+    @pytest.mark.parametrize(("held_out", "step"), [(0, 30), (499, 30), (500, 20), (5_000, 20)])
+    def test_held_out_images_choose_the_step_if_there_are_500_of_them(self, held_out: int, step: int) -> None:
+        one = run("a", Recipe(validation_size=held_out), *self.HISTORY)
+        assert select_evaluation(one).step == step
+        assert is_validated(one) == (step == 20)
+
+    def test_test_images_have_no_part_in_the_choice(self) -> None:
+        first = run("a", Recipe(validation_size=500), *self.HISTORY)
+        history = [replace(one, test_acc=one.step / 100) for one in self.HISTORY]
+        assert select_evaluation(run("b", Recipe(validation_size=500), *history)).step == select_evaluation(first).step
 
 
 class TestFigures:

@@ -6,25 +6,29 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from plotly import graph_objects
+from scipy import stats
 
+from mlpcore.analysis.comparison import ComparisonVerdict
 from mlpcore.analysis.comparison_wording import describe_curve, describe_expectation, describe_remedies, describe_remedy
 from mlpcore.analysis.curve_shapes import Shape, classify_curve
 from mlpcore.analysis.remedies import (
-    EARLY_STOP,
     OVERFITTING_PRESETS,
     REMEDIES,
     build_lab_recipe,
     build_remedies,
+    compare_repeats,
     judge_remedies,
     percentage_points,
+    repeat_recipes,
     stop_early,
 )
 from mlpcore.charts.overfitting import RemedyCurve, accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
 from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 IMAGES = 50_000
-NAMES = {name: name.replace("_", " ").capitalize() for name in (*REMEDIES, EARLY_STOP)}
+NAMES = {name: name.replace("_", " ").capitalize() for name in REMEDIES}
 BASE = build_lab_recipe(dataset="Shapes", images=IMAGES)
 
 
@@ -39,9 +43,15 @@ def run(history: tuple[Evaluation, ...], status: RunStatus = RunStatus.FINISHED)
     return Run("a", "a run", BASE, status, 0.0, evaluations=history)
 
 
+def validated(history: tuple[Evaluation, ...], val_accs: tuple[float, ...], *, images: int = 500) -> Run:
+    """A finished run whose held-out images measured these accuracies."""
+    measured = tuple(replace(one, val_acc=accuracy) for one, accuracy in zip(history, val_accs, strict=True))
+    return replace(run(measured), recipe=BASE.model_copy(update={"validation_size": images}))
+
+
 def judged(base: Run, tried: dict[str, Run], **known: int) -> str:
     results = judge_remedies(base, tried, **known)
-    return str(describe_remedies(results, NAMES))
+    return " ".join(map(str, describe_remedies(results, NAMES)))
 
 
 def trace(figure: dict, uid: str) -> dict:
@@ -130,30 +140,30 @@ class TestRemedies:
         )
         assert build_remedies(base, images=IMAGES) == []
 
-    def test_early_stop_is_the_step_best_on_the_test_images_or_on_those_held_out(self) -> None:
+    def test_early_stop_is_the_step_best_on_enough_held_out_images_or_on_the_test_images(self) -> None:
         history = evaluations([0.2, 0.4, 0.3])
         assert stop_early(run(history)).step == 40
-        held_out = tuple(replace(one, val_acc=acc) for one, acc in zip(history, (0.1, 0.2, 0.3), strict=True))
-        assert stop_early(run(held_out)).step == 60
+        assert stop_early(validated(history, (0.1, 0.2, 0.3))).step == 60
+        assert stop_early(validated(history, (0.1, 0.2, 0.3), images=499)).step == 40
         assert stop_early(run(())) is None
 
-    def test_which_helped_is_said_in_percentage_points_best_first(self) -> None:
+    def test_gains_of_one_seed_are_said_best_first_without_a_verdict(self) -> None:
         accuracies = {"dropout": 0.38, "more_data": 0.45, "smaller_network": 0.32}
         tried = {name: run(evaluations([0.2, accuracy])) for name, accuracy in accuracies.items()}
         assert judged(run(evaluations([0.3, 0.36])), tried) == (
-            "Test accuracy over the base's 36.0%, in percentage points: More data +9.0, Dropout +2.0 helped; Smaller "
-            "network -4.0 did not help by 1.4 or more. A smaller gain may be the sampling error of 10,000 test images."
+            "One seed, in percentage points over the base's test accuracy of 36.0%: More data +9.0, Dropout +2.0; "
+            "without a gain larger than the sampling error of 10,000 test images (1.4): Smaller network -4.0. Another "
+            "seed may give other results: repeat with three seeds for a verdict."
         )
 
     @pytest.mark.parametrize(
-        ("images", "accuracy", "helped"),
+        ("images", "accuracy", "gained"),
         [(10_000, 0.375, True), (10_000, 0.374, False), (1_000, 0.405, True), (1_000, 0.404, False)],
     )
-    def test_a_remedy_helps_by_more_than_so_many_test_images_vary(self, images, accuracy, helped) -> None:
+    def test_a_gain_is_larger_than_so_many_test_images_vary(self, images, accuracy, gained) -> None:
         said = judged(run(evaluations([0.36])), {"dropout": run(evaluations([accuracy]))}, test_images=images)
-        error = f"a smaller gain may be the sampling error of {images:,} test images."
-        assert said.endswith("All of them helped." if helped else error)
-        assert ("None helped" in said) == (not helped)
+        assert ("Each gain is larger" if gained else "No gain is larger") in said
+        assert f"sampling error of {images:,} test images" in said
 
     def test_differences_are_those_of_the_accuracies_as_they_are_read(self) -> None:
         assert f"{0.1044:.1%} {0.1036:.1%}" == "10.4% 10.4%"
@@ -170,12 +180,41 @@ class TestRemedies:
         assert "More data +9.0" in said
         assert "Dropout" not in said
 
-    def test_early_stop_is_judged_only_where_images_held_out_chose_its_step(self) -> None:
-        history = evaluations([0.2, 0.4, 0.3])
-        tried = {"dropout": run(evaluations([0.35]))}
-        assert "Early stop" not in judged(run(history), tried)
-        held_out = tuple(replace(one, val_acc=acc) for one, acc in zip(history, (0.1, 0.3, 0.2), strict=True))
-        assert "Early stop +10.0" in judged(run(held_out), tried)
+    def test_remedies_are_compared_at_the_step_that_enough_held_out_images_choose(self) -> None:
+        base = validated(evaluations([0.2, 0.4, 0.3]), (0.1, 0.3, 0.2))
+        tried = {"dropout": validated(evaluations([0.5, 0.35, 0.1]), (0.1, 0.3, 0.2))}
+        results = judge_remedies(base, tried)
+        assert (results.base_acc, results.rest, results.early_stop) == (0.4, {"dropout": -5.0}, 10.0)
+        assert "Early stop: +10.0 percentage points over the last step of the base." in judged(base, tried)
+        results = judge_remedies(run(evaluations([0.2, 0.4, 0.3])), {"dropout": run(evaluations([0.35]))})
+        assert (results.base_acc, results.gained, results.early_stop) == (0.3, {"dropout": 5.0}, None)
+
+    def test_repeats_are_the_base_and_remedies_with_three_seeds_its_own_among_them(self) -> None:
+        for seed in (0, 7, 2**32):
+            limited = min(seed, int(find_limits(Recipe, "seed")[1]))
+            base = BASE.model_copy(update={"seed": limited})
+            repeats = repeat_recipes(base, ["dropout"], images=IMAGES)
+            assert {name for name, _seed in repeats} == {"base", "dropout"}
+            assert len(repeats) == 6
+            assert repeats["base", limited] == base
+            for (name, own), recipe in repeats.items():
+                assert Recipe.model_validate(recipe.model_dump()).seed == own
+                assert recipe.dropout == (0.5 if name == "dropout" else 0.0)
+
+    def test_repeats_are_compared_in_pairs_of_one_seed_with_holms_correction(self) -> None:
+        accuracies = {"base": [0.30, 0.32, 0.31], "dropout": [0.35, 0.372, 0.361], "more_data": [0.31, 0.31, 0.32]}
+        repeats = {
+            name: {seed: run(evaluations([0.2, accuracy])) for seed, accuracy in enumerate(values)}
+            for name, values in accuracies.items()
+        }
+        compared = compare_repeats(repeats)
+        assert list(compared) == ["dropout", "more_data"]
+        assert compared["dropout"].verdict is ComparisonVerdict.SIGNIFICANT
+        assert compared["more_data"].verdict is ComparisonVerdict.NOT_SIGNIFICANT
+        p = stats.ttest_rel(accuracies["dropout"], accuracies["base"]).pvalue
+        assert compared["dropout"].p == pytest.approx(2 * p)
+        del repeats["base"][1]
+        assert compare_repeats(repeats)["dropout"].verdict is ComparisonVerdict.TOO_FEW_SEEDS
 
 
 @pytest.mark.parametrize(
