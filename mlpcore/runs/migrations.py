@@ -128,6 +128,10 @@ def _hash_the_tokens_of_browsers(connection: Connection) -> None:
         connection.execute(text("UPDATE runs SET owner = :owner WHERE owner = :token"), values)
 
 
+def _keep_effective_learning_rates(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE evaluations ADD COLUMN effective_lr DOUBLE PRECISION"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
@@ -135,6 +139,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _keep_messages_as_template_and_values,
     _keep_what_a_run_continues,
     _hash_the_tokens_of_browsers,
+    _keep_effective_learning_rates,
 )
 
 

@@ -46,11 +46,13 @@ class Evaluation:
         train_acc: Accuracy on the same sample.
         test_loss: Loss in eval mode on all test images.
         test_acc: Accuracy on all test images.
-        lr: Learning rate of the iteration `step`.
+        lr: Learning rate of the iteration `step`, as the scheduler sets it.
         seconds: Time spent training and evaluating, without pauses.
         weight_norms: Euclidean norm of each layer's weight matrix, first layer first.
         val_loss: Loss in eval mode on the training images held out for validation; None if there are none.
-        val_acc: Accuracy on the same images.
+        val_acc: Accuracy on the same images, with their (noisy) labels.
+        effective_lr: The rate that the optimizer used instead: Adagrad with lr_decay divides lr by 1 + (step - 1) *
+            lr_decay. None if it used lr.
     """
 
     # for evaluations that are read from a file
@@ -67,6 +69,7 @@ class Evaluation:
     weight_norms: Annotated[tuple[float, ...], Field(max_length=10)] = ()
     val_loss: float | None = None
     val_acc: Accuracy | None = None
+    effective_lr: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 import threading
 
 from mlpcore.runs.store import RunStore
+from mlpcore.runs.stored_runs import StoredRuns
 
-_store: RunStore | None = None
+_runs: StoredRuns | None = None
 _lock = threading.Lock()
 
 
@@ -13,23 +14,28 @@ def shared_store() -> RunStore:
 
     Raises StoreError if it cannot be opened; the next call tries again.
     """
-    global _store
+    return shared_runs().store
+
+
+def shared_runs() -> StoredRuns:
+    """Return what changes the runs of the shared store for their owners. Raises StoreError as `shared_store` does."""
+    global _runs
     with _lock:
-        if _store is None:
+        if _runs is None:
             store = RunStore()
             try:
                 store.mark_interrupted()
+                _runs = StoredRuns(store)
             except BaseException:
                 store.close()
                 raise
-            _store = store
-        return _store
+        return _runs
 
 
 def close_shared_store() -> None:
     """Close the store of this process, if it is open; the next call of `shared_store` opens a new one."""
-    global _store
+    global _runs
     with _lock:
-        store, _store = _store, None
-    if store is not None:
-        store.close()
+        runs, _runs = _runs, None
+    if runs is not None:
+        runs.store.close()

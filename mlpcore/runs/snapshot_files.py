@@ -78,6 +78,13 @@ class SnapshotFiles:
         except (OSError, ValueError):
             return None
 
+    def size(self, run_id: str) -> int:
+        """Return the bytes of a run's file; 0 if there is none."""
+        try:
+            return self._file(run_id).stat().st_size
+        except (OSError, ValueError):
+            return 0
+
     def delete(self, run_id: str) -> None:
         """Delete the snapshot of a run, if there is one."""
         try:

@@ -16,6 +16,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.engine import HASTY_SECONDS, database_url, explained, open_engine, runs_home, writing
 from mlpcore.runs.liveness import Liveness
 from mlpcore.runs.migrations import migrate
+from mlpcore.runs.quota import Usage, measure_rows
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.rows import COLUMNS, MEASURES, finite, read_evaluation, read_run, write_run
 from mlpcore.runs.schema import (
@@ -191,8 +192,7 @@ class RunStore:
         """
         if sort not in SORTS:
             raise ValueError(f"sort is {sort!r}: it must be one of {', '.join(SORTS)}")
-        query = select_runs(filters)
-        columns = RUNS.c[sort], RUNS.c.id
+        query, columns = select_runs(filters), (RUNS.c[sort], RUNS.c.id)
         order = [column.desc() for column in columns] if descending else columns
         with self._read() as connection:
             total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
@@ -227,13 +227,30 @@ class RunStore:
             if not connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(values)).rowcount:
                 raise unknown_run(run_id)
 
-    def delete(self, run_id: str) -> None:
-        """Delete a run, its evaluations and its snapshot. Raises ValueError if it is unknown or not over."""
+    def delete(self, run_ids: Sequence[str]) -> None:
+        """Delete runs, their evaluations and their snapshots, all of them or none.
+
+        Raises ValueError if one is unknown or not over.
+        """
         with self._write() as connection:
-            over = (RUNS.c.id == run_id) & RUNS.c.status.not_in(ACTIVE)
-            if not connection.execute(delete(RUNS).where(over)).rowcount:
-                raise explain_refusal(connection, run_id)
-        self.snapshots.delete(run_id)
+            for run_id in run_ids:
+                over = (RUNS.c.id == run_id) & RUNS.c.status.not_in(ACTIVE)
+                if not connection.execute(delete(RUNS).where(over)).rowcount:
+                    raise explain_refusal(connection, run_id)
+        for run_id in run_ids:
+            self.snapshots.delete(run_id)
+
+    def find_deletable(self, owner: str) -> list[str]:
+        """Return the ids of an owner's runs that are over and not starred."""
+        deletable = (RUNS.c.owner == owner) & (RUNS.c.starred == 0) & RUNS.c.status.not_in(ACTIVE)
+        with self._read() as connection:
+            return list(connection.scalars(select(RUNS.c.id).where(deletable)))
+
+    def measure_usage(self, owner: str) -> Usage:
+        """Measure the space that an owner's runs take in the database and as snapshots."""
+        with self._read() as connection:
+            run_ids, size = measure_rows(connection, owner)
+        return Usage(len(run_ids), size + sum(map(self.snapshots.size, run_ids)))
 
     def mark_interrupted(self) -> list[str]:
         """Mark the runs that dead processes left running; return their ids, oldest first. To call at every start."""

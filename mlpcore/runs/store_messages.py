@@ -17,6 +17,15 @@ NEWER_SCHEMA = N_(
     "The runs were stored by a newer version of this program (its schema is {found}, this one knows {known}): "
     "update this program, or name another folder in MLPCORE_HOME."
 )
+NOT_YOURS = N_("Only the person who started this run can do that.")
+NOT_OVER = N_("A run must be stopped before it can be deleted.")
+BAD_NAME = N_("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.")
+OVER_QUOTA = N_(
+    "Your runs take {used:.2f} GB of the {quota:g} GB that each person may store, and this needs about {more:.2f} GB "
+    "more. To free space, delete runs on the History page."
+)
+BAD_QUOTA = N_("{variable} is {value}: it must be a number of GB above 0.")
+TOO_MANY_IMPORTS = N_("You imported {limit} files within an hour. Try again later.")
 # by the second word of SQLite's name for the error: SQLITE_IOERR_WRITE is an IOERR
 _DATABASE_ERRORS = {
     "FULL": N_("The disk is full, so nothing more can be stored: free some space on it."),

@@ -10,6 +10,7 @@ from mlpcore.export.tables import to_csv, to_json
 from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
+from mlpcore.runs.stored_runs import StoredRuns
 from pages.components.history import actions as history_actions
 from tests.support.app_tests import Open, figure, says, shown
 from tests.support.stores import list_runs
@@ -95,7 +96,7 @@ class TestList:
         assert (len(names(page)), names(page)[0]) == (50, "run 100")
         shown(page.number_input(key="history.page").set_value(3).run())
         assert names(page) == ["run 000"]
-        page_store.delete("000")
+        page_store.delete(["000"])
         shown(page.run())
         assert names(page)[-1] == "run 001"
         assert page.number_input(key="history.page").value == 2
@@ -181,15 +182,41 @@ class TestOwn:
         self, page_store: RunStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         page_store.create_many([make_run("a"), make_run("b", owner=ANN), make_run("c", status=RunStatus.RUNNING)])
-        monkeypatch.setattr(history_actions, "get_store", lambda: page_store)
+        monkeypatch.setattr(history_actions, "get_stored_runs", lambda: StoredRuns(page_store))
         monkeypatch.setattr(history_actions, "read_owner", lambda: ME)
-        history_actions.delete_runs(["a", "b", "c", "never there"])
+        for others in (["b"], ["c"]):
+            history_actions.delete_runs(["a", *others])
+            assert page_store.count() == 3
+        history_actions.delete_runs(["a", "never there"])
         assert sorted(run.id for run in list_runs(page_store)) == ["b", "c"]
+
+    def test_all_runs_of_the_visitor_are_deleted_but_for_starred_ones_and_those_of_others(
+        self, open_page: Open, page_store: RunStore
+    ) -> None:
+        runs = [make_run(f"{number}") for number in range(3)]
+        page_store.create_many([*runs, make_run("starred", starred=True), make_run("anns", owner=ANN)])
+        page = open_history(open_page)
+        shown(page.button(key="history.delete_all").click().run())
+        assert "3 runs that are over and have no star will be deleted for good." in texts(page)
+        assert any(text.startswith("You have stored 4 runs, which take 0.0 MB of 10,000 MB.") for text in texts(page))
+        assert page_store.count() == 5
+        shown(page.button(key="history.confirm_all").click().run())
+        assert sorted(run.id for run in list_runs(page_store)) == ["anns", "starred"]
+        shown(page.button(key="history.delete_all").click().run())
+        assert page.button(key="history.confirm_all").disabled
+
+    def test_note_is_kept_beside_a_name_that_is_refused(self, open_page: Open, page_store: RunStore) -> None:
+        page_store.create_many([make_run("a")])
+        page = open_history(open_page, "a")
+        page.text_input(key="name.a").set_value("a/b")
+        shown(page.text_input(key="note.a").set_value("worth a look").run())
+        assert (page_store.get("a").name, page_store.get("a").note) == ("run a", "worth a look")
+        assert any("name is a/b: it must be 1 to 40 letters" in text for text in texts(page))
 
     def test_run_that_another_page_deleted_is_no_trouble(self, open_page: Open, page_store: RunStore) -> None:
         page_store.create_many([make_run("a"), make_run("b")])
         page = open_history(open_page, "a", "b")
-        page_store.delete("a")
+        page_store.delete(["a"])
         shown(page.run())
         assert names(page) == ["run b"]
 

@@ -1,8 +1,6 @@
 """Actions on the chosen runs, and the import of runs from a file."""
 
-import re
 from collections.abc import Callable
-from contextlib import suppress
 
 import pandas as pd
 import streamlit as st
@@ -12,13 +10,13 @@ from mlpcore.charts.compare import compare_chart
 from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_html, to_json
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import current_hyperparameters
-from mlpcore.runs.records import NAME, Run
+from mlpcore.runs.records import Run
 from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, show_comparison
 from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.flash import show_warning
 from pages.components.shared.reproducibility import describe_reproducibility
-from pages.components.shared.state import get_manager, get_store, read_owner
+from pages.components.shared.state import get_manager, get_store, get_stored_runs, read_owner
 from pages.components.shared.words import _, _n, keep_language, say
 
 
@@ -43,12 +41,45 @@ def show_import() -> None:
 def _import(data: bytes) -> tuple[Sentence, Callable[[str], object]]:
     """Import the runs of a file; return what to say of it, and how to show that."""
     try:
-        runs = from_json(data, owner=read_owner())
-        get_store().create_many(runs)
+        owner = read_owner()
+        count = get_stored_runs().import_runs(lambda: from_json(data, owner=owner), owner=owner)
     except (SentenceError, StoreError) as error:
         return error.sentence, show_warning
-    template = "One run was imported." if len(runs) == 1 else "{count} runs were imported."
-    return Sentence(template, {"count": len(runs)}), st.success
+    template = "One run was imported." if count == 1 else "{count} runs were imported."
+    return Sentence(template, {"count": count}), st.success
+
+
+def show_delete_all() -> None:
+    """Offer to delete all runs of the visitor that are over and not starred."""
+    if st.button(_("Delete all my runs"), key="history.delete_all"):
+        st.dialog(_("Delete all my runs"))(_confirm_delete_all)()
+
+
+def _confirm_delete_all() -> None:
+    owner = read_owner()
+    usage, count = get_stored_runs().measure_usage(owner), len(get_store().find_deletable(owner))
+    st.text(
+        _("You have stored {runs:,} runs, which take {used:,.1f} MB of {quota:,.0f} MB.").format(
+            runs=usage.runs, used=usage.bytes / 1e6, quota=get_stored_runs().quota / 1e6
+        )
+    )
+    template = _n(
+        "{count:,} run that is over and has no star will be deleted for good.",
+        "{count:,} runs that are over and have no star will be deleted for good.",
+        count,
+    )
+    st.text(template.format(count=count))
+    if st.button(
+        _("Delete for good"), type="primary", disabled=not count, key="history.confirm_all", on_click=_delete_all
+    ):
+        st.rerun()
+
+
+def _delete_all() -> None:
+    try:
+        get_stored_runs().delete_all(owner=read_owner())
+    except (SentenceError, StoreError) as error:
+        st.toast(say(error.sentence))
 
 
 def show_actions(run_ids: list[str]) -> None:
@@ -98,15 +129,11 @@ def _continue(runs: list[Run]) -> None:
 
 
 def delete_runs(run_ids: list[str]) -> None:
-    """Delete those of the runs that are over and the visitor's own."""
+    """Delete runs that are over and the visitor's own; if one is not, delete none and say why."""
     state = st.session_state
     try:
-        for run_id in run_ids:
-            run = _find(run_id)
-            if run is not None and run.belongs_to(read_owner()) and run.status.is_over:
-                with suppress(ValueError):  # deleted meanwhile
-                    get_store().delete(run_id)
-    except StoreError as error:  # what is not deleted stays chosen
+        get_stored_runs().delete(run_ids, owner=read_owner())
+    except (SentenceError, StoreError) as error:  # what is not deleted stays chosen
         state["history.refused"] = error.sentence
     else:
         state["history.chosen"] = []
@@ -158,18 +185,16 @@ def _annotations(run: Run, mine: bool) -> None:
         starred = st.toggle("★", run.starred, disabled=not mine, key=f"star.{run.id}", width="content")
     if not mine:
         return
-    is_refused = name != run.name and not re.fullmatch(NAME, name)
-    kept_name = run.name if is_refused else name
-    if (kept_name, note, starred) != (run.name, run.note, run.starred):
-        with suppress(ValueError):  # deleted meanwhile
-            get_store().annotate(run.id, name=kept_name, note=note, starred=starred)
-        st.rerun()
-    if is_refused:
-        show_warning(
-            _("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.").format(
-                name=name
-            )
-        )
+    try:
+        if (note, starred) != (run.note, run.starred):  # before the name, which may be refused
+            get_stored_runs().annotate(run.id, owner=read_owner(), note=note, starred=starred)
+        if name != run.name:
+            get_stored_runs().annotate(run.id, owner=read_owner(), name=name)
+    except SentenceError as error:
+        show_warning(say(error.sentence))
+    else:
+        if (name, note, starred) != (run.name, run.note, run.starred):
+            st.rerun()
 
 
 def _differences(runs: list[Run]) -> None:

@@ -16,9 +16,10 @@ from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.owners import browser_owner, person_owner
 from mlpcore.runs.records import Run
-from mlpcore.runs.shared import shared_store
+from mlpcore.runs.shared import shared_runs, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
+from mlpcore.runs.stored_runs import StoredRuns
 from pages.components.shared.i18n import read_catalogue, read_language
 
 # torch takes a second to import, so what needs it is imported inside the functions
@@ -34,6 +35,11 @@ OWNER_COOKIE = "mlp_owner"
 def get_store() -> RunStore:
     """Return the store of this process, for pages that only read: unlike the manager it needs no torch."""
     return shared_store()
+
+
+def get_stored_runs() -> StoredRuns:
+    """Return what changes, deletes and imports stored runs for their owners."""
+    return shared_runs()
 
 
 def get_manager() -> "RunManager":

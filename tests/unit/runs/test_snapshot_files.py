@@ -175,7 +175,7 @@ class TestManager:
         kept, deleted = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
         for run_id in (kept, deleted):
             self.wait_for_end(manager, run_id)
-        store.delete(deleted)
+        store.delete([deleted])
         assert [file.stem for file in (tmp_path / "sights").iterdir()] == [kept]
 
     def test_a_disk_that_takes_no_snapshot_leaves_the_run_as_it_is(self, manager, store, tmp_path, caplog):

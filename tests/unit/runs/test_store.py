@@ -69,7 +69,7 @@ class TestRunStore:
     def test_unknown_run_is_said_to_be_unknown(self, store: RunStore) -> None:
         for call in (
             lambda: store.get("b"),
-            lambda: store.delete("b"),
+            lambda: store.delete(["b"]),
             lambda: store.update("b", step=1),
             lambda: store.update("b", evaluations=[evaluation(1)]),
         ):
@@ -163,7 +163,7 @@ class TestRunStore:
 
     def test_deleted_run_is_gone_with_its_evaluations(self, store: RunStore, store_file: Path) -> None:
         store.create_many([run(status=RunStatus.FINISHED, evaluations=(evaluation(1),))])
-        store.delete("a")
+        store.delete(["a"])
         assert list_runs(store) == []
         with closing(sqlite3.connect(store_file)) as database:
             assert database.execute("SELECT count(*) FROM evaluations").fetchone() == (0,)
@@ -171,5 +171,5 @@ class TestRunStore:
     def test_run_that_goes_on_is_not_deleted(self, store: RunStore) -> None:
         store.create_many([run()])
         with pytest.raises(ValueError, match="Run a is running: it must be stopped before it can be deleted"):
-            store.delete("a")
+            store.delete(["a"])
         assert store.count() == 1

@@ -1,0 +1,65 @@
+"""How much each person may store: what their runs take, and the limit."""
+
+import os
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run
+from mlpcore.runs.schema import EVALUATIONS, RUNS
+from mlpcore.runs.store_messages import BAD_QUOTA, OVER_QUOTA, StoreError
+
+QUOTA_VARIABLE = "MLPCORE_QUOTA_GB"
+DEFAULT_QUOTA = 10.0  # GB: 9,000 runs on 10,000 test images
+ROW_BYTES = 100  # of a run or an evaluation, besides its texts: within 15 % of what the file grows by
+SNAPSHOT_BYTES = 1_050_000  # the largest: 10,000 test images of 3×32×32 pixels
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the runs of one person take."""
+
+    runs: int
+    bytes: int
+
+
+def measure_rows(connection: Connection, owner: str) -> tuple[list[str], int]:
+    """Return the ids of an owner's runs, and the bytes that the database needs for them."""
+    texts = (RUNS.c[name] for name in ("recipe", "message", "traceback", "note", "versions"))
+    length = sum((func.length(text) for text in texts), start=func.length(RUNS.c.name))
+    runs = connection.execute(select(RUNS.c.id, length).where(RUNS.c.owner == owner)).all()
+    owned = EVALUATIONS.c.run_id.in_(select(RUNS.c.id).where(RUNS.c.owner == owner))
+    measured = select(func.count(), func.coalesce(func.sum(func.length(EVALUATIONS.c.weight_norms)), 0)).where(owned)
+    count, norms = connection.execute(measured).one()
+    return [run_id for run_id, _length in runs], sum(n for _id, n in runs) + norms + ROW_BYTES * (len(runs) + count)
+
+
+def estimate_recipe(recipe: Recipe) -> int:
+    """Estimate the bytes that a run of a recipe needs when it is over."""
+    evaluations = recipe.train_iter // recipe.eval_every + 1
+    return len(recipe.model_dump_json()) + 2 * ROW_BYTES * evaluations + SNAPSHOT_BYTES
+
+
+def estimate_run(run: Run) -> int:
+    """Estimate the bytes that a run from a file needs: it has no snapshot."""
+    return len(run.recipe.model_dump_json()) + len(run.note) + 2 * ROW_BYTES * (len(run.evaluations) + 1)
+
+
+def read_quota() -> float:
+    """Read from MLPCORE_QUOTA_GB how many bytes each person may store. Raises StoreError if it is no number above 0."""
+    text = os.environ.get(QUOTA_VARIABLE, str(DEFAULT_QUOTA))
+    try:
+        quota = float(text)
+    except ValueError:
+        quota = 0.0
+    if not quota > 0:
+        raise StoreError(BAD_QUOTA, variable=QUOTA_VARIABLE, value=text)
+    return quota * 1e9
+
+
+def check_quota(used: int, more: int, quota: float) -> None:
+    """Raise SentenceError, which says how to free space, if somebody who has used so much may not store more."""
+    if used + more > quota:
+        raise SentenceError(OVER_QUOTA, used=used / 1e9, more=more / 1e9, quota=quota / 1e9)

@@ -1,0 +1,110 @@
+"""StoredRuns: what people may do with runs that are stored, each request checked against its owner and their quota."""
+
+import re
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.quota import Usage, check_quota, estimate_recipe, estimate_run, read_quota
+from mlpcore.runs.records import NAME, Run
+from mlpcore.runs.store import RunStore
+from mlpcore.runs.store_messages import BAD_NAME, NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS
+
+MAX_IMPORTS = 20  # files per person and hour
+HOUR = 3600.0  # seconds
+DELETED_AT_ONCE = 100  # runs per write, so that other writers need not wait
+
+
+class StoredRuns:
+    """Changes, deletes and imports runs for their owners; needs no torch, unlike the manager of active runs.
+
+    All methods may be called from any thread. They raise SentenceError if the request is refused, and StoreError if
+    the database cannot be used.
+    """
+
+    def __init__(
+        self, store: RunStore, *, quota: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Serve the runs of a store.
+
+        Args:
+            store: Where the runs are.
+            quota: Bytes that each person may store; by default, what MLPCORE_QUOTA_GB says.
+            clock: Seconds, for the limit on imports.
+        """
+        self.store = store
+        self.quota = read_quota() if quota is None else quota
+        self._clock = clock
+        self._imports: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MAX_IMPORTS))
+
+    def annotate(
+        self,
+        run_id: str,
+        *,
+        owner: str,
+        name: str | None = None,
+        note: str | None = None,
+        starred: bool | None = None,
+    ) -> None:
+        """Change the name, note or star of a run."""
+        self._find(run_id, owner)
+        if name is not None and not re.fullmatch(NAME, name):
+            raise SentenceError(BAD_NAME, name=name)
+        self.store.annotate(run_id, name=name, note=note, starred=starred)
+
+    def delete(self, run_ids: Sequence[str], *, owner: str) -> None:
+        """Delete runs that are over. Nothing is deleted if one of them belongs to somebody else or is not over."""
+        found = []
+        for run_id in run_ids:
+            with suppress(ValueError):  # deleted meanwhile, by another page of theirs
+                found.append(self.store.get(run_id))
+        for run in found:
+            if not run.belongs_to(owner):
+                raise SentenceError(NOT_YOURS)
+            if not run.status.is_over:
+                raise SentenceError(NOT_OVER)
+        self.store.delete([run.id for run in found])
+
+    def delete_all(self, *, owner: str) -> int:
+        """Delete every run of a person that is over and not starred; return how many."""
+        run_ids = self.store.find_deletable(owner)
+        for start in range(0, len(run_ids), DELETED_AT_ONCE):
+            self.store.delete(run_ids[start : start + DELETED_AT_ONCE])
+        return len(run_ids)
+
+    def import_runs(self, read: Callable[[], Sequence[Run]], *, owner: str) -> int:
+        """Store the runs that `read` returns, all of them or none; return how many.
+
+        A file is read only if its owner may import one more, because reading the largest takes a second.
+        """
+        now, past = self._clock(), self._imports[owner]
+        if len(past) == MAX_IMPORTS and now - past[0] < HOUR:
+            raise SentenceError(TOO_MANY_IMPORTS, limit=MAX_IMPORTS)
+        past.append(now)
+        runs = read()
+        if not all(run.belongs_to(owner) and run.status.is_over for run in runs):
+            raise ValueError("read returned a run of another owner, or one that is not over")
+        check_quota(self.measure_usage(owner).bytes, sum(map(estimate_run, runs)), self.quota)
+        self.store.create_many(runs)
+        return len(runs)
+
+    def check_room(self, recipes: Sequence[Recipe], *, owner: str) -> None:
+        """Raise SentenceError, which says how to free space, if runs of these recipes would exceed a person's quota.
+
+        The command line, which starts runs without an owner, has no quota.
+        """
+        if owner:
+            check_quota(self.measure_usage(owner).bytes, sum(map(estimate_recipe, recipes)), self.quota)
+
+    def measure_usage(self, owner: str) -> Usage:
+        """Measure what a person's runs take, in the database and as snapshots."""
+        return self.store.measure_usage(owner)
+
+    def _find(self, run_id: str, owner: str) -> Run:
+        run = self.store.get(run_id)
+        if not run.belongs_to(owner):
+            raise SentenceError(NOT_YOURS)
+        return run
