@@ -70,7 +70,7 @@ def test_back_from_another_page_finds_the_knobs_as_they_were(visitor: Visitor) -
         ({"optimizer": "Lion"}, "optimizer is Lion: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
         ({"lr": "1e400"}, "lr is inf: it must be a number from 1e-6 to 10."),
         ({"betas": "0.9", "optimizer": "Adam"}, "betas is (0.9,): it must be two numbers from 0 to 0.9999."),
-        ({"hide": "__class__"}, "hide names __class__: no such knob."),
+        ({"hide": "__class__"}, "hide names __class__: there is no such hyperparameter."),
     ],
 )
 def test_what_is_wrong_in_a_link_is_named_and_the_rest_holds(
@@ -86,7 +86,7 @@ def test_what_is_wrong_in_a_link_is_named_and_the_rest_holds(
 def test_what_an_address_says_twice_is_named_and_its_last_word_holds(visitor: Visitor) -> None:
     page = visitor.open(dataset="Tiny")
     page.goto(f"{page.url}&lr=0.3&lr=0.2")
-    expect(page.get_by_text("lr stands 2 times in this address: the last one holds.")).to_be_visible()
+    expect(page.get_by_text("lr is in this address 2 times: the last one counts.")).to_be_visible()
     expect(page.get_by_label(RATE)).to_have_value("0.2")
 
 
