@@ -136,6 +136,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.root, self._temporary = folder / "project", folder / "tmp"
+        self.root.mkdir(parents=True)
         for part in PARTS:
             if (ROOT / part).is_dir():
                 shutil.copytree(ROOT / part, self.root / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -180,41 +181,42 @@ class Copy:
         return "time limit" if code is None else failed[1] if failed else f"exit code {code}"
 
 
-def run(chosen: Sequence[Mutant], results: Path, *, jobs: int) -> dict[str, str]:
-    """Try mutants, `jobs` at a time; return what killed each, by key. Results in the file are not tried again."""
+def run(chosen: Sequence[Mutant], places: Sequence[Copy], results: Path) -> dict[Mutant, str]:
+    """Try mutants, one at a time in each copy; return what killed each. Results in the file are not tried again."""
+    keys = {mutant: mutant.key(places[0].root) for mutant in chosen}
     killers: dict[str, str] = {}
     if results.exists():
         lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
         killers = {line["key"]: line["killed_by"] for line in lines}
-    missing = [mutant for mutant in chosen if mutant.key(ROOT) not in killers]
-    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
-        copies: SimpleQueue[Copy] = SimpleQueue()
-        for number in range(jobs):
-            copies.put(Copy(Path(name) / str(number)))
-        limits = {package: _measure_limit(copies, package) for package in sorted({one.package for one in missing})}
-        lock = Lock()
+    missing = [mutant for mutant in chosen if keys[mutant] not in killers]
+    free: SimpleQueue[Copy] = SimpleQueue()
+    for place in places:
+        free.put(place)
+    lock = Lock()
 
-        def try_one(mutant: Mutant) -> None:
-            place = copies.get()
-            killed_by = place.try_mutant(mutant, limit=limits[mutant.package])
-            copies.put(place)
-            with lock, results.open("a", encoding="utf-8") as file:
-                killers[mutant.key(ROOT)] = killed_by
-                file.write(json.dumps(asdict(mutant) | {"key": mutant.key(ROOT), "killed_by": killed_by}) + "\n")
-                print("killed  " if killed_by else "SURVIVED", mutant.describe(), flush=True)
+    def try_one(mutant: Mutant) -> None:
+        place = free.get()
+        killed_by = place.try_mutant(mutant, limit=limits[mutant.package])
+        free.put(place)
+        with lock, results.open("a", encoding="utf-8") as file:
+            killers[keys[mutant]] = killed_by
+            file.write(json.dumps(asdict(mutant) | {"key": keys[mutant], "killed_by": killed_by}) + "\n")
+            print("killed  " if killed_by else "SURVIVED", mutant.describe(), flush=True)
 
-        with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(try_one, missing))
-    return killers
+    with ThreadPoolExecutor(len(places)) as pool:
+        packages = sorted({mutant.package for mutant in missing})
+        limits = dict(zip(packages, pool.map(lambda package: _measure_limit(free, package), packages), strict=True))
+        list(pool.map(try_one, missing))
+    return {mutant: killers[key] for mutant, key in keys.items()}
 
 
-def _measure_limit(copies: "SimpleQueue[Copy]", package: str) -> float:
+def _measure_limit(free: "SimpleQueue[Copy]", package: str) -> float:
     """Run a package's tests without any change, which must pass; return the seconds that a mutant gets."""
-    place = copies.get()
+    place = free.get()
     began = monotonic()
     code, output = place.run_tests(package, limit=1800)
-    copies.put(place)
-    if code:
+    free.put(place)
+    if code != 0:
         raise SystemExit(f"The tests of {package} fail without any mutant:\n{output[-2000:]}")
     return SLOWDOWN * (monotonic() - began) + 30
 
@@ -228,11 +230,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="mutants tested at the same time")
     parser.add_argument("--results", type=Path, default=Path(tempfile.gettempdir()) / "mutation.jsonl")
     asked = parser.parse_args()
-    possible = [mutant for package in asked.packages for mutant in find_mutants(ROOT, package)]
-    chosen = random.Random(asked.seed).sample(possible, min(asked.mutants, len(possible)))
-    print(f"{len(chosen)} of {len(possible)} mutants, --seed {asked.seed}, results in {asked.results}", flush=True)
-    killers = run(chosen, asked.results, jobs=asked.jobs)
-    survivors = [mutant for mutant in chosen if not killers[mutant.key(ROOT)]]
+    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
+        places = [Copy(Path(name) / str(number)) for number in range(asked.jobs)]
+        possible = [mutant for package in asked.packages for mutant in find_mutants(places[0].root, package)]
+        chosen = random.Random(asked.seed).sample(possible, min(asked.mutants, len(possible)))
+        print(f"{len(chosen)} of {len(possible)} mutants, --seed {asked.seed}, results in {asked.results}", flush=True)
+        killers = run(chosen, places, asked.results)
+    survivors = [mutant for mutant in chosen if not killers[mutant]]
     for package in asked.packages:
         count = sum(mutant.package == package for mutant in chosen)
         alive = sum(mutant.package == package for mutant in survivors)

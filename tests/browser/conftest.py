@@ -1,4 +1,4 @@
-"""A real browser on a real server: what the browser tests share."""
+"""Fixtures of the browser tests: a real browser, a real server and its visitors."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.support.servers import Server, serving
 from tests.support.visitors import Visitor
 
 CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
-QUIET = [  # only the app's own requests leave the browser
+QUIET = [  # no requests but those of the app leave the browser
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -25,7 +25,7 @@ QUIET = [  # only the app's own requests leave the browser
 
 
 def find_chromium() -> str:
-    """Find a Chromium to drive; without one skip, or fail where it is asked for."""
+    """Find Chromium; skip the test if there is none, or fail it where MLPCORE_REQUIRE is set."""
     wanted = (os.environ["MLPCORE_BROWSER"],) if "MLPCORE_BROWSER" in os.environ else CHROMIUM
     found = next((path for name in wanted if (path := shutil.which(name))), None)
     if found:
@@ -38,7 +38,7 @@ def find_chromium() -> str:
 
 @pytest.fixture(scope="module")  # not the session: while it lives, no other test can run an event loop
 def browser() -> Iterator[Browser]:
-    """One Chromium for the tests of a module; every visitor gets a context of its own in it."""
+    """Return the Chromium of a module's tests, in which every visitor gets a context."""
     path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
@@ -75,7 +75,7 @@ def photographs(data: Path, real_images: Path) -> str:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Server]:
-    """The app, served once for all browser tests."""
+    """Return the server of all browser tests of this process."""
     find_chromium()
     with serving(tmp_path_factory.mktemp("browser-server"), data=data) as server:
         yield server
@@ -83,7 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Ser
 
 @pytest.fixture
 def visitors(server: Server) -> Iterator[list[Visitor]]:
-    """Everybody who came in this test; nobody may have asked another host or found an error in the console."""
+    """Return a test's visitors; at its end none has sent a request to another host or has an error in the console."""
     came: list[Visitor] = []
     yield came
     for visitor in came:
@@ -96,21 +96,21 @@ def visitors(server: Server) -> Iterator[list[Visitor]]:
 
 @pytest.fixture
 def visitor(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
-    """Somebody with a window of 1280 × 800."""
+    """Return a visitor with a window of 1280 × 800."""
     visitors.append(Visitor(browser.new_context(viewport={"width": 1280, "height": 800}), server))
     return visitors[-1]
 
 
 @pytest.fixture
 def stranger(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
-    """Somebody else, at another computer."""
+    """Return another visitor, at another computer."""
     visitors.append(Visitor(browser.new_context(viewport={"width": 1280, "height": 800}), server))
     return visitors[-1]
 
 
 @pytest.fixture
 def phone(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
-    """Somebody with a phone, 390 px wide."""
+    """Return a visitor with a phone, 390 px wide."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     visitors.append(Visitor(context, server))
     return visitors[-1]
@@ -118,7 +118,7 @@ def phone(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Show what the server said beside a failure."""
+    """Add the end of the server's log to a failure."""
     report = yield
     server = getattr(item, "funcargs", {}).get("server")
     if report.failed and server is not None:

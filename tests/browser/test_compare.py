@@ -1,4 +1,4 @@
-"""The comparison as a person meets it: the first preset to its end; its table and its curves point at each other."""
+"""The comparison in a browser: the first preset is trained; its table and its curves point at each other."""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ CHART = "document.querySelector('.st-key-compare .js-plotly-plot')"
 
 
 def open_compare(visitor: Visitor, **knobs: object) -> Page:
-    """Set knobs on the playground, and go on to Compare by a click."""
+    """Open the playground with a recipe, and go to Compare by a click."""
     page = visitor.open(**knobs)
     page.get_by_role("link", name="Compare").click()
     page.locator(".st-key-compare-start button:enabled").wait_for()
@@ -26,12 +26,12 @@ def train_first_preset(page: Page, *, seconds: int = SECONDS) -> None:
 
 
 def rows(page: Page) -> Locator:
-    """The rows of the results' table, as a screen reader is told them; the first is the header."""
+    """Return the rows of the table of results, as a screen reader gets them; the first is the header."""
     return page.locator("[class*='st-key-compare-table'] [role=row]")
 
 
 def read_table(page: Page) -> list[dict[str, str]]:
-    page.set_viewport_size({"width": 2200, "height": 1000})  # only the columns in snapshot are in the page
+    page.set_viewport_size({"width": 2200, "height": 1000})  # the page has only the columns that are in sight
     expect(rows(page)).to_have_count(5)
     for number in range(1, 5):  # the table is drawn a little after the text above it
         expect(rows(page).nth(number)).to_contain_text("finished")
@@ -40,7 +40,7 @@ def read_table(page: Page) -> list[dict[str, str]]:
 
 
 def opacities(page: Page) -> dict[str, float]:
-    """How strongly the loss of each recipe is drawn."""
+    """Return the opacity of the loss curve of each recipe."""
     return page.evaluate(
         f"Object.fromEntries({CHART}.data.filter(t => t.uid.startsWith('loss-')).map(t => [t.meta, t.opacity]))"
     )
@@ -97,7 +97,7 @@ def test_first_preset_is_trained_and_rows_and_curves_point_at_each_other(visitor
     page.reload()
     expect(page.get_by_text("4 finished", exact=True)).to_be_visible()
     assert [row["recipe"] for row in read_table(page)] == LABELS
-    # Streamlit finds out by these two where it is served, whatever the page; the browser complains of each
+    # Streamlit looks for where it is served below the address of the page first; the browser reports what is not there
     assert sorted(missing) == ["/compare/_stcore/health", "/compare/_stcore/host-config"]
     complaints = [error for error in visitor.errors if "404 (Not Found)" in error]
     assert len(complaints) == 2
@@ -120,4 +120,4 @@ def test_first_preset_on_real_images_ends_and_its_table_can_be_read(visitor: Vis
     assert [row["recipe"] for row in table] == LABELS
     finals = [float(row["final"].split()[0]) for row in table]
     assert all(20 < final < 60 for final in finals)
-    assert finals[1] > finals[0]  # momentum's head start, 600 iterations in: some 10 points
+    assert finals[1] > finals[0]  # after 600 iterations momentum is about 10 percentage points ahead

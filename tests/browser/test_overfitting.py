@@ -1,4 +1,4 @@
-"""The notes' sentence about overfitting, as a person meets it: one click, and a gap that cannot be missed."""
+"""Overfitting as a visitor sees it: one click shows a large gap between training and test accuracy."""
 
 from playwright.sync_api import Page, expect
 
@@ -6,7 +6,7 @@ from tests.support.visitors import Visitor, settle
 
 
 def read_tiles(page: Page) -> dict[str, float]:
-    """The tiles' numbers, percent signs left out."""
+    """Return the numbers on the tiles, without percent signs."""
     tiles = [tile.inner_text().split("\n") for tile in page.get_by_test_id("stMetric").all()]
     return {lines[0]: float(lines[-1].rstrip("%").replace(",", "")) for lines in tiles}
 
@@ -33,5 +33,5 @@ def test_small_training_loss_does_not_mean_a_good_test_result(visitor: Visitor) 
     assert tiles["Gap, pp"] > 55
     loss, test_loss = read_curve(page, "lab-loss", "train"), read_curve(page, "lab-loss", "test")
     assert loss[-1] < 0.05
-    assert test_loss[-1] > 1.5 * min(test_loss)  # it was best long before
+    assert test_loss[-1] > 1.5 * min(test_loss)  # it was lowest long before
     expect(page.get_by_text("a small training loss does not mean a good test result. The network is")).to_be_visible()

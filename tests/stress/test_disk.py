@@ -18,7 +18,8 @@ from mlpcore.runs.migrations import MIGRATIONS, migrate
 from mlpcore.runs.store import RunStore
 from tests.stress.killed import check_file, find_lost
 from tests.support.image_folders import make_tiny
-from tests.support.trainer_process import ROOT, Trainer
+from tests.support.paths import ROOT
+from tests.support.trainer_process import Trainer
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest

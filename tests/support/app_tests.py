@@ -1,4 +1,4 @@
-"""Pages run by Streamlit's own test runner: how they are opened, read and waited for."""
+"""Pages run by Streamlit's AppTest: open them, read them, and wait for their runs."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ from tests.support.paths import ROOT
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
-SECONDS = 60  # a page, or a run of a few iterations, on a busy machine
+SECONDS = 60  # within which a page, or a run of a few iterations, is done on a busy machine
 Open = Callable[..., "AppTest"]
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one data set, Tiny: 2 classes, 80 + 10 images."""
+    """Return a folder of data sets with one in it, Tiny: 2 classes, 80 training and 10 test images."""
     home = tmp_path_factory.mktemp("data")
     write_images(home / "Tiny", {"dark": (10, 110), "light": (150, 250)}, train=40, test=5)
     return home
@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Open the app at an address, on any of its pages; each test has a store and a manager of its own."""
+    """Return a function that opens a page of the app at an address; each test has its own store and manager."""
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
@@ -39,7 +39,7 @@ def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
     monkeypatch.setenv("MLPCORE_DATA", str(data))
     monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest has no browser, and puts a mock in its place
+    monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest puts a mock in the place of the browser
     manager.shutdown()
     st.cache_resource.clear()
     st.cache_data.clear()
@@ -60,25 +60,26 @@ def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def page_store(tmp_path: Path) -> Iterator[RunStore]:
-    """The runs of the pages that `open_page` opens."""
+    """Return the store of the pages that `open_page` opens."""
     (tmp_path / "home").mkdir(exist_ok=True)
     with closing(RunStore(f"sqlite:///{tmp_path / 'home' / 'runs.sqlite3'}")) as store:
         yield store
 
 
 def shown(page: "AppTest") -> "AppTest":
-    """The page, known to have come up without an exception."""
+    """Check that a page was drawn without an exception, and return it."""
     assert [entry.value for entry in page.exception] == []
     return page
 
 
 def figure(page: "AppTest", key: str) -> dict[str, Any]:
-    """The Plotly figure that a live chart was given."""
+    """Return the Plotly figure of a live chart."""
     (chart,) = (element for element in page.get("bidi_component") if element.key == key)
     return json.loads(chart.proto.json)["figure"]
 
 
 def sentences(page: "AppTest") -> list[str]:
+    """Return the warnings, errors and captions of a page."""
     return [element.value for kind in (page.warning, page.error, page.caption) for element in kind]
 
 
@@ -87,12 +88,12 @@ def says(page: "AppTest", text: str) -> bool:
 
 
 def wait_for(page: "AppTest", is_reached: Callable[[], bool]) -> "AppTest":
-    """Let the run go on until something is reached, then redraw the page, as its timer would."""
+    """Wait until something is reached, then redraw the page, as its timer would."""
     deadline = monotonic() + SECONDS
     pause = Event()
     while not is_reached():
         assert monotonic() < deadline, [element.value for element in page.text]
-        pause.wait(0.02)  # redrawing all the while would take the computing from the run
+        pause.wait(0.02)  # redrawing meanwhile would slow the run down
     return shown(page.run())
 
 

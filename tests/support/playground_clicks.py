@@ -1,4 +1,4 @@
-"""What a person does on the playground's page, and what the browser is waited for."""
+"""Clicks on the playground page in a browser, and waiting for what they cause."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ NAMED = "key => document.querySelector(`.st-key-${key} .js-plotly-plot`)"
 
 
 def knob(page: Page, path: str):
-    """The widget of a knob: "SGD.lr.slider" or "train_iter"."""
+    """Return the widget of a knob, for example "SGD.lr.slider" or "train_iter"."""
     return page.locator(f".st-key-knob-{path.replace('.', '-')}")
 
 
@@ -20,7 +20,7 @@ def button(page: Page, key: str):
 
 
 def trace(page: Page, key: str, uid: str) -> dict[str, Any]:
-    """One trace of a live chart, once it is drawn."""
+    """Return one trace of a live chart, once it is drawn."""
     page.wait_for_function(f"key => ({NAMED})(key)?.data?.length", arg=key)
     traces = page.evaluate(f"key => ({NAMED})(key).data", key)
     return next(trace for trace in traces if trace["uid"] == uid)
@@ -31,14 +31,14 @@ def planned_rate(page: Page) -> float:
 
 
 def wait_for_rate(page: Page, rate: float) -> None:
-    """Wait until the preview begins at a rate."""
+    """Wait until the schedule preview starts at a learning rate."""
     page.wait_for_function(
         f"rate => Math.abs((({NAMED})('preview')?.data?.[0].y[0] ?? NaN) / rate - 1) < 1e-6", arg=rate
     )
 
 
 def wait_for_points(page: Page, least: int) -> int:
-    """Wait until the loss curve has this many points; how many it has then."""
+    """Wait until the loss curve has at least so many points; return how many it has then."""
     page.wait_for_function(
         f"least => (({NAMED})('curves')?.data?.find(trace => trace.uid == 'loss')?.x ?? [])"
         ".filter(step => step !== null).length >= least",
@@ -52,7 +52,7 @@ def wait_for_status(page: Page, status: str) -> None:
 
 
 def start(page: Page) -> str:
-    """Press Start; the id of the run, which the address names then."""
+    """Press Start; return the id of the run, which the address then contains."""
     before = page.url
     button(page, "start").click()
     page.wait_for_function("before => location.search.includes('run=') && location.href != before", arg=before)

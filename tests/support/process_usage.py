@@ -1,4 +1,4 @@
-"""What a process takes of the machine, as Linux tells it."""
+"""The memory, threads and open files of a process, read from Linux's /proc."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,15 +8,15 @@ TINY = "dataset=Tiny&hidden_sizes=64&batch_size=32&scheduler=none"
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has at a moment."""
+    """The resources that a process holds at one moment."""
 
     memory: float  # MB, resident
     threads: int
-    files: int  # open, sockets among them
+    files: int  # open, including sockets
 
 
 def read_usage(pid: int) -> Usage:
-    """Read what the process has now."""
+    """Read the resources that a process holds now."""
     folder = Path("/proc") / str(pid)
     status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
     files = sum(1 for _ in (folder / "fd").iterdir())

@@ -1,4 +1,4 @@
-"""Every text that a page sends to a browser, read from Streamlit's own messages."""
+"""Read every text that a page sends to the browser from Streamlit's messages."""
 
 import json
 import re
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
-# fields of messages that are for programs
+# fields of messages that people do not read
 OF_PROGRAMS = {
     *("id", "form_id", "user_key", "element_id", "shortcut", "language", "url", "mime", "format", "icon", "position"),
     *("component_name", "js_content", "css_content", "html_content", "key", "styler", "selection_mode", "editing_mode"),
     *("bytes", "type", "file_name", "raw_values", "default", "placeholder_id", "deferred_file_id", "size_preset"),
 }
-# keys of figures, of tables' columns and of what components are told, under which texts for people stand
+# keys of figures, columns of tables and data of components that hold texts for people
 OF_PEOPLE = {
     *("text", "title", "name", "hovertemplate", "texttemplate", "hovertext", "ticktext", "customdata", "x", "y"),
     *("label", "help", "options", "alt", "words"),
@@ -23,7 +23,7 @@ MARKS = re.compile(r"<[^>]*>|%\{[^}]*\}|\$+[^$]*\$+|`[^`]*`|:material/\w+:|:[a-z
 
 
 def find_shown(page: "AppTest") -> set[str]:
-    """Collect what stands on a page: words, labels, help, options, cells of tables, texts of figures."""
+    """Collect the texts of a page: words, labels, help, options, cells of tables, texts of figures."""
     found = {text.strip() for text in _of_block(page._tree)}
     return {text for text in found if text}
 
@@ -36,7 +36,7 @@ def _of_block(node: Any) -> Iterator[str]:
 
 
 def _of_message(message: Any) -> Iterator[str]:
-    """The texts of a protobuf message, and of those in it."""
+    """Yield the texts of a protobuf message and of the messages in it."""
     for field, value in message.ListFields():
         if field.name in OF_PROGRAMS:
             continue

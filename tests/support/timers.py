@@ -1,4 +1,4 @@
-"""A page's timers in the hands of a test: which there are, when they are due, and what they wait for."""
+"""The timers of a page, run by a test: list them, and let them fire."""
 
 from functools import partial
 from threading import Event
@@ -12,14 +12,14 @@ from tests.support.app_tests import shown
 
 
 class Gate:
-    """What loading waits for; it counts what came."""
+    """An event that loading waits for, and the number of calls that came to it."""
 
     def __init__(self) -> None:
         self.opened, self.came = Event(), 0
 
 
 class Browser:
-    """What a browser does of itself: it knows what the page it shows asks for, and when a timer is due."""
+    """The browser's part: it remembers what the page asks for, and fires the timers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
@@ -34,17 +34,17 @@ class Browser:
 
     @property
     def timers(self) -> dict[str, float]:
-        """The parts of the page that a timer draws anew, by how often."""
+        """The fragments of the page that a timer redraws, with the seconds between two of its ticks."""
         sent = [message.auto_rerun for message in self._sent if message.HasField("auto_rerun")]
         return {one.fragment_id: one.interval for one in sent}
 
     @property
     def waiting(self) -> list[str]:
-        """Those of them that wait for something: all but the one that tells who is here."""
+        """The fragments that wait for something: all but the one that reports that the page is open."""
         return [part for part, seconds in self.timers.items() if seconds != SEEN_SECONDS]
 
     def tick(self, page: AppTest) -> AppTest:
-        """Let the timers draw their parts once."""
+        """Let every timer redraw its fragment once."""
         ask = partial(local_script_runner.RerunData, fragment_id_queue=list(self.timers), is_auto_rerun=True)
         with self._monkeypatch.context() as patch:
             patch.setattr(local_script_runner, "RerunData", ask)

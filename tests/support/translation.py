@@ -1,7 +1,7 @@
-"""What the app says, and the catalogues that say it in other languages.
+"""The texts in the code, and the catalogues that translate them.
 
-`python -m tests.support.translation` updates every catalogue in pages/locale: new texts come in untranslated, and texts
-that the code no longer has go out.
+`python -m tests.support.translation` updates every catalogue in pages/locale: it adds new texts, untranslated, and
+removes texts that the code no longer has.
 """
 
 import ast
@@ -14,12 +14,12 @@ from babel.messages import Catalog, Message, pofile
 from tests.support.paths import ROOT
 
 LOCALE = ROOT / "pages" / "locale"
-# calls whose first argument is a text for a person; N_ marks one that is translated later, _n has two forms of one
+# calls whose first argument is a text for people; N_ marks one that is translated later; _n takes singular and plural
 SPEAKING = {"_", "N_", "translate", "Sentence", "SentenceError", "StoreError"}
 
 
 def find_texts() -> Catalog:
-    """Collect every text that the code marks as one for a person, with the files that say it."""
+    """Collect every text that the code marks as one for people, with the files that hold it."""
     catalog = Catalog(charset="utf-8")
     for folder in ("mlpcore", "pages"):
         for file in sorted((ROOT / folder).rglob("*.py")):
@@ -30,20 +30,20 @@ def find_texts() -> Catalog:
 
 
 def read_catalogue(language: str) -> Catalog:
-    """Read a catalogue as it lies in the folder."""
+    """Read the catalogue of a language from its file."""
     with _path(language).open("rb") as file:
         return pofile.read_po(file, locale=language)
 
 
 def update(catalog: Catalog) -> Catalog:
-    """Bring a catalogue up to date with what the code says."""
+    """Bring a catalogue up to date with the texts in the code."""
     catalog.update(find_texts(), no_fuzzy_matching=True)
     catalog.obsolete.clear()
     return catalog
 
 
 def write_catalogue(language: str, catalog: Catalog) -> bytes:
-    """Write a catalogue's texts under the header, with its glossary, that the file has."""
+    """Return the bytes of a catalogue; the file's header, with its glossary, stays as it is."""
     texts = BytesIO()
     header, _blank, _texts = _path(language).read_bytes().partition(b"\n\n")
     pofile.write_po(texts, catalog, width=120, sort_output=False, include_lineno=False, omit_header=True)
@@ -71,7 +71,7 @@ def _walk(tree: ast.AST) -> Iterator[str | tuple[str, str]]:
 
 
 def _texts(node: ast.expr) -> Iterator[str]:
-    """The texts that an expression may come to: a literal, or one of two."""
+    """Yield the texts that an expression may have as its value: a literal, or one of two."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
         yield node.value
     elif isinstance(node, ast.IfExp):

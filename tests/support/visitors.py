@@ -1,4 +1,4 @@
-"""Somebody with a browser: what they open, whom their browser asks, and what it complains about."""
+"""A visitor with a browser: the pages they open, the hosts that are asked, and the errors in the console."""
 
 from urllib.parse import urlencode, urlsplit
 
@@ -6,12 +6,12 @@ from playwright.sync_api import BrowserContext, Page, Request, WebSocket, expect
 
 from tests.support.servers import Server
 
-SECONDS = 60  # for anything a page is waited for; two cores may be busy with other things
+SECONDS = 60  # within which a page does what is asked, on a busy machine
 expect.set_options(timeout=1000 * SECONDS)
 
 
 class Visitor:
-    """One browser of one person: its pages, whom they asked for something and what they complained about."""
+    """One browser of one person: its pages, the hosts that they sent requests to, and the errors in its console."""
 
     def __init__(self, context: BrowserContext, server: Server) -> None:
         self.hosts: list[str] = []
@@ -24,7 +24,7 @@ class Visitor:
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
     def open(self, **query: object) -> Page:
-        """Open a page of its own at `/?query`, and wait until it is drawn."""
+        """Open a new page at `/?query` and wait until it is drawn."""
         page = self.context.new_page()
         page.on("websocket", self._note_request)
         page.goto(f"{self._server.url}/?{urlencode(query)}" if query else self._server.url)
@@ -33,7 +33,7 @@ class Visitor:
         return page
 
     def leave(self) -> None:
-        """Stop the runs that this visitor's pages show, as a run may outlast its test, and close the browser."""
+        """Stop the runs on this visitor's pages, which may outlast the test, and close the browser."""
         for page in self.context.pages:
             stop = page.locator(".st-key-stop button:enabled")
             if stop.count():
@@ -47,5 +47,5 @@ class Visitor:
 
 
 def settle(page: Page) -> None:
-    """Wait until the server has nothing more to say."""
+    """Wait until the script of the page has ended."""
     page.locator("[data-testid='stApp'][data-test-script-state='notRunning']").wait_for()

@@ -1,4 +1,4 @@
-"""A browser tab without a browser: Streamlit's own protocol over a WebSocket, cheap enough to open fifty of them."""
+"""A browser tab without a browser: a client of Streamlit's WebSocket protocol, cheap enough to open fifty."""
 
 import asyncio
 import re
@@ -14,24 +14,24 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-SECONDS = 60  # for one run of a page, on a busy machine
-PRESENCE_SECONDS = 30  # a timer as slow as this says that somebody is there: it goes on for as long as the page
+SECONDS = 60  # within which a page is drawn, on a busy machine
+PRESENCE_SECONDS = 30  # a timer this slow reports that the page is open, and ticks for as long as it is
 OVER = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
 class Guest:
-    """One tab: `async with Guest(url) as guest` opens the page; it does what the browser's half of Streamlit does.
+    """One tab: `async with Guest(url) as guest` opens the page and does what Streamlit's code in the browser does.
 
-    It keeps its cookies, its address and the messages that the server need not send again, and asks for a fragment anew
-    as often as the fragment wants, one question at a time. `errors` is what a visitor would see go wrong.
+    It keeps the cookies, the address and the cached messages, and reruns each fragment at the interval that the
+    fragment asks for, one at a time. `errors` are those that a visitor would see.
     """
 
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
         self.query = self._url.query
         self.errors: list[str] = []
-        self.ticks: list[float] = []  # seconds from asking for a fragment to having it
-        self.sizes: list[int] = []  # bytes that each of them brought
+        self.ticks: list[float] = []  # seconds that each rerun of a fragment took
+        self.sizes: list[int] = []  # bytes that each of them received
         self.timers: dict[str, float] = {}  # fragment: seconds between two ticks
         self._buttons: dict[str, str] = {}  # key: id
         self._page = ""
@@ -58,18 +58,18 @@ class Guest:
 
     @property
     def shown_run(self) -> str:
-        """The id of the run that the address names."""
+        """The id of the run in the address."""
         found = re.search(r"\brun=(\w+)", self.query)
         assert found, f"no run in the address: {self.query!r}"
         return found[1]
 
     @property
     def is_moving(self) -> bool:
-        """Whether some part of the page is drawn again and again."""
+        """Whether a part of the page is redrawn by a timer."""
         return any(interval < PRESENCE_SECONDS for interval in self.timers.values())
 
     async def run(self, *, fragment: str = "", click: str = "") -> float:
-        """Let the page, or one fragment of it, be drawn, after a click on the button of that key; return seconds."""
+        """Rerun the page, or one fragment, after a click on the button of that key; return the seconds it took."""
         asked = BackMsg()
         state = asked.rerun_script
         state.query_string, state.page_script_hash = self.query, self._page
@@ -87,7 +87,7 @@ class Guest:
         return monotonic() - began
 
     async def watch(self, *, until: float) -> None:
-        """Ask for each fragment as often as it wants, to that moment of the monotonic clock or until nothing moves."""
+        """Rerun each fragment at its interval, until that time of the monotonic clock or until no timer is left."""
         asked: dict[str, float] = {}
         try:
             while self.is_moving:
@@ -119,7 +119,7 @@ class Guest:
         return cookies
 
     def _take(self, payload: bytes) -> bool:
-        """Take in one message; whether it says that all is drawn."""
+        """Take in one message; return whether it says that the page is drawn."""
         self._received += len(payload)
         message = ForwardMsg.FromString(payload)
         if message.WhichOneof("type") == "ref_hash":

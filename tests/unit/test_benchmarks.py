@@ -1,4 +1,4 @@
-"""The GPU's benchmark is ready where there is none: it says so, and does on the CPU what it can."""
+"""The GPU benchmark on a machine without a GPU: it says so, and runs on the CPU on request."""
 
 import os
 import subprocess
