@@ -1,4 +1,4 @@
-"""A disk that is full, a database that is locked, newer or read-only: a sentence, and nothing measured is lost."""
+"""A full disk, and a locked, newer or read-only database: each gets a sentence, and no evaluation is lost."""
 
 import os
 import shutil
@@ -68,7 +68,7 @@ def test_files_that_may_not_grow_stop_no_run_and_nothing_is_lost_when_they_may_a
         trainer.wait_for(lambda: trainer.said)
         _soft, hard = resource.prlimit(trainer.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(trainer.process.pid, resource.RLIMIT_FSIZE, (1, hard))
-        go_on_in_trouble(trainer, "The disk of the runs could not be read or written: see whether it is full")
+        go_on_in_trouble(trainer, "The disk of the runs could not be read or written: check whether it is full")
         resource.prlimit(trainer.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
         assert_all_is_stored(trainer, file)
 
