@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mlpcore.charts.axes import INTERVALS, axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import corners, evenly, finite, peaks, rounded, smoothed
@@ -75,6 +75,13 @@ def run_chart(
     planned_name = translate("lr, planned")
     data.append(line("planned", planned_name, kept + 1, rounded(planned[kept]), RATE, dash="dot", **strip))
     data.append(line("followed", translate("lr"), recorded_steps, rounded(recorded), RATE, width=2.4, **strip))
+    effective = {one.step: one.effective_lr for one in evaluations if one.effective_lr is not None}
+    shown_rates: list[ArrayLike] = [planned, recorded, list(effective.values())]
+    if effective:
+        places = evenly(len(effective))
+        steps_shown = [list(effective)[place] for place in places]
+        values = rounded([effective[step] for step in steps_shown])
+        data.append(line("effective", translate("lr, effective"), steps_shown, values, RATE, dash="dash", **strip))
 
     layout = {
         "margin": {"l": 54, "r": 60, "t": 42, "b": 40},
@@ -90,11 +97,13 @@ def run_chart(
         "yaxis2": axis(names[1], nticks=INTERVALS + 1, color=ACCURACY)
         | {"range": five_steps(accuracies, default=0.5, may_rise=True), "tickformat": ".0%", "tickmode": "auto"}
         | {"overlaying": "y", "side": "right", "showgrid": False},
-        "yaxis3": rate_axis([planned, recorded], log=log_lr, most=3, color=RATE) | {"domain": [0, 0.2]},
+        "yaxis3": rate_axis(shown_rates, log=log_lr, most=3, color=RATE) | {"domain": [0, 0.2]},
         **_mark_changes(changes, train_iter),
     }
-    rate_note = paper_note(translate("lr (dotted: as planned)"), 0, 0.2) | {"font": {"color": RATE, "size": 11}}
-    layout["annotations"].append(rate_note)
+    about = translate("lr (dotted: as planned)")
+    if effective:
+        about = translate("lr (dotted: as planned; dashed: what Adagrad makes of it with lr_decay)")
+    layout["annotations"].append(paper_note(about, 0, 0.2) | {"font": {"color": RATE, "size": 11}})
     if not evaluations and not is_over:
         layout["annotations"].append(waiting_note(translate, y=0.66))
     return {"data": data, "layout": layout}

@@ -15,7 +15,7 @@ from mlpcore.runs.records import Evaluation
 from mlpcore.runs.snapshots import FirstLayer, Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.evaluation import Metrics, weights_to_pixels
-from mlpcore.training.optimizers import build_optimizer
+from mlpcore.training.optimizers import build_optimizer, effective_lr
 from mlpcore.training.schedules import apply_change, build_scheduler
 
 SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
@@ -77,6 +77,7 @@ class CohortRun:
             weight_norms=metrics.weight_norms,
             val_loss=metrics.validation.loss if metrics.validation else None,
             val_acc=metrics.validation.accuracy if metrics.validation else None,
+            effective_lr=effective_lr(self.recipe.optimizer, self.lr, step),
         )
 
     def take_snapshot(self, metrics: Metrics, step: int, test_labels: NDArray[Any]) -> Snapshot:

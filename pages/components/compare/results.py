@@ -18,6 +18,7 @@ from mlpcore.analysis.comparison import (
 from mlpcore.analysis.comparison_wording import describe_comparison
 from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.compare import Series, compare_chart
+from mlpcore.messages import N_
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.shared.choices import choose
 from pages.components.shared.layout import row_colour
@@ -27,6 +28,7 @@ from pages.components.shared.state import count_training_images, find_run, get_m
 from pages.components.shared.words import _, say, show_duration, status_word
 
 CHART_HEIGHT = 500  # pixels
+NOISY_VALIDATION = N_("The labels of the held-out images are noisy too, so val_acc is lower than on clean labels.")
 LABEL_WIDTH = 270  # pixels: the longest of the lecture's, SGD lr=0.01 momentum=0.9 nesterov=on
 
 
@@ -175,10 +177,12 @@ def _take_rows(key: str, series: Sequence[Series]) -> None:
 
 def _optimism(series: Sequence[Series]) -> str:
     if _are_validated(series):
-        return _(
+        chosen = _(
             "Chosen by validation is the test accuracy at the step that was best on the held-out images: the test "
             "images had no part in the choice. Final is the test accuracy at the last step."
         )
+        is_noisy = any(run.recipe.label_noise > 0 for one in series for run in one.runs)
+        return f"{chosen} {_(NOISY_VALIDATION)}" if is_noisy else chosen
     return _(
         "Best is the highest test accuracy of all evaluations. The test images chose it, so it is optimistic: hold out "
         "500 images or more to choose the step without them."

@@ -12,6 +12,7 @@ from mlpcore.analysis.trends import measure_gap
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
+from pages.components.compare.results import NOISY_VALIDATION
 from pages.components.run.run_view import describe_wait, show_badge
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import (
@@ -179,7 +180,8 @@ def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> Non
     if prediction is not None and run.status is RunStatus.FINISHED:
         _show_outcome(run, prediction)
     if is_validated(run):
-        st.caption(_("The best step is the best on the held-out images; the test images had no part in the choice."))
+        chosen = _("The best step is the best on the held-out images; the test images had no part in the choice.")
+        st.caption(f"{chosen} {_(NOISY_VALIDATION)}" if run.recipe.label_noise else chosen)
     else:
         st.caption(
             _("The test images chose the best step, so it is optimistic. Hold out 500 images or more to avoid that.")

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -176,6 +177,14 @@ def test_the_followed_rate_has_the_plan_s_corners_and_jumps_at_a_change():
     assert (drawn[1000], drawn[1001], drawn[1350]) == (0.01, 0.005, 0.005)
     assert (drawn[1600], drawn[1601], drawn[1800]) == (0.005, 0.0001, 0.0001)
     assert max(drawn) == 1800
+
+
+def test_effective_rate_is_drawn_if_the_optimizer_used_another_than_the_schedulers():
+    evaluations = [evaluation(100), evaluation(200)]
+    assert "effective" not in [drawn["uid"] for drawn in draw(evaluations)["data"]]
+    figure = draw([replace(one, effective_lr=one.lr / 2) for one in evaluations])
+    assert trace(figure, "effective")["y"] == [0.005, 0.005]
+    assert any("dashed" in note["text"] for note in figure["layout"]["annotations"])
 
 
 def test_the_planned_rate_reaches_the_end_before_the_run_does():

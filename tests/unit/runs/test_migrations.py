@@ -13,8 +13,7 @@ from sqlalchemy.engine import make_url
 
 from mlpcore.runs.engine import explained, open_engine
 from mlpcore.runs.migrations import MIGRATIONS, migrate
-from mlpcore.runs.owners import browser_owner
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import Run, RunStatus, browser_owner
 from mlpcore.runs.store import SORTS, RunStore, StoreError
 from tests.support.stores import RECIPE, evaluation, list_runs, run
 
@@ -132,7 +131,7 @@ class TestMigrations:
         assert str(diverged.message) == "The loss left the range of numbers at step 1,200."
         assert diverged.continues == ("finished" if version >= 5 else "")
 
-    @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+    @pytest.mark.parametrize("version", range(1, 6))  # from the sixth on, tokens are hashed
     def test_database_of_an_earlier_version_keeps_no_token_of_a_browser(self, version: int, file: Path) -> None:
         write_database_of(version, file)
         assert TOKEN.encode() in file.read_bytes()
@@ -166,7 +165,8 @@ class TestMigrations:
             (4, "keep_messages_as_template_and_values"),
             (5, "keep_what_a_run_continues"),
             (6, "hash_the_tokens_of_browsers"),
-            (7, "add_second"),
+            (7, "keep_effective_learning_rates"),
+            (8, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 
 from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, AnyOptimizer, RMSprop
-from mlpcore.training.optimizers import build_optimizer
+from mlpcore.training.optimizers import build_optimizer, effective_lr
 from tests.support.recipes import optimizers
 
 TABLE = [
@@ -88,3 +88,19 @@ def test_sgd_is_the_lectures_update():
     weight.grad = torch.tensor([0.5, 1.0])
     optimizer.step()
     assert weight.tolist() == [0.75, -2.5]
+
+
+@pytest.mark.parametrize("lr_decay", [0.5, 1e-3])
+def test_effective_rate_is_the_one_that_torchs_adagrad_divides_by_the_root_of_its_sum(lr_decay: float) -> None:
+    knobs = Adagrad(lr=0.1, lr_decay=lr_decay)
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimizer = build_optimizer(knobs, [weight])
+    for step in range(1, 6):
+        before, weight.grad = weight.item(), torch.ones(1, dtype=torch.float64)
+        optimizer.step()
+        used = (before - weight.item()) * step**0.5  # after so many gradients of 1, the root of their squares' sum
+        assert effective_lr(knobs, 0.1, step) == pytest.approx(used, rel=1e-6)
+
+
+def test_other_optimizers_use_the_rate_of_the_scheduler() -> None:
+    assert [effective_lr(knobs, 0.1, 7) for knobs in (SGD(), Adam(), Adagrad(lr_decay=0.0))] == [None] * 3
