@@ -1,4 +1,4 @@
-"""Which of the processes that share a folder are alive."""
+"""Tell by file locks which of the processes that share a database are alive."""
 
 import os
 import sys

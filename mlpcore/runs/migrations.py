@@ -1,7 +1,7 @@
 """The database's schema, as numbered migrations that are applied in order and recorded in the database.
 
-A released migration is never edited: a change is added as the next one. Each one names the tables as they were at its
-time, so it always does the same.
+A released migration is never edited: a change is added as the next one. Each one spells out the tables
+as they were when it was written, so it always does the same.
 """
 
 import hashlib

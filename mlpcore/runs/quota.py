@@ -11,7 +11,6 @@ from mlpcore.runs.records import Run
 from mlpcore.runs.schema import EVALUATIONS, RUNS
 from mlpcore.runs.store_messages import BAD_QUOTA, OVER_QUOTA, StoreError
 
-QUOTA_VARIABLE = "MLPCORE_QUOTA_GB"
 DEFAULT_QUOTA = 10.0  # GB: 9,000 runs on 10,000 test images
 ROW_BYTES = 100  # of a run or an evaluation, besides its texts: within 15 % of what the file grows by
 SNAPSHOT_BYTES = 1_050_000  # the largest: 10,000 test images of 3×32×32 pixels
@@ -49,13 +48,13 @@ def estimate_run(run: Run) -> int:
 
 def read_quota() -> float:
     """Read from MLPCORE_QUOTA_GB how many bytes each person may store. Raises StoreError if it is no number above 0."""
-    text = os.environ.get(QUOTA_VARIABLE, str(DEFAULT_QUOTA))
+    text = os.environ.get("MLPCORE_QUOTA_GB", str(DEFAULT_QUOTA))
     try:
         quota = float(text)
     except ValueError:
         quota = 0.0
     if not quota > 0:
-        raise StoreError(BAD_QUOTA, variable=QUOTA_VARIABLE, value=text)
+        raise StoreError(BAD_QUOTA, value=text)
     return quota * 1e9
 
 

@@ -1,5 +1,7 @@
-"""Runs and their evaluations as plain frozen records, without torch, SQL or Streamlit."""
+"""Runs, their evaluations and their owners as plain frozen records, without torch, SQL or Streamlit."""
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,11 +12,12 @@ from pydantic import ConfigDict, Field
 
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.owners import is_same_owner
 
 NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
 
 Accuracy = Annotated[float, Field(ge=0, le=1)]
+BROWSER = "browser:"  # begins the owner of runs that a browser started
+PERSON = "person:"  # begins the owner of runs that a signed-in person started
 
 
 class RunStatus(StrEnum):
@@ -81,7 +84,9 @@ class Run:
     recipe: Recipe
     status: RunStatus
     created: float  # seconds since the epoch, UTC
-    owner: str = field(default="", repr=False)  # who started it, see mlpcore.runs.owners: never shown, never in a link
+    owner: str = field(
+        default="", repr=False
+    )  # see browser_owner and person_owner; never shown, never in a link
     step: int = 0  # iterations done
     seconds: float = 0.0  # spent training and evaluating
     device: str = ""
@@ -117,3 +122,18 @@ class Run:
     def best(self) -> Evaluation | None:
         """The first evaluation with the highest test accuracy, if there is one."""
         return max(self.evaluations, key=lambda evaluation: evaluation.test_acc, default=None)
+
+
+def browser_owner(token: str) -> str:
+    """Return the owner that a browser's secret token stands for. Only this hash is stored, never the token."""
+    return BROWSER + hashlib.sha256(token.encode()).hexdigest()
+
+
+def person_owner(issuer: str, subject: str) -> str:
+    """Return the owner that a signed-in person stands for; a subject is unique only at its issuer."""
+    return PERSON + hashlib.sha256(f"{issuer} {subject}".encode()).hexdigest()
+
+
+def is_same_owner(one: str, other: str) -> bool:
+    """Compare two owners in a time that does not depend on where they differ."""
+    return hmac.compare_digest(one.encode(), other.encode())

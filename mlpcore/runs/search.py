@@ -1,4 +1,4 @@
-"""Search for stored runs: what can be asked, and the SQL statement that asks it."""
+"""Search for stored runs: filters, sort orders, and the SELECT statement built from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

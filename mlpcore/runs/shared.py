@@ -1,4 +1,4 @@
-"""The store of this process, which everything in it shares."""
+"""The one store of this process: opened at its first use and shared by all threads."""
 
 import threading
 

@@ -1,7 +1,7 @@
 """Snapshots: what a network predicts for every test image, and the weights of its first layer as images.
 
 For 10,000 test images and 3×32×32 weights per unit, a snapshot takes at most 1 MB in memory and on disk: 0.1 MB for the
-predictions and 74 kB for each first layer. The 16 runs of a comparison therefore take 16 MB while they train.
+predictions and 74 kB for each of up to 12 first layers. So the 16 runs of a comparison take 16 MB while they train.
 """
 
 from dataclasses import dataclass, replace

@@ -18,16 +18,21 @@ from mlpcore.runs.liveness import Liveness
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.quota import Usage, measure_rows
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.runs.rows import COLUMNS, MEASURES, finite, read_evaluation, read_run, write_run
 from mlpcore.runs.schema import (
     ACTIVE,
+    COLUMNS,
     EVALUATIONS,
+    MEASURES,
     RUN_COLUMNS,
     RUNS,
     at_least,
     explain_refusal,
+    finite,
     insert_evaluations,
     one_at_a_time,
+    read_evaluation,
+    read_run,
+    write_run,
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunFilters, select_runs
 from mlpcore.runs.snapshot_files import SnapshotFiles

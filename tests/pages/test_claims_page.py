@@ -14,8 +14,7 @@ from mlpcore.analysis.claims import CLAIMS
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.owners import browser_owner
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import Run, RunStatus, browser_owner
 from pages.components.shared.state import count_test_images
 from tests.support.app_tests import Open, figure, says, shown, wait_for
 

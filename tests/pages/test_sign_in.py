@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from mlpcore.export.tables import to_csv, to_json
-from mlpcore.runs.owners import browser_owner
+from mlpcore.runs.records import browser_owner
 from mlpcore.runs.store import RunStore
 from tests.support.app_tests import Open, is_over, shown, wait_for
 from tests.support.stores import list_runs

@@ -7,7 +7,7 @@ import streamlit as st
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.data.download.download import Download
 from mlpcore.data.download.sources import ARCHIVES
-from mlpcore.runs.owners import is_same_owner
+from mlpcore.runs.records import is_same_owner
 from pages.components.shared.refresh import show_fragment
 from pages.components.shared.state import get_downloads, read_owner
 from pages.components.shared.words import _, say, show_duration

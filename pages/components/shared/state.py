@@ -14,8 +14,7 @@ from mlpcore.data.download.download import Downloads
 from mlpcore.data.image_grid import draw_class_grid, draw_grid
 from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.owners import browser_owner, person_owner
-from mlpcore.runs.records import Run
+from mlpcore.runs.records import Run, browser_owner, person_owner
 from mlpcore.runs.shared import shared_runs, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
