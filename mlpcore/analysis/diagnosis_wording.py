@@ -7,6 +7,7 @@ from mlpcore.messages import N_, Sentence
 from mlpcore.numbers import short_number
 
 SHORT = ("lr", "loss", "low", "high", "train", "train_end", "before", "after")  # numbers written as briefly as possible
+TWO_DECIMALS = (Symptom.STUCK, Symptom.STUCK_SIGMOID, Symptom.UNMOVED, Symptom.STILL_FALLING)  # of their losses
 
 # What is seen, why, and what to try.
 FINDINGS: Mapping[Symptom, str] = {
@@ -22,6 +23,14 @@ FINDINGS: Mapping[Symptom, str] = {
         "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
         "learning rate is probably too high: its first updates pushed the weights to where gradients vanish. Try a "
         "lower rate."
+    ),
+    Symptom.UNMOVED: N_(
+        "The learning rate is too low: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The weights are "
+        "still close to their initial values: their norm is {growth:.2f} times the initial one. Try a higher rate."
+    ),
+    Symptom.SMALL_STEPS: N_(
+        "The learning rate is low for so short a run: the weights are still close to their initial values, with a norm "
+        "of {growth:.2f} times the initial one. Try a higher rate, or more iterations."
     ),
     Symptom.STUCK_SIGMOID: N_(
         "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
@@ -96,6 +105,13 @@ RULES: Mapping[Symptom, str] = {
     Symptom.FEW_SO_FAR: _EVALUATIONS,
     Symptom.NOT_FINITE: N_("A run has diverged when a loss is infinite or not a number."),
     Symptom.STUCK: _STUCK,
+    Symptom.UNMOVED: N_(
+        "At least {begin:.0%} of the run is done, the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, "
+        "and the norm of all weights is less than {most:.2f} times its expected initial value."
+    ),
+    Symptom.SMALL_STEPS: N_(
+        "At the end the norm of all weights is {least:.2f} to {most:.2f} times its expected initial value."
+    ),
     Symptom.STUCK_SIGMOID: _STUCK,
     Symptom.JUMPS: N_(
         "In the second half of the run, the median change of the train loss between two evaluations is {least:.0%} or "
@@ -148,7 +164,12 @@ def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
 
 def _write_numbers(diagnosis: Diagnosis) -> dict[str, float | str]:
     """Write the numbers that have no format of their own in the templates."""
-    fixed = (Symptom.STUCK, Symptom.STUCK_SIGMOID, Symptom.STILL_FALLING)  # their losses have two decimals
+    fixed = (
+        Symptom.STUCK,
+        Symptom.STUCK_SIGMOID,
+        Symptom.UNMOVED,
+        Symptom.STILL_FALLING,
+    )  # their losses have two decimals
     return {
         name: short_number(value) if name in SHORT and diagnosis.symptom not in fixed else value
         for name, value in diagnosis.numbers.items()

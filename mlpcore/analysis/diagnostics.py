@@ -10,15 +10,22 @@ from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.analysis.suggestions import find_planned_drops, with_milestone, with_rate
 from mlpcore.analysis.trends import LateFall, Losses, measure_gap
 from mlpcore.data.catalog import BUILT_IN_CLASSES, TEST_IMAGES
-from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Run, RunStatus
 
 ENOUGH = 5  # evaluations; fewer show no trend
+UNCHANGED = 0.98  # of the loss of guessing; above it next to nothing was learned
 LITTLE = 0.9  # of the loss of guessing; above it hardly anything was learned
 RANDOM_LABELS = 0.8  # share of label noise, from which on the lowest possible loss is close to that of guessing
 STUCK_FROM = 0.25  # of the run; before, a network of sigmoids may not have left its start
 STEEP = 0.15  # of the whole fall, in the last quarter: a straight line has 0.25
 SETTLED = 0.08  # of the whole fall, at most, in the last quarter of a run that has little to gain from more steps
+UNMOVED = 1.2  # times the initial norm of the weights: a network that learns nothing below it has too low a rate
+SMALL_STEPS = 1.05  # times the initial norm at the end: below it, three times the rate gained in 9 of 10 short runs
+DECAYED = 0.98  # times the initial norm: below it weight decay hides how far the weights have moved
+NEAR_ZERO = 0.1  # of the loss of guessing: a lower train loss jumps without harm
+LOWERED = 0.5  # of the highest rate: below it the schedule has lowered the rate already
+LARGEST_SGD = 0.3  # lr / (1 - momentum) of SGD, up to which a suggestion may raise the rate by a hundred
 MAX_DROPS = 5  # diagnosed; each gains less than the one before
 LARGE_GAP = 10.0  # percentage points of train over test accuracy; beyond it a larger network does not help
 
@@ -44,6 +51,8 @@ class Symptom(StrEnum):
     FEW_EVALUATIONS = "few evaluations in all"
     FEW_SO_FAR = "few evaluations so far"
     NOT_FINITE = "loss is not finite"
+    UNMOVED = "loss stuck near that of guessing, weights unmoved"
+    SMALL_STEPS = "weights close to their start"
     STUCK = "loss stuck near that of guessing"
     STUCK_SIGMOID = "the same, with sigmoids"
     JUMPS = "loss jumps up and down"
@@ -91,14 +100,15 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int = TE
     losses, guessing = Losses(run.evaluations), math.log(max(classes, 2))
     late = trends.measure_late_fall(losses, start=guessing)
     overfitting = _find_overfitting(run, losses, test_images)
-    rate = _find_stuck(run, losses, guessing) or _find_jumps(run, losses)
-    rate = rate or (None if overfitting else _find_slow(run, losses, late, guessing))
+    growth = trends.measure_weight_growth(run.evaluations[-1], hidden_sizes=run.recipe.hidden_sizes, classes=classes)
+    rate = _find_stuck(run, losses, guessing, growth) or _find_jumps(run, losses, guessing)
+    rate = rate or (None if overfitting else _find_slow(run, losses, late, guessing, growth))
     plateau = None if rate else _find_plateau(run, losses)
     found = [diagnosis for diagnosis in (rate, overfitting, plateau) if diagnosis]
     return (*(found or [_find_no_problem(run, late)]), *_find_drops(run, losses))
 
 
-def _find_stuck(run: Run, losses: Losses, guessing: float) -> Diagnosis | None:
+def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None) -> Diagnosis | None:
     """Find a loss that stays near that of guessing and does not even fall slowly."""
     last = float(losses.train[-1])
     is_early = losses.steps[-1] < STUCK_FROM * run.recipe.train_iter
@@ -110,29 +120,38 @@ def _find_stuck(run: Run, losses: Losses, guessing: float) -> Diagnosis | None:
     if run.recipe.activation == "sigmoid":
         with_relu = run.recipe.model_copy(update={"activation": "relu"})
         return Diagnosis(DiagnosisKind.VANISHING, Symptom.STUCK_SIGMOID, numbers, suggestion=with_relu)
+    if growth is not None and growth < UNMOVED:
+        numbers |= {"growth": growth, "most": UNMOVED}
+        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.UNMOVED, numbers, suggestion=_with_far_higher_rate(run.recipe))
     return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.STUCK, numbers, suggestion=with_rate(run.recipe, 0.1))
 
 
-def _find_jumps(run: Run, losses: Losses) -> Diagnosis | None:
+def _find_jumps(run: Run, losses: Losses, guessing: float) -> Diagnosis | None:
     jumps = trends.find_jumps(losses)
-    if jumps is None:
+    if jumps is None or losses.train[-1] < NEAR_ZERO * guessing:
         return None
     numbers = {"size": jumps.size, "rises": jumps.rises, "least": trends.JUMPS, "share": trends.OFTEN}
     return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.JUMPS, numbers, suggestion=with_rate(run.recipe, 0.1))
 
 
-def _find_slow(run: Run, losses: Losses, late: LateFall, guessing: float) -> Diagnosis | None:
-    """Find a loss that has hardly begun to fall at the end, or still falls much as it did all along."""
-    has_random_labels = run.recipe.label_noise > RANDOM_LABELS
-    if run.step < run.recipe.train_iter or has_random_labels or not trends.falls_steadily(losses):
+def _find_slow(run: Run, losses: Losses, late: LateFall, guessing: float, growth: float | None) -> Diagnosis | None:
+    """Find a run that ends too early: its loss has hardly begun to fall or still falls, or its weights hardly moved."""
+    if run.step < run.recipe.train_iter or run.recipe.label_noise > RANDOM_LABELS:
+        return None
+    end = int(losses.steps[-1])
+    if late.last <= LITTLE * guessing and growth is not None and DECAYED <= growth < SMALL_STEPS:
+        numbers = {"growth": growth, "least": DECAYED, "most": SMALL_STEPS}
+        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.SMALL_STEPS, numbers, end, with_rate(run.recipe, 3.0))
+    if not trends.falls_steadily(losses):
         return None
     numbers = {"before": late.before, "last": late.last, "share": late.share, "chance": guessing}
     numbers |= {"steep": STEEP, "little": LITTLE, "steady": trends.STEADY}
-    end = int(losses.steps[-1])
     if late.last > LITTLE * guessing:
-        faster = with_rate(run.recipe, 10.0)
-        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.BARELY_LEARNING, numbers, end, faster)
-    if late.share < STEEP or not late.has_same_rate:
+        suggestion = (
+            _with_far_higher_rate(run.recipe) if late.last > UNCHANGED * guessing else with_rate(run.recipe, 10.0)
+        )
+        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.BARELY_LEARNING, numbers, end, suggestion)
+    if late.share < STEEP or not late.has_same_rate or not late.test_falls:
         return None
     return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.STILL_FALLING, numbers, end, with_rate(run.recipe, 3.0))
 
@@ -160,7 +179,9 @@ def _find_plateau(run: Run, losses: Losses) -> Diagnosis | None:
     step = int(losses.steps[begin])
     numbers = {"step": step, "loss": float(losses.train[begin:].mean()), "lr": float(losses.rates[-1])}
     numbers |= {"flat": trends.FLAT, "long": trends.LONG}
-    return Diagnosis(DiagnosisKind.PLATEAU, Symptom.FLAT_LOSS, numbers, step, with_milestone(run.recipe, step))
+    is_lowered = losses.rates[-1] < LOWERED * losses.rates.max()  # lowering it further gained nothing in short runs
+    suggestion = None if is_lowered else with_milestone(run.recipe, step)
+    return Diagnosis(DiagnosisKind.PLATEAU, Symptom.FLAT_LOSS, numbers, step, suggestion)
 
 
 def _find_drops(run: Run, losses: Losses) -> list[Diagnosis]:
@@ -189,3 +210,10 @@ def _find_no_problem(run: Run, late: LateFall) -> Diagnosis:
     else:
         symptom = Symptom.UNSETTLED if late.share > SETTLED else Symptom.CONVERGED
     return Diagnosis(DiagnosisKind.HEALTHY, symptom, numbers)
+
+
+def _with_far_higher_rate(recipe: Recipe) -> Recipe | None:
+    """Raise the rate a hundredfold for SGD if it stays moderate, else tenfold."""
+    optimizer = recipe.optimizer
+    is_moderate = isinstance(optimizer, SGD) and 100 * optimizer.lr <= LARGEST_SGD * (1 - optimizer.momentum)
+    return with_rate(recipe, 100.0 if is_moderate else 10.0)

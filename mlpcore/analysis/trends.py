@@ -1,7 +1,8 @@
-"""Trends in the losses of a run: steady falls, jumps, plateaus, turns and drops of the rate, found by thresholds.
+"""Trends in a run's losses, found by thresholds: falls, jumps, plateaus, where overfitting begins, drops of the rate.
 
-All of them use the losses in eval mode: the loss that training records (train_loss) is measured with dropout on. In
-long histories each loss is averaged with its neighbours.
+All of them use losses measured in eval mode, because train_loss is measured with dropout on. From 40 evaluations on,
+late falls, plateaus and the start of overfitting are found in losses averaged with their neighbours; steady falls,
+jumps and rate drops in the losses as they are.
 """
 
 import math
@@ -83,6 +84,16 @@ def _average(values: Floats) -> Floats:
     return averages
 
 
+def measure_weight_growth(evaluation: Evaluation, *, hidden_sizes: Sequence[int], classes: int) -> float | None:
+    """Return the norm of all weights as a multiple of its expected initial value, None if it was not measured.
+
+    torch draws the weights of a layer with `in` inputs from ±1/sqrt(in): the expected square of a row's norm is 1/3.
+    """
+    if not evaluation.weight_norms:
+        return None
+    return math.hypot(*evaluation.weight_norms) / math.sqrt((sum(hidden_sizes) + classes) / 3)
+
+
 def falls_steadily(losses: Losses) -> bool:
     """Whether the train loss fell and hardly ever rose, as it does at a low rate."""
     count = len(losses.raw)
@@ -110,12 +121,16 @@ def find_jumps(losses: Losses) -> Jumps | None:
 
 @dataclass(frozen=True)
 class LateFall:
-    """The train loss at three quarters of the steps and at the end, and the share of its whole fall in between."""
+    """The train loss at three quarters of the steps and at the end, and the share of its whole fall in between.
+
+    test_falls: whether the test loss fell in between as well.
+    """
 
     before: float
     last: float
     share: float
     has_same_rate: bool
+    test_falls: bool
 
 
 def measure_late_fall(losses: Losses, *, start: float) -> LateFall:
@@ -124,7 +139,8 @@ def measure_late_fall(losses: Losses, *, start: float) -> LateFall:
     before, last = float(np.interp(quarter, losses.steps, losses.train)), float(losses.train[-1])
     whole = max(start, float(losses.train[0])) - last
     has_same_rate = losses.rates[-1] >= SAME_RATE * np.interp(quarter, losses.steps, losses.rates)
-    return LateFall(before, last, (before - last) / whole if whole > 0 else 0.0, bool(has_same_rate))
+    test_falls = losses.test[-1] < np.interp(quarter, losses.steps, losses.test)
+    return LateFall(before, last, (before - last) / whole if whole > 0 else 0.0, bool(has_same_rate), bool(test_falls))
 
 
 def find_turn(losses: Losses) -> int | None:

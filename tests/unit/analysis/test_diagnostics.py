@@ -14,8 +14,10 @@ from mlpcore.analysis.diagnosis_wording import (
     describe_suggestion,
 )
 from mlpcore.analysis.diagnostics import Symptom, diagnose
+from mlpcore.analysis.trends import measure_weight_growth
 from mlpcore.recipes.recipe import SGD, Adam, Change, NoScheduler, Recipe
-from mlpcore.runs.records import RunStatus
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.training.models import MLPnet
 from tests.support.histories import FLAT, KINDS, Curve, evaluation, flat_from, healthy, history, only, run, told
 from tests.support.recipes import recipes
 
@@ -211,3 +213,65 @@ def test_adam_is_offered_a_rate_of_its_own() -> None:
 
 def test_every_symptom_has_its_sentence_and_its_rule() -> None:
     assert set(FINDINGS) == set(RULES) == set(Symptom)
+
+
+START = ((128 / 3) ** 0.5, (64 / 3) ** 0.5, (10 / 3) ** 0.5)  # the norms that torch's initial weights have
+
+
+def grown(evaluations: list[Evaluation], factor: float) -> Run:
+    """A run whose weights end with so many times their initial norm."""
+    norms = tuple(factor * norm for norm in START)
+    return run([replace(one, weight_norms=norms) for one in evaluations])
+
+
+STUCK = history(lambda step: math.log(10) + 0.005 * math.sin(step))
+
+
+@pytest.mark.parametrize(("growth", "kind"), [(1.0, KINDS.TOO_LOW), (1.1, KINDS.TOO_LOW), (1.3, KINDS.TOO_HIGH)])
+def test_network_that_learns_nothing_has_too_low_a_rate_if_its_weights_have_not_moved(growth, kind) -> None:
+    diagnosis = only(grown(STUCK, growth))
+    assert diagnosis.kind is kind
+    assert diagnosis.suggestion.optimizer.lr == (0.1 if kind is KINDS.TOO_LOW else 0.001)
+
+
+@pytest.mark.parametrize(
+    ("growth", "kind"), [(0.9, KINDS.HEALTHY), (1.0, KINDS.TOO_LOW), (1.04, KINDS.TOO_LOW), (1.06, KINDS.HEALTHY)]
+)
+def test_weights_that_end_near_their_start_are_a_sign_of_a_low_rate(growth: float, kind: object) -> None:
+    diagnosis = only(grown(history(healthy), growth))
+    assert diagnosis.kind is kind
+    if kind is KINDS.TOO_LOW:
+        assert diagnosis.suggestion.optimizer.lr == 0.03
+        assert f"a norm of {growth:.2f} times the initial one" in str(describe_finding(diagnosis))
+
+
+def test_initial_norm_is_that_of_torchs_own_weights() -> None:
+    network = MLPnet(hidden_sizes=(128, 64))
+    norms = tuple(layer.weight.norm().item() for layer in network.modules() if hasattr(layer, "weight"))
+    measured = evaluation(1, weight_norms=norms)
+    growth = measure_weight_growth(measured, hidden_sizes=(128, 64), classes=10)
+    assert growth == pytest.approx(1.0, abs=0.01)
+    assert measure_weight_growth(evaluation(1), hidden_sizes=(128, 64), classes=10) is None
+
+
+def test_sgd_that_learned_nothing_is_offered_a_hundred_times_its_rate_if_that_stays_moderate() -> None:
+    slow = history(lambda step: 2.302 - step * 1e-6)
+    for lr, momentum, suggested in ((1e-4, 0.9, 0.01), (1e-3, 0.0, 0.1), (1e-3, 0.9, 0.01), (0.01, 0.0, 0.1)):
+        recipe = FLAT.model_copy(update={"optimizer": SGD(lr=lr, momentum=momentum, nesterov=False)})
+        assert only(run(slow, recipe)).suggestion.optimizer.lr == suggested
+    adam = FLAT.model_copy(update={"optimizer": Adam(lr=1e-5)})
+    assert only(run(slow, adam)).suggestion.optimizer.lr == 1e-4
+
+
+def test_late_fall_of_the_train_loss_alone_is_no_sign_of_a_low_rate() -> None:
+    assert told(run(history(lambda step: 2.3 - step / 2500, lambda _step: 1.5))) == [(KINDS.HEALTHY, None)]
+
+
+def test_jumps_of_a_loss_near_zero_mean_nothing() -> None:
+    assert KINDS.TOO_HIGH not in dict(told(run(history(lambda step: 0.15 * zigzag(step)))))
+
+
+def test_rate_that_was_lowered_already_is_not_lowered_again_at_a_plateau() -> None:
+    lowered = run(history(lambda _step: 0.8, rate=lambda step: 0.1 if step <= 1000 else 0.01))
+    plateau = diagnose(lowered)[0]
+    assert (plateau.kind, plateau.suggestion) == (KINDS.PLATEAU, None)
