@@ -38,7 +38,7 @@ class DatasetLoader:
     """
 
     def __init__(self, home: Callable[[], Path]) -> None:
-        self._home = home
+        self.home = home
         self._futures: WeakValueDictionary[tuple[str, str], DatasetFuture] = WeakValueDictionary()
         self._kept: dict[tuple[str, str], DatasetFuture] = {}  # least recently requested first
         self._lock = threading.Lock()
@@ -51,6 +51,22 @@ class DatasetLoader:
         for thread in list(self._threads):
             thread.join(seconds)
 
+    def resident_bytes(self, device: str) -> dict[str, int]:
+        """Return the bytes of each data set that is in memory for a device."""
+        with self._lock:
+            futures = {dataset: future for (dataset, place), future in self._futures.items() if place == device}
+        loaded = {
+            dataset: future.images.result()
+            for dataset, future in futures.items()
+            if future.images.done() and not future.images.exception()
+        }
+        return {dataset: images.train.data.nbytes + images.test.data.nbytes for dataset, images in loaded.items()}
+
+    def release_unused(self, *, keep: str) -> None:
+        """Free the memory of all data sets that nobody uses, but one."""
+        with self._lock:
+            self._kept = {key: future for key, future in self._kept.items() if key[0] == keep}
+
     def request(self, dataset: str, device: torch.device, *, retry: bool = True) -> DatasetFuture:
         """Return the future of a data set on a device; start loading it if it is not loaded or its files changed.
 
@@ -60,7 +76,7 @@ class DatasetLoader:
             retry: whether to load again after a failure, once RETRY_SECONDS are over, though no file changed.
         """
         key = (dataset, str(device))
-        fingerprint = catalog.fingerprint(self._home(), dataset)
+        fingerprint = catalog.fingerprint(self.home(), dataset)
         with self._lock:
             future = self._futures.get(key)
             if future is None or _is_stale(future, fingerprint, retry=retry):
@@ -81,7 +97,7 @@ class DatasetLoader:
             future.progress = progress
 
         try:
-            train, test = load_data(dataset, self._home(), download=False, progress=report)
+            train, test = load_data(dataset, self.home(), download=False, progress=report)
             future.images.set_result(place_images(train, test, torch.device(device)))
         except BaseException as error:  # every error goes to those who wait for the images
             log.info("%s could not be loaded.", dataset, exc_info=True)

@@ -13,13 +13,28 @@ NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continue
 ALREADY_OVER = N_("This run is already over.")
 NOT_THE_OWNER = N_("Only the person who started this run can do that.")
 IN_ANOTHER_PROGRAM = N_("This run belongs to another program that shares this database. Only that program can do this.")
-TOO_MANY_RUNS = N_("{limit} runs are already waiting or training. Try again when some are over.")
-TOO_MANY_RUNS_OF_OWNER = N_("You already have {limit} runs waiting or training. Try again when some are over.")
-TOO_MANY_STARTED = N_(
-    "Waiting: {limit} trainings on this server are in memory, paused ones included. This run starts when one ends."
+TOO_MANY_SUBMISSIONS = N_(
+    "{limit} runs, comparisons and searches are already waiting or training on this server. "
+    "Try again when some are over."
 )
-TOO_MANY_STARTED_OF_OWNER = N_(
-    "Waiting: {limit} of your trainings are in memory, paused ones included. This run starts when one ends."
+TOO_MANY_SUBMISSIONS_OF_OWNER = N_(
+    "You already have {limit} runs, comparisons and searches waiting or training. Try again when some are over."
+)
+TOO_MANY_RUNS = N_(
+    "These are {count:,} runs, and the queue has room for {room:,} more of yours. Start fewer, or wait until some end."
+)
+WAITS_FOR_MEMORY = N_(
+    "Waiting for memory: this needs {needed:.1f} GB, and {free:.1f} of {total:.1f} GB are free. "
+    "It starts when enough other runs have ended."
+)
+OWNER_USES_MEMORY = N_(
+    "Waiting for memory: your other runs use {used:.1f} GB, paused ones included, and one person may use {limit:.1f} "
+    "GB. This starts when one of them ends."
+)
+NEVER_FITS = N_(
+    "One run needs {needed:.1f} GB of memory, and there are {total:.1f} GB for all runs. It needs {weights:.1f} GB for "
+    "weights and optimizer, {batches:.1f} GB for batches and evaluation, and {images:.1f} GB for images. "
+    "Choose smaller hidden_sizes, a smaller batch_size or another data set."
 )
 
 # in messages that torch raises as plain RuntimeErrors

@@ -1,4 +1,4 @@
-"""Fair sharing of computing time: by person rather than by job, so that nobody waits for ever."""
+"""Choose which job trains next: time is shared between people, not between jobs, so that nobody waits for ever."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence

@@ -3,14 +3,14 @@
 import secrets
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import failure_messages
-from mlpcore.jobs.queue import ActiveRun, Job, JobQueue, find_waiting_reason
+from mlpcore.jobs.memory import RECORD_BYTES, MemoryBudget
+from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
 from mlpcore.jobs.worker import Train, Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
@@ -19,13 +19,15 @@ from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
+from mlpcore.runs.stored_runs import StoredRuns
 from mlpcore.training.device import pick_device
 from mlpcore.training.lockstep import cohort_key, train_cohort
 from mlpcore.training.reproducibility import find_versions
 
 MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later ones are queued
-MAX_RUNS = 200  # runs that may wait or train, in all
-MAX_RUNS_PER_OWNER = 100  # the largest comparison has 80
+MAX_SUBMISSIONS = 200  # that may wait or train; a comparison, or a search with all its trials, is one
+MAX_SUBMISSIONS_PER_OWNER = 50
+SHARE_OF_RECORDS = 0.1  # of the memory budget, for the records of runs that wait; half of it for one person's
 SHUTDOWN_SECONDS = 2.5
 LAST_WRITES_SECONDS = 2.0  # of these
 EXIT_SECONDS = 60.0  # for which the end of the process waits for an iteration in progress
@@ -47,6 +49,7 @@ class RunManager:
         max_active: int = MAX_ACTIVE,
         clock: Callable[[], float] = time.monotonic,
         train: Train = train_cohort,
+        memory: int | None = None,
     ) -> None:
         """Start the threads.
 
@@ -56,14 +59,17 @@ class RunManager:
             max_active: Jobs that train at a time; everybody's oldest trains in any case.
             clock: Seconds, for time shares and absences.
             train: Makes the generator that trains a cohort.
+            memory: Bytes for training, on any device. Default: 80 % of what is free at the first submission.
         """
         self.store = store
+        self._stored_runs = StoredRuns(store)
         self.library = library
         self._clock = clock
         self._queue = JobQueue()
         self._submit_lock = threading.Lock()
         self._writer = Writer(store, self._queue)
-        self._worker = Worker(self._queue, library, max_active=max_active, clock=clock, train=train)
+        self._budget = MemoryBudget(library, memory)
+        self._worker = Worker(self._queue, library, self._budget, max_active=max_active, clock=clock, train=train)
         _managers.add(self)
 
     # requests
@@ -112,7 +118,7 @@ class RunManager:
     def stop(self, run_id: str, *, owner: str) -> None:
         """Stop a run; it keeps its evaluations."""
         with self._find(run_id, owner) as active:
-            active.stop_requested = True
+            active.request_stop()
             self._queue.lock.notify_all()
 
     def pause(self, run_id: str, *, owner: str) -> None:
@@ -134,7 +140,7 @@ class RunManager:
         with self._find(run_id, owner) as active:
             requested = active.requested_change | hyperparameters
             with_change(active.run.recipe, active.job.step, requested)
-            active.requested_change = requested
+            active.request_change(requested)
             self._queue.lock.notify_all()
 
     def note_seen(self, owner: str) -> bool:
@@ -189,7 +195,7 @@ class RunManager:
         """Say why a queued run may not start, apart from its place in the queue."""
         with self._queue.lock:
             active = self._queue.runs.get(run_id)
-            return find_waiting_reason(active.job, self._queue.count_started()) if active else None
+            return self._budget.find_waiting_reasons(self._queue.jobs()).get(active.job) if active else None
 
     def shutdown(self) -> None:
         """Mark the active runs as interrupted, store them and end the threads, in SHUTDOWN_SECONDS at most.
@@ -203,7 +209,8 @@ class RunManager:
                 active.end(RunStatus.INTERRUPTED, failure_messages.SHUT_DOWN)
             self._queue.lock.notify_all()
         self._writer.close(LAST_WRITES_SECONDS)
-        self._worker.join(max(deadline - time.monotonic(), 0.0))
+        if self._worker.join(max(deadline - time.monotonic(), 0.0)):
+            _managers.discard(self)
 
     def wait_for_worker(self, seconds: float) -> bool:
         """Wait at most so long for the training thread to end after a shutdown; return whether it has."""
@@ -212,23 +219,34 @@ class RunManager:
     def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_disconnected: bool = False) -> list[str]:
         cohorts: dict[tuple[object, ...], list[Run]] = {}
         for run in runs:
-            pick_device(run.recipe.device)
             cohorts.setdefault(cohort_key(run.recipe), []).append(run)
+        jobs: list[Job] = []
+        submission, seen_at = object(), self._clock()
+        for cohort in cohorts.values():
+            device = pick_device(cohort[0].recipe.device)
+            for count, demand in self._budget.split([run.recipe for run in cohort], str(device)):
+                part, cohort = cohort[:count], cohort[count:]
+                job = Job(part, demand, submission, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)
+                jobs.append(job)
         with self._submit_lock:  # one at a time, so that two cannot exceed a limit together
             self._refuse_too_many(len(runs), owner)
+            self._stored_runs.check_room([run.recipe for run in runs], owner=owner)
             self.store.create_many(runs)
-            seen_at = self._clock()
-            self._queue.add(
-                [Job(runs, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at) for runs in cohorts.values()]
-            )
+            self._queue.add(jobs)
         return [run.id for run in runs]
 
     def _refuse_too_many(self, count: int, owner: str) -> None:
-        active = self.list_active()
-        if len(active) + count > MAX_RUNS:
-            raise SentenceError(failure_messages.TOO_MANY_RUNS, limit=MAX_RUNS)
-        if sum(run.owner == owner for run in active) + count > MAX_RUNS_PER_OWNER:
-            raise SentenceError(failure_messages.TOO_MANY_RUNS_OF_OWNER, limit=MAX_RUNS_PER_OWNER)
+        jobs = self._queue.jobs()
+        own = [job for job in jobs if job.owner == owner]
+        if len({job.submission for job in jobs}) >= MAX_SUBMISSIONS:
+            raise SentenceError(failure_messages.TOO_MANY_SUBMISSIONS, limit=MAX_SUBMISSIONS)
+        if len({job.submission for job in own}) >= MAX_SUBMISSIONS_PER_OWNER:
+            raise SentenceError(failure_messages.TOO_MANY_SUBMISSIONS_OF_OWNER, limit=MAX_SUBMISSIONS_PER_OWNER)
+        most = int(SHARE_OF_RECORDS * self._budget.total("cpu") / RECORD_BYTES)
+        in_all, of_owner = (sum(len(job.runs) for job in some) for some in (jobs, own))
+        room = max(min(most - in_all, most // 2 - of_owner), 0)
+        if count > room:
+            raise SentenceError(failure_messages.TOO_MANY_RUNS, count=count, room=room)
 
     @contextmanager
     def _find(self, run_id: str, owner: str) -> Iterator[ActiveRun]:
@@ -261,7 +279,7 @@ def _build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") ->
     )
 
 
-_managers: weakref.WeakSet[RunManager] = weakref.WeakSet()
+_managers: set[RunManager] = set()  # whose threads run
 
 
 def _end_threads() -> None:
@@ -270,7 +288,7 @@ def _end_threads() -> None:
     Python ends a daemon thread where it next takes the GIL. Inside torch's C++ that calls std::terminate: "terminate
     called without an active exception", exit code 134.
     """
-    for manager in list(_managers):
+    for manager in list(_managers):  # which a shutdown takes out
         manager.shutdown()
         manager.library.close(EXIT_SECONDS)
         manager.wait_for_worker(EXIT_SECONDS)

@@ -1,33 +1,53 @@
-"""The jobs of this process: cohorts of runs that wait or train, their progress and the requests made of them."""
+"""The jobs of this process: cohorts of runs that wait or train, their progress, and what people asked of them."""
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlpcore.data.loader import DatasetFuture
-from mlpcore.jobs.failure_messages import TOO_MANY_STARTED, TOO_MANY_STARTED_OF_OWNER
 from mlpcore.messages import Sentence
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.training.lockstep import Command, ProgressGenerator
 
-MAX_STARTED = 64  # jobs with weights, gradients and optimizer state in memory at a time, paused ones included
-MAX_STARTED_PER_OWNER = 8
+
+@dataclass(frozen=True)
+class Demand:
+    """The memory that a job needs: on which device, and for which images."""
+
+    device: str = "cpu"
+    bytes: int = 0  # without the images
+    image_bytes: int = 0
 
 
 class Job:
-    """Runs that were submitted together and train in one lockstep cohort."""
+    """Runs that were submitted together and train in one lockstep cohort.
 
-    def __init__(self, runs: Sequence[Run], *, stop_when_disconnected: bool = False, seen_at: float = 0.0) -> None:
+    submission: the same object for all jobs that were submitted together.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        demand: Demand = Demand(),
+        submission: object = None,
+        *,
+        stop_when_disconnected: bool = False,
+        seen_at: float = 0.0,
+    ) -> None:
         self.owner = runs[0].owner
+        self.dataset = runs[0].recipe.dataset
+        self.demand = demand
+        self.submission = submission
         self.runs = [ActiveRun(run, self, position) for position, run in enumerate(runs)]
         self.stop_when_disconnected = stop_when_disconnected
         self.seen_at = seen_at  # when its owner last had a page open
         self.loading: DatasetFuture | None = None
         self.training: ProgressGenerator[None] | None = None
         self.paused = False
+        self.has_requests = False  # of any of its runs
         self.step = 0  # iterations done
         self.pending: Collection[int] = ()  # positions of runs whose evaluation is not complete
         self.commands: list[Command] = []  # to be sent with the next time slice
@@ -44,9 +64,16 @@ class Job:
         return self.loading is not None and not self.loading.images.done()
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether it has started, or loads its images in order to start."""
+        return self.training is not None or self.loading is not None
+
+    @property
     def must_complete_evaluation(self) -> bool:
         """Whether a run is to be stopped as soon as its evaluation is complete."""
-        return any(active.stop_requested and active.position in self.pending for active in self.runs)
+        return self.has_requests and any(
+            active.stop_requested and active.position in self.pending for active in self.runs
+        )
 
     def set_status(self, status: RunStatus) -> None:
         """Set the status of every run that is not over."""
@@ -73,6 +100,14 @@ class ActiveRun:
     stop_message: Sentence | None = None
     requested_change: dict[str, float] = field(default_factory=dict)  # hyperparameters
 
+    def request_stop(self, message: Sentence | None = None) -> None:
+        """Ask the worker to stop the run; the message says why, if its owner did not ask for it."""
+        self.stop_requested, self.stop_message, self.job.has_requests = True, message, True
+
+    def request_change(self, hyperparameters: dict[str, float]) -> None:
+        """Ask the worker to change hyperparameters of the run."""
+        self.requested_change, self.job.has_requests = hyperparameters, True
+
     def update_run(self, **values: Any) -> None:
         """Replace the run's record by one with other values, to be stored."""
         self.run = replace(self.run, **values)
@@ -90,20 +125,6 @@ class ActiveRun:
             self.update_run(status=status, message=message)
 
 
-def find_waiting_reason(job: Job, started: Counter[str]) -> Sentence | None:
-    """Say why a job may not start, apart from its place in the queue; None if it may, or has started.
-
-    started: as `JobQueue.count_started` counts them.
-    """
-    if job.training is not None:
-        return None
-    if started[job.owner] >= MAX_STARTED_PER_OWNER:
-        return Sentence(TOO_MANY_STARTED_OF_OWNER, {"limit": MAX_STARTED_PER_OWNER})
-    if started.total() >= MAX_STARTED:
-        return Sentence(TOO_MANY_STARTED, {"limit": MAX_STARTED})
-    return None
-
-
 class JobQueue:
     """All jobs that wait or train, oldest first, shared by the threads that submit, train and store.
 
@@ -113,6 +134,7 @@ class JobQueue:
     def __init__(self) -> None:
         self.lock = threading.Condition(threading.RLock())
         self.runs: dict[str, ActiveRun] = {}  # by id: those not over, and those over but not stored yet
+        self._jobs: list[Job] = []
         self.is_closing = False
 
     def active_runs(self) -> list[ActiveRun]:
@@ -122,15 +144,14 @@ class JobQueue:
 
     def jobs(self) -> list[Job]:
         """List the jobs that are not over."""
-        return list(dict.fromkeys(active.job for active in self.active_runs()))
-
-    def count_started(self) -> Counter[str]:
-        """Count the jobs in memory, by owner."""
-        return Counter(job.owner for job in self.jobs() if job.training is not None)
+        with self.lock:
+            self._jobs = [job for job in self._jobs if not job.is_over]
+            return list(self._jobs)
 
     def add(self, jobs: Sequence[Job]) -> None:
         """Add new jobs."""
         with self.lock:
+            self._jobs += jobs
             runs = sorted((active for job in jobs for active in job.runs), key=lambda active: active.run.created)
             self.runs |= {active.run.id: active for active in runs}
             self.lock.notify_all()

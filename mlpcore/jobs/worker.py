@@ -1,4 +1,4 @@
-"""The thread that trains: one time slice of one job after another, in fair shares."""
+"""The training thread: it gives one job at a time a time slice; `fair_share.py` chooses which."""
 
 import logging
 import threading
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.failure_messages import explain_absence, explain_divergence, explain_failure
 from mlpcore.jobs.fair_share import FairShare, choose_active
-from mlpcore.jobs.queue import ActiveRun, Job, JobQueue, find_waiting_reason
+from mlpcore.jobs.memory import MemoryBudget
+from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import with_change
 from mlpcore.runs.records import RunStatus
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 class Worker:
     """Trains the jobs of a queue: at most `max_active` at a time, but everybody's oldest in any case.
 
-    The number of jobs in memory is limited (`find_waiting_reason`), since a paused job keeps its memory. No failure
-    ends the thread: if a training fails, the runs of that job end as failed; if the worker itself fails, all do.
+    Jobs start only while they fit in the memory budget; a paused job keeps its memory. No failure ends the thread: if
+    a training fails, the runs of that job end as failed; if the worker itself fails, all do.
     clock: seconds, for time shares and absences. train: trains a cohort, as `train_cohort` does.
     """
 
@@ -38,6 +39,7 @@ class Worker:
         self,
         queue: JobQueue,
         library: DatasetLoader,
+        budget: MemoryBudget,
         *,
         max_active: int,
         clock: Callable[[], float],
@@ -45,6 +47,7 @@ class Worker:
     ) -> None:
         self._queue = queue
         self._library = library
+        self._budget = budget
         self._max_active = max_active
         self._clock = clock
         self._train = train
@@ -84,8 +87,8 @@ class Worker:
             self._queue.lock.wait_for(self._has_work, timeout=self._poll_interval())
             if self._queue.is_closing:
                 return
-            for active in self._queue.active_runs():
-                self._apply_requests(active)
+            for job in self._queue.jobs():
+                self._apply_requests(job)
             ready = self._find_ready()
             if not ready:
                 return
@@ -95,7 +98,7 @@ class Worker:
         self._shares.charge(job, self._clock() - started_at)
 
     def _has_work(self) -> bool:
-        requested = any(active.stop_requested or active.requested_change for active in self._queue.active_runs())
+        requested = any(job.has_requests for job in self._queue.jobs())
         return self._queue.is_closing or requested or bool(self._find_ready())
 
     def _poll_interval(self) -> float | None:
@@ -103,10 +106,11 @@ class Worker:
 
     def _find_ready(self) -> list[Job]:
         """Find the jobs that can train now; those that have started but must wait get the status queued."""
-        started = self._queue.count_started()
-        allowed = [job for job in self._queue.jobs() if not job.paused and not find_waiting_reason(job, started)]
+        jobs = self._queue.jobs()
+        waiting = self._budget.find_waiting_reasons(jobs)
+        allowed = [job for job in jobs if not job.paused and job not in waiting]
         chosen = choose_active(allowed, self._max_active)
-        chosen += [job for job in self._queue.jobs() if job.must_complete_evaluation and job not in chosen]
+        chosen += [job for job in jobs if job.must_complete_evaluation and job not in chosen]
         for job in allowed:
             if job.training is not None:
                 job.set_status(RunStatus.RUNNING if job in chosen else RunStatus.QUEUED)
@@ -114,17 +118,22 @@ class Worker:
                 job.step_times.clear()  # otherwise it would seem to train as fast as before
         return [job for job in chosen if not job.is_loading]
 
-    def _apply_requests(self, active: ActiveRun) -> None:
-        job = active.job
-        requested, active.requested_change = active.requested_change, {}
-        if requested and job.step < active.run.recipe.train_iter:  # after the last iteration nothing can change
-            self._change(active, requested)
-        if job.stop_when_disconnected and self._clock() - job.seen_at > GRACE_SECONDS and not active.stop_requested:
-            active.stop_requested, active.stop_message = True, explain_absence(GRACE_SECONDS)
-        if active.stop_requested and active.position not in job.pending:
-            self._end(active, RunStatus.STOPPED, active.stop_message)
-            if job.training is not None:
-                job.commands.append(RemoveRun(active.position))
+    def _apply_requests(self, job: Job) -> None:
+        is_disconnected = job.stop_when_disconnected and self._clock() - job.seen_at > GRACE_SECONDS
+        if not job.has_requests and not is_disconnected:
+            return
+        runs = [active for active in job.runs if not active.run.status.is_over]
+        for active in runs:
+            if is_disconnected and not active.stop_requested:
+                active.request_stop(explain_absence(GRACE_SECONDS))
+            requested, active.requested_change = active.requested_change, {}
+            if requested and job.step < active.run.recipe.train_iter:  # after the last iteration nothing can change
+                self._change(active, requested)
+            if active.stop_requested and active.position not in job.pending:
+                self._end(active, RunStatus.STOPPED, active.stop_message)
+                if job.training is not None:
+                    job.commands.append(RemoveRun(active.position))
+        job.has_requests = any(active.stop_requested and not active.run.status.is_over for active in runs)
 
     def _change(self, active: ActiveRun, requested: dict[str, float]) -> None:
         job = active.job

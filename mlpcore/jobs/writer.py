@@ -97,8 +97,9 @@ class Writer:
                 self._write_singly(active, run, unstored)
             elif not active.stop_requested:
                 log.error("Run %s was deleted or ended by another program: its training stops.", run.id)
-                active.stop_requested = True
-                self._queue.notify()
+                with self._queue.lock:
+                    active.request_stop()
+                    self._queue.lock.notify_all()
         except StoreError:
             active.is_stored = False
             raise

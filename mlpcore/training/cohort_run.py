@@ -1,4 +1,4 @@
-"""One run of a lockstep cohort: its images and labels, its optimizer and its scheduler."""
+"""One run of a lockstep cohort: its images and labels; it steps its own optimizer and scheduler."""
 
 import math
 from collections.abc import Sequence

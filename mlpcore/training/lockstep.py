@@ -1,4 +1,7 @@
-"""Training as a generator: runs in lockstep on the same batches, one forward and backward pass for all of them."""
+"""Train runs in lockstep, as a generator that yields their progress.
+
+One forward and backward pass serves all runs. Runs with the same seed read the same batches.
+"""
 
 import math
 import time
@@ -202,8 +205,9 @@ class _Cohort:
             (measurement.test, iterate_test_batches(self.images, len(runs))),
             (measurement.validation, iterate_train_batches(self.images, *held_out, rows)),
         ):
-            for inputs, labels in batches:
-                accumulator.add_batch(inputs, labels)
+            for batch in batches:
+                accumulator.add_batch(*batch)
+                del batch  # before the next one is read
                 if clock.is_slice_over:
                     yield from self.yield_progress(replace(pending, seconds=clock.read()), clock)
         return measurement.compute()

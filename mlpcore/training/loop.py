@@ -1,4 +1,4 @@
-"""The lecture's training loop and test, written to be read from top to bottom."""
+"""The lecture's `train` and `test`, for notebooks. Runs of the app train in `lockstep.py` instead."""
 # ruff: noqa: PT028 (`test` is the lecture's name, not a test of ours)
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""From the hyperparameters of an optimizer in a recipe to the torch.optim optimizer they name."""
+"""Build the torch.optim optimizer that a recipe names."""
 
 from collections.abc import Iterable
 

@@ -4,10 +4,10 @@ The passes call the operators that autograd would call for `MLPnet`, in the same
 computes what it computes alone, bit for bit on the CPU. Writing them out also saves what autograd costs a network of
 this size: its bookkeeping, and a new gradient of 1.5 MB at every step.
 
-Not every operator computes the same for a slice of a stack as for that slice alone. Matrix products on the CPU choose
-their kernel by size and alignment, and sigmoid rounds the last elements of a tensor differently. So on the CPU these
-parts run network by network (a few µs each). Everything does if the units of a hidden layer are not a multiple of 16
-or a batch has fewer than 16 images. A test compares stacks of every shape with their networks alone, bit for bit.
+Some operators round differently for a network in a stack than for the same network alone. Matrix products on the CPU
+choose their kernel by size and alignment, and sigmoid rounds the last elements of a tensor differently. So on the CPU
+these parts run network by network (a few µs each). If a hidden layer's size is not a multiple of 16, or a batch has
+fewer than 16 images, the whole pass does. A test compares stacks of every shape with their networks alone.
 """
 
 import copy
@@ -68,12 +68,20 @@ class StackedMLP:
         return parameters
 
     def keep_rows(self, rows: Sequence[int]) -> None:
-        """Keep these networks, in this order, and remove the others."""
-        kept = torch.tensor(rows, device=self.dropout_rates.device)
+        """Keep these networks, in ascending order, and remove the others.
+
+        They move up in the memory of the whole stack, so that removing one needs no copy of the others.
+        """
         for stack in (self.weights, self.biases, self.weight_gradients, self.bias_gradients):
-            stack[:] = [self._align(tensor[kept]) for tensor in stack]
-        self.dropout_rates, self.keep_scale = self.dropout_rates[kept], self.keep_scale[kept]
+            stack[:] = [self._move_up(tensor, rows) for tensor in stack]
+        self.dropout_rates, self.keep_scale = self.dropout_rates[list(rows)], self.keep_scale[list(rows)]
         self.has_dropout = bool(self.dropout_rates.any())
+
+    def _move_up(self, tensor: Tensor, rows: Sequence[int]) -> Tensor:
+        for target, source in enumerate(rows):
+            if target != source:
+                tensor[target].copy_(tensor[source])
+        return tensor[: len(rows)]
 
     def view(self, rows: slice) -> "StackedMLP":
         """Return networks side by side as a stack on the same memory."""

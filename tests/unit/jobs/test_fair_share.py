@@ -10,10 +10,8 @@ import torch
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
-from mlpcore.jobs import queue as queue_module
 from mlpcore.jobs.fair_share import FairShare, TimeShares, choose_active
-from mlpcore.jobs.manager import MAX_RUNS, MAX_RUNS_PER_OWNER, RunManager
-from mlpcore.jobs.queue import MAX_STARTED_PER_OWNER
+from mlpcore.jobs.manager import MAX_SUBMISSIONS, MAX_SUBMISSIONS_PER_OWNER, RunManager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RunStatus
@@ -172,64 +170,23 @@ class TestTraining:
         assert {manager.get(run_id).status for run_id in ids} == {RunStatus.RUNNING}
 
 
-class TestBounds:
+class TestLimits:
     def test_one_person_cannot_fill_the_queue(self, manager: RunManager, store: RunStore) -> None:
-        submit(manager, *[LONG] * (MAX_RUNS_PER_OWNER - 1), owner=ANN)
-        sentence = r"^You already have 100 runs waiting or training\. Try again when some are over\.$"
-        with pytest.raises(SentenceError, match=sentence):
+        for _ in range(MAX_SUBMISSIONS_PER_OWNER):
             submit(manager, LONG, LONG, owner=ANN)
-        assert store.count() == MAX_RUNS_PER_OWNER - 1
-        submit(manager, LONG, owner=ANN)
+        sentence = r"^You already have 50 runs, comparisons and searches waiting or training\. Try again when"
+        with pytest.raises(SentenceError, match=sentence):
+            submit(manager, LONG, owner=ANN)
+        assert store.count() == 2 * MAX_SUBMISSIONS_PER_OWNER
         submit(manager, LONG, owner=BEN)
-        assert store.count() == MAX_RUNS_PER_OWNER + 1
 
     def test_all_together_cannot_overfill_it(self, manager: RunManager, store: RunStore) -> None:
-        for owner in (ANN, BEN):
-            submit(manager, *[LONG] * (MAX_RUNS // 2), owner=owner)
-        with pytest.raises(
-            SentenceError, match=r"^200 runs are already waiting or training\. Try again when some are over\.$"
-        ):
+        for number in range(MAX_SUBMISSIONS):
+            submit(manager, LONG, owner=f"person {number // 2}")
+        sentence = r"^200 runs, comparisons and searches are already waiting or training on this server\. Try again"
+        with pytest.raises(SentenceError, match=sentence):
             submit(manager, LONG, owner="cleo")
-        assert store.count() == MAX_RUNS
-
-
-class TestMemory:
-    """A job that has started keeps its weights in memory, paused or not, so the number of these is limited."""
-
-    PERSONS = (
-        "Waiting: 8 of your trainings are in memory, paused ones included. This run starts when one ends.",
-        MAX_STARTED_PER_OWNER,
-    )
-    SERVERS = (
-        "Waiting: 2 trainings on this server are in memory, paused ones included. This run starts when one ends.",
-        2,
-    )
-
-    @pytest.mark.parametrize(("sentence", "count"), [PERSONS, SERVERS])
-    def test_past_the_limit_a_run_waits_until_one_that_was_started_and_paused_is_over(
-        self, manager: RunManager, monkeypatch: pytest.MonkeyPatch, sentence: str, count: int
-    ) -> None:
-        own = count == MAX_STARTED_PER_OWNER
-        paused = []
-        for number in range(count):
-            paused += submit(manager, vary(LONG, seed=number), owner=ANN)
-            wait_for_evaluations(manager, paused[-1], 1)
-            assert manager.waiting_reason(paused[-1]) is None
-            manager.pause(paused[-1], owner=ANN)
-        (bens,) = submit(manager, vary(LONG, seed=100), owner=BEN) if own else (paused[0],)
-        if not own:
-            monkeypatch.setattr(queue_module, "MAX_STARTED", count)
-            manager.resume(bens, owner=ANN)
-        waiter = ANN if own else BEN
-        (waits,) = submit(manager, vary(LONG, seed=101), owner=waiter)
-        manager.pause(waits, owner=waiter)
-        manager.resume(waits, owner=waiter)
-        wait_for_evaluations(manager, bens, 3)  # with a fair share, the one that waits would have trained too
-        assert (manager.get(waits).status, manager.get(waits).step) == (RunStatus.QUEUED, 0)
-        assert str(manager.waiting_reason(waits)) == sentence
-        manager.stop(paused[-1], owner=ANN)
-        wait_for_evaluations(manager, waits, 1)
-        assert manager.waiting_reason(waits) is None
+        assert store.count() == MAX_SUBMISSIONS
 
 
 class TestAbsence:

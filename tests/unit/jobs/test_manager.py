@@ -9,7 +9,7 @@ import torch
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.jobs import manager as manager_module
-from mlpcore.jobs.manager import MAX_RUNS, RunManager
+from mlpcore.jobs.manager import RunManager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
 from mlpcore.runs.records import RunStatus
@@ -89,12 +89,25 @@ class TestLife:
         assert store.mark_interrupted() == []
         assert not manager.get(run_id).status.is_over
 
-    def test_too_many_runs_are_refused_and_none_of_them_is_stored(self, manager, store):
+    def test_more_runs_than_the_queue_has_room_for_are_refused_and_none_of_them_is_stored(self, library, store):
+        manager = RunManager(store, library, memory=400_000_000)  # 8 kB each, in a tenth of it, of which half is mine
         with pytest.raises(
-            SentenceError, match=r"^200 runs are already waiting or training\. Try again when some are over\.$"
+            SentenceError, match=r"^These are 2,501 runs, and the queue has room for 2,500 more of yours"
         ):
-            submit(manager, *[SHORT] * (MAX_RUNS + 1))
+            submit(manager, *[SHORT] * 2_501)
         assert store.count() == 0
+        manager.shutdown()
+
+    def test_a_search_of_1000_trials_with_5_seeds_is_one_submission(self, manager, store):
+        recipes = [
+            vary(SHORT, train_iter=2, seed=seed, optimizer=Adam(lr=1e-5 * trial))
+            for trial in range(1, 1001)
+            for seed in range(5)
+        ]
+        first, *_ = submit(manager, *recipes)
+        assert store.count() == 5_000
+        wait_until(lambda: manager.get(first).status is RunStatus.FINISHED, timeout=100)
+        assert max(len(job.runs) for job in manager._queue.jobs()) == 80
 
 
 class TestPause:

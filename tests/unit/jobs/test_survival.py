@@ -239,29 +239,29 @@ class TestSurvival:
             assert timeless(run.evaluations) == train_alone(SHORT, images)
             manager.shutdown()
 
-    def test_a_run_that_is_submitted_while_jobs_are_counted_breaks_no_count(self):
-        """As one thread that counts jobs comes to a run, another thread adds a run, if it may."""
+    def test_a_run_that_is_submitted_while_runs_are_listed_breaks_no_list(self):
+        """As one thread that lists runs comes to one, another thread adds a job, if it may."""
         queue = JobQueue()
         runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
 
-        def add(active: ActiveRun) -> None:
+        def add() -> None:
             if queue.lock.acquire(blocking=False):
-                queue.runs[active.run.id] = active
+                queue.add([Job(runs[2:])])
                 queue.lock.release()
 
         class Watched(ActiveRun):
             def __getattribute__(self, name: str) -> object:
-                if name == "run":
-                    adding = threading.Thread(target=add, args=(late,))
+                if name == "run" and queue.runs:
+                    adding = threading.Thread(target=add)
                     adding.start()
                     adding.join()
                 return super().__getattribute__(name)
 
         job = Job(runs[:2])
-        late = ActiveRun(runs[2], job, position=2)
         job.runs = [Watched(run, job, position) for position, run in enumerate(runs[:2])]
-        queue.runs = {run.id: active for run, active in zip(runs, job.runs, strict=False)}
+        queue.add([job])
         assert queue.jobs() == [job]
+        assert queue.active_runs() == job.runs
         assert list(queue.runs) == ["0", "1"]
 
     def test_a_full_disk_takes_one_line_of_the_log_for_a_picture(self, store, library, caplog):

@@ -1,0 +1,216 @@
+"""The memory budget: what a job needs, what a machine gives, and what waits, is split or is refused."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.memory import Estimate, ImageCounts, estimate_job, find_free, split_runs
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.recipe import SGD, Adam, Recipe
+from mlpcore.runs.records import RunStatus
+from tests.support.image_folders import make_tiny
+from tests.support.managers import LONG, SHORT, submit, vary, wait_for_end, wait_for_evaluations
+from tests.support.paths import ROOT
+
+CIFAR10 = ImageCounts(50_000, 10_000, 10)
+LARGE = Recipe(hidden_sizes=(4096, 1700), optimizer=Adam(), batch_size=16)  # 19.6 million weights
+MEGABYTES = 1_000_000
+ANN, BEN = "ann", "ben"
+MACHINE = {"proc/meminfo": "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\nHugePages_Total: 0\n"}
+
+
+def write(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+class TestMachine:
+    def test_without_control_groups_it_is_what_the_machine_has_free(self, tmp_path):
+        assert find_free(write(tmp_path, MACHINE)) == 3_000_000 * 1024
+
+    def test_a_limit_of_cgroup_2_counts_the_page_cache_as_free(self, tmp_path):
+        group = {
+            "proc/self/cgroup": "0::/app/worker\n",
+            "sys/fs/cgroup/app/worker/memory.max": "max\n",
+            "sys/fs/cgroup/app/memory.max": "1000000\n",  # that of a group above it holds too
+            "sys/fs/cgroup/app/memory.current": "600000\n",
+            "sys/fs/cgroup/app/memory.stat": "anon 1\ninactive_file 50000\n",
+        }
+        assert find_free(write(tmp_path, MACHINE | group)) == 450_000
+
+    def test_in_a_container_the_path_of_the_group_is_not_there(self, tmp_path):
+        group = {
+            "proc/self/cgroup": "0::/system.slice/docker-1\n",
+            "sys/fs/cgroup/memory.max": "1000000\n",
+            "sys/fs/cgroup/memory.current": "600000\n",
+        }
+        assert find_free(write(tmp_path, MACHINE | group)) == 400_000
+
+    def test_a_limit_of_cgroup_1(self, tmp_path):
+        group = {
+            "proc/self/cgroup": "9:name=systemd:/\n4:cpu,memory:/app\n0::/\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": "5\n",
+            "sys/fs/cgroup/memory/app/memory.limit_in_bytes": "2000000\n",
+            "sys/fs/cgroup/memory/app/memory.usage_in_bytes": "500000\n",
+            "sys/fs/cgroup/memory/app/memory.stat": "cache 9\ntotal_inactive_file 1000\n",
+        }
+        assert find_free(write(tmp_path, MACHINE | group)) == 1_501_000
+
+    def test_a_limit_of_the_process_itself(self):
+        script = """
+import resource
+from pathlib import Path
+from mlpcore.jobs.memory import find_free
+used = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line)
+resource.setrlimit(resource.RLIMIT_AS, (used * 1024 + 300_000_000,) * 2)
+print(find_free())
+"""
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert 200 * MEGABYTES < int(done.stdout) <= 300 * MEGABYTES
+
+
+class TestEstimate:
+    def test_weights_gradients_and_the_state_of_the_optimizer_are_counted(self):
+        weights = 3072 * 4096 + 4096 + 4096 * 1700 + 1700 + 1700 * 10 + 10
+        assert weights == 19_568_918
+        found = estimate_job([LARGE], CIFAR10).weights - estimate_job([LARGE, LARGE], CIFAR10).weights
+        assert found == -4 * 4 * weights
+        sgd = vary(LARGE, optimizer=SGD())
+        assert estimate_job([sgd, sgd], CIFAR10).weights - estimate_job([sgd], CIFAR10).weights == 3 * 4 * weights
+
+    def test_a_batch_of_all_images_is_counted(self):
+        small, large = (estimate_job([vary(LARGE, batch_size=size)], CIFAR10).batches for size in (64, 50_000))
+        assert large - small > 49_936 * 3072 * 4
+
+    def test_runs_of_one_seed_share_their_batches(self):
+        batch = 50_000 * 3072 * 5
+        recipes = [vary(SHORT, dataset="CIFAR10", batch_size=50_000, seed=seed) for seed in (1, 1, 2)]
+        one, same, other = (estimate_job(recipes[:count], CIFAR10).total for count in (1, 2, 3))
+        assert same - one < batch / 2 < batch < other - same
+
+    def test_a_cohort_is_split_into_parts_that_fit(self):
+        limit = 4_000 * MEGABYTES
+        counts = split_runs([LARGE] * 80, CIFAR10, most_bytes=limit, most_runs=80)
+        assert sum(counts) == 80
+        assert len(set(counts[:-1])) == 1
+        assert estimate_job([LARGE] * counts[0], CIFAR10).total <= limit
+        assert estimate_job([LARGE] * (counts[0] + 1), CIFAR10).total > limit
+
+    def test_a_cohort_has_at_most_so_many_runs(self):
+        assert split_runs([SHORT] * 200, CIFAR10, most_bytes=1e12, most_runs=80) == [80, 80, 40]
+
+    def test_one_run_is_a_part_even_if_it_is_larger(self):
+        assert split_runs([LARGE] * 3, CIFAR10, most_bytes=1.0, most_runs=80) == [1, 1, 1]
+
+    def test_estimates_add_up(self):
+        assert (Estimate(1, 2) + Estimate(3, 4)).total == 10
+
+
+class TestAdmission:
+    def test_80_runs_of_19_million_weights_are_split_and_only_what_fits_starts(self, store, library):
+        manager = RunManager(store, library, memory=8_000 * MEGABYTES)
+        wide = vary(LONG, hidden_sizes=(4096, 1700), optimizer=Adam())
+        ids = submit(manager, *[vary(wide, seed=seed) for seed in range(80)])
+        jobs = manager._queue.jobs()
+        assert sum(len(job.runs) for job in jobs) == 80
+        assert all(job.demand.bytes <= 2_000 * MEGABYTES for job in jobs)
+        for run_id in ids:
+            manager.stop(run_id, owner="me")
+        manager.shutdown()
+
+    def test_one_run_that_can_never_fit_is_refused_with_the_figures(self, store, library):
+        manager = RunManager(store, library, memory=300 * MEGABYTES)
+        wide = vary(LONG, hidden_sizes=(4096, 1700), optimizer=Adam())
+        sentence = (
+            r"^One run needs 0\.5 GB of memory, and there are 0\.3 GB for all runs\. It needs 0\.4 GB for weights and "
+            r"optimizer, 0\.1 GB for batches and evaluation, and 0\.0 GB for images\. Choose smaller hidden_sizes"
+        )
+        with pytest.raises(SentenceError, match=sentence):
+            submit(manager, SHORT, wide)
+        assert store.count() == 0
+        manager.shutdown()
+
+    def needed(self, recipe: Recipe) -> int:
+        return estimate_job([recipe], ImageCounts(40, 12, 4)).total
+
+    @pytest.mark.parametrize("own", [True, False])
+    def test_a_run_that_does_not_fit_waits_until_a_paused_one_is_over(self, own, store, library):
+        memory = 4 * self.needed(LONG) if own else 2 * self.needed(LONG)
+        manager = RunManager(store, library, memory=memory + 3 * 160_160)  # of the images
+        paused = []
+        for number in range(2 if own else 1):
+            paused += submit(manager, vary(LONG, seed=number), owner=ANN)
+            wait_for_evaluations(manager, paused[-1], 1)
+            assert manager.waiting_reason(paused[-1]) is None
+            manager.pause(paused[-1], owner=ANN)
+        (bens,) = submit(manager, vary(LONG, seed=100), owner=BEN)
+        waiter = ANN if own else "cleo"
+        (waits,) = submit(manager, vary(LONG, seed=101), owner=waiter)
+        manager.pause(waits, owner=waiter)
+        manager.resume(waits, owner=waiter)
+        wait_for_evaluations(manager, bens, 3)  # with a fair share, the one that waits would have trained too
+        assert (manager.get(waits).status, manager.get(waits).step) == (RunStatus.QUEUED, 0)
+        assert str(manager.waiting_reason(waits)).startswith(
+            "Waiting for memory: your other runs use 0.1 GB, paused ones included, and one person may use 0.1 GB."
+            if own
+            else "Waiting for memory: this needs 0.1 GB, and 0.0 of 0.1 GB are free."
+        )
+        manager.stop(paused[-1], owner=ANN)
+        wait_for_evaluations(manager, waits, 1)
+        assert manager.waiting_reason(waits) is None
+        manager.shutdown()
+
+    def test_images_that_no_run_uses_make_room(self, store, home):
+        library = DatasetLoader(lambda: home)
+        manager = RunManager(store, library, memory=self.needed(LONG) + 170_000)
+        assert wait_for_end(manager, *submit(manager, SHORT))[0].status is RunStatus.FINISHED
+        assert library.resident_bytes("cpu") == {"stripes": 52 * 3072}
+        library.resident_bytes = lambda _device: {"other": 10**9}  # as if a page had looked at another data set
+        (run_id,) = submit(manager, LONG)
+        wait_for_evaluations(manager, run_id, 1)
+        manager.shutdown()
+
+
+def test_a_process_stays_within_its_budget(tmp_path: Path) -> None:
+    """Forty runs that would take 1.9 GB together, in 500 MB."""
+    make_tiny(tmp_path / "data")
+    script = """
+import sys, time
+from pathlib import Path
+from mlpcore.data.catalog import data_home
+from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs.manager import RunManager
+from mlpcore.recipes.recipe import Adam, Recipe
+from mlpcore.runs.store import RunStore
+
+def read(name):
+    return next(int(l.split()[1]) * 1024 for l in Path("/proc/self/status").read_text().splitlines() if name in l)
+
+manager = RunManager(RunStore(), DatasetLoader(data_home), memory=500_000_000)
+recipe = dict(dataset="Tiny", hidden_sizes=(700, 400), optimizer=Adam(), batch_size=32, device="cpu", eval_every=5)
+def train(count, **knobs):
+    recipes = [Recipe(**recipe, **knobs, seed=seed) for seed in range(count)]
+    ids = [i for owner in "ab" for i in manager.submit(recipes, owner=owner, names=["a run"] * count)]
+    while not all(manager.get(i).status.is_over for i in ids):
+        time.sleep(0.01)
+    assert {manager.get(i).status.value for i in ids} == {"finished"}
+train(1, train_iter=1)  # loads what the first run loads
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+before = read("VmRSS")
+train(20, train_iter=10)
+print(read("VmHWM") - before)
+"""
+    environment = os.environ | {"MLPCORE_HOME": str(tmp_path / "home"), "MLPCORE_DATA": str(tmp_path / "data")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    taken = int(done.stdout)
+    assert 200 * MEGABYTES < taken <= 550 * MEGABYTES
