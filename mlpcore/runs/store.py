@@ -186,14 +186,8 @@ class RunStore:
     ) -> tuple[list[ListedRun], int]:
         """Find runs; return one page of them, without evaluations, and how many there are in all.
 
-        A run whose recipe this version cannot read is left out, with a warning in the log.
-
-        Args:
-            sort: What to sort by, one of SORTS.
-            descending: Largest or newest first.
-            limit: Runs per page.
-            offset: Runs to skip.
-            **filters: Conditions, see RunFilters.
+        A run whose recipe this version cannot read is left out, with a warning in the log. `sort` is one of SORTS; see
+        RunFilters for the filters.
         """
         if sort not in SORTS:
             raise ValueError(f"sort is {sort!r}: it must be one of {', '.join(SORTS)}")
