@@ -8,13 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.analysis.comparison import weight_norm
+from mlpcore.charts.annotations import legend, paper_note
 from mlpcore.charts.axes import axis, five_steps, snug_range
 from mlpcore.charts.compare import COLOURS, SPIKE, Series
 from mlpcore.charts.downsampling import finite, peaks, rounded
-from mlpcore.charts.traces import NOTHING, Figure, Json, Translate, legend, line, paper_note
+from mlpcore.charts.traces import Figure, Json, Translate, data_line
+from mlpcore.messages import N_
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
-ACCURACIES = ("test_acc",)
+NAMES = {
+    "train_loss": N_("train loss"),
+    "train_eval_loss": N_("train loss, without dropout"),
+    "test_acc": N_("test accuracy"),
+    "weights": N_("size of the weights"),
+}
 
 
 def steps_chart(
@@ -44,16 +51,17 @@ def steps_chart(
                 shown = peaks(values)
                 steps = np.array([evaluation.step for evaluation in run.evaluations], int)[shown]
                 uid = f"{place}-{one.place}-{seed}"
-                trace = line(uid, one.label, steps, rounded(values[shown]), one.colour, dash=one.dash)
+                trace = data_line(uid, one.label, steps, rounded(values[shown]), one.colour, dash=one.dash)
                 trace |= {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "legendgroup": one.label}
                 trace |= {"showlegend": place == seed == 0, "hovertemplate": _hover(measure, translate)}
-                data.append(trace | ({} if len(shown) else NOTHING))
+                data.append(trace)
         left = place * (1 - width)
         across: Json = {"domain": [left, left + width], "anchor": f"y{suffix}", "range": [0, longest], "nticks": 5}
         layout[f"xaxis{suffix}"] = axis(translate("iteration"), tickformat=",d", **across)
         scale = _scale(measure, np.concatenate(every))
         layout[f"yaxis{suffix}"] = axis(anchor=f"x{suffix}", nticks=6) | scale
-        layout["annotations"].append(_heading(_name(measure, translate), left))
+        # above the panel: beside its axis, the name would lie on the panel before it on a phone
+        layout["annotations"].append(paper_note(translate(NAMES[measure]), left, 1))
         if len(groups) > 1:
             layout["annotations"].append(paper_note(escape(dataset), left + width, 0, "right"))
     return {"data": data, "layout": layout}
@@ -71,27 +79,21 @@ def accuracy_by_lr_chart(runs: Sequence[Run], *, translate: Translate = str) -> 
         diverged = [run.status is RunStatus.DIVERGED for run in own]
         accuracies = [0.0 if lost else run.evaluations[-1].test_acc for run, lost in zip(own, diverged, strict=True)]
         every += accuracies
-        trace = line(
-            f"rates-{place}", name, [run.recipe.optimizer.lr for run in own], rounded(accuracies), COLOURS[place]
-        )
+        own_rates = [run.recipe.optimizer.lr for run in own]
+        trace = data_line(f"rates-{place}", name, own_rates, rounded(accuracies), COLOURS[place])
         trace |= {"mode": "lines+markers", "hovertemplate": "lr %{x:.3~g} · %{y:.1%}<extra>%{fullData.name}</extra>"}
         trace["marker"] = {"size": 7, "symbol": ["x" if lost else "circle" for lost in diverged]}
-        data.append(trace | ({} if own else NOTHING))
+        data.append(trace)
     rates = [run.recipe.optimizer.lr for run in runs]
     low, high = np.log10(min(rates)), np.log10(max(rates))
     layout = _layout()
     layout["xaxis"] = axis(translate("learning rate"), type="log", range=[low - 0.15, high + 0.15], dtick=1) | {
         "tickformat": ".0~e"
     }
-    layout["annotations"].append(_heading(translate("test accuracy"), 0.0))
+    layout["annotations"].append(paper_note(translate("test accuracy"), 0, 1))
     layout["yaxis"] = axis(nticks=6, tickformat=".0%")
     layout["yaxis"]["range"] = five_steps(np.array(every), default=0.5)
     return {"data": data, "layout": layout}
-
-
-def _heading(text: str, left: float) -> Json:
-    """Name a panel above it: beside its axis the name would lie on the panel before it on a phone."""
-    return paper_note(text, left, 1)
 
 
 def _layout() -> Json:
@@ -109,23 +111,13 @@ def _read(evaluation: Evaluation, measure: str) -> float:
     return float(getattr(evaluation, measure))
 
 
-def _name(measure: str, translate: Translate) -> str:
-    names = {
-        "train_loss": translate("train loss"),
-        "train_eval_loss": translate("train loss, without dropout"),
-        "test_acc": translate("test accuracy"),
-        "weights": translate("size of the weights"),
-    }
-    return names[measure]
-
-
 def _hover(measure: str, translate: Translate) -> str:
-    form = ".1%" if measure in ACCURACIES else ".3f"
+    form = ".1%" if measure == "test_acc" else ".3f"
     return f"%{{y:{form}}} · {translate('step')} %{{x:,d}}<extra>%{{fullData.name}}</extra>"
 
 
 def _scale(measure: str, values: NDArray[Any]) -> Json:
-    if measure in ACCURACIES:
+    if measure == "test_acc":
         return {"range": five_steps(values, default=0.5, may_rise=True), "tickformat": ".0%"}
     if measure == "weights":
         return {"rangemode": "tozero"}

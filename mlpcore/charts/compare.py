@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.analysis.comparison import MeanCurve, average_curves
+from mlpcore.charts.annotations import legend
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded
-from mlpcore.charts.traces import NOTHING, Figure, Json, Translate, faded, legend, line
+from mlpcore.charts.traces import Figure, Json, Translate, data_line, faded
 from mlpcore.runs.records import Run
 
 # Those of Okabe and Ito's colours that are distinct on a light and on a dark page (where live_plot.js turns the blue
@@ -79,18 +80,18 @@ def compare_chart(
             ("3", "lr", rate, ".3~g"),
         ):
             shown = peaks(values)
-            trace = line(
-                f"{name}-{one.place}", one.label, rounded(along[shown]), rounded(values[shown]), one.colour, **look
-            )
+            at = rounded(along[shown]), rounded(values[shown])
+            trace = data_line(f"{name}-{one.place}", one.label, *at, one.colour, **look)
             trace |= {"xaxis": f"x{panel}", "yaxis": f"y{panel}", "showlegend": name == "loss", "meta": one.label}
             trace |= {"hovertemplate": f"%{{y:{form}}} · {titles[x]} %{{x:,.3~f}}<extra>%{{fullData.name}}</extra>"}
-            data.append(trace | ({} if len(shown) else NOTHING))
+            data.append(trace)
         shown = peaks(accuracy)
-        path = line(f"path-{one.place}", one.label, rounded(loss[shown]), rounded(accuracy[shown]), one.colour, **look)
+        at = rounded(loss[shown]), rounded(accuracy[shown])
+        path = data_line(f"path-{one.place}", one.label, *at, one.colour, **look)
         hover = f"{translate('train loss')} %{{x:.3f}} · {translate('test accuracy')} %{{y:.1%}}"
         path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
         path |= {"marker": {"size": 4}, "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>"}
-        data.append(path | ({} if len(shown) else NOTHING))
+        data.append(path)
     loss, accuracy = np.concatenate(losses), np.concatenate(accuracies)
     if len(usual := loss[np.isfinite(loss)]):
         loss = loss[loss <= max(2.5, SPIKE * float(np.median(usual)))]

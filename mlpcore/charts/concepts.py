@@ -7,22 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpcore.charts.annotations import legend, note, paper_note
 from mlpcore.charts.axes import axis
 from mlpcore.charts.downsampling import rounded
-from mlpcore.charts.traces import (
-    ACCURACY,
-    LOSS,
-    NOTE,
-    PALE,
-    RATE,
-    Figure,
-    Json,
-    Translate,
-    legend,
-    line,
-    note,
-    paper_note,
-)
+from mlpcore.charts.traces import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Json, Translate, line, markers
 from mlpcore.numbers import short_number
 from mlpcore.training.activations import ACTIVATION_CURVES
 
@@ -81,13 +69,10 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
             rest = {"showlegend": panel == 0, "legendgroup": name, "hoverinfo": "skip", **axes}
             data.append(line(f"{name}-{panel}", label, grid, curve, colour, dash=dash, width=2.2, **rest))
             data[-1]["line"]["simplify"] = False  # Plotly would leave out points of a curve that is this smooth
-            data.append(
-                {"uid": f"{name}-{panel}-at", "type": "scatter", "mode": "markers", "x": [x]}
-                | {"y": rounded(functions[panel](np.array([x]))), "marker": {"color": colour, "size": 9}}
-                | {"showlegend": False, "hoverinfo": "skip", **axes}
-            )
+            at = markers(f"{name}-{panel}-at", [x], rounded(functions[panel](np.array([x]))), **axes)
+            data.append(at | {"marker": {"color": colour, "size": 9}, "showlegend": False, "hoverinfo": "skip"})
     across: Json = {"range": [-REACH, REACH], "tickvals": [-6, -4, -2, 0, 2, 4, 6], "fixedrange": True}
-    at = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": {"color": NOTE, "width": 1}, "layer": "below"}
+    here = {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": {"color": NOTE, "width": 1}, "layer": "below"}
     return {
         "data": data,
         "layout": {
@@ -98,7 +83,7 @@ def activations_chart(x: float, *, translate: Translate = str) -> Figure:
             "yaxis": axis(range=[-1.1, 2.1], tickvals=[-1, -0.5, 0, 0.5, 1, 1.5, 2], fixedrange=True),
             "xaxis2": axis(domain=[0.54, 1], anchor="y2", **across),
             "yaxis2": axis(range=[-0.05, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1], fixedrange=True, anchor="x2"),
-            "shapes": [at | {"xref": "x", "yref": "y domain"}, at | {"xref": "x2", "yref": "y2 domain"}],
+            "shapes": [here | {"xref": "x", "yref": "y domain"}, here | {"xref": "x2", "yref": "y2 domain"}],
             "annotations": [
                 paper_note(text, left, 1) for text, left in ((translate("value"), 0), (translate("derivative"), 0.54))
             ],

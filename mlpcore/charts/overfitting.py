@@ -5,24 +5,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from mlpcore.charts.annotations import legend, note, vertical_line, waiting_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.downsampling import evenly, finite, rounded
-from mlpcore.charts.traces import (
-    ACCURACY,
-    LOSS,
-    NOTE,
-    NOTHING,
-    Figure,
-    Json,
-    Translate,
-    faded,
-    legend,
-    line,
-    note,
-    vertical_line,
-    waiting_note,
-)
+from mlpcore.charts.traces import ACCURACY, LOSS, NOTE, NOTHING, Figure, Json, Translate, data_line, faded, line
 from mlpcore.runs.records import Evaluation
 
 SHADE = 0.14  # opacity of the gap
@@ -128,8 +115,8 @@ def remedies_chart(curves: Sequence[RemedyCurve], *, train_iter: int, translate:
         every += accuracies
         steps = [evaluation.step for evaluation in kept]
         values = rounded(finite(accuracies))
-        trace = line(f"remedy-{number}", curve.label, steps, values, curve.colour, width=2, hovertemplate=hover)
-        data.append(trace | ({} if steps else NOTHING))
+        trace = data_line(f"remedy-{number}", curve.label, steps, values, curve.colour, width=2, hovertemplate=hover)
+        data.append(trace)
     scale = {"range": five_steps(finite(every), default=0.5), "tickformat": ".0%", "nticks": INTERVALS + 1}
     return _step_chart(
         data,

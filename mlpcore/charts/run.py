@@ -1,4 +1,7 @@
-"""A run as it goes on: train loss against test accuracy over the steps with the learning rate below, and its path."""
+"""The charts of one run: losses and accuracies over the steps with the learning rate below, and its path.
+
+The path leads through the plane of train loss and test accuracy.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,25 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mlpcore.charts.annotations import legend, note, paper_note, vertical_line, waiting_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import corners, evenly, finite, peaks, rounded, smoothed
-from mlpcore.charts.traces import (
-    ACCURACY,
-    LOSS,
-    NOTE,
-    NOTHING,
-    PALE,
-    RATE,
-    Figure,
-    Json,
-    Translate,
-    legend,
-    line,
-    note,
-    paper_note,
-    vertical_line,
-    waiting_note,
-)
+from mlpcore.charts.traces import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Json, Translate, data_line, line, markers
 from mlpcore.numbers import short_number
 from mlpcore.recipes.recipe import Change
 from mlpcore.runs.records import Evaluation
@@ -123,16 +111,15 @@ def path_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate:
     hover = f"{translate('step')} %{{customdata:,d}}<br>{translate('train loss')} %{{x:.3f}}<br>"
     hover += f"{translate('test accuracy')} %{{y:.1%}}<extra></extra>"
     x, y = rounded(losses), rounded(accuracies)
-    dots = {"type": "scatter", "hovertemplate": hover, "cliponaxis": False}
+    look: Json = {"hovertemplate": hover, "cliponaxis": False}
     progress = {"color": steps, "cmin": 0, "cmax": train_iter, "colorscale": [[0, PALE], [1, ACCURACY]], "size": 6}
-    last = slice(len(x) - 1, len(x)) if x else slice(0)
+    newest = {"size": 10, "color": ACCURACY, "line": {"width": 2, "color": LOSS}}
+    last = slice(-1, None)
     return {
         "data": [
             line("way", "", [], [], NOTE, width=1) | {"x": x, "y": y, "opacity": 0.5, "hoverinfo": "skip"},
-            dots | {"uid": "points", "mode": "markers", "x": x, "y": y, "customdata": steps, "marker": progress},
-            dots
-            | {"uid": "newest", "mode": "markers", "x": x[last], "y": y[last], "customdata": steps[last]}
-            | {"marker": {"size": 10, "color": ACCURACY, "line": {"width": 2, "color": LOSS}}},
+            markers("points", x, y, customdata=steps, marker=progress, **look),
+            markers("newest", x[last], y[last], customdata=steps[last], marker=newest, **look),
         ],
         "layout": {
             "margin": {"l": 56, "r": 16, "t": 42, "b": 40},
@@ -151,8 +138,8 @@ def _curve(
 ) -> list[Json]:
     """Draw a measure and, over it, its smoothed curve."""
     shown = peaks(values)
-    raw = line(uid, name, steps[shown], rounded(values[shown]), colour, yaxis=panel)
-    raw |= {"hovertemplate": f"%{{y:{form}}}", "legendgroup": uid} | ({} if len(shown) else NOTHING)
+    raw = data_line(uid, name, steps[shown], rounded(values[shown]), colour, yaxis=panel)
+    raw |= {"hovertemplate": f"%{{y:{form}}}", "legendgroup": uid}
     if not smoothing:
         return [raw]
     smooth = rounded(smoothed(values, smoothing)[shown])

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from mlpcore.charts.annotations import paper_note
 from mlpcore.charts.axes import axis, rate_axis
 from mlpcore.charts.downsampling import corners, rounded
-from mlpcore.charts.traces import RATE, Figure, Json, Translate, line, paper_note
+from mlpcore.charts.traces import RATE, Figure, Json, Translate, line, markers
 
 
 def schedule_chart(
@@ -27,24 +28,20 @@ def schedule_chart(
     kept = corners(rates)
     drops = [step for step in drops if 1 <= step <= len(rates)]
     hover = f"{translate('step')} %{{x:,d}} · {translate('epoch')} %{{customdata:.2f}}<br>lr %{{y:.3~g}}<extra></extra>"
-    end = max(len(rates), 2)
-    dots = {"type": "scatter", "mode": "markers", "marker": {"color": RATE, "size": 7, "symbol": "circle"}}
+    marked = markers("drops", drops, rounded([rates[step - 1] for step in drops]), name=translate("drop"))
+    marked |= {"marker": {"color": RATE, "size": 7, "symbol": "circle"}, "hovertemplate": hover}
+    layout = _layout(rates, translate, {"l": 56, "r": 14, "t": 30, "b": 34})
+    layout["xaxis"]["title"] = {"text": translate("iteration"), "standoff": 2}
+    layout["xaxis"]["hoverformat"] = ",d"
+    end = layout["xaxis"]["range"][1]
     return {
         "data": [
             _rate_line(rates, kept) | {"hovertemplate": hover, "customdata": rounded((kept + 1) / steps_per_epoch)},
-            {"uid": "drops", "name": translate("drop"), **dots, "hovertemplate": hover}
-            | {"x": drops, "y": rounded([rates[step - 1] for step in drops])}
-            | {"customdata": rounded([step / steps_per_epoch for step in drops])},
+            marked | {"customdata": rounded([step / steps_per_epoch for step in drops])},
             {"uid": "epochs", "type": "scatter", "x": [None], "y": [None], "xaxis": "x2", "hoverinfo": "skip"},
         ],
-        "layout": {
-            "margin": {"l": 56, "r": 14, "t": 30, "b": 34},
-            "meta": {"still": True},
-            "showlegend": False,
-            "hovermode": "closest",
-            "hoverdistance": -1,
-            "xaxis": axis(translate("iteration"), range=[0, end], nticks=6, tickformat=",d", fixedrange=True)
-            | {"title": {"text": translate("iteration"), "standoff": 2}, "hoverformat": ",d"},
+        "layout": layout
+        | {
             "xaxis2": axis(range=[0, end / steps_per_epoch], nticks=6, fixedrange=True, showgrid=False)
             | {"overlaying": "x", "side": "top", "tickmode": "auto"},
             "yaxis": rate_axis([rates], log=log_lr, title="lr"),
@@ -58,17 +55,20 @@ def small_schedule_chart(rates: Sequence[float], *, top: float, translate: Trans
     hover = f"{translate('iteration')} %{{x:,d}}<br>lr %{{y:.3~g}}<extra></extra>"
     return {
         "data": [_rate_line(rates, corners(rates)) | {"hovertemplate": hover}],
-        "layout": {
-            "margin": {"l": 46, "r": 12, "t": 8, "b": 38},
-            "meta": {"still": True},
-            "dragmode": False,
-            "showlegend": False,
-            "hovermode": "closest",
-            "hoverdistance": -1,
-            "xaxis": axis(translate("iteration"), range=[0, max(len(rates), 2)], nticks=6, fixedrange=True)
-            | {"tickformat": ",d"},
-            "yaxis": rate_axis([[top]], log=False, title="lr"),
-        },
+        "layout": _layout(rates, translate, {"l": 46, "r": 12, "t": 8, "b": 38})
+        | {"dragmode": False, "yaxis": rate_axis([[top]], log=False, title="lr")},
+    }
+
+
+def _layout(rates: Sequence[float], translate: Translate, margin: dict[str, int]) -> Json:
+    return {
+        "margin": margin,
+        "meta": {"still": True},
+        "showlegend": False,
+        "hovermode": "closest",
+        "hoverdistance": -1,
+        "xaxis": axis(translate("iteration"), range=[0, max(len(rates), 2)], nticks=6, fixedrange=True)
+        | {"tickformat": ",d"},
     }
 
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlpcore.charts.annotations import legend
 from mlpcore.charts.axes import axis
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.downsampling import evenly, rounded
-from mlpcore.charts.traces import NOTE, Figure, Json, Translate, legend, line
+from mlpcore.charts.traces import NOTE, Figure, Json, Translate, line, markers
 
 LEVELS = 14  # contours, closer where the surface is low
 Position = tuple[float, float]
@@ -56,14 +57,14 @@ def trajectory_chart(
     for place, (name, points) in enumerate(paths):  # above all paths
         x, y = ([value] for value in rounded(points[-1]))
         data.append(
-            {"uid": f"end-{place}", "type": "scatter", "mode": "markers", "x": x, "y": y, "showlegend": False}
+            markers(f"end-{place}", x, y, showlegend=False)
             | {"marker": {"size": 11, "color": COLOURS[place], "line": {"width": 1.5, "color": "#FFFFFF"}}}
             | {"customdata": [len(points) - 1], "hovertemplate": f"{hover}<extra>{name}</extra>"}
         )
     x, y = (rounded([minimum[side] for minimum in minima]) for side in (0, 1))
     data.append(
-        {"uid": "minima", "type": "scatter", "mode": "markers", "x": x, "y": y, "showlegend": False}
-        | {"name": translate("minimum"), "marker": {"symbol": "star", "size": 12, "color": NOTE}}
+        markers("minima", x, y, name=translate("minimum"), showlegend=False)
+        | {"marker": {"symbol": "star", "size": 12, "color": NOTE}}
         | {"hovertemplate": f"{translate('minimum')} · x %{{x}} · y %{{y}}<extra></extra>"}
     )
     return {
