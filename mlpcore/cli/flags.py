@@ -1,4 +1,4 @@
-"""A recipe on the command line: one flag for each hyperparameter, and the recipe of a file and the flags together.
+"""A recipe on the command line: one flag per hyperparameter, and the recipe when flags override a file.
 
 The flags are made from the recipe's own fields, so that a new hyperparameter is a flag without a line here.
 """

@@ -1,4 +1,4 @@
-"""Load data sets as tensors, measure and normalise their pixels, and draw what a run trains on."""
+"""Load data sets as tensors, normalise their pixels, and select the images and labels that a run trains on."""
 
 import math
 import tempfile

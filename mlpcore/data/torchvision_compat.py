@@ -1,8 +1,8 @@
 """Import torchvision with a CPU-only torch.
 
-The Linux wheel of torchvision is linked to the CUDA build of torch. With a CPU build its C++ operators do not load, and
-`import torchvision` fails: "operator torchvision::nms does not exist". Reading a data set needs none of them, so it is
-enough to declare the two operators that the import looks up, without an implementation.
+The Linux wheel of torchvision is linked to the CUDA build of torch. With a CPU build, torchvision's C++ operators do
+not load, and `import torchvision` fails: "operator torchvision::nms does not exist". Reading a data set needs none of
+them, so it is enough to declare the two operators that the import looks up, without an implementation.
 """
 
 import importlib

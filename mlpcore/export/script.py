@@ -1,4 +1,4 @@
-"""Export a recipe as a script of its own in plain PyTorch, cut into the lecture's cells, or as a notebook of them.
+"""Export a recipe as a self-contained script in plain PyTorch, in the lecture's cells, or as a notebook of them.
 
 On the CPU of the machine that trained the run, the script prints the run's evaluations bit for bit. It contains only
 what its recipe needs: no line about label noise if there is none.

@@ -1,4 +1,4 @@
-"""The source code of an exported script: a template filled with a recipe's values and functions of the library."""
+"""The source code of an exported script: a template filled with a recipe's values and code of mlpcore."""
 
 import ast
 import io

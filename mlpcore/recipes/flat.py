@@ -1,8 +1,8 @@
 """The codec between a recipe and flat names: links, tables, flags, forms and lessons all read and write through it.
 
-A hyperparameter's flat name is its own: lr, gamma. Those of all optimizers share it, and so do those of all schedulers.
-A later one whose name belongs to another part is written with its part: scheduler.eps, or adamw.lr for an optimizer
-that holds a second one in a field called adamw. So every name in an old link keeps its meaning.
+The flat name is normally the field's name: all optimizers share one `lr`, all schedulers one `gamma`. If a field that
+is added later has a name that another part uses already, it gets a prefix: a scheduler's `eps` becomes `scheduler.eps`,
+and an optimizer nested in the field `adamw` has `adamw.lr`. So every name in an old link keeps its meaning.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A recipe as the query of a link, and back; and a comparison of several."""
+"""Convert a recipe, or a comparison of several, to the query of a link and back."""
 
 import re
 from collections.abc import Collection, Mapping

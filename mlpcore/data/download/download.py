@@ -1,4 +1,4 @@
-"""Provide a published data set where torchvision expects it: from this computer if it is there, else by download."""
+"""Put a published data set where torchvision expects it, from archives on this computer or by download."""
 
 import logging
 import threading

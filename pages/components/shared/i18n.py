@@ -1,4 +1,7 @@
-"""The visitor's language: their choice, else the link's, else their browser's. And the query of a page's address."""
+"""The visitor's language: their choice, else the link's, else their browser's.
+
+Also reads and writes the query of a page's address without its `lang`.
+"""
 
 from collections.abc import Mapping
 from functools import cache
