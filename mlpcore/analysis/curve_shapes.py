@@ -11,6 +11,7 @@ from mlpcore.data.catalog import TEST_IMAGES
 MARGIN = 0.02  # of accuracy at least; smaller changes do not make a shape
 ABOVE_CHANCE = 0.03  # of accuracy at least: the best of many evaluations lies a little above the expectation of one
 BEST_OF_MANY = 4.0  # standard errors above chance; the best of 30 evaluations of guessing is seldom higher
+MOST_OF_THE_WAY = 0.75  # from chance to 1: however few the test images, a higher accuracy is not chance
 
 
 class Shape(StrEnum):
@@ -44,7 +45,8 @@ def classify_curve(accuracies: Sequence[float], *, classes: int, test_images: in
     """
     chance = 1 / classes
     margin = max(MARGIN, detectable_difference(test_images))
-    above_chance = max(ABOVE_CHANCE, BEST_OF_MANY * math.sqrt(chance * (1 - chance) / max(test_images, 1)))
+    error = math.sqrt(chance * (1 - chance) / max(test_images, 1))
+    above_chance = min(max(ABOVE_CHANCE, BEST_OF_MANY * error), MOST_OF_THE_WAY * (1 - chance))
     best, end, halfway = max(accuracies), accuracies[-1], accuracies[(len(accuracies) - 1) // 2]
     if best < chance + above_chance:
         shape = Shape.CHANCE
