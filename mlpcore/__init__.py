@@ -24,22 +24,18 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
         StepLR as StepLR,
     )
     from mlpcore.runs.store import RunStore as RunStore
+    from mlpcore.training.lecture_loop import test as test, train as train
     from mlpcore.training.lockstep import train_cohort as train_cohort
-    from mlpcore.training.loop import test as test, train as train
     from mlpcore.training.losses import cross_entropy as cross_entropy, softmax as softmax
     from mlpcore.training.models import MLPnet as MLPnet, MyModel as MyModel
     from mlpcore.training.schedules import preview_rates as preview_rates
 
-# One core is left free for the page that is drawn and the browser. A step has some twenty parallel parts, and each
-# waits for all of its threads: if one of them gets no core, all stand still. Iterations per second on two cores, idle
-# and beside two busy processes: two threads 660 and 4, two threads that go to sleep sooner 550 and 60 to 180, one
-# thread 430 and 200. torch reads both variables once, when it is loaded.
-_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores - 1)))
+# Threads that wait for each other go to sleep sooner, see mlpcore.training.environment. torch reads this when it loads.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # By default MKL chooses the order of its sums by the shape of the whole product and the number of threads. A run must
-# not depend on the runs beside it in a cohort. The strict mode costs no time that could be measured.
+# not depend on the runs beside it in a cohort. The strict mode costs no time that could be measured. MKL reads this at
+# its first product and has no other switch; a run records whether it was in force.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 _MODULES = {
@@ -50,7 +46,7 @@ _MODULES = {
     "ExponentialLR OneCycleLR",
     "runs.store": "RunStore",
     "training.lockstep": "train_cohort",
-    "training.loop": "train test",
+    "training.lecture_loop": "train test",
     "training.losses": "softmax cross_entropy",
     "training.models": "MyModel MLPnet",
     "training.schedules": "preview_rates",

@@ -17,9 +17,9 @@ from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, read_runs, show_comparison
 from pages.components.compare.rows import edit_rows, get_rows, put_rows
 from pages.components.recipe_form.form_state import begin, first_recipe, read_form
+from pages.components.shared.address import find_repeated, put_query, take_query
 from pages.components.shared.flash import flash, show_warning
 from pages.components.shared.state import count_images, get_manager, read_owner
-from pages.components.shared.url import find_repeated, put_query, take_query
 from pages.components.shared.words import _, say
 
 MAX_RUNS = 80  # in an address: 16 recipes with 5 seeds each

@@ -17,10 +17,10 @@ from pages.components.overfitting import form as lab_form
 from pages.components.overfitting.remedies import match_repeats, remedy_names, select_tried, show_remedies
 from pages.components.overfitting.run import shape_names, show_lab
 from pages.components.recipe_form.form_state import first_recipe, put_recipe
+from pages.components.shared.address import put_query, take_query
 from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.recipe_summary import describe_data
 from pages.components.shared.state import count_images, find_run, get_manager, read_owner
-from pages.components.shared.url import put_query, take_query
 from pages.components.shared.words import _, as_markdown, say
 
 SHOWN, NEXT = "lab.predicted", "lab.predicted_next"  # predictions of the run shown, and of the run that Start trains

@@ -9,9 +9,9 @@ from pages.components.run.insight import show_insight
 from pages.components.run.lesson_builder import build_lesson, is_building, show_lesson
 from pages.components.run.run_view import find_shown_run, show_run
 from pages.components.run.settings import recipe_form, show_preview
+from pages.components.shared.address import adopt_run, take_link, write_link
 from pages.components.shared.flash import get_flashed, show_warning
 from pages.components.shared.state import read_owner
-from pages.components.shared.url import adopt_run, take_link, write_link
 from pages.components.shared.words import say
 
 datasets = known_datasets(data_home())

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mlpcore.export import messages
-from mlpcore.export.script_source import Translate, fill_template, write_comment
+from mlpcore.export.script_template import Translate, fill_template, write_comment
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_problems

@@ -84,9 +84,7 @@ class Run:
     recipe: Recipe
     status: RunStatus
     created: float  # seconds since the epoch, UTC
-    owner: str = field(
-        default="", repr=False
-    )  # see browser_owner and person_owner; never shown, never in a link
+    owner: str = field(default="", repr=False)  # see browser_owner and person_owner; never shown, never in a link
     step: int = 0  # iterations done
     seconds: float = 0.0  # spent training and evaluating
     device: str = ""

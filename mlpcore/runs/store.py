@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.engine import HASTY_SECONDS, database_url, explained, open_engine, runs_home, writing
-from mlpcore.runs.liveness import Liveness
 from mlpcore.runs.migrations import migrate
+from mlpcore.runs.process_locks import Liveness
 from mlpcore.runs.quota import Usage, measure_rows
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.schema import (
@@ -56,8 +56,8 @@ class RunStore:
     - What a call has stored when it returns survives a killed process. A power cut may lose the last moments, but
       nothing older, and it never damages the database.
     - `mark_interrupted` marks the runs that dead processes left running; they keep what was stored. A process is
-      recognised as dead by a lock that the operating system releases when it ends (`mlpcore.runs.liveness`), never by
-      a time-out: a slow process never loses a run, and a dead one's runs can be marked at once. On SQLite the locks
+      recognised as dead by a lock that the operating system releases when it ends (`mlpcore.runs.process_locks`), never
+      by a time-out: a slow process never loses a run, and a dead one's runs can be marked at once. On SQLite the locks
       lie beside the file; on another database, each machine marks the runs that it started itself.
     - Adding an evaluation that is already stored changes nothing, so a write that failed may be repeated.
     - Floats come back bit for bit (except -0.0, which becomes 0.0). Numbers that are not finite raise ValueError.

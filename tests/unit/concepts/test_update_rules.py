@@ -63,7 +63,10 @@ def test_lines_hold_the_knobs_and_what_came_before() -> None:
     state, lines = apply_update_rule(optimizer, state, -0.25)
     assert lines == [
         FormulaLine(
-            "g_2", r"\nabla L + \lambda\,\theta_1", r"(-0.25) + (5 \cdot 10^{-4}) \cdot 0.94995", pytest.approx(-0.249525025)
+            "g_2",
+            r"\nabla L + \lambda\,\theta_1",
+            r"(-0.25) + (5 \cdot 10^{-4}) \cdot 0.94995",
+            pytest.approx(-0.249525025),
         ),
         FormulaLine("b_2", r"\mu\,b_1 + g_2", r"0.9 \cdot 0.5005 + (-0.24953)", pytest.approx(0.200924975)),
         FormulaLine(r"\theta_2", r"\theta_1 - \eta\,b_2", r"0.94995 - 0.1 \cdot 0.20092", pytest.approx(0.9298575025)),

@@ -9,7 +9,7 @@ from torch import nn
 
 from mlpcore.data.batches import RandomSampler
 from mlpcore.data.datasets import ImageSplit, channel_statistics
-from mlpcore.training import loop as training
+from mlpcore.training import lecture_loop
 from mlpcore.training.models import MLPnet
 
 
@@ -45,7 +45,7 @@ def test_training_is_the_plain_loop_bit_for_bit(images):
     model, expected = small_net(), small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=10, gamma=0.5)
-    result = training.train(model, optimizer, scheduler, 35, RandomSampler(200, 32, generator=seeded(3)), images)
+    result = lecture_loop.train(model, optimizer, scheduler, 35, RandomSampler(200, 32, generator=seeded(3)), images)
 
     inputs, sampler = shown(images), RandomSampler(200, 32, generator=seeded(3))
     plain = torch.optim.SGD(expected.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
@@ -65,7 +65,7 @@ def test_training_is_the_plain_loop_bit_for_bit(images):
 def test_full_batch_is_gradient_descent(images):
     model, expected = (MLPnet(hidden_sizes=(16,), num_classes=4, dropout=0.0, generator=seeded(1)) for _ in range(2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    training.train(model, optimizer, None, 5, RandomSampler(len(images), len(images)), images)
+    lecture_loop.train(model, optimizer, None, 5, RandomSampler(len(images), len(images)), images)
 
     inputs = shown(images)
     for _ in range(5):
@@ -81,28 +81,28 @@ def test_full_batch_is_gradient_descent(images):
 def test_accuracy_is_the_share_of_right_answers_in_eval_mode(images):
     model = small_net()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    training.train(model, optimizer, None, 30, RandomSampler(200, 50, generator=seeded()), images)
-    accuracy = training.test(model, images, 64)
+    lecture_loop.train(model, optimizer, None, 30, RandomSampler(200, 50, generator=seeded()), images)
+    accuracy = lecture_loop.test(model, images, 64)
     assert model.training, "test leaves the mode as it was"
 
     right = model.eval()(shown(images)).argmax(dim=1) == images.targets
     assert isinstance(accuracy, float)
     assert accuracy == right.sum().item() / 200
     assert accuracy > 0.5
-    assert {training.test(model, images, size) for size in (1, 7, 200, 1000)} == {accuracy}
+    assert {lecture_loop.test(model, images, size) for size in (1, 7, 200, 1000)} == {accuracy}
 
 
 def test_test_images_are_normalised_with_the_training_images_statistics(images):
     model = small_net()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    training.train(model, optimizer, None, 30, RandomSampler(200, 50, generator=seeded()), images)
+    lecture_loop.train(model, optimizer, None, 30, RandomSampler(200, 50, generator=seeded()), images)
     darker = ImageSplit(data=images.data // 2, targets=images.targets, classes=images.classes)
 
     fresh = small_net()
     fresh.load_state_dict(model.state_dict())
-    accuracy = training.test(model, darker, 64)
-    assert accuracy == training.test(fresh, darker, 64, statistics=channel_statistics(images))
-    assert accuracy != training.test(fresh, darker, 64, statistics=channel_statistics(darker))
+    accuracy = lecture_loop.test(model, darker, 64)
+    assert accuracy == lecture_loop.test(fresh, darker, 64, statistics=channel_statistics(images))
+    assert accuracy != lecture_loop.test(fresh, darker, 64, statistics=channel_statistics(darker))
 
 
 def test_images_permuted_by_the_lectures_own_load_data_train_alike(images):
@@ -113,34 +113,34 @@ def test_images_permuted_by_the_lectures_own_load_data_train_alike(images):
     for dataset in (images, permuted):
         model = small_net()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        training.train(model, optimizer, None, 20, RandomSampler(200, 32, generator=seeded()), dataset)
+        lecture_loop.train(model, optimizer, None, 20, RandomSampler(200, 32, generator=seeded()), dataset)
         models.append(model)
     assert same_parameters(*models)
 
 
 def test_any_module_trains(images):
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 4))
-    training.train(model, torch.optim.SGD(model.parameters(), lr=1e-2), None, 30, RandomSampler(200, 50), images)
-    assert training.test(model, images, 64) > 0.5
+    lecture_loop.train(model, torch.optim.SGD(model.parameters(), lr=1e-2), None, 30, RandomSampler(200, 50), images)
+    assert lecture_loop.test(model, images, 64) > 0.5
 
 
 def test_neither_training_nor_test_touches_torchs_global_state(images):
     before = torch.get_rng_state()
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    training.train(model, optimizer, None, 5, RandomSampler(200, 32, generator=seeded()), images)
-    training.test(model, images, 64)
+    lecture_loop.train(model, optimizer, None, 5, RandomSampler(200, 32, generator=seeded()), images)
+    lecture_loop.test(model, images, 64)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_long_work_shows_a_progress_bar_unless_it_is_unwanted(images, capsys):
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    training.train(model, optimizer, None, 3, RandomSampler(200, 32), images, progress=False)
-    training.test(model, images, 64, progress=False)
+    lecture_loop.train(model, optimizer, None, 3, RandomSampler(200, 32), images, progress=False)
+    lecture_loop.test(model, images, 64, progress=False)
     assert capsys.readouterr().err == ""
-    training.train(model, optimizer, None, 3, RandomSampler(200, 32), images)
-    training.test(model, images, 64)
+    lecture_loop.train(model, optimizer, None, 3, RandomSampler(200, 32), images)
+    lecture_loop.test(model, images, 64)
     shown_bars = capsys.readouterr().err
     assert "3/3" in shown_bars
     assert "4/4" in shown_bars
@@ -150,13 +150,13 @@ def test_bad_arguments_are_refused_with_field_value_and_range(images):
     model = small_net()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with pytest.raises(ValueError, match="train_iter is -1: it must be at least 0"):
-        training.train(model, optimizer, None, -1, RandomSampler(200, 32), images)
+        lecture_loop.train(model, optimizer, None, -1, RandomSampler(200, 32), images)
     with pytest.raises(ValueError, match="train_samp ended after 1 batches: train_iter is 3"):
-        training.train(model, optimizer, None, 3, [torch.arange(5)], images)
+        lecture_loop.train(model, optimizer, None, 3, [torch.arange(5)], images)
     with pytest.raises(ValueError, match="test_batch_size is 0: it must be at least 1"):
-        training.test(model, images, 0)
+        lecture_loop.test(model, images, 0)
     with pytest.raises(ValueError, match="pass statistics=channel_statistics"):
-        training.test(small_net(), images, 64)
+        lecture_loop.test(small_net(), images, 64)
 
 
 def test_the_lectures_last_cell_runs_on_real_images(real_images):
