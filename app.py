@@ -52,52 +52,41 @@ SECURITY_HEADERS = {
 }
 
 
-class SecurityHeaders:
-    """Middleware that adds SECURITY_HEADERS to every response."""
+class ResponseHeaders:
+    """Middleware that adds SECURITY_HEADERS to every response, and the owner's cookie to every page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SECURITY_HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY_HEADERS)
+                if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                    headers.append("set-cookie", _owner_cookie(request))
             await send(message)
 
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        await self.app(scope, receive, send_with_headers)
 
 
-class OwnerCookie:
-    """Middleware that gives each browser a random token, by which the server recognises the owner of a run.
+def _owner_cookie(request: Request) -> str:
+    """Build the cookie with a random token by which the server recognises the owner of a run.
 
     Each visit renews the cookie for another year.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _asks_for_a_page(request := Request(scope)):
-            await self.app(scope, receive, send)
-            return
-        token = request.cookies.get(OWNER_COOKIE, "")
-        if not TOKEN.fullmatch(token):
-            token = secrets.token_urlsafe(32)
-        # a visitor who forges the header only restricts their own cookie, so any proxy may send it
-        scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip()
-        secure = "; Secure" if scheme == "https" else ""
-        cookie = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
-
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", cookie)
-            await send(message)
-
-        await self.app(scope, receive, send_with_cookie)
-
-
-def _asks_for_a_page(request: Request) -> bool:
-    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    token = request.cookies.get(OWNER_COOKIE, "")
+    if not TOKEN.fullmatch(token):
+        token = secrets.token_urlsafe(32)
+    # a visitor who forges the header only restricts their own cookie, so any proxy may send it
+    scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip()
+    secure = "; Secure" if scheme == "https" else ""
+    return f"{OWNER_COOKIE}={token}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
 
 
 @cache
@@ -166,5 +155,5 @@ app = st.App(
         Route(f"{prefix}/assets/plotly-{version('plotly')}.min.js", plotly_js),
         Route(f"{prefix}/assets/{KOREAN_FONT}", korean_font),
     ],
-    middleware=[Middleware(SecurityHeaders), Middleware(OwnerCookie)],
+    middleware=[Middleware(ResponseHeaders)],
 )

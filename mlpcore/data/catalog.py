@@ -52,10 +52,8 @@ def missing_files(home: Path, archive_set: ArchiveSet) -> list[str]:
 
 def find_installed(archive_set: ArchiveSet) -> Path | None:
     """Find the folder in which a system package has put all archives of a published data set."""
-    for folder in archive_set.installed:
-        if all(_is_file(Path(folder, archive.name)) for archive in archive_set.archives):
-            return Path(folder)
-    return None
+    folders = (Path(folder) for folder in archive_set.installed)
+    return next((it for it in folders if all(_is_file(it / archive.name) for archive in archive_set.archives)), None)
 
 
 def folder_datasets(home: Path) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import plotly
 import pytest
 
-from app import OwnerCookie
+from app import ResponseHeaders
 from tests.support.servers import Server, serving
 
 PLOTLY = f"/assets/plotly-{version('plotly')}.min.js"
@@ -130,7 +130,7 @@ def test_server_asked_to_end_ends_without_an_error(tmp_path: Path) -> None:
 
 
 def answer_of_the_middleware(scope: dict[str, Any], *messages: dict[str, Any]) -> list[dict[str, Any]]:
-    """What leaves OwnerCookie when the application behind it sends `messages`."""
+    """What leaves ResponseHeaders when the application behind it sends `messages`."""
     sent: list[dict[str, Any]] = []
 
     async def application(_scope: object, _receive: object, send: Any) -> None:
@@ -143,7 +143,7 @@ def answer_of_the_middleware(scope: dict[str, Any], *messages: dict[str, Any]) -
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(OwnerCookie(application)(scope, receive, send))
+    asyncio.run(ResponseHeaders(application)(scope, receive, send))
     return sent
 
 
@@ -176,5 +176,5 @@ def test_token_is_secure_where_the_visitors_connection_is_encrypted(
         "headers": [(b"accept", b"text/html"), *([(b"x-forwarded-proto", forwarded.encode())] if forwarded else [])],
     }
     (started,) = answer_of_the_middleware(scope, {"type": "http.response.start", "status": 200, "headers": []})
-    ((_name, cookie),) = started["headers"]
+    (cookie,) = [value for name, value in started["headers"] if name == b"set-cookie"]
     assert cookie.endswith(b"; Secure") == secure

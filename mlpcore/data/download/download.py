@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,35 +19,21 @@ BAR_SECONDS = 0.2  # between two updates of the progress bar
 
 
 class DownloadStatus(StrEnum):
-    """What a download is doing."""
+    """What a download is doing, as the sentence that a page shows."""
 
-    WAITING = "waiting"
-    CONNECTING = "connecting"
-    DOWNLOADING = "downloading"
-    CHECKING = "checking"
-    UNPACKING = "unpacking"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    WAITING = N_("Waiting: another process on this computer is downloading {dataset}.")
+    CONNECTING = N_("Connecting to {host}.")
+    DOWNLOADING = N_("Downloading {dataset} from {host}.")
+    CHECKING = N_("Checking the files of {dataset}.")
+    UNPACKING = N_("Unpacking {dataset}.")
+    DONE = N_("{dataset} is ready.")
+    FAILED = N_("{dataset} could not be downloaded because of an error in this program: see its log.")
+    CANCELLED = N_("The download of {dataset} was cancelled. The next one continues where this one stopped.")
 
     @property
     def is_over(self) -> bool:
         """Whether the download has ended."""
         return self in (DownloadStatus.DONE, DownloadStatus.FAILED, DownloadStatus.CANCELLED)
-
-
-_SENTENCES = {
-    DownloadStatus.WAITING: N_("Waiting: another process on this computer is downloading {dataset}."),
-    DownloadStatus.CONNECTING: N_("Connecting to {host}."),
-    DownloadStatus.DOWNLOADING: N_("Downloading {dataset} from {host}."),
-    DownloadStatus.CHECKING: N_("Checking the files of {dataset}."),
-    DownloadStatus.UNPACKING: N_("Unpacking {dataset}."),
-    DownloadStatus.DONE: N_("{dataset} is ready."),
-    DownloadStatus.FAILED: N_("{dataset} could not be downloaded because of an error in this program: see its log."),
-    DownloadStatus.CANCELLED: N_(
-        "The download of {dataset} was cancelled. The next one continues where this one stopped."
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +51,7 @@ class DownloadProgress:
     @property
     def sentence(self) -> Sentence:
         """What a page shows."""
-        return self.failure or Sentence(_SENTENCES[self.status], {"dataset": self.dataset, "host": self.host})
+        return self.failure or Sentence(self.status.value, {"dataset": self.dataset, "host": self.host})
 
     @property
     def seconds_left(self) -> float | None:
@@ -92,7 +78,8 @@ class Download:
         self._installer = Installer(archive_set, home, cancelled=self._cancelled)
         self._bytes_in_place = 0  # of the archives that need no download any more
         total = sum(archive.size for archive in archive_set.archives)
-        self.progress = DownloadProgress(dataset=archive_set.dataset, bytes_total=total)  # replaced, never changed
+        self._begun = DownloadProgress(dataset=archive_set.dataset, bytes_total=total)
+        self.progress = self._begun  # replaced, never changed
 
     def start(self) -> None:
         """Start the thread."""
@@ -125,13 +112,7 @@ class Download:
         self._over.set()
 
     def _report(self, status: DownloadStatus, bytes_done: int, **values: Any) -> None:
-        self.progress = DownloadProgress(
-            dataset=self._set.dataset,
-            status=status,
-            bytes_done=bytes_done,
-            bytes_total=self.progress.bytes_total,
-            **values,
-        )
+        self.progress = replace(self._begun, status=status, bytes_done=bytes_done, **values)
 
     def _provide(self) -> None:
         if not self._find_missing():  # before anything is written: the folder may be read-only and complete
@@ -218,15 +199,14 @@ def download(
     from tqdm.auto import tqdm
 
     work = Download(_find_set(archive_sets, dataset), Path(home).expanduser(), policy=policy)
+    progress = work.progress
     work.start()
     try:
-        with tqdm(desc=dataset, total=work.progress.bytes_total, unit="B", unit_scale=True) as bar:
-            while True:
+        with tqdm(desc=dataset, total=progress.bytes_total, unit="B", unit_scale=True) as bar:
+            while not progress.status.is_over:
                 progress = work.wait(BAR_SECONDS)
                 bar.set_postfix_str(progress.host, refresh=False)
                 bar.update(progress.bytes_done - bar.n)
-                if progress.status.is_over:
-                    break
     except KeyboardInterrupt:
         work.cancel()
         work.wait()

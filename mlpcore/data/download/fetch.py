@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Empty, Queue
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -225,19 +225,14 @@ def _stream(url: str, *, start: int, size: int, policy: RetryPolicy) -> Generato
     items: Queue[Chunk | MirrorError] = Queue(QUEUED_CHUNKS)
     closed = threading.Event()
 
-    def put(item: Chunk | MirrorError) -> None:
-        while not closed.is_set():
-            with contextlib.suppress(Full):
-                return items.put(item, timeout=POLL_SECONDS)
-
     def read() -> None:
         try:
             for chunk in _request(url, start=start, size=size, policy=policy):
-                put(chunk)
+                items.put(chunk)
                 if closed.is_set():
                     return
         except MirrorError as error:
-            put(error)
+            items.put(error)
 
     threading.Thread(target=read, name="download stream", daemon=True).start()
     try:
@@ -250,6 +245,8 @@ def _stream(url: str, *, start: int, size: int, policy: RetryPolicy) -> Generato
             yield item
     finally:
         closed.set()
+        with contextlib.suppress(Empty):
+            items.get_nowait()  # makes room for the one item that the thread still puts
 
 
 def _request(url: str, *, start: int, size: int, policy: RetryPolicy) -> Iterator[Chunk]:
