@@ -21,8 +21,8 @@ from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
 from mlpcore.runs.stored_runs import StoredRuns
 from mlpcore.training.device import pick_device
+from mlpcore.training.environment import describe_environment
 from mlpcore.training.lockstep import cohort_key, train_cohort
-from mlpcore.training.reproducibility import find_versions
 
 MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later ones are queued
 MAX_SUBMISSIONS = 200  # that may wait or train; a comparison, or a search with all its trials, is one
@@ -256,7 +256,7 @@ class RunManager:
             if active is not None:
                 if active.run.status.is_over:
                     raise SentenceError(failure_messages.ALREADY_OVER)
-                if not secrets.compare_digest(active.run.owner.encode(), owner.encode()):
+                if not active.run.belongs_to(owner):
                     raise SentenceError(failure_messages.NOT_THE_OWNER)
                 yield active
                 return
@@ -274,7 +274,7 @@ def _build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") ->
         status=RunStatus.QUEUED,
         created=time.time(),
         owner=owner,
-        versions=find_versions(),
+        versions=describe_environment(),
         continues=continues,
     )
 

@@ -6,6 +6,8 @@ import time
 import traceback
 from collections.abc import Callable
 
+import torch
+
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.failure_messages import explain_absence, explain_divergence, explain_failure
 from mlpcore.jobs.fair_share import FairShare, choose_active
@@ -15,6 +17,7 @@ from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import with_change
 from mlpcore.runs.records import RunStatus
 from mlpcore.training.device import pick_device
+from mlpcore.training.environment import count_threads
 from mlpcore.training.lockstep import ChangeRun, Progress, ProgressGenerator, RemoveRun
 
 GRACE_SECONDS = 600.0  # for which the owner of a run that is set to stop without them may be away
@@ -61,6 +64,7 @@ class Worker:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        torch.set_num_threads(count_threads())
         failures = 0  # one after another
         while not self._queue.is_closing:
             try:

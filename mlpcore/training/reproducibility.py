@@ -1,37 +1,42 @@
 """Whether training a recipe again gives the same numbers, and hashes of initial weights and batches."""
 
 import hashlib
-import platform
-
-import torch
+from enum import StrEnum
 
 from mlpcore.data.batches import RandomSampler
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run
 from mlpcore.seeds import build_generator
 from mlpcore.training.device import pick_device
+from mlpcore.training.environment import describe_environment
 from mlpcore.training.models import build_model
 
 HASHED_BATCHES = 20  # the first ones: runs that share these share all
 
 
-def find_versions() -> dict[str, str]:
-    """Find the versions of what the last digits of a run depend on."""
-    return {"torch": torch.__version__, "python": platform.python_version()}
+class Repeatability(StrEnum):
+    """Whether training a run's recipe again gives the same numbers."""
+
+    EXACT = "exact"
+    UNKNOWN = "unknown"  # an older version recorded less of what the last digits depend on
+    SIMILAR = "similar"  # they are rounded differently
 
 
-def is_reproducible(run: Run) -> bool:
-    """Return whether training the run's recipe again gives the same numbers: on the CPU, with the same versions.
+def compare_environment(run: Run) -> Repeatability:
+    """Compare what the last digits of a run depended on with this process.
 
     The images are assumed to be the same; a run does not record them.
     """
     if not run.evaluations:
-        return True
+        return Repeatability.EXACT
     try:
         device = pick_device(run.recipe.device)
     except ValueError:
-        return False
-    return run.device == device.type == "cpu" and dict(run.versions) == find_versions()
+        return Repeatability.SIMILAR
+    here = describe_environment()
+    if not run.device == device.type == "cpu" or any(here.get(key) != value for key, value in run.versions.items()):
+        return Repeatability.SIMILAR
+    return Repeatability.EXACT if run.versions.keys() == here.keys() else Repeatability.UNKNOWN
 
 
 def hash_weights(recipe: Recipe, *, in_features: int, num_classes: int) -> str:

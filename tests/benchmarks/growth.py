@@ -24,6 +24,7 @@ from mlpcore.data.datasets import ImageSplit
 from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
+from mlpcore.training.environment import count_threads
 from mlpcore.training.lockstep import train_cohort
 
 BATCHES = (16, 64, 256, 1024, 4096, 16_384, 50_000)
@@ -48,6 +49,7 @@ def main() -> None:
     }
     storing, reading = time_store()
     curves |= {"evaluations stored: adding one": storing, "evaluations stored: reading a run of 60": reading}
+    torch.set_num_threads(count_threads())  # as the app's training thread
     threads, load = torch.get_num_threads(), os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, {threads} threads, torch {torch.__version__}, load {load:.1f}")
     for name, curve in curves.items():

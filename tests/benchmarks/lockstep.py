@@ -11,12 +11,15 @@ from importlib.metadata import version
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import torch
+
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.catalog import data_home
 from mlpcore.data.datasets import load_data
 from mlpcore.recipes.presets import compare_optimizers
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.device import pick_device
+from mlpcore.training.environment import count_threads
 from mlpcore.training.lockstep import train_cohort
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ def main() -> None:
     """Measure 4 and 16 runs, and print medians and spread."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     iterations = int(sys.argv[2]) if len(sys.argv) > 2 else 300
+    torch.set_num_threads(count_threads())  # as the app's training thread
     device = pick_device()
     images = place_images(*load_data("Shapes", data_home()), device)
     base = Recipe(train_iter=iterations, eval_every=iterations)

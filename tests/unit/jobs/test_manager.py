@@ -14,6 +14,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.training import lockstep
+from mlpcore.training.environment import describe_environment
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 from tests.support.managers import (
     LONG,
@@ -37,7 +38,7 @@ class TestLife:
         assert run.status is RunStatus.FINISHED
         assert (run.step, run.device, run.message, run.traceback) == (30, "cpu", None, "")
         assert (run.recipe, run.name, run.owner) == (SHORT, "a run", ME)
-        assert run.versions["torch"] == torch.__version__
+        assert dict(run.versions) == describe_environment()
         assert [evaluation.step for evaluation in run.evaluations] == [10, 20, 30]
         assert timeless(run.evaluations) == train_alone(SHORT, images)
         wait_until(lambda: manager.list_active() == [])
@@ -52,6 +53,22 @@ class TestLife:
         assert later.evaluations[: len(first.evaluations)] == first.evaluations
         assert [run.id for run in manager.list_active()] == [run_id]
         wait_until(lambda: manager.iterations_per_second(manager.get(run_id)) > 0)
+
+    def test_the_training_thread_has_the_number_of_threads_that_runs_record(self, store, library, monkeypatch):
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")  # after torch was imported, as in a notebook
+        counts = []
+
+        def train(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
+            counts.append(torch.get_num_threads())
+            yield from train_cohort(recipes, images, device=device)
+
+        before = torch.get_num_threads()
+        manager = RunManager(store, library, train=train)
+        (run,) = wait_for_end(manager, *submit(manager, SHORT))
+        manager.shutdown()
+        torch.set_num_threads(before)
+        assert counts == [2]
+        assert run.versions["threads"] == "2"
 
     def test_what_was_measured_is_soon_on_disk_while_the_run_goes_on(self, manager, store):
         (run_id,) = submit(manager, LONG)

@@ -1,6 +1,8 @@
-"""What is promised of a recipe that is trained again."""
+"""What is promised of a recipe that is trained again, and what is recorded for it."""
 
-import platform
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,15 +10,17 @@ import torch
 
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.training.reproducibility import is_reproducible
+from mlpcore.training.environment import count_threads, describe_environment
+from mlpcore.training.reproducibility import Repeatability, compare_environment
+from tests.support.paths import ROOT
 
-HERE = {"torch": torch.__version__, "python": platform.python_version()}
+HERE = describe_environment()
 POINT = Evaluation(10, 1.0, 1.0, 0.5, 1.0, 0.5, 0.01, 1.0)
 RUN = Run("a", "a run", Recipe(device="cpu"), RunStatus.STOPPED, 1.0, device="cpu", versions=HERE, evaluations=(POINT,))
 
 
-def test_run_of_this_cpu_and_these_versions_repeats() -> None:
-    assert is_reproducible(RUN)
+def test_run_of_this_cpu_and_this_environment_repeats() -> None:
+    assert compare_environment(RUN) is Repeatability.EXACT
 
 
 @pytest.mark.parametrize(
@@ -24,15 +28,52 @@ def test_run_of_this_cpu_and_these_versions_repeats() -> None:
     [
         {"device": "cuda"},
         {"device": ""},
-        {"versions": {**HERE, "torch": "1.0"}},
-        {"versions": {**HERE, "python": "3.0"}},
-        {"versions": {}},
+        *({"versions": {**HERE, key: "another"}} for key in HERE),
+        {"versions": {"torch": "1.0"}},
         {"recipe": Recipe(device="xpu")},
     ],
 )
-def test_run_of_another_device_or_other_versions_may_not(change: dict[str, object]) -> None:
-    assert not is_reproducible(replace(RUN, **change))
+def test_run_of_another_device_or_environment_may_not(change: dict[str, object]) -> None:
+    assert compare_environment(replace(RUN, **change)) is Repeatability.SIMILAR
+
+
+@pytest.mark.parametrize("versions", [{}, {"torch": HERE["torch"], "python": HERE["python"]}])
+def test_nothing_is_promised_of_a_run_that_an_older_version_recorded(versions: dict[str, str]) -> None:
+    assert compare_environment(replace(RUN, versions=versions)) is Repeatability.UNKNOWN
 
 
 def test_run_without_points_has_none_that_could_differ() -> None:
-    assert is_reproducible(replace(RUN, evaluations=(), device="", versions={}))
+    assert compare_environment(replace(RUN, evaluations=(), device="", versions={})) is Repeatability.EXACT
+
+
+def test_environment_is_everything_that_the_last_digits_depend_on() -> None:
+    assert list(HERE) == ["torch", "python", "numpy", "processor", "instructions", "threads", "products", "MKL_CBWR"]
+    assert all(0 < len(value) < 200 for value in HERE.values())
+
+
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="torch multiplies with another library here")
+@pytest.mark.parametrize(
+    ("first", "mode"),
+    [
+        ("import mlpcore", "strict"),
+        ("import torch", "strict"),
+        ("import torch; torch.ones(9, 9) @ torch.ones(9, 9)", "off"),
+    ],
+)
+def test_it_is_recorded_whether_the_order_of_sums_is_fixed(first: str, mode: str) -> None:
+    script = f"{first}\nfrom mlpcore.training.environment import describe_environment\n"
+    script += "print(describe_environment()['MKL_CBWR'])"
+    environment = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == mode
+
+
+def test_one_core_is_left_to_the_pages_whatever_was_imported_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert count_threads() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    for cores, threads in ((8, 7), (1, 1)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _process, cores=cores: set(range(cores)))
+        assert count_threads() == threads
