@@ -1,8 +1,34 @@
 """The device a run computes on, through torch's accelerator interface."""
 
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 
-from mlpcore.messages import SentenceError
+from mlpcore.messages import N_, Sentence, SentenceError
+from mlpcore.training.self_test import is_correct
+
+NO_ACCELERATOR = N_("Runs train on the CPU: this machine has no accelerator that torch can use.")
+PASSED = N_("Runs train on {device}: a short test gave the same results there as on the CPU.")
+DIFFERS = N_("Runs train on the CPU: in a short test, the results on {device} differed from those on the CPU.")
+FAILS = N_("Runs train on the CPU: {device} failed in a short test. The server's log has the details.")
+NAMED = N_("Runs train on {device}, as chosen.")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """The device that "auto" means on this machine, and why."""
+
+    device: torch.device
+    reason: Sentence
+
+
+_choice: DeviceChoice | None = None
+_lock = threading.Lock()
 
 
 def list_devices() -> list[str]:
@@ -12,15 +38,44 @@ def list_devices() -> list[str]:
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """Pick the device that `wanted` names; "auto" means the accelerator if there is one, otherwise the CPU.
+    """Pick the device that `wanted` names; "auto" means the accelerator if it passes a test, otherwise the CPU.
 
     Raises:
         SentenceError: This machine has no such device.
     """
     available = list_devices()
     if wanted == "auto":
-        return torch.device(available[0])
+        return _choose_once().device
     if wanted not in available:
         template = "{field} is {value}: this machine has {options}."
         raise SentenceError(template, field="device", value=wanted, options=", ".join(available))
     return torch.device(wanted)
+
+
+def explain_device(wanted: str = "auto") -> Sentence:
+    """Say which device `pick_device` picks, and why. Raises SentenceError as it does."""
+    device = pick_device(wanted)
+    return _choose_once().reason if wanted == "auto" else Sentence(NAMED, {"device": str(device)})
+
+
+def _choose_once() -> DeviceChoice:
+    """Choose what "auto" means at the first call; later calls return the same."""
+    global _choice
+    with _lock:
+        if _choice is None:
+            _choice = choose_device(list_devices()[0])
+        return _choice
+
+
+def choose_device(name: str, *, test: Callable[[torch.device], bool] = is_correct) -> DeviceChoice:
+    """Choose between an accelerator and the CPU by a test of the accelerator."""
+    if name == "cpu":
+        return DeviceChoice(torch.device("cpu"), Sentence(NO_ACCELERATOR))
+    try:
+        passed, failure = test(torch.device(name)), DIFFERS
+    except Exception:  # drivers raise many kinds of errors
+        log.warning("The test of %s failed.", name, exc_info=True)
+        passed, failure = False, FAILS
+    if passed:
+        return DeviceChoice(torch.device(name), Sentence(PASSED, {"device": name}))
+    return DeviceChoice(torch.device("cpu"), Sentence(failure, {"device": name}))

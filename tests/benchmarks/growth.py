@@ -41,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.growth", description=__doc__.splitlines()[0])
     parser.add_argument("--figure", type=Path)
     asked = parser.parse_args()
+    torch.set_num_threads(count_threads())  # as the app's training thread
     images = draw_images()
     curves = {
         "batch size": {size: time_step([Recipe(batch_size=size)], images) for size in BATCHES},
@@ -49,7 +50,6 @@ def main() -> None:
     }
     storing, reading = time_store()
     curves |= {"evaluations stored: adding one": storing, "evaluations stored: reading a run of 60": reading}
-    torch.set_num_threads(count_threads())  # as the app's training thread
     threads, load = torch.get_num_threads(), os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, {threads} threads, torch {torch.__version__}, load {load:.1f}")
     for name, curve in curves.items():

@@ -7,6 +7,7 @@ import pytest
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RunStatus
+from mlpcore.training.device import explain_device
 from tests.support.app_tests import Open, figure, is_over, shown, wait_for
 from tests.support.playground_page import planned_rate, press_start, says
 
@@ -23,6 +24,13 @@ def test_run_is_started_shown_and_kept(open_page: Open, tmp_path: Path) -> None:
     assert page.button(key="stop").disabled
     assert not page.button(key="start").disabled
     assert list((tmp_path / "home").iterdir())
+
+
+def test_page_says_which_device_trains_and_why(open_page: Open) -> None:
+    page = open_page()
+    manager.shared_manager()  # torch is loaded
+    captions = [caption.value for caption in shown(page.run()).caption]
+    assert str(explain_device()) in captions
 
 
 def test_run_that_goes_on_can_be_paused_resumed_changed_and_stopped(open_page: Open) -> None:
