@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.charts.axes import axis
-from mlpcore.charts.traces import ACCURACY, Figure, Json, Translate
+from mlpcore.charts.traces import ACCURACY, Figure, Json, Translate, markers
 
 MOST_NUMBERED = 16  # classes: with more, the numbers would not fit into their cells
 LONGEST = 12  # characters of a class's name beside the figure
@@ -45,18 +45,10 @@ def confusion_chart(counts: NDArray[Any], classes: Sequence[str], *, translate: 
         ]
         trace["hovertemplate"] = f"{hover}<br>{translate('images')}: %{{customdata[2]:,d}}<extra></extra>"
     if size <= MOST_NUMBERED:
-        data.append(
-            {
-                "uid": "numbers",
-                "type": "scatter",
-                "mode": "text",
-                "x": places * size,
-                "y": [row for row in places for _column in places],
-                "text": [str(count) for count in counts.flatten().tolist()],
-                "textfont": {"size": 11},
-                "hoverinfo": "skip",
-            }
-        )
+        rows = [row for row in places for _column in places]
+        texts = [str(count) for count in counts.flatten().tolist()]
+        numbers = markers("numbers", places * size, rows, text=texts, textfont={"size": 11}, hoverinfo="skip")
+        data.append(numbers | {"mode": "text"})
     data.append(
         {
             "uid": "accuracy",

@@ -1,4 +1,4 @@
-"""Install a published data set: check md5s, unpack archives, and move the files into place as a whole."""
+"""Install a published data set: check md5s, unpack archives, and move the complete files into place."""
 
 import contextlib
 import errno
@@ -102,12 +102,9 @@ class Installer:
                 _extract_gz(archive, source, folder)
             if not is_unpacked(archive, folder):
                 return False
-            if self._target.exists():
-                for file in folder.iterdir():
-                    file.replace(self._target / file.name)
-            else:
-                self._target.parent.mkdir(parents=True, exist_ok=True)
-                folder.rename(self._target)
+            self._target.mkdir(parents=True, exist_ok=True)
+            for file in folder.iterdir():  # the data set counts as here once all of them are
+                file.replace(self._target / file.name)
             return True
         finally:
             shutil.rmtree(staging, ignore_errors=True)
