@@ -22,12 +22,11 @@ FIELDS = list_fields()
 NO_LESSON = Lesson()
 
 
-def knob_path(field: FlatField, owner: str) -> str:
-    """The path of a hyperparameter's widget; `owner` is the name of the optimizer or scheduler that has it."""
+def _path(field: FlatField, owner: str) -> str:
     return ".".join((owner, *field.path[1:])) if field.part else field.path[0]
 
 
-PATHS = {knob_path(field, owner): (field, kind) for field in FIELDS.values() for owner, kind in field.owners.items()}
+PATHS = {_path(field, owner): (field, kind) for field in FIELDS.values() for owner, kind in field.owners.items()}
 
 
 def find_lesson() -> Lesson:
@@ -41,7 +40,7 @@ def put_recipe(recipe: Recipe) -> None:
     values = flatten(recipe)
     for name, field in FIELDS.items():
         if name in values:
-            put_knob(knob_path(field, values.get(field.part, "")), values[name])
+            put_knob(_path(field, values.get(field.part, "")), values[name])
     st.session_state["knob.changes"] = recipe.changes
 
 
@@ -92,7 +91,7 @@ def read_form() -> tuple[Recipe | None, list[Sentence]]:
     """
     chosen = {part: get_knob(part) for part in PARTS}
     shown = [field for field in FIELDS.values() if not field.part or chosen[field.part] in field.owners]
-    values = {field.name: get_knob(knob_path(field, chosen.get(field.part, ""))) for field in shown}
+    values = {field.name: get_knob(_path(field, chosen.get(field.part, ""))) for field in shown}
     try:
         values["changes"] = find_lesson().without_held(st.session_state.get("knob.changes", ()))
         recipe = unflatten(values)

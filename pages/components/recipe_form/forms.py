@@ -7,89 +7,68 @@ from typing import Any, Literal
 import streamlit as st
 
 from mlpcore.messages import N_
-from pages.components.recipe_form.form_state import FIELDS, get_knob, knob_path
-from pages.components.recipe_form.widgets import (
-    Edited,
-    draw_betas,
-    draw_choice,
-    draw_list,
-    draw_log_slider,
-    draw_number,
-    draw_optional_number,
-    draw_slider,
-    draw_toggle,
-    is_shown,
-)
+from mlpcore.recipes.recipe import PARTS
+from pages.components.recipe_form import widgets
+from pages.components.recipe_form.form_state import PATHS, get_knob
 from pages.components.shared.state import manager_is_up
 from pages.components.shared.words import _, say
 
 LIVE_KNOBS = ("lr", "momentum", "weight_decay")  # a change of these reaches a run that is still going
 NARROW = 110  # pixels
 
-# The widget of each hyperparameter, its label and its settings; a name with an owner is for that scheduler alone.
+# The widget of each hyperparameter, its label and its settings; a path with an owner is for that scheduler alone.
 KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
-    "optimizer": (draw_choice, N_("Optimizer"), {}),
-    "batch_size": (draw_number, N_("Batch size"), {}),
-    "lr": (draw_log_slider, N_("Learning rate"), {}),
-    "momentum": (draw_slider, N_("Momentum"), {"step": 0.01, "top": 0.99}),
-    "nesterov": (draw_toggle, N_("Nesterov"), {}),
-    "betas": (draw_betas, "", {}),
-    "alpha": (draw_slider, N_("Alpha"), {"step": 0.01, "top": 0.99}),
-    "lr_decay": (draw_log_slider, N_("Rate decay"), {}),
-    "weight_decay": (draw_log_slider, N_("Weight decay"), {}),
-    "scheduler": (draw_choice, N_("Schedule"), {}),
-    "warmup_iters": (draw_number, N_("Warm-up"), {}),
-    "start_factor": (draw_number, N_("Warm-up from"), {"step": 0.01, "format": "%g"}),
-    "step_size": (draw_number, N_("Step size"), {}),
-    "gamma": (draw_slider, N_("Gamma"), {"step": 0.05, "bottom": 0.05}),
-    "ExponentialLR.gamma": (draw_number, N_("Gamma"), {"step": 1e-4, "format": "%.5f"}),
-    "milestones": (draw_list, N_("Milestones"), {}),
-    "T_max": (draw_number, "T_max", {}),
-    "eta_min": (draw_number, "eta_min", {"step": 1e-4, "format": "%g"}),
-    "pct_start": (draw_slider, N_("Climb"), {"step": 0.01}),
-    "div_factor": (draw_number, N_("Start divisor"), {"step": 1.0, "format": "%g"}),
-    "final_div_factor": (draw_number, N_("End divisor"), {"step": 100.0, "format": "%g"}),
-    "dataset": (draw_choice, N_("Data set"), {}),
-    "train_size": (draw_optional_number, N_("Training images"), {}),
-    "label_noise": (draw_slider, N_("Label noise"), {"step": 0.05}),
-    "validation_size": (draw_number, N_("Held out for validation"), {"step": 1000}),
-    "hidden_sizes": (draw_list, N_("Hidden sizes"), {}),
-    "activation": (draw_choice, N_("Activation"), {}),
-    "dropout": (draw_slider, N_("Dropout"), {"step": 0.05}),
-    "train_iter": (draw_number, N_("Iterations"), {"step": 500}),
-    "eval_every": (draw_number, N_("Evaluate every"), {"step": 10}),
-    "seed": (draw_number, N_("Seed"), {}),
-    "device": (draw_choice, N_("Device"), {}),
+    "optimizer": (widgets.draw_choice, N_("Optimizer"), {}),
+    "batch_size": (widgets.draw_number, N_("Batch size"), {}),
+    "lr": (widgets.draw_log_slider, N_("Learning rate"), {}),
+    "momentum": (widgets.draw_slider, N_("Momentum"), {"step": 0.01, "top": 0.99}),
+    "nesterov": (widgets.draw_toggle, N_("Nesterov"), {}),
+    "betas": (widgets.draw_betas, "", {}),
+    "alpha": (widgets.draw_slider, N_("Alpha"), {"step": 0.01, "top": 0.99}),
+    "lr_decay": (widgets.draw_log_slider, N_("Rate decay"), {}),
+    "weight_decay": (widgets.draw_log_slider, N_("Weight decay"), {}),
+    "scheduler": (widgets.draw_choice, N_("Schedule"), {}),
+    "warmup_iters": (widgets.draw_number, N_("Warm-up"), {}),
+    "start_factor": (widgets.draw_number, N_("Warm-up from"), {"step": 0.01, "format": "%g"}),
+    "step_size": (widgets.draw_number, N_("Step size"), {}),
+    "gamma": (widgets.draw_slider, N_("Gamma"), {"step": 0.05, "bottom": 0.05}),
+    "ExponentialLR.gamma": (widgets.draw_number, N_("Gamma"), {"step": 1e-4, "format": "%.5f"}),
+    "milestones": (widgets.draw_list, N_("Milestones"), {}),
+    "T_max": (widgets.draw_number, "T_max", {}),
+    "eta_min": (widgets.draw_number, "eta_min", {"step": 1e-4, "format": "%g"}),
+    "pct_start": (widgets.draw_slider, N_("Climb"), {"step": 0.01}),
+    "div_factor": (widgets.draw_number, N_("Start divisor"), {"step": 1.0, "format": "%g"}),
+    "final_div_factor": (widgets.draw_number, N_("End divisor"), {"step": 100.0, "format": "%g"}),
+    "dataset": (widgets.draw_choice, N_("Data set"), {}),
+    "train_size": (widgets.draw_optional_number, N_("Training images"), {}),
+    "label_noise": (widgets.draw_slider, N_("Label noise"), {"step": 0.05}),
+    "validation_size": (widgets.draw_number, N_("Held out for validation"), {"step": 1000}),
+    "hidden_sizes": (widgets.draw_list, N_("Hidden sizes"), {}),
+    "activation": (widgets.draw_choice, N_("Activation"), {}),
+    "dropout": (widgets.draw_slider, N_("Dropout"), {"step": 0.05}),
+    "train_iter": (widgets.draw_number, N_("Iterations"), {"step": 500}),
+    "eval_every": (widgets.draw_number, N_("Evaluate every"), {"step": 10}),
+    "seed": (widgets.draw_number, N_("Seed"), {}),
+    "device": (widgets.draw_choice, N_("Device"), {}),
 }
-ROWS = {  # what stands side by side, of each optimizer and scheduler
-    "SGD": ("momentum", "nesterov"),
-    "Adam": ("betas",),
-    "AdamW": ("betas",),
-    "RMSprop": ("alpha", "momentum"),
-    "Adagrad": ("lr_decay",),
-    "none": (),
-    "StepLR": ("step_size", "gamma"),
-    "MultiStepLR": ("milestones", "gamma"),
-    "CosineAnnealingLR": ("T_max", "eta_min"),
-    "ExponentialLR": ("gamma",),
-    "OneCycleLR": ("pct_start", "div_factor", "final_div_factor"),
-}
+ELSEWHERE = ("name", "lr", "weight_decay", "eps", "warmup_iters", "start_factor")  # not in the row of their part's own
 
 
-def optimizer_form(edited: Edited) -> None:
+def optimizer_form(edited: widgets.Edited) -> None:
     """Draw the optimizer's hyperparameters; `edited` is called with the name of each slider that a person moves."""
     _draw_row("optimizer", "batch_size", narrow="batch_size")
-    _draw("lr", edited)
-    _draw_row(*ROWS[get_knob("optimizer")], edited=edited, vertical_alignment="bottom")
-    _draw("weight_decay", edited)
+    name = get_knob("optimizer")
+    _draw(f"{name}.lr", edited)
+    _draw_row(*_list_own("optimizer"), edited=edited, vertical_alignment="bottom")
+    _draw(f"{name}.weight_decay", edited)
 
 
 def scheduler_form() -> None:
     """Draw the scheduler's hyperparameters, only those that matter."""
-    _draw_row("scheduler", "warmup_iters", narrow="warmup_iters")
     name = get_knob("scheduler")
-    warm_up = ("start_factor",) if get_knob(f"{name}.warmup_iters") else ()
-    _draw_row(*ROWS[name], *warm_up)
+    _draw_row("scheduler", f"{name}.warmup_iters", narrow=f"{name}.warmup_iters")
+    warm_up = [f"{name}.start_factor"] if get_knob(f"{name}.warmup_iters") else []
+    _draw_row(*_list_own("scheduler"), *warm_up)
 
 
 def changes_form() -> None:
@@ -131,7 +110,7 @@ def run_form() -> None:
     _explain_device()
     optimizer = get_knob("optimizer")
     if optimizer != "SGD":
-        draw_number(f"{optimizer}.eps", f"{optimizer} eps", step=1e-8, format="%g")
+        widgets.draw_number(f"{optimizer}.eps", f"{optimizer} eps", step=1e-8, format="%g")
 
 
 def _explain_device() -> None:
@@ -143,21 +122,27 @@ def _explain_device() -> None:
             st.caption(say(explain_device(get_knob("device"))))
 
 
-def _draw(name: str, edited: Edited | None = None, **settings: Any) -> None:
-    """Draw the widget of a hyperparameter, the chosen optimizer's or scheduler's where it is one of theirs."""
-    field = FIELDS[name]
-    owner = get_knob(field.part) if field.part else ""
-    draw, label, usual = KNOBS.get(f"{owner}.{name}") or KNOBS[name]
-    if edited is not None and draw in (draw_slider, draw_log_slider):
+def _list_own(part: str) -> list[str]:
+    """List the paths of what the chosen optimizer or scheduler has beside what all of them have."""
+    name = get_knob(part)
+    return [f"{name}.{key}" for key in PARTS[part][name].model_fields if key not in ELSEWHERE]
+
+
+def _draw(path: str, edited: widgets.Edited | None = None, **settings: Any) -> None:
+    draw, label, usual = KNOBS.get(path) or KNOBS[PATHS[path][0].name]
+    if edited is not None and draw in (widgets.draw_slider, widgets.draw_log_slider):
         settings["edited"] = edited
-    draw(knob_path(field, owner), _(label), **usual | settings)
+    draw(path, _(label), **usual | settings)
 
 
 def _draw_row(
-    *names: str, edited: Edited | None = None, narrow: str = "", vertical_alignment: Literal["top", "bottom"] = "top"
+    *paths: str,
+    edited: widgets.Edited | None = None,
+    narrow: str = "",
+    vertical_alignment: Literal["top", "bottom"] = "top",
 ) -> None:
     """Draw widgets side by side, `narrow` as wide as a small number; no row where a lesson hides them all."""
-    if is_shown(*names):
+    if widgets.is_shown(*(PATHS[path][0].name for path in paths)):
         with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment=vertical_alignment):
-            for name in names:
-                _draw(name, edited, **({"width": NARROW} if name == narrow else {}))
+            for path in paths:
+                _draw(path, edited, **({"width": NARROW} if path == narrow else {}))

@@ -18,7 +18,6 @@ from pages.components.shared.flash import show_warning
 from pages.components.shared.words import _, say
 
 Edited = Callable[[str], None]
-Cell = tuple[str, Callable[[], None]]
 
 
 def is_shown(*names: str) -> bool:
@@ -26,20 +25,10 @@ def is_shown(*names: str) -> bool:
     return any(name not in find_lesson().hidden for name in names)
 
 
-def draw_row(*cells: Cell, vertical_alignment: Literal["top", "bottom"] = "top") -> None:
-    """Draw widgets side by side, each with the name of its hyperparameter; no row where a lesson hides them all."""
-    shown = [draw for name, draw in cells if is_shown(name)]
-    if not shown:
-        return
-    with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment=vertical_alignment):
-        for draw in shown:
-            draw()
-
-
-def draw_choice(path: str, label: str, options: list[str]) -> None:
-    """Draw a choice of one among several."""
+def draw_choice(path: str, label: str, options: list[str] | None = None) -> None:
+    """Draw a choice of one among several: the field's own names without `options`."""
     if common := _prepare(path):
-        st.selectbox(label, options, filter_mode=None, **common)
+        st.selectbox(label, options or PATHS[path][0].options, filter_mode=None, **common)
 
 
 def draw_number(path: str, label: str, **settings: Any) -> None:
@@ -89,7 +78,7 @@ def draw_slider(
     st.slider(label, float(bottom), float(top), step=step, on_change=edited, args=args, **common)
 
 
-def draw_betas(path: str) -> None:
+def draw_betas(path: str, _label: str) -> None:
     """Draw Adam's two betas."""
     if not (common := _prepare(path)):
         return
