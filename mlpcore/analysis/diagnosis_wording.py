@@ -7,7 +7,18 @@ from mlpcore.messages import N_, Sentence
 from mlpcore.numbers import short_number
 
 SHORT = ("lr", "loss", "low", "high", "train", "train_end", "before", "after")  # numbers written as briefly as possible
-TWO_DECIMALS = (Symptom.STUCK, Symptom.STUCK_SIGMOID, Symptom.UNMOVED, Symptom.STILL_FALLING)  # of their losses
+TWO_DECIMALS = (  # symptoms whose losses have two decimals
+    Symptom.STUCK,
+    Symptom.STUCK_SIGMOID,
+    Symptom.SLOW_SIGMOID,
+    Symptom.UNMOVED,
+    Symptom.STILL_FALLING,
+)
+
+_SIGMOID = N_(
+    "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
+    "derivative of a sigmoid is at most 1/4, so the gradient shrinks at every layer until it vanishes. Try relu."
+)
 
 # What is seen, why, and what to try.
 FINDINGS: Mapping[Symptom, str] = {
@@ -32,10 +43,8 @@ FINDINGS: Mapping[Symptom, str] = {
         "The learning rate is low for so short a run: the weights are still close to their initial values, with a norm "
         "of {growth:.2f} times the initial one. Try a higher rate, or more iterations."
     ),
-    Symptom.STUCK_SIGMOID: N_(
-        "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
-        "derivative of a sigmoid is at most 1/4, so the gradient shrinks at every layer until it vanishes. Try relu."
-    ),
+    Symptom.STUCK_SIGMOID: _SIGMOID,
+    Symptom.SLOW_SIGMOID: _SIGMOID,
     Symptom.JUMPS: N_(
         "The learning rate is too high: between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} "
         "of these changes go up. The updates step over the minimum instead of into it. Try a lower rate."
@@ -95,6 +104,10 @@ _STUCK = N_(
     "At least {begin:.0%} of the run is done, the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and "
     "it is higher than at the evaluation before in more than {steady:.0%} of the evaluations."
 )
+_BARELY = N_(
+    "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and it is higher than at the "
+    "evaluation before in at most {steady:.0%} of the evaluations."
+)
 _DROP = N_(
     "Means of up to {around} evaluations before and after the drop. Part of the gain would have come without it."
 )
@@ -117,10 +130,8 @@ RULES: Mapping[Symptom, str] = {
         "In the second half of the run, the median change of the train loss between two evaluations is {least:.0%} or "
         "more, and more than {share:.0%} of the changes go up."
     ),
-    Symptom.BARELY_LEARNING: N_(
-        "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and it is higher than at the "
-        "evaluation before in at most {steady:.0%} of the evaluations."
-    ),
+    Symptom.BARELY_LEARNING: _BARELY,
+    Symptom.SLOW_SIGMOID: _BARELY,
     Symptom.STILL_FALLING: N_(
         "The last quarter, at an unchanged rate, holds at least {steep:.0%} of the fall of the train loss from "
         "ln(classes) = {chance:.2f} (a straight line: 25%), and the loss is higher than at the evaluation before in at "

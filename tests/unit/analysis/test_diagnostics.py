@@ -263,6 +263,12 @@ def test_sgd_that_learned_nothing_is_offered_a_hundred_times_its_rate_if_that_st
     assert only(run(slow, adam)).suggestion.optimizer.lr == 1e-4
 
 
+def test_sigmoids_that_barely_learn_are_blamed_rather_than_the_rate() -> None:
+    sigmoid = FLAT.model_copy(update={"activation": "sigmoid"})
+    diagnosis = only(run(history(lambda step: 2.302 - step * 1e-5), sigmoid))
+    assert (diagnosis.kind, diagnosis.suggestion) == (KINDS.VANISHING, FLAT.model_copy(update={"activation": "relu"}))
+
+
 def test_late_fall_of_the_train_loss_alone_is_no_sign_of_a_low_rate() -> None:
     assert told(run(history(lambda step: 2.3 - step / 2500, lambda _step: 1.5))) == [(KINDS.HEALTHY, None)]
 
