@@ -3,8 +3,8 @@
 import secrets
 import sys
 from array import array
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -79,15 +79,9 @@ def preview(recipe: Recipe) -> Sequence[float]:
     return array("d", preview_rates(recipe))
 
 
-class _ImagesKey(NamedTuple):
+def _images_key(dataset: str) -> tuple[str, str]:
     """Cache key of what depends on a data set's images: the fingerprint changes with them."""
-
-    dataset: str
-    fingerprint: str
-
-
-def _images_key(dataset: str) -> _ImagesKey:
-    return _ImagesKey(dataset, catalog.fingerprint(catalog.data_home(), dataset))
+    return dataset, catalog.fingerprint(catalog.data_home(), dataset)
 
 
 def count_images(dataset: str) -> int:
@@ -101,9 +95,9 @@ def count_test_images(dataset: str) -> int:
 
 
 @st.cache_data(show_spinner=False, max_entries=50)
-def _count_images(key: _ImagesKey) -> tuple[int, int]:
-    home = catalog.data_home()
-    return catalog.count_training_images(home, key.dataset), catalog.count_test_images(home, key.dataset)
+def _count_images(key: tuple[str, str]) -> tuple[int, int]:
+    home, dataset = catalog.data_home(), key[0]
+    return catalog.count_training_images(home, dataset), catalog.count_test_images(home, dataset)
 
 
 def count_training_images(recipe: Recipe) -> int:
@@ -139,28 +133,20 @@ def _wait_for_images(recipe: Recipe) -> "DeviceImages":
     return loading.images.result()
 
 
-# Below, `key` is there for the cache alone, and a cache ignores parameters that begin with an underscore.
+BY_IMAGES: dict[str | type, Callable[[Any], object]] = {Recipe: lambda recipe: _images_key(recipe.dataset)}
 
 
+@st.cache_data(show_spinner=False, max_entries=20, hash_funcs=BY_IMAGES)
 def draw_class_images(recipe: Recipe, *, each: int) -> bytes:
     """Draw `each` training images of every class, as PNG; the recipe's images must be loaded."""
-    return _draw_class_images(_images_key(recipe.dataset), each, recipe)
-
-
-@st.cache_data(show_spinner=False, max_entries=20)
-def _draw_class_images(key: _ImagesKey, each: int, _recipe: Recipe) -> bytes:  # noqa: ARG001
-    train = _wait_for_images(_recipe).train
+    train = _wait_for_images(recipe).train
     return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, per_class=each)
 
 
+@st.cache_data(show_spinner=False, max_entries=1000, hash_funcs=BY_IMAGES)  # 5 kB each
 def draw_test_image(recipe: Recipe, index: int) -> bytes:
     """Draw a test image, as PNG; the recipe's images must be loaded."""
-    return _draw_test_image(_images_key(recipe.dataset), index, recipe)
-
-
-@st.cache_data(show_spinner=False, max_entries=1000)  # 5 kB each
-def _draw_test_image(key: _ImagesKey, index: int, _recipe: Recipe) -> bytes:  # noqa: ARG001
-    test = _wait_for_images(_recipe).test
+    test = _wait_for_images(recipe).test
     return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
 
 
@@ -170,7 +156,7 @@ def summarise_dataset(recipe: Recipe) -> "DatasetSummary":
 
 
 @st.cache_resource(show_spinner=False, max_entries=10)
-def _summarise_dataset(key: _ImagesKey, recipe: Recipe) -> "DatasetSummary":  # noqa: ARG001
+def _summarise_dataset(key: tuple[str, str], recipe: Recipe) -> "DatasetSummary":  # noqa: ARG001
     from mlpcore.data.summary import summarise_dataset
 
     return summarise_dataset(_wait_for_images(recipe), recipe)
