@@ -147,9 +147,8 @@ def _find_slow(run: Run, losses: Losses, late: LateFall, guessing: float, growth
         return None
     numbers = {"before": late.before, "last": late.last, "share": late.share, "chance": guessing}
     numbers |= {"steep": STEEP, "little": LITTLE, "steady": trends.STEADY}
-    if (
-        late.last > LITTLE * guessing and run.recipe.activation == "sigmoid"
-    ):  # relu helped 18 of 26 runs, a higher rate 4
+    is_unlearned = late.last > LITTLE * guessing
+    if is_unlearned and run.recipe.activation == "sigmoid":  # relu helped 18 of 26 runs, a higher rate 4
         with_relu = run.recipe.model_copy(update={"activation": "relu"})
         numbers |= {"loss": late.last}
         return Diagnosis(DiagnosisKind.VANISHING, Symptom.SLOW_SIGMOID, numbers, end, with_relu)
