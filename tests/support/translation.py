@@ -46,6 +46,7 @@ def write_catalogue(language: str, catalog: Catalog) -> bytes:
     """Return the bytes of a catalogue; the file's header, with its glossary, stays as it is."""
     texts = BytesIO()
     header, _blank, _texts = _path(language).read_bytes().partition(b"\n\n")
+    assert header.startswith(b"#"), "the file has lost its header: was it opened for writing before this call?"
     pofile.write_po(texts, catalog, width=120, sort_output=False, include_lineno=False, omit_header=True)
     return header + b"\n\n" + texts.getvalue()
 
