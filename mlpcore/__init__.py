@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
     from mlpcore.training.models import MLPnet as MLPnet, MyModel as MyModel
     from mlpcore.training.schedules import preview_rates as preview_rates
 
-# Threads that wait for each other go to sleep sooner, see mlpcore.training.environment. torch reads this when it loads.
+# Threads that wait for each other sleep sooner, see mlpcore.training.reproducibility. torch reads this when it loads.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # By default MKL chooses the order of its sums by the shape of the whole product and the number of threads. A run must

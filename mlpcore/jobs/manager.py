@@ -1,6 +1,5 @@
 """RunManager: takes requests and answers pages; training and storing happen in threads behind it."""
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,8 @@ from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import failure_messages
 from mlpcore.jobs.memory import RECORD_BYTES, MemoryBudget
-from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
+from mlpcore.jobs.queue import ActiveRun, JobQueue
+from mlpcore.jobs.submission import build_jobs, build_run
 from mlpcore.jobs.worker import Train, Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
@@ -20,9 +20,7 @@ from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
 from mlpcore.runs.stored_runs import StoredRuns
-from mlpcore.training.device import pick_device
-from mlpcore.training.environment import describe_environment
-from mlpcore.training.lockstep import cohort_key, train_cohort
+from mlpcore.training.lockstep import train_cohort
 
 MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later ones are queued
 MAX_SUBMISSIONS = 200  # that may wait or train; a comparison, or a search with all its trials, is one
@@ -92,7 +90,7 @@ class RunManager:
             SentenceError: Too many runs, or a device this machine does not have.
             StoreError: The runs cannot be stored.
         """
-        runs = [_build_run(recipe, name, owner) for recipe, name in zip(recipes, names, strict=True)]
+        runs = [build_run(recipe, name, owner) for recipe, name in zip(recipes, names, strict=True)]
         return self._submit(runs, owner, stop_when_disconnected=stop_when_disconnected)
 
     def continue_runs(self, run_ids: Sequence[str], *, owner: str) -> list[str]:
@@ -108,7 +106,7 @@ class RunManager:
         active = [active.run for active in self._queue.active_runs() if active.run.owner == owner]
         continuations = {run.continues: run.id for run in active if run.continues}
         new = {
-            run.id: _build_run(run.recipe, run.name, owner, continues=run.id)
+            run.id: build_run(run.recipe, run.name, owner, continues=run.id)
             for run in ended
             if run.id not in continuations
         }
@@ -167,9 +165,8 @@ class RunManager:
 
     def get_snapshot(self, run_id: str) -> Snapshot | None:
         """Return the newest snapshot of a run that trains here; None if there is none in memory."""
-        with self._queue.lock:
-            active = self._queue.runs.get(run_id)
-            return active.snapshot if active else None
+        active = self._queue.runs.get(run_id)
+        return active.snapshot if active else None
 
     def list_active(self) -> list[Run]:
         """List the runs that are not over, oldest first."""
@@ -212,22 +209,15 @@ class RunManager:
         if self._worker.join(max(deadline - time.monotonic(), 0.0)):
             _managers.discard(self)
 
-    def wait_for_worker(self, seconds: float) -> bool:
-        """Wait at most so long for the training thread to end after a shutdown; return whether it has."""
-        return self._worker.join(seconds)
+    def join(self, seconds: float) -> None:
+        """Wait at most so long, after a shutdown, for the end of the threads that load and train."""
+        self.library.close(seconds)
+        self._worker.join(seconds)
 
     def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_disconnected: bool = False) -> list[str]:
-        cohorts: dict[tuple[object, ...], list[Run]] = {}
-        for run in runs:
-            cohorts.setdefault(cohort_key(run.recipe), []).append(run)
-        jobs: list[Job] = []
-        submission, seen_at = object(), self._clock()
-        for cohort in cohorts.values():
-            device = pick_device(cohort[0].recipe.device)
-            for count, demand in self._budget.split([run.recipe for run in cohort], str(device)):
-                part, cohort = cohort[:count], cohort[count:]
-                job = Job(part, demand, submission, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)
-                jobs.append(job)
+        if not runs:
+            return []
+        jobs = build_jobs(runs, self._budget, stop_when_disconnected=stop_when_disconnected, seen_at=self._clock())
         with self._submit_lock:  # one at a time, so that two cannot exceed a limit together
             self._refuse_too_many(len(runs), owner)
             self._stored_runs.check_room([run.recipe for run in runs], owner=owner)
@@ -261,22 +251,8 @@ class RunManager:
                 yield active
                 return
         status = self.store.read_status(run_id)  # without the lock, which training and every page would wait for
-        raise SentenceError(
-            failure_messages.ALREADY_OVER if status is None or status.is_over else failure_messages.IN_ANOTHER_PROGRAM
-        )
-
-
-def _build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") -> Run:
-    return Run(
-        id=secrets.token_hex(6),
-        name=name,
-        recipe=recipe,
-        status=RunStatus.QUEUED,
-        created=time.time(),
-        owner=owner,
-        versions=describe_environment(),
-        continues=continues,
-    )
+        is_active = status is not None and not status.is_over
+        raise SentenceError(failure_messages.IN_ANOTHER_PROGRAM if is_active else failure_messages.ALREADY_OVER)
 
 
 _managers: set[RunManager] = set()  # whose threads run
@@ -290,8 +266,7 @@ def _end_threads() -> None:
     """
     for manager in list(_managers):  # which a shutdown takes out
         manager.shutdown()
-        manager.library.close(EXIT_SECONDS)
-        manager.wait_for_worker(EXIT_SECONDS)
+        manager.join(EXIT_SECONDS)
 
 
 # Not atexit: by then concurrent.futures has ended its threads, and a data set that is being loaded would fail its runs.

@@ -17,8 +17,8 @@ from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import with_change
 from mlpcore.runs.records import RunStatus
 from mlpcore.training.device import pick_device
-from mlpcore.training.environment import count_threads
 from mlpcore.training.lockstep import ChangeRun, Progress, ProgressGenerator, RemoveRun
+from mlpcore.training.reproducibility import count_threads
 
 GRACE_SECONDS = 600.0  # for which the owner of a run that is set to stop without them may be away
 POLL_SECONDS = 1.0  # between two checks for an owner's absence while nothing trains

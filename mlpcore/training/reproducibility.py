@@ -1,17 +1,85 @@
-"""Whether training a recipe again gives the same numbers, and hashes of initial weights and batches."""
+"""What the last digits of a run depend on, whether training it again gives them, and hashes of weights and batches."""
 
+import ctypes
 import hashlib
+import os
+import platform
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
 
 from mlpcore.data.batches import RandomSampler
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run
 from mlpcore.seeds import build_generator
 from mlpcore.training.device import pick_device
-from mlpcore.training.environment import describe_environment
 from mlpcore.training.models import build_model
 
 HASHED_BATCHES = 20  # the first ones: runs that share these share all
+STRICT = 0x10000  # the flag of MKL's strict mode in mkl_cbwr_get's answer
+
+
+def count_threads() -> int:
+    """Count the threads that train: OMP_NUM_THREADS, or all cores but one.
+
+    One core is left free for the page that is drawn and the browser. A step has some twenty parallel parts, and each
+    waits for all of its threads: if one of them gets no core, all stand still. Iterations per second on two cores,
+    idle and beside two busy processes: two threads 660 and 4, two threads that go to sleep sooner (GOMP_SPINCOUNT) 550
+    and 60 to 180, one thread 430 and 200.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
+def describe_environment() -> dict[str, str]:
+    """Describe what the last digits of a run on the CPU depend on, as a run records it."""
+    return {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "processor": _find_processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(count_threads()),
+        "products": _find_products(),
+        "MKL_CBWR": _find_mkl_mode(),
+    }
+
+
+@cache
+def _find_processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return (names or [platform.processor() or platform.machine()])[0]
+
+
+@cache
+def _find_products() -> str:
+    """Name the library that multiplies matrices, with its version."""
+    lines = torch.__config__.show().splitlines()
+    names = [line.strip("- ").partition(" for ")[0] for line in lines if "Math Kernel Library" in line]
+    return names[0].strip() if names else "not MKL"
+
+
+@cache
+def _find_mkl_mode() -> str:
+    """Ask MKL whether its strict mode is in force; it settles that at its first product in this process."""
+    if not torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
+        return "not MKL"
+    torch.mm(torch.ones(2, 2), torch.ones(2, 2))
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        return "strict" if library.mkl_serv_cbwr_get(-1) & STRICT else "off"
+    except (OSError, AttributeError):
+        return f"unknown, set to {os.environ.get('MKL_CBWR', 'nothing')}"
 
 
 class Repeatability(StrEnum):

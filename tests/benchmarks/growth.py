@@ -24,8 +24,8 @@ from mlpcore.data.datasets import ImageSplit
 from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
-from mlpcore.training.environment import count_threads
 from mlpcore.training.lockstep import train_cohort
+from mlpcore.training.reproducibility import count_threads
 
 BATCHES = (16, 64, 256, 1024, 4096, 16_384, 50_000)
 WIDTHS = (16, 64, 256, 1024, 4096)

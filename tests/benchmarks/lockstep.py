@@ -19,8 +19,8 @@ from mlpcore.data.datasets import load_data
 from mlpcore.recipes.presets import compare_optimizers
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.device import pick_device
-from mlpcore.training.environment import count_threads
 from mlpcore.training.lockstep import train_cohort
+from mlpcore.training.reproducibility import count_threads
 
 if TYPE_CHECKING:
     from torch import device as Device

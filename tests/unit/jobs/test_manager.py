@@ -14,8 +14,8 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.training import lockstep
-from mlpcore.training.environment import describe_environment
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
+from mlpcore.training.reproducibility import describe_environment
 from tests.support.managers import (
     LONG,
     ME,

@@ -26,7 +26,9 @@ while {waits_for}:
     time.sleep(0.01)
 """
 PAGES = """
+import streamlit as st
 from streamlit.testing.v1 import AppTest
+type(st.context).cookies = {}  # AppTest has no browser, and puts a mock in its place
 for path in ("", "compare.py", "overfitting.py", "concepts.py", "history.py", "images.py"):
     page = AppTest.from_file("pages/navigation.py", default_timeout=60)
     if path:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mlpcore.messages import SentenceError
-from mlpcore.training import device as device_module, self_test
+from mlpcore.training import device as device_module
 from mlpcore.training.device import choose_device, explain_device, list_devices, pick_device
 
 CPU = torch.device("cpu")
@@ -37,13 +37,13 @@ def test_one_that_fails_is_not(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_cpu_passes_the_test_and_a_wrong_product_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert self_test.is_correct(CPU)
-    expected = self_test._train(CPU)
+    assert device_module.is_correct(CPU)
+    expected = device_module._train_small_cohort(CPU)
     assert len(expected) == 2 * 2 * 6
     wrong = [*expected[:-1], 1.01 * expected[-1]]
     results = iter([wrong, expected])
-    monkeypatch.setattr(self_test, "_train", lambda _device: next(results))
-    assert not self_test.is_correct(CPU)
+    monkeypatch.setattr(device_module, "_train_small_cohort", lambda _device: next(results))
+    assert not device_module.is_correct(CPU)
 
 
 def test_it_is_tested_once_and_only_when_auto_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

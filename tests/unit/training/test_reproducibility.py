@@ -10,8 +10,7 @@ import torch
 
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.training.environment import count_threads, describe_environment
-from mlpcore.training.reproducibility import Repeatability, compare_environment
+from mlpcore.training.reproducibility import Repeatability, compare_environment, count_threads, describe_environment
 from tests.support.paths import ROOT
 
 HERE = describe_environment()
@@ -61,7 +60,7 @@ def test_environment_is_everything_that_the_last_digits_depend_on() -> None:
     ],
 )
 def test_it_is_recorded_whether_the_order_of_sums_is_fixed(first: str, mode: str) -> None:
-    script = f"{first}\nfrom mlpcore.training.environment import describe_environment\n"
+    script = f"{first}\nfrom mlpcore.training.reproducibility import describe_environment\n"
     script += "print(describe_environment()['MKL_CBWR'])"
     environment = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
     done = subprocess.run(

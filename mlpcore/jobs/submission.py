@@ -1,0 +1,48 @@
+"""From recipes to new runs, and from runs to the jobs that train them in lockstep."""
+
+import secrets
+import time
+from collections.abc import Sequence
+
+from mlpcore.jobs.memory import MemoryBudget
+from mlpcore.jobs.queue import Job
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run, RunStatus
+from mlpcore.training.device import pick_device
+from mlpcore.training.lockstep import cohort_key
+from mlpcore.training.reproducibility import describe_environment
+
+
+def build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") -> Run:
+    """Build the record of a new run; `continues` is the id of the run whose recipe it trains to the end."""
+    return Run(
+        id=secrets.token_hex(6),
+        name=name,
+        recipe=recipe,
+        status=RunStatus.QUEUED,
+        created=time.time(),
+        owner=owner,
+        versions=describe_environment(),
+        continues=continues,
+    )
+
+
+def build_jobs(
+    runs: Sequence[Run], budget: MemoryBudget, *, stop_when_disconnected: bool = False, seen_at: float = 0.0
+) -> list[Job]:
+    """Build the jobs of runs that are submitted together: those that can train in lockstep and fit in memory share one.
+
+    Raises SentenceError if a run's device is not here or one run alone does not fit.
+    """
+    cohorts: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        cohorts.setdefault(cohort_key(run.recipe), []).append(run)
+    jobs: list[Job] = []
+    submission = object()
+    for cohort in cohorts.values():
+        device = pick_device(cohort[0].recipe.device)
+        for count, demand in budget.split([run.recipe for run in cohort], str(device)):
+            part, cohort = cohort[:count], cohort[count:]
+            job = Job(part, demand, submission, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)
+            jobs.append(job)
+    return jobs
