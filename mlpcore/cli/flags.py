@@ -59,17 +59,14 @@ def _load_json(file: str) -> Any:
     try:
         with contextlib.nullcontext(sys.stdin) if file == "-" else Path(file).open(encoding="utf-8") as source:
             text = source.read(MAX_CHARACTERS + 1)
+        if len(text) <= MAX_CHARACTERS:
+            return json.loads(text)
     except OSError as error:
         raise SentenceError("{file} cannot be read: {reason}.", file=file, reason=error.strerror) from None
-    except ValueError as error:
-        raise SentenceError("{file} is not JSON: {reason}.", file=file, reason=error) from None  # not UTF-8
-    if len(text) > MAX_CHARACTERS:
-        template = "{file} is too long: a recipe has at most {most:,} characters."
-        raise SentenceError(template, file=file, most=MAX_CHARACTERS)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # not JSON, or nested without end
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
         raise SentenceError("{file} is not JSON: {reason}.", file=file, reason=error) from None
+    template = "{file} is too long: a recipe has at most {most:,} characters."
+    raise SentenceError(template, file=file, most=MAX_CHARACTERS)
 
 
 def _help(field: FlatField) -> str:

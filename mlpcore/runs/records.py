@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from mlpcore.messages import Sentence
+from mlpcore.messages import N_, Sentence
 from mlpcore.recipes.recipe import Recipe
 
 NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
@@ -23,14 +23,14 @@ PERSON = "person:"  # begins the owner of runs that a signed-in person started
 class RunStatus(StrEnum):
     """The status of a run; the store keeps its value."""
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    PAUSED = "paused"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    DIVERGED = "diverged"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+    QUEUED = N_("queued")
+    RUNNING = N_("running")
+    PAUSED = N_("paused")
+    FINISHED = N_("finished")
+    STOPPED = N_("stopped")
+    DIVERGED = N_("diverged")
+    FAILED = N_("failed")
+    INTERRUPTED = N_("interrupted")
 
     @property
     def is_over(self) -> bool:

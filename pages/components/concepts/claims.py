@@ -19,13 +19,13 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, read_runs, reload_runs
+from pages.components.shared.choices import persistent
 from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import count_images, count_test_images, get_manager, get_store, read_owner
 from pages.components.shared.words import _, say, show_duration
 
-CHART_HEIGHT = 290  # pixels
 SEARCHED = 200  # of the visitor's newest runs, for those of an experiment that was started before a reload
 
 
@@ -33,15 +33,8 @@ def show_claims() -> None:
     """Draw a card for each claim."""
     datasets = [name for name in known_datasets(data_home()) if _is_usable(name)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        dataset = st.selectbox(
-            _("Data set"),
-            datasets,
-            datasets.index(SHAPES),
-            key="claims.dataset",
-            filter_mode=None,
-            width=200,
-            persist_state="session",
-        )
+        kept, first = persistent("claims.dataset"), datasets.index(SHAPES)
+        dataset = st.selectbox(_("Data set"), datasets, first, filter_mode=None, width=200, **kept)
         st.caption(
             _(
                 "The claims of the lecture notes, each with an experiment that tests it. The rule that decides it is "
@@ -161,13 +154,8 @@ def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) ->
             names = dict.fromkeys(run.recipe.dataset for run in runs)
             groups = {name: build_series([run for run in runs if run.recipe.dataset == name]) for name in names}
             chart = steps_chart(groups, claim.measures, translate=_)
-        live_plot(
-            chart,
-            key=f"claims.chart.{claim.key}",
-            height=CHART_HEIGHT,
-            alt=_("What the runs of this experiment measured."),
-            revision=f"{dataset} {runs[0].id}",
-        )
+        key, alt = f"claims.chart.{claim.key}", _("What the runs of this experiment measured.")
+        live_plot(chart, key=key, height=290, alt=alt, revision=f"{dataset} {runs[0].id}")
 
 
 def _progress(runs: Sequence[Run]) -> None:

@@ -57,17 +57,10 @@ def _controls() -> tuple[list[float], int]:
     titles = dict(enumerate(CLASSES))
     true_class = choose(_("True class"), titles, key="losses.true", default=0, show_label=True)
     grid = st.grid(2, min_column_width=120)
-    logits = [
-        grid.slider(
-            _("Logit of {name}").format(name=name),
-            -5.0,
-            5.0,
-            step=0.1,
-            format="%.1f",
-            **persistent(f"losses.{name}", z),
-        )
-        for name, z in zip(CLASSES, LOGITS, strict=True)
-    ]
+    logits = []
+    for name, z in zip(CLASSES, LOGITS, strict=True):
+        label, kept = _("Logit of {name}").format(name=name), persistent(f"losses.{name}", z)
+        logits.append(grid.slider(label, -5.0, 5.0, step=0.1, format="%.1f", **kept))
     shift = st.select_slider(
         _("Added to every logit"),
         SHIFTS,

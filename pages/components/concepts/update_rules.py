@@ -1,7 +1,7 @@
 """The update rules: two steps of one written out, and the trajectories of all four over a surface."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -20,9 +20,7 @@ from pages.components.shared.words import _
 if TYPE_CHECKING:
     from mlpcore.concepts.surfaces import Position, Surface
 
-MAX_STEPS = 300
 SAMPLES = 61  # of the surface per axis, for its contours
-CHART_HEIGHT = 440  # pixels
 
 
 def show_updates() -> None:
@@ -65,36 +63,17 @@ def _rules_form() -> dict[str, SGD | Adam]:
 def _log_slider(
     key: str, label: str, kind: type[BaseModel], name: str, start: float, *, digits: tuple[int, ...] = (1, 2, 3, 5, 7)
 ) -> float:
-    return st.select_slider(
-        label,
-        build_ladder(*find_limits(kind, name), digits),
-        format_func=exact_number,
-        help=describe_field(kind, name),
-        **persistent(f"updates.{key}", start),
-    )
+    options = build_ladder(*find_limits(kind, name), digits)
+    kept = persistent(f"updates.{key}", start)
+    return st.select_slider(label, options, format_func=exact_number, help=describe_field(kind, name), **kept)
 
 
 def _slider(
-    key: str,
-    label: str,
-    kind: type[BaseModel],
-    name: str,
-    start: float,
-    *,
-    top: float,
-    step: float,
-    format: str | None = None,
+    key: str, label: str, kind: type[BaseModel], name: str, start: float, *, top: float, **settings: Any
 ) -> float:
     low, high = find_limits(kind, name)
-    return st.slider(
-        label,
-        low,
-        min(high, top),
-        step=step,
-        format=format,
-        help=describe_field(kind, name),
-        **persistent(f"updates.{key}", start),
-    )
+    kept = persistent(f"updates.{key}", start)
+    return st.slider(label, low, min(high, top), help=describe_field(kind, name), **settings, **kept)
 
 
 def _titles() -> dict[str, str]:
@@ -128,9 +107,8 @@ def _show_rule(rules: dict[str, SGD | Adam]) -> None:
 
 
 def _number_input(key: str, label: str, start: float) -> float:
-    return st.number_input(
-        label, -100.0, 100.0, step=0.1, format="%g", width=130, **persistent(f"updates.{key}", start)
-    )
+    kept = persistent(f"updates.{key}", start)
+    return st.number_input(label, -100.0, 100.0, step=0.1, format="%g", width=130, **kept)
 
 
 def _show_trajectories(rules: dict[str, SGD | Adam]) -> None:
@@ -146,45 +124,31 @@ def _show_trajectories(rules: dict[str, SGD | Adam]) -> None:
     st.subheader(_("A race"))
     settings, picture = st.columns([3, 9], gap="medium")
     with settings:
-        name = st.selectbox(
-            _("Surface"),
-            list(SURFACES),
-            format_func=titles.__getitem__,
-            filter_mode=None,
-            **persistent("updates.surface"),
-        )
+        kept = persistent("updates.surface")
+        name = st.selectbox(_("Surface"), list(SURFACES), format_func=titles.__getitem__, filter_mode=None, **kept)
         surface = SURFACES[name]
         st.caption(hints[name])
         st.latex(surface.formula)
         start = _start_form(surface)
-        steps = st.slider(_("Steps"), 1, MAX_STEPS, **persistent("updates.steps", 100))
+        steps = st.slider(_("Steps"), 1, 300, **persistent("updates.steps", 100))
     names = _titles()
     paths = {names[rule]: compute_trajectory(one, surface, start, steps) for rule, one in rules.items()}
     with picture:
-        live_plot(
-            trajectory_chart(sample_surface(surface, SAMPLES), list(paths.items()), minima=surface.minima, translate=_),
-            key="updates.race",
-            height=CHART_HEIGHT,
-            alt=_("Contours of the surface and the paths of four optimizers over it."),
-            revision=name,
-        )
+        samples = sample_surface(surface, SAMPLES)
+        figure = trajectory_chart(samples, list(paths.items()), minima=surface.minima, translate=_)
+        alt = _("Contours of the surface and the paths of four optimizers over it.")
+        live_plot(figure, key="updates.race", height=440, alt=alt, revision=name)
         _show_ends(paths, surface, steps)
 
 
 def _start_form(surface: "Surface") -> "Position":
     """Draw sliders for the start of all four; each surface keeps its own."""
-    x, y = (
-        st.slider(
-            _("Start, {side}").format(side=side),
-            low,
-            high,
-            step=0.01,
-            format="%g",
-            **persistent(f"updates.{surface.name}.{side}", start),
-        )
-        for side, (low, high), start in zip("xy", (surface.x_range, surface.y_range), surface.start, strict=True)
-    )
-    return x, y
+    chosen = []
+    for side, limits, start in zip("xy", (surface.x_range, surface.y_range), surface.start, strict=True):
+        label = _("Start, {side}").format(side=side)
+        kept = persistent(f"updates.{surface.name}.{side}", start)
+        chosen.append(st.slider(label, *limits, step=0.01, format="%g", **kept))
+    return chosen[0], chosen[1]
 
 
 def _show_ends(paths: "dict[str, list[Position]]", surface: "Surface", steps: int) -> None:

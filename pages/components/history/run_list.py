@@ -19,7 +19,6 @@ from pages.components.shared.words import _, _n, show_duration, status_word
 T = TypeVar("T")
 ROWS = 50  # on one page
 MAX_CHOSEN = 50  # runs whose curves are drawn together
-RECIPE_WIDTH = 320  # pixels: holds most recipes, and leaves room at 1280 pixels for every column but the note
 
 
 def show_list() -> list[str]:
@@ -50,7 +49,8 @@ def show_list() -> list[str]:
             _("best"): st.column_config.NumberColumn(format="%.1f %%"),
             _("final"): st.column_config.NumberColumn(format="%.1f %%"),
             _("started"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
-            _("recipe"): st.column_config.TextColumn(width=RECIPE_WIDTH),
+            # holds most recipes, and leaves room at 1280 pixels for every column but the note
+            _("recipe"): st.column_config.TextColumn(width=320),
         },
     )
     _footer(total, chosen)

@@ -19,9 +19,6 @@ from pages.components.shared.words import _, say
 if TYPE_CHECKING:
     from mlpcore.data.summary import DatasetSummary
 
-IMAGES_PER_CLASS = 3  # with two classes side by side their names can be read on a phone
-HALF_WIDTH = 300  # pixels
-
 
 def show_images(recipe: Recipe) -> None:
     """Show a data set, or the progress of loading it."""
@@ -53,7 +50,8 @@ def _classes(recipe: Recipe, summary: "DatasetSummary") -> None:
     st.text(f"{recipe.dataset} · {facts.format(width=width, height=height, kind=kind, **values)}")
     images, counts = st.columns([3, 2], gap="medium")
     with images:
-        st.image(draw_class_images(recipe, each=IMAGES_PER_CLASS), width="stretch", alt=_("Images of each class."))
+        # three of each class: with two classes side by side their names can be read on a phone
+        st.image(draw_class_images(recipe, each=3), width="stretch", alt=_("Images of each class."))
     with counts:
         columns = {
             _("class"): summary.classes,
@@ -97,7 +95,7 @@ def _batch(summary: "DatasetSummary") -> None:
 def _grid(images: np.ndarray, captions: Sequence[str], *, columns: int, alt: str) -> None:
     """Draw images in two halves, side by side or, on a phone, one below the other, so that captions stay readable."""
     half = -(-len(images) // 2)
-    with st.grid(2, min_column_width=HALF_WIDTH, gap="small"):
+    with st.grid(2, min_column_width=300, gap="small"):
         for part in (slice(half), slice(half, None)):
             if len(images[part]):
                 grid = draw_grid(images[part], columns=columns, scale=3, captions=captions[part])

@@ -55,7 +55,7 @@ def build_lesson(recipe: Recipe | None) -> None:
     if recipe is None:
         st.text(_("A lesson needs knobs that can be trained with: correct them first."))
         return
-    lesson = find_lesson()
+    lesson, values = find_lesson(), _values(recipe)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.session_state["lesson.title"] = lesson.title
         st.text_input(
@@ -67,9 +67,8 @@ def build_lesson(recipe: Recipe | None) -> None:
             placeholder=_("Shown to students, may stay empty"),
         )
         for choice, label in ((OPEN, _("Open all")), (LOCKED, _("Lock all")), (HIDDEN, _("Hide all"))):
-            st.button(label, on_click=_choose_all, args=(recipe, choice), key=f"lesson.all.{choice}")
+            st.button(label, on_click=_choose, args=(recipe, dict.fromkeys(values, choice)), key=f"lesson.all.{choice}")
     words = {OPEN: _("open"), LOCKED: _("locked"), HIDDEN: _("hidden")}
-    values = _values(recipe)
     with st.grid(3, min_column_width=240, gap=("xsmall", "small")):
         for name, value in values.items():
             st.session_state[f"lesson.choice.{name}"] = _choice(lesson, name)
@@ -120,10 +119,6 @@ def _take_title() -> None:
 
 def _take_choice(recipe: Recipe, name: str) -> None:
     _choose(recipe, {name: st.session_state[f"lesson.choice.{name}"]})
-
-
-def _choose_all(recipe: Recipe, choice: str) -> None:
-    _choose(recipe, dict.fromkeys(_values(recipe), choice))
 
 
 def _choose(recipe: Recipe, chosen: dict[str, str]) -> None:

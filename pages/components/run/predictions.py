@@ -14,10 +14,7 @@ from pages.components.shared.state import draw_test_image, draw_units, read_snap
 from pages.components.shared.words import _
 
 MAX_IMAGES = 24  # three rows of eight at 1280 pixels
-MIN_CELL_WIDTH = 110  # pixels: three cells side by side on a phone
-IMAGE_WIDTH = 96  # pixels: three per pixel of the image
 UNITS_WIDTH = 816  # pixels: three per weight
-MATRIX_WIDTH = 760  # pixels
 
 
 def show_predictions(run: Run) -> None:
@@ -30,14 +27,11 @@ def show_predictions(run: Run) -> None:
         return
     if not len(picked):
         st.text(_("There are none: every one of these test images is classified correctly."))
-    with st.grid(8, min_column_width=MIN_CELL_WIDTH, gap="small"):
+    with st.grid(8, min_column_width=110, gap="small"):  # three cells side by side on a phone
         for index in picked[:MAX_IMAGES].tolist():
             with st.container(gap="xxsmall"):
-                st.image(
-                    draw_test_image(run.recipe, index),
-                    width=IMAGE_WIDTH,
-                    alt=_shorten(snapshot.classes[snapshot.labels[index]]),
-                )
+                alt = _shorten(snapshot.classes[snapshot.labels[index]])
+                st.image(draw_test_image(run.recipe, index), width=96, alt=alt)  # three pixels per pixel of the image
                 st.text(_describe(snapshot, index))
 
 
@@ -58,7 +52,7 @@ def show_confusion(run: Run) -> None:
         "{share:.1%} test accuracy. Rows are true classes, columns predicted ones."
     )
     st.text(template.format(step=snapshot.step, hits=hits, images=images, share=hits / images))
-    with st.container(width=MATRIX_WIDTH):
+    with st.container(width=760):
         live_plot(
             confusion_chart(counts, snapshot.classes, translate=_),
             key="confusion",
@@ -80,11 +74,8 @@ def show_first_layer(run: Run) -> None:
         "to what looks like it. Middle grey is 0; each is scaled by its own largest weight."
     )
     st.caption(template.format(units=units, width=width, height=height))
-    st.image(
-        draw_units(layer.units),
-        width=UNITS_WIDTH,
-        alt=_("The first layer's weights after {step:,} iterations").format(step=layer.step),
-    )
+    alt = _("The first layer's weights after {step:,} iterations").format(step=layer.step)
+    st.image(draw_units(layer.units), width=UNITS_WIDTH, alt=alt)
 
 
 def _get_snapshot(run: Run) -> Snapshot | None:
@@ -177,11 +168,5 @@ def _pick_first_layer(run: Run, snapshot: Snapshot) -> int:
         chosen = steps[-1]
     state[key] = min(steps, key=lambda step: abs(step - chosen))  # a step that was thinned out gives way to the nearest
     state[newest_key] = steps[-1]
-    step = st.select_slider(
-        _("After so many iterations"),
-        steps,
-        format_func=lambda step: f"{step:,}",
-        key=key,
-        width=UNITS_WIDTH,
-    )
-    return steps.index(step)
+    label = _("After so many iterations")
+    return steps.index(st.select_slider(label, steps, format_func="{:,}".format, key=key, width=UNITS_WIDTH))

@@ -37,7 +37,6 @@ from pages.components.shared.words import _, say, show_duration, status_word
 Drawn = tuple[str, RunStatus, bool]  # id, status and whether it had evaluations: the run as the page drew it
 SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
 CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
-SMOOTHINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
 BADGE_COLOURS: dict[RunStatus, Literal["gray", "blue", "green", "orange", "red"]] = {
     RunStatus.RUNNING: "blue",
     RunStatus.FINISHED: "green",
@@ -204,5 +203,5 @@ def _show_metrics(run: Run | None) -> None:
 def _view_options() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.toggle(_("Log loss"), width="content", **persistent("log_loss"))
-        titles = {share: f"{share:g}" if share else _("no smoothing") for share in SMOOTHINGS}
+        titles = {share: f"{share:g}" if share else _("no smoothing") for share in (0.0, 0.3, 0.5, 0.7, 0.9)}
         choose(_("Smoothing"), titles, key="smoothing", default=0.0)

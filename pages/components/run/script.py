@@ -11,8 +11,6 @@ from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import write_script
 from pages.components.shared.words import _, say
 
-HEIGHT = 420  # pixels: the code scrolls, the page does not
-
 
 def show_script(run: Run) -> None:
     """Show the script of a run, with buttons that save the script and the recipe."""
@@ -23,19 +21,18 @@ def show_script(run: Run) -> None:
         _downloads(run, script, notebook)
         with st.popover(_("Load recipe")):
             _upload()
-    st.code(script, language="python", height=HEIGHT)
+    st.code(script, language="python", height=420)  # the code scrolls, the page does not
 
 
 def _downloads(run: Run, script: str, notebook: str) -> None:
-    recipe, name = run.recipe, f"{run.recipe.optimizer.name}-{run.id}"
-    st.download_button(_("Save .py"), script, f"{name}.py", "text/x-python", key="script.py", on_click="ignore")
-    st.download_button(
-        _("Save .ipynb"), notebook, f"{name}.ipynb", "application/x-ipynb+json", key="script.ipynb", on_click="ignore"
+    name = f"{run.recipe.optimizer.name}-{run.id}"
+    files = (
+        (_("Save .py"), script, "py", "text/x-python"),
+        (_("Save .ipynb"), notebook, "ipynb", "application/x-ipynb+json"),
+        (_("Save recipe"), run.recipe.model_dump_json(indent=2), "json", "application/json"),
     )
-    recipe_json = recipe.model_dump_json(indent=2)
-    st.download_button(
-        _("Save recipe"), recipe_json, f"{name}.json", "application/json", key="script.json", on_click="ignore"
-    )
+    for label, text, kind, mime in files:
+        st.download_button(label, text, f"{name}.{kind}", mime, key=f"script.{kind}", on_click="ignore")
 
 
 def _upload() -> None:

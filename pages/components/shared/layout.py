@@ -8,9 +8,9 @@ ROW_HEIGHT = 31  # pixels of a table's row at the theme's font size; Streamlit a
 DARK = {"#0072B2": "#56B4E9", "#D55E00": "#F0803C", "#009E73": "#2DC296"}  # of runs, as in live_plot.js
 
 
-def table_height(rows: int, *, most: int = 14) -> int:
-    """Return the height, in pixels, of a table that shows up to `most` rows without scrolling."""
-    return ROW_HEIGHT * (min(rows, most) + 1) + 3
+def table_height(rows: int) -> int:
+    """Return the height, in pixels, of a table that shows up to 14 rows without scrolling."""
+    return ROW_HEIGHT * (min(rows, 14) + 1) + 3
 
 
 def number_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -49,12 +49,13 @@ def preload_images(recipe: Recipe | None) -> bool:
     What failed is tried again only if the visitor caused the rerun: otherwise an open page that nobody looks at would
     decode a folder with a broken image forever.
     """
-    return recipe is not None and _request_and_check(recipe, retry=not is_timer_rerun())
+    return recipe is not None and is_loading(recipe, retry=not is_timer_rerun())
 
 
-def is_loading(recipe: Recipe) -> bool:
-    """Return whether a recipe's images are being loaded; what failed is not tried again."""
-    return _request_and_check(recipe, retry=False)
+def is_loading(recipe: Recipe, *, retry: bool = False) -> bool:
+    """Return whether a recipe's images are being loaded; what failed is tried again only with `retry`."""
+    loading = request_images(recipe, retry=retry)
+    return loading is not None and not loading.images.done()
 
 
 def show_loading(recipe: Recipe, *, no_device: str) -> "DeviceImages | None":
@@ -88,8 +89,3 @@ def rerun_page() -> NoReturn:
     """Rerun the whole page for what a timer noticed: images are loaded, a run is over or deleted."""
     mark_timer_rerun()
     st.rerun()
-
-
-def _request_and_check(recipe: Recipe, *, retry: bool) -> bool:
-    loading = request_images(recipe, retry=retry)
-    return loading is not None and not loading.images.done()

@@ -51,14 +51,4 @@ def show_duration(seconds: float) -> str:
 
 def status_word(status: RunStatus) -> str:
     """Translate a run's status."""
-    words = {
-        RunStatus.QUEUED: _("queued"),
-        RunStatus.RUNNING: _("running"),
-        RunStatus.PAUSED: _("paused"),
-        RunStatus.FINISHED: _("finished"),
-        RunStatus.STOPPED: _("stopped"),
-        RunStatus.DIVERGED: _("diverged"),
-        RunStatus.FAILED: _("failed"),
-        RunStatus.INTERRUPTED: _("interrupted"),
-    }
-    return words[status]
+    return _(status.value)
