@@ -17,17 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from mlpcore.cli.flags import add_flags, build_recipe
-from mlpcore.data.catalog import (
-    PUBLISHED,
-    SHAPES,
-    TEST_IMAGES,
-    TRAINING_IMAGES,
-    all_datasets,
-    data_home,
-    find_installed,
-    known_datasets,
-    missing_files,
-)
+from mlpcore.data import catalog
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number, short_number
@@ -70,15 +60,15 @@ def _train(given: argparse.Namespace) -> int:
     if not re.fullmatch(NAME, name):
         template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
         raise SentenceError(template, field="name", value=shorten(name))
-    home = data_home()
-    if recipe.dataset not in all_datasets(home):
+    home = catalog.data_home()
+    if recipe.dataset not in catalog.all_datasets(home):
         raise SentenceError(
             "{field} is {value}: it must be one of {options}.",
             field="dataset",
             value=recipe.dataset,
-            options=", ".join(all_datasets(home)),
+            options=", ".join(catalog.all_datasets(home)),
         )
-    if recipe.dataset not in known_datasets(home):
+    if recipe.dataset not in catalog.known_datasets(home):
         _fetch(recipe.dataset, home)
     run, trouble = _run(recipe, name)
     print(_describe(run))
@@ -95,9 +85,9 @@ def _devices(_given: argparse.Namespace) -> int:
 
 
 def _data(given: argparse.Namespace) -> int:
-    home = data_home()
+    home = catalog.data_home()
     if given.name is None:
-        print("\n".join(_describe_dataset(name, home) for name in all_datasets(home)))
+        print("\n".join(_describe_dataset(name, home) for name in catalog.all_datasets(home)))
         return 0
     dataset = {name.lower(): name for name in ARCHIVES}.get(given.name.lower(), given.name)
     _fetch(dataset, home)
@@ -119,19 +109,19 @@ def _describe_dataset(name: str, home: Path) -> str:
     """Describe a data set in one line: its number of images, where they come from and whether they are ready."""
     from mlpcore.data.folders import list_images
 
-    images, state = f"{TRAINING_IMAGES.get(name, 0) + TEST_IMAGES:,}", "ready"
-    if name == SHAPES:
+    images, state = f"{catalog.TRAINING_IMAGES.get(name, 0) + catalog.TEST_IMAGES:,}", "ready"
+    if name == catalog.SHAPES:
         origin = "drawn by the program"
-    elif name not in PUBLISHED:
+    elif name not in catalog.PUBLISHED:
         origin = "folder of images"
         try:
             listing = list_images(home / name)
             images = f"{len(listing.train) + len(listing.test):,}"
         except SentenceError as error:
             images, state = "-", f"not ready: {error}"
-    elif not missing_files(home, ARCHIVES[name]):
+    elif not catalog.missing_files(home, ARCHIVES[name]):
         origin = "downloaded"
-    elif find_installed(ARCHIVES[name]):
+    elif catalog.find_installed(ARCHIVES[name]):
         origin = "installed package"
     else:
         origin = f"download, {sum(archive.size for archive in ARCHIVES[name].archives) / 1e6:.0f} MB"
@@ -151,7 +141,7 @@ def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
 
     with contextlib.closing(RunStore()) as store:
         store.mark_interrupted()
-        manager = RunManager(store, DatasetLoader(data_home))
+        manager = RunManager(store, DatasetLoader(catalog.data_home))
         try:
             (run_id,) = manager.submit([recipe], owner=OWNER, names=[name])
             try:

@@ -20,7 +20,7 @@ from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, read_runs, reload_runs
 from pages.components.shared.choices import persistent
-from pages.components.shared.flash import show_warning
+from pages.components.shared.flash import flash_errors, get_flashed, show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import count_images, count_test_images, get_manager, get_store, read_owner
@@ -103,7 +103,7 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
     cost = _("{count} runs on {datasets}, about {duration} of computing.")
     cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
     st.caption(f"{say(texts.experiment)} {cost}  \n{say(texts.rule)}")
-    if refused := st.session_state.pop(f"claims.refused.{claim.key}", None):
+    for refused in get_flashed(f"claims.refused.{claim.key}"):
         show_warning(say(refused))
     if len(runs) < len(run_ids):
         st.caption(_("Some of its runs were deleted. Try it again to decide the claim."))
@@ -119,10 +119,8 @@ def _count_test_images(recipes: Sequence[Recipe]) -> int:
 def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str) -> None:
     labels = [re.sub(r"[^\w .\-]+", " ", label) for label in name_differences(recipes)]
     names = [label if len(label) <= 40 else _short_name(one) for label, one in zip(labels, recipes, strict=True)]
-    try:
+    with flash_errors(f"claims.refused.{claim.key}"):  # too many are waiting, the disk is full
         known[place] = get_manager().submit(recipes, owner=read_owner(), names=names)
-    except (SentenceError, StoreError) as error:  # too many are waiting, the disk is full
-        st.session_state[f"claims.refused.{claim.key}"] = error.sentence
 
 
 def _short_name(recipe: Recipe) -> str:

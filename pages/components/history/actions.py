@@ -14,7 +14,7 @@ from mlpcore.runs.records import Run
 from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, show_comparison
 from pages.components.recipe_form.form_state import put_recipe
-from pages.components.shared.flash import show_warning
+from pages.components.shared.flash import flash_errors, get_flashed, show_warning, toast_errors
 from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import get_manager, get_store, get_stored_runs, read_owner
 from pages.components.shared.words import _, _n, keep_language, say
@@ -76,10 +76,8 @@ def _confirm_delete_all() -> None:
 
 
 def _delete_all() -> None:
-    try:
+    with toast_errors():
         get_stored_runs().delete_all(owner=read_owner())
-    except (SentenceError, StoreError) as error:
-        st.toast(say(error.sentence))
 
 
 def show_actions(run_ids: list[str]) -> None:
@@ -87,7 +85,7 @@ def show_actions(run_ids: list[str]) -> None:
     runs = [run for run_id in run_ids if (run := _find(run_id)) is not None]  # another page may have deleted one
     if not runs:
         return
-    if refused := st.session_state.pop("history.refused", None):
+    for refused in get_flashed("history.refused"):
         show_warning(say(refused))
     mine = all(run.belongs_to(read_owner()) for run in runs)
     over = all(run.status.is_over for run in runs)
@@ -115,28 +113,21 @@ def show_actions(run_ids: list[str]) -> None:
 
 def _continue(runs: list[Run]) -> None:
     """Train runs that ended early to their end, and open the page that shows the new runs."""
-    try:
+    with toast_errors():
         run_ids = get_manager().continue_runs([run.id for run in runs], owner=read_owner())
-    except (SentenceError, StoreError) as error:
-        st.toast(say(error.sentence))
-        return
-    if len(run_ids) > 1:
-        st.session_state["compare.handed_over"] = run_ids
-        st.switch_page("compare.py")
-    st.session_state["run"] = run_ids[0]
-    put_recipe(current_hyperparameters(runs[0].recipe))
-    st.switch_page("playground.py")
+        if len(run_ids) > 1:
+            st.session_state["compare.handed_over"] = run_ids
+            st.switch_page("compare.py")
+        st.session_state["run"] = run_ids[0]
+        put_recipe(current_hyperparameters(runs[0].recipe))
+        st.switch_page("playground.py")
 
 
 def delete_runs(run_ids: list[str]) -> None:
     """Delete runs that are over and the visitor's own; if one is not, delete none and say why."""
-    state = st.session_state
-    try:
+    with flash_errors("history.refused"):
         get_stored_runs().delete(run_ids, owner=read_owner())
-    except (SentenceError, StoreError) as error:  # what is not deleted stays chosen
-        state["history.refused"] = error.sentence
-    else:
-        state["history.chosen"] = []
+        st.session_state["history.chosen"] = []  # not if it is refused: then they stay chosen
 
 
 def _find(run_id: str) -> Run | None:

@@ -5,18 +5,17 @@ from contextlib import suppress
 
 import streamlit as st
 
-from mlpcore.messages import SentenceError
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
 from pages.components.recipe_form.form_state import find_lesson, put_knob, put_recipe
 from pages.components.run.lesson_builder import offer_lesson
-from pages.components.shared.flash import flash_errors
+from pages.components.shared.flash import flash_errors, toast_errors
 from pages.components.shared.recipe_summary import describe_data, describe_training
 from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import find_run, get_manager, read_owner
-from pages.components.shared.words import _, as_markdown, say
+from pages.components.shared.words import _, as_markdown
 
 
 def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
@@ -102,7 +101,5 @@ def _switch_to_run(run_id: str) -> None:
 
 def _ask_manager(action: Callable[..., None], run_id: str) -> None:
     """Ask the manager to pause, resume or stop a run; a toast says why it refuses."""
-    try:
+    with toast_errors():
         action(run_id, owner=read_owner())
-    except (SentenceError, StoreError) as error:
-        st.toast(say(error.sentence))

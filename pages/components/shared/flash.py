@@ -7,6 +7,7 @@ import streamlit as st
 
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.runs.store import StoreError
+from pages.components.shared.words import say
 
 NEXT_BY_TIMER, BY_TIMER = "timer.next_rerun", "timer.this_rerun"  # whether a timer causes the page's rerun
 
@@ -44,6 +45,15 @@ def flash_errors(key: str) -> Iterator[None]:
         yield
     except (SentenceError, StoreError) as error:
         flash(key, [error.sentence])
+
+
+@contextmanager
+def toast_errors() -> Iterator[None]:
+    """Say a refusal, or that the store fails, in a toast."""
+    try:
+        yield
+    except (SentenceError, StoreError) as error:
+        st.toast(say(error.sentence))
 
 
 def get_flashed(key: str) -> list[Sentence]:
