@@ -213,4 +213,4 @@ print(read("VmHWM") - before)
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     taken = int(done.stdout)
-    assert 200 * MEGABYTES < taken <= 550 * MEGABYTES
+    assert 100 * MEGABYTES < taken <= 550 * MEGABYTES
