@@ -40,7 +40,7 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "div_factor": (widgets.draw_number, N_("Start divisor"), {"step": 1.0, "format": "%g"}),
     "final_div_factor": (widgets.draw_number, N_("End divisor"), {"step": 100.0, "format": "%g"}),
     "dataset": (widgets.draw_choice, N_("Data set"), {}),
-    "train_size": (widgets.draw_optional_number, N_("Training images"), {}),
+    "train_size": (widgets.draw_number, N_("Training images"), {"step": 1000}),
     "label_noise": (widgets.draw_slider, N_("Label noise"), {"step": 0.05}),
     "validation_size": (widgets.draw_number, N_("Held out for validation"), {"step": 1000}),
     "hidden_sizes": (widgets.draw_list, N_("Hidden sizes"), {}),

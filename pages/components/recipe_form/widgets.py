@@ -32,18 +32,11 @@ def draw_choice(path: str, label: str, options: list[str] | None = None) -> None
 
 
 def draw_number(path: str, label: str, **settings: Any) -> None:
-    """Draw a field for a number within the field's bounds."""
+    """Draw a field for a number within the field's bounds; it may be left empty if the field's default is None."""
     if common := _prepare(path):
-        low, high = _limits(path)
-        st.number_input(label, min_value=low, max_value=high, **({"step": 1} | settings), **common)
-
-
-def draw_optional_number(path: str, label: str, placeholder: str) -> None:
-    """Draw a field that may be left empty."""
-    if common := _prepare(path):
-        low, high = _limits(path)
         value: Literal["min"] | None = None if get_knob(path) is None else "min"
-        st.number_input(label, low, high, value, step=1000, placeholder=placeholder, **common)
+        low, high = _limits(path)
+        st.number_input(label, low, high, value, **({"step": 1} | settings), **common)
 
 
 def draw_list(path: str, label: str) -> None:
