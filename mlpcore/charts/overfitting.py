@@ -167,7 +167,7 @@ def _step_chart(
     """Lay out a chart over the steps of a run. margin: what differs from the usual one, in pixels."""
     layout = {
         "margin": {"l": 54, "r": 14, "t": 26, "b": 38} | (margin or {}),
-        "meta": {"narrow": {"margin": {"l": 38, "r": 10}}},
+        "meta": {"narrow": {"margin": {"r": 10}}},  # left as wide: "100%" and the axis' title need it
         "hovermode": "x unified",
         "legend": legend(itemdoubleclick=False, traceorder="normal"),
         "xaxis": axis(translate("iteration"), range=[0, train_iter], nticks=6, tickformat=",d")

@@ -71,7 +71,7 @@ def trajectory_chart(
         "data": data,
         "layout": {
             "margin": {"l": 48, "r": 14, "t": 52, "b": 40},
-            "meta": {"narrow": {"margin": {"l": 30, "r": 8}}},
+            "meta": {"narrow": {"margin": {"l": 38, "r": 8}}},
             "hovermode": "closest",
             "legend": legend(),
             "xaxis": axis("x", range=[xs[0], xs[-1]], nticks=8),

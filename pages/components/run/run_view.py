@@ -188,8 +188,8 @@ def _show_metrics(run: Run | None) -> None:
     with st.grid(7, min_column_width=104, gap="small"):
         st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
         st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
-        help_best = _("At step {step:,}.").format(step=best.step) if best else None
-        st.metric(_("Best on the test images"), f"{best.test_acc:.1%}" if best else None, help=help_best)
+        help_best = _("Best on the test images, at step {step:,}.").format(step=best.step) if best else None
+        st.metric(_("Best on test set"), f"{best.test_acc:.1%}" if best else None, help=help_best)
         st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
         gap = f"{100 * (latest.train_acc - latest.test_acc):+.1f}" if latest else None
         st.metric(_("Gap, pp"), gap)
