@@ -1,6 +1,10 @@
 """What the tests of claims share: their plans, and runs made up for them."""
 
-from mlpcore.analysis.claims import CLAIMS
+from collections.abc import Sequence
+
+from mlpcore.analysis.claim_rules import ClaimResult
+from mlpcore.analysis.claim_wording import describe_measurement
+from mlpcore.analysis.claims import CLAIMS, decide
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
@@ -21,3 +25,17 @@ def run(recipe: Recipe, *evaluations: Evaluation, status: RunStatus = RunStatus.
 
 def plan(key: str, *datasets: str) -> list[Recipe]:
     return CLAIM[key].plan(datasets or ("Shapes",), 50_000)
+
+
+def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> ClaimResult:
+    """The result where each run of the plan has one evaluation, its last."""
+    runs = [run(one, evaluation(one.train_iter, **end)) for one, end in zip(plan(key, *datasets), ends, strict=True)]
+    return decide(CLAIM[key], runs)
+
+
+def said(result: ClaimResult) -> list[str]:
+    return [str(describe_measurement(measurement)) for measurement in result.measurements]
+
+
+def accuracies(*values: float) -> list[dict[str, float]]:
+    return [{"test_acc": value} for value in values]

@@ -8,30 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlpcore.analysis.claim_rules import ClaimResult, Verdict
-from mlpcore.analysis.claim_wording import describe_claim, describe_measurement
+from mlpcore.analysis.claim_rules import Verdict
+from mlpcore.analysis.claim_wording import describe_claim
 from mlpcore.analysis.claims import CLAIMS, Claim, decide
 from mlpcore.data.batches import DeviceImages
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import RunStatus
-from tests.support.claim_runs import CLAIM, evaluation, plan, run
+from tests.support.claim_runs import CLAIM, accuracies, ended, evaluation, plan, run, said
 from tests.support.managers import train_alone
 
 SUPPORTED, REFUTED, UNDECIDED = Verdict
-
-
-def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> ClaimResult:
-    """The result where each run of the plan has one evaluation, its last."""
-    runs = [run(one, evaluation(one.train_iter, **end)) for one, end in zip(plan(key, *datasets), ends, strict=True)]
-    return decide(CLAIM[key], runs)
-
-
-def said(result: ClaimResult) -> list[str]:
-    return [str(describe_measurement(measurement)) for measurement in result.measurements]
-
-
-def accuracies(*values: float) -> list[dict[str, float]]:
-    return [{"test_acc": value} for value in values]
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=[claim.key for claim in CLAIMS])

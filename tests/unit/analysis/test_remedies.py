@@ -1,11 +1,9 @@
 """The overfitting lab without its page: what its recipes say, what its figures hold, which words its rules choose."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from plotly import graph_objects
 from scipy import stats
 
 from mlpcore.analysis.comparison import ComparisonVerdict
@@ -22,7 +20,6 @@ from mlpcore.analysis.remedies import (
     repeat_recipes,
     stop_early,
 )
-from mlpcore.charts.overfitting import RemedyCurve, accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -52,11 +49,6 @@ def validated(history: tuple[Evaluation, ...], val_accs: tuple[float, ...], *, i
 def judged(base: Run, tried: dict[str, Run], **known: int) -> str:
     results = judge_remedies(base, tried, **known)
     return " ".join(map(str, describe_remedies(results, NAMES)))
-
-
-def trace(figure: dict, uid: str) -> dict:
-    (found,) = [drawn for drawn in figure["data"] if drawn["uid"] == uid]
-    return found
 
 
 class TestRecipes:
@@ -251,55 +243,3 @@ def test_best_of_many_guesses_on_few_test_images_is_chance() -> None:
             for _ in range(200)
         ]
         assert shapes.count(Shape.CHANCE) >= 0.9 * len(shapes)
-
-
-class TestFigures:
-    HISTORY = evaluations([0.2, 0.4, 0.3], test_loss=6.2)
-
-    @pytest.mark.parametrize("count", [0, 1, 3])
-    @pytest.mark.parametrize("show_test", [True, False])
-    def test_plotly_and_json_take_them(self, count: int, show_test: bool) -> None:
-        some = self.HISTORY[:count]
-        common = {"train_iter": 60, "best_step": 40, "show_test": show_test}
-        for figure in (
-            loss_gap_chart(some, **common),
-            accuracy_gap_chart(some, chance=0.1, **common),
-            norms_chart(some, train_iter=60),
-            remedies_chart([RemedyCurve("Base", "#0072B2", some)], train_iter=60),
-        ):
-            graph_objects.Figure(figure)
-            json.dumps(figure, allow_nan=False)
-
-    def test_train_and_test_are_measured_in_eval_mode_and_the_gap_between_them_is_shaded(self) -> None:
-        loss = loss_gap_chart(self.HISTORY, train_iter=60, best_step=None)
-        assert (trace(loss, "train")["y"], trace(loss, "test")["y"]) == ([0.5] * 3, [6.2] * 3)
-        assert [drawn.get("fill") for drawn in loss["data"]] == [None, "tonexty"]
-        accuracy = accuracy_gap_chart(self.HISTORY, train_iter=60, best_step=None)
-        assert (trace(accuracy, "train")["y"], trace(accuracy, "test")["y"]) == ([0.9] * 3, [0.2, 0.4, 0.3])
-
-    def test_hidden_test_curve_leaves_no_trace_of_it_in_the_figure(self) -> None:
-        common = {"train_iter": 60, "best_step": None, "show_test": False}
-        loss, accuracy = loss_gap_chart(self.HISTORY, **common), accuracy_gap_chart(self.HISTORY, **common)
-        assert trace(loss, "test")["y"] == trace(accuracy, "test")["y"] == [None]
-        assert loss["layout"]["yaxis"]["range"] == [0, 2.5]  # nor does the axis give it away
-
-    def test_best_step_is_marked_and_chance_drawn(self) -> None:
-        layout = accuracy_gap_chart(self.HISTORY, train_iter=60, best_step=40, chance=0.1)["layout"]
-        assert [(shape["x0"], shape["y0"]) for shape in layout["shapes"]] == [(0, 0.1), (40, 0)]
-        assert [note["text"] for note in layout["annotations"]] == ["chance", "best step 40"]
-
-    def test_each_layer_has_its_curve(self) -> None:
-        drawn = norms_chart(self.HISTORY, train_iter=60)["data"]
-        assert [(curve["name"], curve["y"]) for curve in drawn] == [
-            ("layer 1", [3.0] * 3),
-            ("layer 2", [2.0] * 3),
-            ("layer 3", [1.0] * 3),
-        ]
-
-    def test_remedies_have_a_colour_each(self) -> None:
-        curves = [RemedyCurve("Base", "#0072B2", self.HISTORY), RemedyCurve("Dropout", "#CC79A7", self.HISTORY[:1])]
-        drawn = remedies_chart(curves, train_iter=60)["data"]
-        assert [(curve["name"], curve["line"]["color"], curve["y"]) for curve in drawn] == [
-            ("Base", "#0072B2", [0.2, 0.4, 0.3]),
-            ("Dropout", "#CC79A7", [0.2]),
-        ]
