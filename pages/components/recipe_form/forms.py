@@ -7,7 +7,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from mlpcore.messages import N_
-from mlpcore.recipes.recipe import PARTS
+from mlpcore.recipes.recipe import PARTS, Recipe
 from pages.components.recipe_form import widgets
 from pages.components.recipe_form.form_state import PATHS, get_knob
 from pages.components.shared.state import manager_is_up
@@ -57,7 +57,7 @@ ELSEWHERE = ("name", "lr", "weight_decay", "eps", "warmup_iters", "start_factor"
 def optimizer_form(edited: widgets.Edited) -> None:
     """Draw the optimizer's hyperparameters; `edited` is called with the name of each slider that a person moves."""
     _draw_row("optimizer", "batch_size", narrow="batch_size")
-    name = get_knob("optimizer")
+    name = _get_kind("optimizer")
     _draw(f"{name}.lr", edited)
     _draw_row(*_list_own("optimizer"), edited=edited, vertical_alignment="bottom")
     _draw(f"{name}.weight_decay", edited)
@@ -65,7 +65,7 @@ def optimizer_form(edited: widgets.Edited) -> None:
 
 def scheduler_form() -> None:
     """Draw the scheduler's hyperparameters, only those that matter."""
-    name = get_knob("scheduler")
+    name = _get_kind("scheduler")
     _draw_row("scheduler", f"{name}.warmup_iters", narrow=f"{name}.warmup_iters")
     warm_up = [f"{name}.start_factor"] if get_knob(f"{name}.warmup_iters") else []
     _draw_row(*_list_own("scheduler"), *warm_up)
@@ -108,7 +108,7 @@ def run_form() -> None:
     for name in ("train_iter", "eval_every", "seed", "device"):
         _draw(name)
     _explain_device()
-    optimizer = get_knob("optimizer")
+    optimizer = _get_kind("optimizer")
     if optimizer != "SGD":
         widgets.draw_number(f"{optimizer}.eps", f"{optimizer} eps", step=1e-8, format="%g")
 
@@ -122,9 +122,15 @@ def _explain_device() -> None:
             st.caption(say(explain_device(get_knob("device"))))
 
 
+def _get_kind(part: str) -> str:
+    """Get the name of the chosen optimizer or scheduler; the default's for what only a forged message can hold."""
+    name = get_knob(part)
+    return name if name in list(PARTS[part]) else Recipe.model_fields[part].default.name
+
+
 def _list_own(part: str) -> list[str]:
     """List the paths of what the chosen optimizer or scheduler has beside what all of them have."""
-    name = get_knob(part)
+    name = _get_kind(part)
     return [f"{name}.{key}" for key in PARTS[part][name].model_fields if key not in ELSEWHERE]
 
 
