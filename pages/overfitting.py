@@ -223,7 +223,7 @@ read_address()
 left, right = st.columns([3, 9], gap="medium")
 with left:
     lab_form.show_form(datasets)
-    recipe, problems = lab_form.read_recipe()
+    recipe, problems = lab_form.read_lab_form()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
     for sentence in [*problems, misfit] if misfit else problems:
         show_warning(say(sentence))

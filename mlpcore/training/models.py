@@ -90,7 +90,7 @@ class MLPnet(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """Dropout that draws its masks from its own generator; without one it is torch's."""
+    """Dropout that draws its masks from its own generator; without one it is torch's. The app's runs: `lockstep.py`."""
 
     def __init__(self, p: float = 0.5, *, generator: Generator | None = None):
         if not 0 <= p < 1:

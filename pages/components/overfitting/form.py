@@ -70,7 +70,7 @@ def put_recipe(recipe: Recipe) -> None:
     )
 
 
-def read_recipe() -> tuple[Recipe | None, list[Sentence]]:
+def read_lab_form() -> tuple[Recipe | None, list[Sentence]]:
     """Build a recipe from the knobs, or return None and sentences that say why it is not valid."""
     knobs = {name: st.session_state[f"lab.{name}"] for name in START}
     dataset = st.session_state["lab.dataset"]
