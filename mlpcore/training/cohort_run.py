@@ -52,7 +52,7 @@ class CohortRun:
         self.classes, self.image_shape = images.test.classes, images.test.data.shape[1:]
         self.initial_pixels = weights_to_pixels(parameters[0], self.image_shape)
 
-    def apply_gradients(self, step: int) -> None:
+    def step_optimizer_and_scheduler(self, step: int) -> None:
         """Step the optimizer and the scheduler, after the changes that are due once `step` iterations are done."""
         while self.changes and self.changes[0].step <= step:
             self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)

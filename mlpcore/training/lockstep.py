@@ -176,7 +176,7 @@ class _Cohort:
         losses = self.run_pass(inputs, labels.to(self.images.mean.device), uniform)
         for run, loss in zip(self.runs, losses.tolist(), strict=True):
             run.losses.append(loss)
-            run.apply_gradients(step)
+            run.step_optimizer_and_scheduler(step)
 
     def evaluate(
         self, due: Sequence[CohortRun], step: int, clock: _Clock
