@@ -49,7 +49,8 @@ def bring_in(page: AppTest, content: bytes) -> AppTest:
 class TestList:
     def test_without_runs_it_says_what_to_do(self, open_page: Open) -> None:
         page = open_page("history.py")
-        assert "No run is kept yet: start one on the playground, and it will stand here." in texts(page)
+        assert "No run is stored yet. Start one on the playground, and it will appear here." in texts(page)
+        assert "history.delete_all" not in [button.key for button in page.button]
 
     def test_runs_are_listed_newest_first_with_what_they_came_to(self, open_page: Open, page_store: RunStore) -> None:
         page_store.create_many([make_run("a"), make_run("b", created=2.0, test_acc=0.6, owner=ANN, starred=True)])

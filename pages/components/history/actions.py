@@ -22,7 +22,7 @@ from pages.components.shared.words import _, _n, keep_language, say
 
 def show_import() -> None:
     """Import runs from a file of this program: all of them or none."""
-    with st.popover(_("Bring runs in")):
+    with st.popover(_("Import runs")):
         file = st.file_uploader(
             _("A JSON file that was saved here"),
             type="json",
@@ -50,8 +50,8 @@ def _import(data: bytes) -> tuple[Sentence, Callable[[str], object]]:
 
 
 def show_delete_all() -> None:
-    """Offer to delete all runs of the visitor that are over and not starred."""
-    if st.button(_("Delete all my runs"), key="history.delete_all"):
+    """Offer to delete all runs of the visitor that are over and not starred, if there are any."""
+    if get_store().find_deletable(read_owner()) and st.button(_("Delete all my runs"), key="history.delete_all"):
         st.dialog(_("Delete all my runs"))(_confirm_delete_all)()
 
 

@@ -29,7 +29,7 @@ def show_list() -> list[str]:
         if get_store().count():
             st.text(_("No run fits these filters: take one of them back."))
         else:
-            st.text(_("No run is kept yet: start one on the playground, and it will stand here."))
+            st.text(_("No run is stored yet. Start one on the playground, and it will appear here."))
         return []
     ids, owner = [one.run.id for one in listed], read_owner()
     chosen = state.setdefault("history.chosen", [])
