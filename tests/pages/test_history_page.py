@@ -1,4 +1,4 @@
-"""The history's page: finding, renaming, deleting, passing on and bringing in runs; changing only one's own."""
+"""The history's page: finding, renaming, deleting, exporting and importing runs; changing only one's own."""
 
 import json
 from dataclasses import replace
@@ -41,7 +41,7 @@ def texts(page: AppTest) -> list[str]:
     return [element.value for element in page.text]
 
 
-def bring_in(page: AppTest, content: bytes) -> AppTest:
+def import_file(page: AppTest, content: bytes) -> AppTest:
     page.file_uploader(key="history.file").set_value(("runs.json", content, "application/json"))
     return shown(page.run())
 
@@ -194,9 +194,7 @@ class TestOwn:
         history_actions.delete_runs(["a", "never there"])
         assert sorted(run.id for run in list_runs(page_store)) == ["b", "c"]
 
-    def test_all_runs_of_the_visitor_are_deleted_but_for_starred_ones_and_those_of_others(
-        self, open_page: Open, page_store: RunStore
-    ) -> None:
+    def test_all_ones_own_runs_without_a_star_are_deleted(self, open_page: Open, page_store: RunStore) -> None:
         page_store.create_many([make_run("a"), make_run("starred", starred=True), make_run("anns", owner=ANN)])
         page = open_history(open_page)
         shown(page.button(key="history.delete_all").click().run())
@@ -263,7 +261,7 @@ class TestFiles:
 
     def test_saved_runs_come_in_as_the_visitors_own(self, open_page: Open, page_store: RunStore) -> None:
         page = open_history(open_page)
-        bring_in(page, to_json([make_run("a", owner=ANN), make_run("b", owner=ANN)]).encode())
+        import_file(page, to_json([make_run("a", owner=ANN), make_run("b", owner=ANN)]).encode())
         assert [element.value for element in page.success] == ["2 runs were imported."]
         assert sorted(names(page)) == ["run a", "run b"]
         assert {run.owner for run in list_runs(page_store)} == {ME}
@@ -285,14 +283,14 @@ class TestFiles:
         self, open_page: Open, page_store: RunStore, content: bytes, sentence: str
     ) -> None:
         page_store.create_many([make_run("c")])
-        page = bring_in(open_history(open_page), content)
+        page = import_file(open_history(open_page), content)
         assert any(sentence in text for text in texts(page))
         assert [run.id for run in list_runs(page_store)] == ["c"]
 
     def test_key_of_a_bad_file_is_shown_as_text(self, open_page: Open, page_store: RunStore) -> None:
         file = json.loads(to_json([make_run("a")]))
         file["runs"][0][IMAGE] = 1
-        page = bring_in(open_history(open_page), json.dumps(file).encode())
+        page = import_file(open_history(open_page), json.dumps(file).encode())
         assert any(IMAGE in text for text in texts(page))
         assert not says(page, "a.example")
         assert page_store.count() == 0
