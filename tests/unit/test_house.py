@@ -100,6 +100,23 @@ def test_every_module_imports_without(missing, folder):
     assert result.returncode == 0, result.stderr
 
 
+def set_on_self(method: ast.FunctionDef) -> set[str]:
+    """The attributes of self that a method assigns."""
+    nodes = [node for node in ast.walk(method) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
+    return {node.attr for node in nodes if isinstance(node.value, ast.Name) and node.value.id == "self"}
+
+
+def test_objects_have_all_their_attributes_after_init():
+    late = []
+    for file in [ROOT / "app.py", *python_files("mlpcore", "pages")]:
+        for kind in [node for node in ast.walk(parse(file)) if isinstance(node, ast.ClassDef)]:
+            fields = {node.target.id for node in kind.body if isinstance(node, ast.AnnAssign)}
+            methods = [node for node in kind.body if isinstance(node, ast.FunctionDef)]
+            first = fields.union(*(set_on_self(method) for method in methods if method.name == "__init__"))
+            late += [(file.name, kind.name, name) for method in methods for name in set_on_self(method) - first]
+    assert late == []
+
+
 def test_components_is_no_top_level_name():
     assert run_code("import components").returncode != 0
     assert [file for file in python_files("app.py", "pages", "tests") if "components" in packages(file)] == []
