@@ -6,15 +6,6 @@ from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, Symptom
 from mlpcore.messages import N_, Sentence
 from mlpcore.numbers import short_number
 
-SHORT = ("lr", "loss", "low", "high", "train", "train_end", "before", "after")  # numbers written as briefly as possible
-TWO_DECIMALS = (  # symptoms whose losses have two decimals
-    Symptom.STUCK,
-    Symptom.STUCK_SIGMOID,
-    Symptom.SLOW_SIGMOID,
-    Symptom.UNMOVED,
-    Symptom.STILL_FALLING,
-)
-
 _SIGMOID = N_(
     "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
     "derivative of a sigmoid is at most 1/4, so the gradient shrinks at every layer until it vanishes. Try relu."
@@ -154,12 +145,12 @@ RULES: Mapping[Symptom, str] = {
 
 def describe_finding(diagnosis: Diagnosis) -> Sentence:
     """Say what was seen in a run, why, and what to try."""
-    return Sentence(FINDINGS[diagnosis.symptom], _write_numbers(diagnosis))
+    return _fill(FINDINGS[diagnosis.symptom], diagnosis.numbers)
 
 
 def describe_rule(diagnosis: Diagnosis) -> Sentence:
     """Say by which rule a diagnosis was made, with its thresholds."""
-    return Sentence(RULES[diagnosis.symptom], _write_numbers(diagnosis))
+    return _fill(RULES[diagnosis.symptom], diagnosis.numbers)
 
 
 def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
@@ -173,15 +164,12 @@ def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
     return Sentence("Set lr to {lr}", {"lr": short_number(diagnosis.suggestion.optimizer.lr)})
 
 
-def _write_numbers(diagnosis: Diagnosis) -> dict[str, float | str]:
-    """Write the numbers that have no format of their own in the templates."""
-    fixed = (
-        Symptom.STUCK,
-        Symptom.STUCK_SIGMOID,
-        Symptom.UNMOVED,
-        Symptom.STILL_FALLING,
-    )  # their losses have two decimals
-    return {
-        name: short_number(value) if name in SHORT and diagnosis.symptom not in fixed else value
-        for name, value in diagnosis.numbers.items()
-    }
+def _fill(template: str, numbers: Mapping[str, float]) -> Sentence:
+    """Put the numbers into a template; a fraction that has no format there is rounded to three significant digits."""
+    return Sentence(
+        template,
+        {
+            name: short_number(value) if isinstance(value, float) and f"{{{name}}}" in template else value
+            for name, value in numbers.items()
+        },
+    )

@@ -139,23 +139,21 @@ def _find_slow(run: Run, losses: Losses, late: LateFall, guessing: float, growth
     """Find a run that ends too early: its loss has hardly begun to fall or still falls, or its weights hardly moved."""
     if run.step < run.recipe.train_iter or run.recipe.label_noise > RANDOM_LABELS:
         return None
-    end = int(losses.steps[-1])
-    if late.last <= LITTLE * guessing and growth is not None and DECAYED <= growth < SMALL_STEPS:
+    end, is_unlearned = int(losses.steps[-1]), late.last > LITTLE * guessing
+    if not is_unlearned and growth is not None and DECAYED <= growth < SMALL_STEPS:
         numbers = {"growth": growth, "least": DECAYED, "most": SMALL_STEPS}
         return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.SMALL_STEPS, numbers, end, with_rate(run.recipe, 3.0))
     if not trends.falls_steadily(losses):
         return None
     numbers = {"before": late.before, "last": late.last, "share": late.share, "chance": guessing}
     numbers |= {"steep": STEEP, "little": LITTLE, "steady": trends.STEADY}
-    is_unlearned = late.last > LITTLE * guessing
     if is_unlearned and run.recipe.activation == "sigmoid":  # relu helped 18 of 26 runs, a higher rate 4
         with_relu = run.recipe.model_copy(update={"activation": "relu"})
         numbers |= {"loss": late.last}
         return Diagnosis(DiagnosisKind.VANISHING, Symptom.SLOW_SIGMOID, numbers, end, with_relu)
-    if late.last > LITTLE * guessing:
-        suggestion = (
-            _with_far_higher_rate(run.recipe) if late.last > UNCHANGED * guessing else with_rate(run.recipe, 10.0)
-        )
+    if is_unlearned:
+        is_unchanged = late.last > UNCHANGED * guessing
+        suggestion = _with_far_higher_rate(run.recipe) if is_unchanged else with_rate(run.recipe, 10.0)
         return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.BARELY_LEARNING, numbers, end, suggestion)
     if late.share < STEEP or not late.has_same_rate or not late.test_falls:
         return None

@@ -267,6 +267,8 @@ def test_sigmoids_that_barely_learn_are_blamed_rather_than_the_rate() -> None:
     sigmoid = FLAT.model_copy(update={"activation": "sigmoid"})
     diagnosis = only(run(history(lambda step: 2.302 - step * 1e-5), sigmoid))
     assert (diagnosis.kind, diagnosis.suggestion) == (KINDS.VANISHING, FLAT.model_copy(update={"activation": "relu"}))
+    assert "the train loss is 2.27, and guessing costs 2.30." in str(describe_finding(diagnosis))
+    assert "above 90% of ln(classes) = 2.30" in str(describe_rule(diagnosis))
 
 
 def test_late_fall_of_the_train_loss_alone_is_no_sign_of_a_low_rate() -> None:
