@@ -20,7 +20,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
 DASHES = ("solid", "dash", "dot")
 SPIKE = 3.0  # times the median: larger losses are cut off, since one run that diverges would flatten all others
 STACKED = ("", "2", "4", "3")  # the panels' axes from top to bottom on a phone: loss, accuracy, path, rate
-PALE = 0.25  # opacity of what is not picked
+NOT_PICKED = 0.25  # opacity of the other curves once one is picked
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def compare_chart(
         losses.append(loss)
         accuracies.append(accuracy)
         rates.append(rate)
-        opacity = PALE if picked and one.label not in picked else 1.0
+        opacity = NOT_PICKED if picked and one.label not in picked else 1.0
         look: Json = {"legendgroup": one.label, "dash": one.dash, "opacity": opacity}
         if len(one.runs) > 1:
             data.append(_band(one, along, curves["train_loss"], "y", look))

@@ -63,13 +63,12 @@ def run_chart(
     planned_name = translate("lr, planned")
     data.append(line("planned", planned_name, kept + 1, rounded(planned[kept]), RATE, dash="dot", **strip))
     data.append(line("followed", translate("lr"), recorded_steps, rounded(recorded), RATE, width=2.4, **strip))
-    effective = {one.step: one.effective_lr for one in evaluations if one.effective_lr is not None}
-    shown_rates: list[ArrayLike] = [planned, recorded, list(effective.values())]
+    effective = [(one.step, one.effective_lr) for one in evaluations if one.effective_lr is not None]
+    shown_rates: list[ArrayLike] = [planned, recorded, [rate for _step, rate in effective]]
     if effective:
-        places = evenly(len(effective))
-        steps_shown = [list(effective)[place] for place in places]
-        values = rounded([effective[step] for step in steps_shown])
-        data.append(line("effective", translate("lr, effective"), steps_shown, values, RATE, dash="dash", **strip))
+        steps_shown, values = zip(*(effective[place] for place in evenly(len(effective))), strict=True)
+        name = translate("lr, effective")
+        data.append(line("effective", name, steps_shown, rounded(values), RATE, dash="dash", **strip))
 
     layout = {
         "margin": {"l": 54, "r": 60, "t": 42, "b": 40},
