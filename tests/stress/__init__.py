@@ -1,1 +1,1 @@
-"""What the server withstands: killed processes, full disks, crowds, long hours; figures are in the README."""
+"""What the server withstands: killed processes, full disks, crowds, long hours; docs/reliability.md has the figures."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from tests.support.image_folders import make_tiny
-from tests.support.process_usage import TINY, read_usage
+from tests.support.image_folders import TINY, make_tiny
+from tests.support.process_usage import read_usage
 from tests.support.servers import Server, serving
 from tests.support.websocket_guest import Guest
 

@@ -11,19 +11,22 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
 from tests.stress.crowd import LONGEST, start_run, until_measured
-from tests.support.image_folders import make_tiny
-from tests.support.process_usage import TINY
+from tests.support.image_folders import TINY, make_tiny
+from tests.support.managers import timeless, train_alone
 from tests.support.servers import Server, serving
 from tests.support.trainer_process import Said, Trainer, as_json
+
+if TYPE_CHECKING:
+    from mlpcore.data.batches import DeviceImages
 
 KEPT_SECONDS = 1.0  # what was measured longer ago than this survives
 LATEST = 5.0  # seconds after the runs were submitted, or first evaluated, at which it may happen
@@ -81,41 +84,22 @@ def check_file(file: Path) -> str:
 
 def check_history(run: Run, data: Path) -> None:
     """Hold what is stored of a run against training its recipe again, alone. Raises AssertionError."""
-    again = train_again(run.recipe, data, until=run.step)
+    again = train_alone(run.recipe, load_images(run.recipe.dataset, data), until=run.step)
     assert timeless(run.evaluations) == again[: len(run.evaluations)]
     # what is due at the very step the run had reached may still have been being measured
     every = run.recipe.eval_every
     assert max(run.step - 1, 0) // every <= len(run.evaluations) <= run.step // every
 
 
-def timeless(evaluations: tuple[Evaluation, ...]) -> list[Evaluation]:
-    """Evaluations without the time that they took."""
-    return [replace(evaluation, seconds=0.0) for evaluation in evaluations]
-
-
-def train_again(recipe: Recipe, data: Path, *, until: int) -> list[Evaluation]:
-    """Train a recipe alone to an iteration; return its evaluations, timeless."""
-    from mlpcore.training.lockstep import train_cohort
-
-    images, device = load_images(recipe.dataset, data)
-    found: list[Evaluation] = []
-    for progress in train_cohort([recipe], images, device=device):
-        if progress.step > until:  # what is measured at a step may come with the next slice
-            break
-        found += progress.evaluations.values()
-    return timeless(tuple(found))
-
-
 @cache
-def load_images(dataset: str, data: Path) -> tuple[object, object]:
-    """A data set's images, on the CPU, and the CPU."""
+def load_images(dataset: str, data: Path) -> "DeviceImages":
+    """A data set's images, on the CPU."""
     import torch
 
     from mlpcore.data.batches import place_images
     from mlpcore.data.datasets import load_data
 
-    device = torch.device("cpu")
-    return place_images(*load_data(dataset, data), device), device
+    return place_images(*load_data(dataset, data), torch.device("cpu"))
 
 
 def end_server(server: Server) -> tuple[float, Run]:

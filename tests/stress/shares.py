@@ -16,7 +16,7 @@ from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import MAX_ACTIVE, RunManager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.store import RunStore
-from tests.support.managers import vary, wait_until
+from tests.support.managers import wait_until
 
 ENDLESS = Recipe(dataset="Shapes", train_iter=200_000, eval_every=200)
 
@@ -28,13 +28,13 @@ def share_out(
 
     Counted from the moment at which as many runs train as may.
     """
-    (warm_up,) = manager.submit([vary(recipe, train_iter=1)], owner="nobody", names=["loads what the first one loads"])
+    (warm_up,) = manager.submit([recipe.replace(train_iter=1)], owner="nobody", names=["warm-up"])
     wait_until(lambda: manager.get(warm_up).status.is_over, timeout=120)
     own = [
         [
             run_id
             for seed in range(count)
-            for run_id in manager.submit([vary(recipe, seed=seed)], owner=f"person {person}", names=[f"run {seed}"])
+            for run_id in manager.submit([recipe.replace(seed=seed)], owner=f"person {person}", names=[f"run {seed}"])
         ]
         for person, count in enumerate(wanted)
     ]

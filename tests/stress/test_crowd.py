@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.stress.crowd import gather, percentile
-from tests.support.image_folders import make_tiny
-from tests.support.process_usage import TINY
+from tests.support.image_folders import TINY, make_tiny
 from tests.support.servers import serving
 from tests.support.websocket_guest import Guest
 

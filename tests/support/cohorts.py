@@ -27,7 +27,7 @@ History = list[Evaluation]
 
 
 def recipe(**knobs: object) -> Recipe:
-    return Recipe.model_validate(BASE.model_dump() | knobs)
+    return BASE.replace(**knobs)
 
 
 def collect(items: Sequence[Progress], position: int = 0) -> History:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+TINY = "dataset=Tiny&hidden_sizes=64&batch_size=32&scheduler=none"  # a recipe for what make_tiny writes, as a query
 Bound = int | tuple[int, int, int]  # of all three channels, or of each
 
 

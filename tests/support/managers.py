@@ -31,7 +31,7 @@ SHORT = Recipe(
     scheduler=NoScheduler(),
     device="cpu",
 )
-LONG = Recipe.model_validate(SHORT.model_dump() | {"train_iter": 200_000, "eval_every": 50})
+LONG = SHORT.replace(train_iter=200_000, eval_every=50)
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +90,6 @@ def wait_until(predicate: Callable[[], object], timeout: float = 30.0) -> None:
     while not predicate():
         assert time.monotonic() < deadline, "it did not happen in time"
         pace.wait(0.005)
-
-
-def vary(recipe: Recipe, **knobs: object) -> Recipe:
-    return Recipe.model_validate(recipe.model_dump() | knobs)
 
 
 def submit(manager: "RunManager", *recipes: Recipe, owner: str = ME, **options: bool) -> list[str]:

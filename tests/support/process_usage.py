@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-TINY = "dataset=Tiny&hidden_sizes=64&batch_size=32&scheduler=none"
-
 
 @dataclass(frozen=True)
 class Usage:

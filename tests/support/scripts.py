@@ -36,7 +36,7 @@ OTHERS = {
 
 
 def recipe(**values: Any) -> Recipe:
-    return Recipe.model_validate({name: getattr(BASE, name) for name in Recipe.model_fields} | values)
+    return BASE.replace(**values)
 
 
 RECIPES = (

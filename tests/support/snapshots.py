@@ -20,7 +20,7 @@ BASE = Recipe(
 
 
 def recipe(**values: object) -> Recipe:
-    return Recipe.model_validate(BASE.model_dump() | values)
+    return BASE.replace(**values)
 
 
 def snapshot(**values: object) -> Snapshot:

@@ -25,7 +25,6 @@ from tests.support.managers import (
     submit,
     timeless,
     train_alone,
-    vary,
     wait_for_end,
     wait_for_evaluations,
     wait_until,
@@ -45,7 +44,7 @@ class TestContinuing:
 
     def test_an_interrupted_run_comes_to_the_history_of_one_that_never_was(self, library, images, tmp_path):
         url = f"sqlite:///{tmp_path / 'runs.sqlite3'}"
-        recipes = [vary(LONG, train_iter=2000, seed=seed, changes=(Change(step=70, lr=0.003),)) for seed in (1, 0)]
+        recipes = [LONG.replace(train_iter=2000, seed=seed, changes=(Change(step=70, lr=0.003),)) for seed in (1, 0)]
         interrupted = self.interrupt(url, library, *recipes)
         assert [run.status for run in interrupted] == [RunStatus.INTERRUPTED] * 2
         with closing(RunStore(url)) as store:
@@ -64,7 +63,7 @@ class TestContinuing:
             manager.shutdown()
 
     def test_a_stopped_run_goes_on_with_the_changes_that_were_made(self, manager, images):
-        (first,) = submit(manager, vary(LONG, train_iter=2000))
+        (first,) = submit(manager, LONG.replace(train_iter=2000))
         wait_for_evaluations(manager, first, 1)
         manager.change(first, owner=ME, lr=0.003)
         wait_until(lambda: manager.get(first).recipe.changes)
@@ -153,7 +152,7 @@ class TestShutdown:
                     may_go_on.wait()
 
         manager = RunManager(store, library, train=train)
-        ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(4)]
+        ids = [submit(manager, LONG.replace(seed=seed))[0] for seed in range(4)]
         assert is_stuck.wait(30)
         measured = [manager.get(run_id) for run_id in ids]
         manager.shutdown()

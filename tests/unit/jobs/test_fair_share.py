@@ -22,7 +22,6 @@ from tests.support.managers import (
     submit,
     timeless,
     train_alone,
-    vary,
     wait_for_end,
     wait_for_evaluations,
     wait_until,
@@ -130,8 +129,8 @@ class TestTraining:
                     done.set()
 
         manager = RunManager(store, library, clock=clock, train=train)
-        submit(manager, *[vary(LONG, hidden_sizes=(size,)) for size in range(10, 170, 10)], owner=ANN)
-        (bens,) = submit(manager, vary(LONG, seed=1), owner=BEN)
+        submit(manager, *[LONG.replace(hidden_sizes=(size,)) for size in range(10, 170, 10)], owner=ANN)
+        (bens,) = submit(manager, LONG.replace(seed=1), owner=BEN)
         assert done.wait(30)
         assert spent[BEN] / spent[ANN] == pytest.approx(1.0, abs=0.2)
         active = {run.id for run in manager.list_active() if run.status is RunStatus.RUNNING}
@@ -146,7 +145,7 @@ class TestTraining:
         images: DeviceImages,
     ) -> None:
         manager = RunManager(store, library, max_active=2)
-        first, second = (submit(manager, vary(LONG, seed=seed, train_iter=3000), owner=ANN)[0] for seed in (1, 2))
+        first, second = (submit(manager, LONG.replace(seed=seed, train_iter=3000), owner=ANN)[0] for seed in (1, 2))
         wait_for_evaluations(manager, second, 1)
         (bens,) = submit(manager, LONG, owner=BEN)
         wait_until(lambda: manager.get(second).status is RunStatus.QUEUED)
@@ -165,7 +164,7 @@ class TestTraining:
         manager.shutdown()
 
     def test_everybodys_run_moves_however_many_they_are(self, manager: RunManager) -> None:
-        ids = [submit(manager, vary(LONG, seed=number), owner=f"person {number}")[0] for number in range(9)]
+        ids = [submit(manager, LONG.replace(seed=number), owner=f"person {number}")[0] for number in range(9)]
         wait_until(lambda: all(manager.get(run_id).step for run_id in ids))
         assert {manager.get(run_id).status for run_id in ids} == {RunStatus.RUNNING}
 

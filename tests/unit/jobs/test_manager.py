@@ -24,7 +24,6 @@ from tests.support.managers import (
     submit,
     timeless,
     train_alone,
-    vary,
     wait_for_end,
     wait_for_evaluations,
     wait_until,
@@ -78,10 +77,10 @@ class TestLife:
 
     def test_runs_of_one_cohort_and_of_others_all_have_the_history_they_have_alone(self, manager, images):
         recipes = [
-            vary(SHORT, optimizer=Adam()),
-            vary(SHORT, seed=3, train_iter=17, scheduler=CosineAnnealingLR(T_max=17)),
-            vary(SHORT, hidden_sizes=(13, 5), dropout=0.0),
-            vary(SHORT, batch_size=7, label_noise=0.5, train_size=20),
+            SHORT.replace(optimizer=Adam()),
+            SHORT.replace(seed=3, train_iter=17, scheduler=CosineAnnealingLR(T_max=17)),
+            SHORT.replace(hidden_sizes=(13, 5), dropout=0.0),
+            SHORT.replace(batch_size=7, label_noise=0.5, train_size=20),
         ]
         for recipe, run in zip(recipes, wait_for_end(manager, *submit(manager, *recipes)), strict=True):
             assert run.status is RunStatus.FINISHED
@@ -89,7 +88,7 @@ class TestLife:
 
     def test_more_cohorts_than_train_at_a_time_wait_and_all_finish(self, lone_manager):
         (first,) = submit(lone_manager, LONG)
-        others = [submit(lone_manager, vary(SHORT, seed=seed))[0] for seed in range(4)]
+        others = [submit(lone_manager, SHORT.replace(seed=seed))[0] for seed in range(4)]
         wait_for_evaluations(lone_manager, first, 2)
         assert [lone_manager.get(run_id).status for run_id in others] == [RunStatus.QUEUED] * 4
         assert [lone_manager.get(run_id).step for run_id in others] == [0] * 4
@@ -97,7 +96,7 @@ class TestLife:
         assert [run.status for run in wait_for_end(lone_manager, *others)] == [RunStatus.FINISHED] * 4
 
     def test_several_jobs_train_side_by_side(self, manager):
-        ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(3)]
+        ids = [submit(manager, LONG.replace(seed=seed))[0] for seed in range(3)]
         wait_until(lambda: all(manager.get(run_id).evaluations for run_id in ids))
         assert [manager.get(run_id).status for run_id in ids] == [RunStatus.RUNNING] * 3
 
@@ -117,7 +116,7 @@ class TestLife:
 
     def test_a_search_of_1000_trials_with_5_seeds_is_one_submission(self, manager, store):
         recipes = [
-            vary(SHORT, train_iter=2, seed=seed, optimizer=Adam(lr=1e-5 * trial))
+            SHORT.replace(train_iter=2, seed=seed, optimizer=Adam(lr=1e-5 * trial))
             for trial in range(1, 1001)
             for seed in range(5)
         ]
@@ -129,14 +128,14 @@ class TestLife:
 
 class TestPause:
     def test_a_paused_run_stands_still_until_it_is_resumed(self, manager, images):
-        (run_id,) = submit(manager, vary(LONG, train_iter=1000))
+        (run_id,) = submit(manager, LONG.replace(train_iter=1000))
         wait_for_evaluations(manager, run_id, 1)
         manager.pause(run_id, owner=ME)
         assert manager.get(run_id).status is RunStatus.PAUSED
         (other,) = submit(manager, SHORT)
         wait_for_end(manager, other)  # the slice that was going on is over by then
         stopped_at = manager.get(run_id)
-        wait_for_end(manager, submit(manager, vary(SHORT, train_iter=300))[0])
+        wait_for_end(manager, submit(manager, SHORT.replace(train_iter=300))[0])
         assert manager.get(run_id).step == stopped_at.step < 1000
         assert manager.get(run_id).seconds == stopped_at.seconds
         manager.resume(run_id, owner=ME)
@@ -189,7 +188,7 @@ class TestStop:
 
     def test_stopping_one_of_a_cohort_that_waits_leaves_the_others_their_whole_history(self, lone_manager, images):
         (first,) = submit(lone_manager, LONG)
-        recipes = [vary(SHORT, seed=seed) for seed in range(3)]
+        recipes = [SHORT.replace(seed=seed) for seed in range(3)]
         waiting = submit(lone_manager, *recipes)
         lone_manager.stop(waiting[0], owner=ME)
         wait_for_end(lone_manager, waiting[0])
@@ -199,7 +198,7 @@ class TestStop:
             assert timeless(run.evaluations) == train_alone(recipe, images)
 
     def test_stopping_one_of_a_cohort_leaves_the_others_their_whole_history(self, manager, images):
-        recipes = [vary(LONG, seed=seed, train_iter=1000) for seed in (2, 0, 1)]
+        recipes = [LONG.replace(seed=seed, train_iter=1000) for seed in (2, 0, 1)]
         ids = submit(manager, *recipes)
         wait_for_evaluations(manager, ids[0], 1)
         manager.stop(ids[0], owner=ME)

@@ -15,7 +15,6 @@ from tests.support.managers import (
     submit,
     timeless,
     train_alone,
-    vary,
     wait_for_end,
     wait_for_evaluations,
     wait_until,
@@ -32,7 +31,7 @@ class TestChange:
         ids=["SGD", "RMSprop"],
     )
     def test_a_run_edited_while_it_went_on_is_its_recipe_trained_again_bit_for_bit(self, knobs, manager, images):
-        recipes = [vary(LONG, seed=seed, **knobs) for seed in (1, 0)]
+        recipes = [LONG.replace(seed=seed, **knobs) for seed in (1, 0)]
         edited, untouched = submit(manager, *recipes)
         manager.change(edited, owner=ME, weight_decay=0.01)  # perhaps before its first iteration
         wait_for_evaluations(manager, edited, 2)
@@ -50,7 +49,7 @@ class TestChange:
 
         assert run.recipe.changes
         assert {knob for change in run.recipe.changes for knob in change.values} == {"lr", "momentum", "weight_decay"}
-        assert run.recipe == vary(recipes[0], changes=run.recipe.changes)
+        assert run.recipe == recipes[0].replace(changes=run.recipe.changes)
         assert timeless(run.evaluations) == train_alone(run.recipe, images, until=run.step)
         assert other.recipe == recipes[1]
         assert timeless(other.evaluations) == train_alone(recipes[1], images, until=other.step)
@@ -85,7 +84,7 @@ class TestChange:
         assert manager.get(run_id).recipe == LONG
 
     def test_changes_asked_for_until_the_very_end_leave_the_thread_alive(self, manager, images):
-        (run_id,) = submit(manager, vary(SHORT, train_iter=150, eval_every=1))
+        (run_id,) = submit(manager, SHORT.replace(train_iter=150, eval_every=1))
         pace = threading.Event()
         lrs = [number / 10_000 for number in range(1, 50)]
         while not manager.get(run_id).status.is_over:

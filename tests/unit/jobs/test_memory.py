@@ -14,7 +14,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import RunStatus
 from tests.support.image_folders import make_tiny
-from tests.support.managers import LONG, SHORT, submit, vary, wait_for_end, wait_for_evaluations
+from tests.support.managers import LONG, SHORT, submit, wait_for_end, wait_for_evaluations
 from tests.support.paths import ROOT
 
 CIFAR10 = ImageCounts(50_000, 10_000, 10)
@@ -83,16 +83,16 @@ class TestEstimate:
         assert weights == 19_568_918
         found = estimate_job([LARGE], CIFAR10).weights - estimate_job([LARGE, LARGE], CIFAR10).weights
         assert found == -4 * 4 * weights
-        sgd = vary(LARGE, optimizer=SGD())
+        sgd = LARGE.replace(optimizer=SGD())
         assert estimate_job([sgd, sgd], CIFAR10).weights - estimate_job([sgd], CIFAR10).weights == 3 * 4 * weights
 
     def test_a_batch_of_all_images_is_counted(self):
-        small, large = (estimate_job([vary(LARGE, batch_size=size)], CIFAR10).batches for size in (64, 50_000))
+        small, large = (estimate_job([LARGE.replace(batch_size=size)], CIFAR10).batches for size in (64, 50_000))
         assert large - small > 49_936 * 3072 * 4
 
     def test_runs_of_one_seed_share_their_batches(self):
         batch = 50_000 * 3072 * 5
-        recipes = [vary(SHORT, dataset="CIFAR10", batch_size=50_000, seed=seed) for seed in (1, 1, 2)]
+        recipes = [SHORT.replace(dataset="CIFAR10", batch_size=50_000, seed=seed) for seed in (1, 1, 2)]
         one, same, other = (estimate_job(recipes[:count], CIFAR10).total for count in (1, 2, 3))
         assert same - one < batch / 2 < batch < other - same
 
@@ -117,8 +117,8 @@ class TestEstimate:
 class TestAdmission:
     def test_80_runs_of_19_million_weights_are_split_and_only_what_fits_starts(self, store, library):
         manager = RunManager(store, library, memory=8_000 * MEGABYTES)
-        wide = vary(LONG, hidden_sizes=(4096, 1700), optimizer=Adam())
-        ids = submit(manager, *[vary(wide, seed=seed) for seed in range(80)])
+        wide = LONG.replace(hidden_sizes=(4096, 1700), optimizer=Adam())
+        ids = submit(manager, *[wide.replace(seed=seed) for seed in range(80)])
         jobs = manager._queue.jobs()
         assert sum(len(job.runs) for job in jobs) == 80
         assert all(job.demand.bytes <= 2_000 * MEGABYTES for job in jobs)
@@ -128,7 +128,7 @@ class TestAdmission:
 
     def test_one_run_that_can_never_fit_is_refused_with_the_figures(self, store, library):
         manager = RunManager(store, library, memory=300 * MEGABYTES)
-        wide = vary(LONG, hidden_sizes=(4096, 1700), optimizer=Adam())
+        wide = LONG.replace(hidden_sizes=(4096, 1700), optimizer=Adam())
         sentence = (
             r"^One run needs 0\.5 GB of memory, and there are 0\.3 GB for all runs\. It needs 0\.4 GB for weights and "
             r"optimizer, 0\.1 GB for batches and evaluation, and 0\.0 GB for images\. Choose smaller hidden_sizes"
@@ -147,13 +147,13 @@ class TestAdmission:
         manager = RunManager(store, library, memory=memory + 3 * 160_160)  # of the images
         paused = []
         for number in range(2 if own else 1):
-            paused += submit(manager, vary(LONG, seed=number), owner=ANN)
+            paused += submit(manager, LONG.replace(seed=number), owner=ANN)
             wait_for_evaluations(manager, paused[-1], 1)
             assert manager.waiting_reason(paused[-1]) is None
             manager.pause(paused[-1], owner=ANN)
-        (bens,) = submit(manager, vary(LONG, seed=100), owner=BEN)
+        (bens,) = submit(manager, LONG.replace(seed=100), owner=BEN)
         waiter = ANN if own else "cleo"
-        (waits,) = submit(manager, vary(LONG, seed=101), owner=waiter)
+        (waits,) = submit(manager, LONG.replace(seed=101), owner=waiter)
         manager.pause(waits, owner=waiter)
         manager.resume(waits, owner=waiter)
         wait_for_evaluations(manager, bens, 3)  # with a fair share, the one that waits would have trained too

@@ -22,7 +22,6 @@ from tests.support.managers import (
     submit,
     timeless,
     train_alone,
-    vary,
     wait_for_end,
     wait_for_evaluations,
     wait_until,
@@ -31,8 +30,8 @@ from tests.support.managers import (
 
 class TestFailure:
     def test_a_run_that_diverges_says_so_and_the_next_is_unharmed(self, manager, images):
-        wild = vary(SHORT, optimizer=SGD(lr=10.0, momentum=0.999, nesterov=False), train_iter=5000, dropout=0.0)
-        diverging, beside = submit(manager, wild, vary(SHORT, train_iter=500))
+        wild = SHORT.replace(optimizer=SGD(lr=10.0, momentum=0.999, nesterov=False), train_iter=5000, dropout=0.0)
+        diverging, beside = submit(manager, wild, SHORT.replace(train_iter=500))
         run, other = wait_for_end(manager, diverging, beside)
         assert run.status is RunStatus.DIVERGED
         assert 0 < run.step < 5000
@@ -58,7 +57,7 @@ class TestFailure:
     )
     def test_a_run_that_cannot_be_trained_fails_in_a_sentence_while_others_go_on(self, knobs, message, manager, home):
         (going_on,) = submit(manager, LONG)
-        (failing,) = submit(manager, vary(SHORT, **knobs))
+        (failing,) = submit(manager, SHORT.replace(**knobs))
         (run,) = wait_for_end(manager, failing)
         assert run.status is RunStatus.FAILED
         assert str(run.message).startswith(message)
@@ -75,7 +74,7 @@ class TestFailure:
                 folder.mkdir(parents=True)
                 (folder / "1.png").write_bytes(b"no image")
         manager = RunManager(store, DatasetLoader(lambda: tmp_path / "data"))
-        (run,) = wait_for_end(manager, *submit(manager, vary(SHORT, dataset="broken")))
+        (run,) = wait_for_end(manager, *submit(manager, SHORT.replace(dataset="broken")))
         manager.shutdown()
         assert run.status is RunStatus.FAILED
         assert str(run.message).endswith("train/a/1.png is not a readable image: replace or remove it.")
@@ -97,7 +96,7 @@ class TestFailure:
     def test_a_device_that_is_not_here_is_refused_before_anything_is_stored(self, manager, store):
         missing = next(name for name in ("mps", "xpu", "cuda") if name not in list_devices())
         with pytest.raises(SentenceError, match=f"^device is {missing}: this machine has "):
-            submit(manager, SHORT, vary(SHORT, device=missing))
+            submit(manager, SHORT, SHORT.replace(device=missing))
         assert store.count() == 0
 
     def test_of_runs_submitted_together_all_are_stored_or_none(self, manager, store, monkeypatch):
@@ -139,7 +138,7 @@ class TestStoreTrouble:
 
         with closing(SlowStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
             manager = RunManager(store, library)
-            (run_id,) = submit(manager, vary(LONG, train_iter=500))
+            (run_id,) = submit(manager, LONG.replace(train_iter=500))
             wait_until(lambda: manager.get(run_id).status is RunStatus.FINISHED)
             assert store.get(run_id).evaluations == ()
             is_open.set()

@@ -15,6 +15,7 @@ import torch
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs import worker
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
 from mlpcore.recipes.recipe import Recipe
@@ -28,7 +29,6 @@ from tests.support.managers import (
     submit,
     timeless,
     train_alone,
-    vary,
     wait_for_end,
     wait_for_evaluations,
     wait_until,
@@ -80,8 +80,8 @@ class TestSurvival:
                 yield progress
 
         manager = RunManager(store, library, train=train)
-        (beside,) = submit(manager, vary(SHORT, train_iter=500))
-        (failed,) = wait_for_end(manager, *submit(manager, vary(SHORT, seed=13, train_iter=2000)))
+        (beside,) = submit(manager, SHORT.replace(train_iter=500))
+        (failed,) = wait_for_end(manager, *submit(manager, SHORT.replace(seed=13, train_iter=2000)))
         assert (failed.status, str(failed.message)) == (RunStatus.FAILED, message)
         assert failed.traceback.startswith("Traceback (most recent call last)")
         assert failed.step < 2000
@@ -101,7 +101,7 @@ class TestSurvival:
             return time.monotonic()
 
         manager = RunManager(store, library, clock=read_clock)
-        ids = [submit(manager, vary(LONG, seed=seed))[0] for seed in range(6)]
+        ids = [submit(manager, LONG.replace(seed=seed))[0] for seed in range(6)]
         wait_for_evaluations(manager, ids[0], 1)
         is_broken.set()
         for run in wait_for_end(manager, *ids):
@@ -136,6 +136,25 @@ class TestSurvival:
         assert timeless(following.evaluations) == train_alone(SHORT, images)
         manager.shutdown()
 
+    def test_a_defect_that_repeats_for_hours_does_not_end_the_thread(self, store, library, monkeypatch):
+        monkeypatch.setattr(worker, "LAST_RETRY_SECONDS", 1e-6)
+        calls = []
+
+        class Unspeakable(RuntimeError):
+            def __str__(self) -> str:  # so that not even the run can be failed
+                raise ArithmeticError("no words")
+
+        def read_clock() -> float:
+            if threading.current_thread() is not threading.main_thread() and len(calls) < 1_100:
+                calls.append(time.monotonic())
+                raise Unspeakable
+            return time.monotonic()
+
+        manager = RunManager(store, library, clock=read_clock)
+        (run,) = wait_for_end(manager, *submit(manager, SHORT))
+        assert (run.status, len(calls)) == (RunStatus.FINISHED, 1_100)
+        manager.shutdown()
+
     def test_a_loading_thread_that_dies_fails_the_runs_that_wait_for_it(self, store, home, images):
         def find_home() -> Path:
             if threading.current_thread().name == "load Shapes":
@@ -143,7 +162,7 @@ class TestSurvival:
             return home
 
         manager = RunManager(store, DatasetLoader(find_home))
-        (failed,) = wait_for_end(manager, *submit(manager, vary(SHORT, dataset="Shapes")))
+        (failed,) = wait_for_end(manager, *submit(manager, SHORT.replace(dataset="Shapes")))
         assert (failed.status, str(failed.message)) == (RunStatus.FAILED, PROGRAM)
         (following,) = wait_for_end(manager, *submit(manager, SHORT))
         assert timeless(following.evaluations) == train_alone(SHORT, images)
@@ -155,7 +174,7 @@ class TestSurvival:
         shutil.copytree(home / "stripes", data / "gone")
         manager = RunManager(store, DatasetLoader(lambda: data), max_active=1)
         (first,) = submit(manager, LONG)
-        (second,) = submit(manager, vary(SHORT, dataset="gone"))
+        (second,) = submit(manager, SHORT.replace(dataset="gone"))
         shutil.rmtree(data / "gone")
         manager.stop(first, owner=ME)
         (failed,) = wait_for_end(manager, second)
@@ -180,7 +199,7 @@ class TestSurvival:
     @pytest.mark.parametrize("step", [10, 30])
     def test_a_run_without_one_of_its_evaluations_is_not_finished(self, step, store, library, images, caplog):
         manager = RunManager(store, library, train=self.break_evaluations([step]))
-        (run,) = wait_for_end(manager, *submit(manager, vary(SHORT, seed=13)))
+        (run,) = wait_for_end(manager, *submit(manager, SHORT.replace(seed=13)))
         assert (run.status, str(run.message)) == (
             RunStatus.FAILED,
             f"Evaluations that could not be stored: 1. The first one missing is that of step {step}.",
@@ -196,7 +215,7 @@ class TestSurvival:
 
     def test_a_stopped_run_names_the_evaluations_it_lacks(self, store, library):
         manager = RunManager(store, library, train=self.break_evaluations(range(200_000)))
-        (run_id,) = submit(manager, vary(LONG, seed=13))
+        (run_id,) = submit(manager, LONG.replace(seed=13))
         wait_until(lambda: manager._queue.runs[run_id].missing_steps)
         manager.stop(run_id, owner=ME)
         (run,) = wait_for_end(manager, run_id)
@@ -264,7 +283,7 @@ class TestSurvival:
         assert queue.active_runs() == job.runs
         assert list(queue.runs) == ["0", "1"]
 
-    def test_a_full_disk_takes_one_line_of_the_log_for_a_picture(self, store, library, caplog):
+    def test_a_full_disk_takes_one_line_of_the_log_for_a_snapshot(self, store, library, caplog):
         def refuse(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device", "/srv/runs/snapshots")
 
