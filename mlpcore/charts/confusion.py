@@ -11,7 +11,7 @@ from mlpcore.charts.axes import axis
 from mlpcore.charts.traces import ACCURACY, Figure, Json, Translate, markers
 
 MOST_NUMBERED = 16  # classes: with more, the numbers would not fit into their cells
-LONGEST = 12  # characters of a class's name beside the figure
+LONGEST = 12  # characters of a class's name beside a figure or an image
 HIT, MISTAKE = "rgba(0,114,178,{})", "rgba(213,94,0,{})"  # accuracy and loss, with an opacity
 STRONGEST = 0.6  # opacity: the page's own text stays readable on it
 
@@ -19,6 +19,11 @@ STRONGEST = 0.6  # opacity: the page's own text stays readable on it
 def confusion_height(classes: int) -> int:
     """Return the height of the figure in pixels."""
     return max(260, 110 + min(classes, MOST_NUMBERED) * 30)
+
+
+def shorten_class(name: str) -> str:
+    """Cut a class's name to what has room beside a figure or an image."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def confusion_chart(counts: NDArray[Any], classes: Sequence[str], *, translate: Translate = str) -> Figure:
@@ -31,7 +36,6 @@ def confusion_chart(counts: NDArray[Any], classes: Sequence[str], *, translate: 
     mistakes = counts - np.diag(np.diag(counts))
     accuracies = np.diag(counts) / np.maximum(totals, 1)
     places = list(range(size))
-    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
     is_hit = np.eye(size, dtype=bool)
     data: list[Json] = [
         _cells("hits", counts / np.maximum(totals, 1)[:, None], is_hit, HIT, largest=1.0),
@@ -69,7 +73,7 @@ def confusion_chart(counts: NDArray[Any], classes: Sequence[str], *, translate: 
     ticks: Json = {
         "tickmode": "array",
         "tickvals": places,
-        "ticktext": [escape(name) for name in names],
+        "ticktext": [escape(shorten_class(name)) for name in classes],
         "fixedrange": True,
     }
     edge: Json = {"range": [-0.5, size - 0.5], "showgrid": False, "ticks": ""}

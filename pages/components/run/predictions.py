@@ -3,10 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from mlpcore.charts.confusion import confusion_chart, confusion_height
+from mlpcore.charts.confusion import confusion_chart, confusion_height, shorten_class
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import Snapshot, count_confusion, rank_class, rank_mistakes
-from pages.components.shared.choices import choose
+from pages.components.shared.choices import choose, persistent
 from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import show_loading
@@ -30,7 +30,7 @@ def show_predictions(run: Run) -> None:
     with st.grid(8, min_column_width=110, gap="small"):  # three cells side by side on a phone
         for index in picked[:MAX_IMAGES].tolist():
             with st.container(gap="xxsmall"):
-                alt = _shorten(snapshot.classes[snapshot.labels[index]])
+                alt = shorten_class(snapshot.classes[snapshot.labels[index]])
                 st.image(draw_test_image(run.recipe, index), width=96, alt=alt)  # three pixels per pixel of the image
                 st.text(_describe(snapshot, index))
 
@@ -106,11 +106,10 @@ def _pick_images(run: Run, snapshot: Snapshot) -> np.ndarray:
             _("Class"),
             range(len(snapshot.classes)),
             format_func=lambda label: snapshot.classes[label],
-            key=f"snapshot.class.{run.recipe.dataset}",
             label_visibility="collapsed",
             width=150,
             disabled=view != "class",
-            persist_state="session",
+            **persistent(f"snapshot.class.{run.recipe.dataset}"),
         )
         template = _("After {step:,} iterations {wrong:,} of {images:,} test images are classified wrongly.")
         st.text(template.format(step=snapshot.step, wrong=len(mistakes), images=len(snapshot.labels)))
@@ -146,16 +145,12 @@ def _images_are_there(run: Run, snapshot: Snapshot) -> bool:
 def _describe(snapshot: Snapshot, index: int) -> str:
     """Write the true class and the likeliest ones with their probabilities, the true one marked."""
     true = int(snapshot.labels[index])
-    lines = [_("true: {name}").format(name=_shorten(snapshot.classes[true]))]
+    lines = [_("true: {name}").format(name=shorten_class(snapshot.classes[true]))]
     for label, share in zip(
         snapshot.top_classes[index].tolist(), snapshot.top_probabilities[index].tolist(), strict=True
     ):
-        lines.append(f"{share:.0%} {_shorten(snapshot.classes[label])}{' ✓' if label == true else ''}")
+        lines.append(f"{share:.0%} {shorten_class(snapshot.classes[label])}{' ✓' if label == true else ''}")
     return "\n".join(lines)
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= 12 else f"{name[:11]}…"
 
 
 def _pick_first_layer(run: Run, snapshot: Snapshot) -> int:
