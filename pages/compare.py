@@ -13,13 +13,12 @@ from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
 from mlpcore.runs.records import Run
-from mlpcore.runs.store import StoreError
-from pages.components.compare.results import build_series, read_runs, show_comparison
+from pages.components.compare.results import build_series, show_comparison
 from pages.components.compare.rows import edit_rows, get_rows, put_rows
 from pages.components.recipe_form.form_state import begin, first_recipe, read_form
 from pages.components.shared.address import find_repeated, put_query, take_query
-from pages.components.shared.flash import flash, show_warning
-from pages.components.shared.state import count_images, get_manager, read_owner
+from pages.components.shared.flash import flash, flash_errors, show_warning
+from pages.components.shared.state import count_images, get_manager, read_owner, read_runs
 from pages.components.shared.words import _, say
 
 MAX_RUNS = 80  # in an address: 16 recipes with 5 seeds each
@@ -103,21 +102,17 @@ def start(recipes: list[Recipe], seeds: int, hold_out: bool) -> None:
             every.append(recipe.model_copy(update={"seed": seed, "validation_size": held}))
             name = re.sub(r"[^\w .\-]+", " ", f"{label} seed {seed}" if seeds > 1 else label)
             names.append(name.strip()[-40:].strip() or recipe.optimizer.name)
-    try:
+    with flash_errors("compare.said"):  # too many are waiting, no such device, the disk is full
         st.session_state["compare.runs"] = get_manager().submit(every, owner=owner, names=names)
         st.session_state["compare.is_run"] = True
-    except (SentenceError, StoreError) as error:  # too many are waiting, no such device, the disk is full
-        flash("compare.said", [error.sentence])
 
 
 def stop(runs: list[Run]) -> None:
     """Stop these runs."""
-    try:
+    with flash_errors("compare.said"):
         for run in runs:
             with suppress(SentenceError):  # over by now
                 get_manager().stop(run.id, owner=owner)
-    except StoreError as error:
-        flash("compare.said", [error.sentence])
 
 
 def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
@@ -127,7 +122,7 @@ def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
         seeds = st.number_input(
             _("Seeds"), 1, 5, key="compare.seeds", width=110, persist_state="session", help=help_seeds
         )
-        going_on = [run for run in runs if not run.status.is_over and run.owner == owner]
+        going_on = [run for run in runs if not run.status.is_over and run.belongs_to(owner)]
         st.button(_("Stop"), on_click=stop, args=(going_on,), disabled=not going_on, key="compare.stop")
         hold_out = st.session_state["compare.hold_out"]
         st.button(

@@ -18,9 +18,9 @@ from pages.components.overfitting.remedies import match_repeats, remedy_names, s
 from pages.components.overfitting.run import shape_names, show_lab
 from pages.components.recipe_form.form_state import first_recipe, put_recipe
 from pages.components.shared.address import put_query, take_query
-from pages.components.shared.flash import flash, get_flashed, show_warning
+from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning
 from pages.components.shared.recipe_summary import describe_data
-from pages.components.shared.state import count_images, find_run, get_manager, read_owner
+from pages.components.shared.state import count_images, find_run, get_manager, read_owner, read_runs
 from pages.components.shared.words import _, as_markdown, say
 
 SHOWN, NEXT = "lab.predicted", "lab.predicted_next"  # predictions of the run shown, and of the run that Start trains
@@ -60,11 +60,9 @@ def write_address(run: Run | None, *, is_ticking: bool) -> None:
 
 def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
     """Submit recipes; return the ids of their runs, none if they are refused."""
-    try:
+    with flash_errors("lab.said"):
         return get_manager().submit(recipes, owner=owner, names=names)
-    except (SentenceError, StoreError) as error:
-        flash("lab.said", [error.sentence])
-        return []
+    return []
 
 
 def start(recipe: Recipe) -> None:
@@ -87,19 +85,15 @@ def forget_predictions() -> None:
 
 def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
     """Train remedies, and their base if it has no run yet; a remedy that ended early is trained again."""
-    try:
-        run = find_run(state.get("lab.run"))
-        earlier = [one for run_id in state["lab.remedies"] if (one := find_run(run_id)) is not None]
-    except StoreError as error:
-        flash("lab.said", [error.sentence])
-        return
     again = [remedy.recipe for remedy in remedies]
-    bases = [] if run else [base]
     names = [f"lab {remedy.name.replace('_', ' ')}" for remedy in remedies]
-    submitted = submit([*bases, *(remedy.recipe for remedy in remedies)], ["lab"] * len(bases) + names)
-    if submitted and not run:
-        show_submitted(submitted.pop(0))
-    if submitted:
+    with flash_errors("lab.said"):
+        run = find_run(state.get("lab.run"))
+        earlier = read_runs(state["lab.remedies"])
+        recipes, names = (again, names) if run else ([base, *again], ["lab", *names])
+        submitted = get_manager().submit(recipes, owner=owner, names=names)
+        if not run:
+            show_submitted(submitted.pop(0))
         state["lab.remedies"] = [*(one.id for one in earlier if one.recipe not in again), *submitted]
 
 

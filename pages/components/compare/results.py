@@ -20,7 +20,7 @@ from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.compare import Series, compare_chart
 from mlpcore.messages import N_
 from mlpcore.runs.records import Run, RunStatus
-from pages.components.shared.choices import choose
+from pages.components.shared.choices import choose, persistent
 from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
@@ -30,11 +30,6 @@ from pages.components.shared.words import _, say, show_duration, status_word
 CHART_HEIGHT = 500  # pixels
 NOISY_VALIDATION = N_("The labels of the held-out images are noisy too, so val_acc is lower than on clean labels.")
 LABEL_WIDTH = 270  # pixels: the longest of the lecture's, SGD lr=0.01 momentum=0.9 nesterov=on
-
-
-def read_runs(run_ids: Sequence[str]) -> list[Run]:
-    """Return the runs of a comparison that are still kept."""
-    return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
 
 
 def reload_runs(runs: Sequence[Run]) -> list[Run]:
@@ -119,18 +114,15 @@ def _view_options() -> dict[str, Any]:
     titles = {"step": _("by iteration"), "epoch": _("by epoch"), "seconds": _("by seconds")}
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         x = choose(_("Horizontal axis"), titles, key="compare.x", default="step")
-        log_loss = st.toggle(_("Log loss"), key="compare.log_loss", persist_state="session", width="content")
-        log_lr = st.toggle(_("Log lr"), key="compare.log_lr", persist_state="session", width="content")
-        log_x = st.toggle(_("Log axis"), key="compare.log_x", persist_state="session", width="content")
+        log_loss = st.toggle(_("Log loss"), width="content", **persistent("compare.log_loss"))
+        log_lr = st.toggle(_("Log lr"), width="content", **persistent("compare.log_lr"))
+        log_x = st.toggle(_("Log axis"), width="content", **persistent("compare.log_x"))
     return {"x": x, "log_loss": log_loss, "log_lr": log_lr, "log_x": log_x}
 
 
 def _table(series: Sequence[Series], picked: frozenset[str], *, fingerprints: bool) -> None:
     """Draw one row per recipe in the colour of its curve; choosing a row picks its curve."""
-    st.session_state.setdefault("compare.target", 45)
-    target = st.number_input(
-        _("Steps to a test accuracy of, %"), 1, 100, key="compare.target", width=220, persist_state="session"
-    )
+    target = st.number_input(_("Steps to a test accuracy of, %"), 1, 100, width=220, **persistent("compare.target", 45))
     validated = _are_validated(series)
     rows = [_row(one, target / 100, validated=validated, fingerprints=fingerprints) for one in series]
     frame = pd.DataFrame(rows)

@@ -18,12 +18,12 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
-from pages.components.compare.results import build_series, read_runs, reload_runs
+from pages.components.compare.results import build_series, reload_runs
 from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash_errors, get_flashed, show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
-from pages.components.shared.state import count_images, count_test_images, get_manager, get_store, read_owner
+from pages.components.shared.state import count_images, count_test_images, get_manager, get_store, read_owner, read_runs
 from pages.components.shared.words import _, say, show_duration
 
 SEARCHED = 200  # of the visitor's newest runs, for those of an experiment that was started before a reload

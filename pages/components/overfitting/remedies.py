@@ -26,7 +26,7 @@ from pages.components.run.run_view import show_badge
 from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
-from pages.components.shared.state import count_images, count_test_images, find_run
+from pages.components.shared.state import count_images, count_test_images, find_run, read_runs
 from pages.components.shared.words import _, say
 
 CHART_HEIGHT = 300  # pixels
@@ -49,9 +49,8 @@ def match_repeats(base: Run, run_ids: Sequence[str]) -> dict[str, dict[int, Run]
     """Return those runs that are the base or its remedies, with its seed or another, by name and seed."""
     repeats = repeat_recipes(base.recipe, REMEDIES, images=count_images(base.recipe.dataset))
     by_recipe = {recipe: key for key, recipe in repeats.items()}
-    runs = [*(run for run_id in run_ids if (run := find_run(run_id)) is not None), base]
     matched: dict[str, dict[int, Run]] = {name: {} for name in (BASE, *REMEDIES)}
-    for run in runs:
+    for run in [*read_runs(run_ids), base]:
         if run.recipe in by_recipe:
             name, seed = by_recipe[run.recipe]
             matched[name][seed] = run

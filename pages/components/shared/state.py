@@ -62,6 +62,11 @@ def find_run(run_id: str | None) -> Run | None:
         return None
 
 
+def read_runs(run_ids: Sequence[str]) -> list[Run]:
+    """Return those of these runs that are still kept, as they are now."""
+    return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
+
+
 def read_owner() -> str:
     """Identify the visitor: the signed-in person, else the browser by its cookie, else this session."""
     if st.user.get("is_logged_in"):
