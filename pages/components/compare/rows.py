@@ -14,6 +14,7 @@ from mlpcore.recipes.presets import COMPARISONS
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import MAX_ROWS
 from mlpcore.recipes.validation import find_problems, shorten
+from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.recipe_summary import describe_data
 from pages.components.shared.words import _, as_markdown, say
@@ -28,7 +29,7 @@ Rows = list[dict[str, Any]]
 
 
 def get_rows(base: Recipe) -> Rows:
-    """The visitor's rows, at first those of the lecture's optimizers."""
+    """Return the visitor's rows, at first those of the lecture's optimizers."""
     if "compare.rows" not in st.session_state:
         put_rows(next(iter(COMPARISONS.values()))(base))
     return st.session_state["compare.rows"]
@@ -141,11 +142,10 @@ def _row_buttons(rows: Rows, base: Recipe, columns: list[str]) -> None:
         st.multiselect(
             _("More columns"),
             columns,
-            key="compare.columns",
             placeholder=_("More columns"),
             label_visibility="collapsed",
             width=260,
-            persist_state="session",
+            **persistent("compare.columns"),
         )
 
 
@@ -162,7 +162,7 @@ def _column(name: str, datasets: Sequence[str]) -> Any:
 
 
 def _as_cells(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """What the table shows of a row: nothing for what its optimizer and scheduler lack."""
+    """Return what the table shows of a row: nothing for what its optimizer and scheduler lack."""
     try:
         row = flatten(unflatten(row))
     except ValidationError:
@@ -171,7 +171,7 @@ def _as_cells(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _to_cell(kind: type[Any], value: Any) -> Any:
-    """A value as its column can show it; None for any other, which is refused in a sentence beside the table."""
+    """Return a value as its column can show it; None for any other, which is refused in a sentence beside the table."""
     if kind is tuple:
         return ", ".join(map(str, value)) if isinstance(value, tuple | list) else value
     if kind in (str, bool):
@@ -181,13 +181,13 @@ def _to_cell(kind: type[Any], value: Any) -> Any:
 
 
 def _find_edits(edits: Mapping[str, Any], count: int) -> dict[int, Mapping[str, Any]]:
-    """The cells that were edited, by row number; a browser may send rows that do not exist."""
+    """Return the cells that were edited, by row number; a browser may send rows that do not exist."""
     numbered = {int(number): cells for number, cells in edits["edited_rows"].items()}
     return {number: cells for number, cells in numbered.items() if number in range(count) and isinstance(cells, dict)}
 
 
 def _has(row: Mapping[str, Any], field: FlatField) -> bool:
-    """Whether a row's optimizer or scheduler, or every recipe, has a hyperparameter."""
+    """Return whether a row's optimizer or scheduler, or every recipe, has a hyperparameter."""
     return not field.part or (isinstance(row[field.part], str) and row[field.part] in field.owners)
 
 
@@ -205,7 +205,7 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
 
 
 def _read_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a visitor typed; a browser may send other names as well."""
+    """Return the values that a visitor typed; a browser may send other names as well."""
     known = {name: value for name, value in cells.items() if name in FIELDS and name not in HIDDEN}
     return {name: _from_cell(FIELDS[name].type, value) for name, value in known.items()}
 

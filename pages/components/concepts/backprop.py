@@ -97,7 +97,7 @@ def _stage_titles() -> dict[str, str]:
         "d_W2": _("Second layer's weights: the gradient above, times what the weight was multiplied by."),
         "d_a1": _("To the units: times the weight that carried each one."),
         "d_z1": _("Through each unit's sigmoid: its slope is 1/4 at most, so gradients shrink."),
-        "d_W1": _("First layer's weights. The last line is the whole chain, one factor a link."),
+        "d_W1": _("First layer's weights. The last line is the whole chain, one factor per link."),
         "update": _("The update: every parameter goes against its gradient, lr times as far."),
         "after": _("Forward once more, with the new weights: the loss has moved."),
     }

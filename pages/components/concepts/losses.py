@@ -26,8 +26,8 @@ def show_losses() -> None:
 
     st.caption(
         _(
-            "A network ends in logits z, one a class. Softmax turns them into probabilities p; cross-entropy is small "
-            "where the true class got most of it."
+            "A network ends in logits z, one per class. Softmax turns them into probabilities p; cross-entropy is "
+            "small where the true class got most of it."
         )
     )
     left, right = st.columns([3, 8], gap="medium")

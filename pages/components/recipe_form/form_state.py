@@ -30,7 +30,7 @@ PATHS = {_path(field, owner): (field, kind) for field in FIELDS.values() for own
 
 
 def find_lesson() -> Lesson:
-    """The lesson of this session; an empty one where there is none."""
+    """Return the lesson of this session; an empty one where there is none."""
     return st.session_state.get("lesson", NO_LESSON)
 
 
@@ -73,7 +73,7 @@ def get_knob(path: str) -> Any:
 
 
 def first_recipe(datasets: Sequence[str]) -> Recipe:
-    """What a visitor begins with, of the data sets that are here."""
+    """Return the recipe a visitor begins with: on CIFAR-10 if it is here, else on Shapes."""
     return Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES)
 
 

@@ -21,7 +21,7 @@ Edited = Callable[[str], None]
 
 
 def is_shown(*names: str) -> bool:
-    """Whether a lesson leaves any of these hyperparameters visible."""
+    """Return whether a lesson leaves any of these hyperparameters visible."""
     return any(name not in find_lesson().hidden for name in names)
 
 
@@ -112,13 +112,13 @@ def draw_log_slider(path: str, label: str, edited: Edited) -> None:
 
 
 def build_ladder(low: float, high: float, digits: Sequence[int] = (1, 2, 3, 5, 7)) -> list[float]:
-    """The numbers digit × 10^k from low to high, from 1e-6 on and 0 below it where low is 0."""
+    """List the numbers digit × 10^k from low to high; where low is 0, 0 and then those from 1e-6 on."""
     rungs = [float(f"{digit}e{power}") for power in range(-12, 2) for digit in digits]
     return ([0.0] if low == 0 else []) + [rung for rung in rungs if (low or 1e-6) <= rung <= high]
 
 
 def describe_field(kind: type[BaseModel], name: str) -> str:
-    """The help of a hyperparameter: its name as torch spells it, and its own line."""
+    """Write the help of a hyperparameter: its name as torch spells it, and its own line."""
     return f"`{name}` · {_(kind.model_fields[name].description or '')}"
 
 

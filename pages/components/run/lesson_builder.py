@@ -17,7 +17,7 @@ OPEN, LOCKED, HIDDEN = "open", "locked", "hidden"
 
 
 def is_building() -> bool:
-    """Whether the visitor is making a lesson."""
+    """Return whether the visitor is making a lesson."""
     return st.session_state.get("lesson.building", False)
 
 
@@ -98,7 +98,7 @@ def _build(is_on: bool) -> None:
 
 
 def _values(recipe: Recipe) -> dict[str, object]:
-    """What can be locked or hidden, in the order of the forms; no start_factor where there is no warm-up."""
+    """Return what can be locked or hidden, in the order of the forms; no start_factor where there is no warm-up."""
     own = flatten(recipe)
     parts = {part: [name for name in own if name in CHOICES and FIELDS[name].part == part] for part in PARTS}
     names = ["optimizer", "batch_size", *parts["optimizer"], "scheduler", *parts["scheduler"]]

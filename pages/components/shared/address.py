@@ -61,13 +61,12 @@ def write_link(recipe: Recipe | None, run: Run | None) -> None:
 
 
 def take_query(page: str) -> dict[str, str] | None:
-    """The query of a new address; None where the page wrote the address itself."""
+    """Return the query of a new address; None where the page wrote the address itself."""
     state = st.session_state
     query = read_query()
     if query == state.get(f"{page}.address"):
-        state.pop(
-            f"{page}.before", None
-        )  # the browser has the newest: an earlier one from now on means that the visitor went back
+        # The browser has the newest: an earlier one from now on means that the visitor went back.
+        state.pop(f"{page}.before", None)
         return None
     # A widget that moves before the browser has the newest address still sends the one before.
     is_late = query == state.get(f"{page}.before") and monotonic() < state[f"{page}.late_until"]
