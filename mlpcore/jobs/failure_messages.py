@@ -11,7 +11,6 @@ NOT_STORED_YET = Sentence("Some evaluations could not be stored for an unknown r
 
 NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continued.")
 ALREADY_OVER = N_("This run is already over.")
-NOT_THE_OWNER = N_("Only the person who started this run can do that.")
 IN_ANOTHER_PROGRAM = N_("This run belongs to another program that shares this database. Only that program can do this.")
 TOO_MANY_SUBMISSIONS = N_(
     "{limit} runs, comparisons and searches are already waiting or training on this server. "

@@ -19,6 +19,7 @@ from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
+from mlpcore.runs.store_messages import NOT_YOURS
 from mlpcore.runs.stored_runs import StoredRuns
 from mlpcore.training.lockstep import train_cohort
 
@@ -27,8 +28,8 @@ MAX_SUBMISSIONS = 200  # that may wait or train; a comparison, or a search with 
 MAX_SUBMISSIONS_PER_OWNER = 50
 SHARE_OF_RECORDS = 0.1  # of the memory budget, for the records of runs that wait; half of it for one person's
 SHUTDOWN_SECONDS = 2.5
-LAST_WRITES_SECONDS = 2.0  # of these
-EXIT_SECONDS = 60.0  # for which the end of the process waits for an iteration in progress
+LAST_WRITES_SECONDS = 2.0  # of SHUTDOWN_SECONDS, for storing what is left
+EXIT_SECONDS = 60.0  # how long the end of the process waits for an iteration in progress
 
 
 class RunManager:
@@ -103,8 +104,7 @@ class RunManager:
         ended = [self.get(run_id) for run_id in run_ids]
         if not all(run.ended_early for run in ended):
             raise SentenceError(failure_messages.NOT_CONTINUABLE)
-        active = [active.run for active in self._queue.active_runs() if active.run.owner == owner]
-        continuations = {run.continues: run.id for run in active if run.continues}
+        continuations = {run.continues: run.id for run in self.list_active() if run.continues and run.belongs_to(owner)}
         new = {
             run.id: build_run(run.recipe, run.name, owner, continues=run.id)
             for run in ended
@@ -247,7 +247,7 @@ class RunManager:
                 if active.run.status.is_over:
                     raise SentenceError(failure_messages.ALREADY_OVER)
                 if not active.run.belongs_to(owner):
-                    raise SentenceError(failure_messages.NOT_THE_OWNER)
+                    raise SentenceError(NOT_YOURS)
                 yield active
                 return
         status = self.store.read_status(run_id)  # without the lock, which training and every page would wait for

@@ -31,7 +31,7 @@ RECORD_BYTES = 8_000  # of one run that waits or trains
 OPTIMIZER_STATES = {"SGD": 1, "Adagrad": 1, "Adam": 2, "AdamW": 2, "RMSprop": 2}  # numbers per weight, at most
 LOADING_FACTOR = 3  # bytes needed per byte of images while they are read, decoded and put in order
 GREY_IMAGE = 28 * 28
-GREY_DATASETS = ("MNIST", "FashionMNIST")
+GREY_DATASETS = (catalog.MNIST, catalog.FASHION_MNIST)
 
 
 @dataclass(frozen=True)

@@ -65,16 +65,16 @@ class Worker:
 
     def _work(self) -> None:
         torch.set_num_threads(count_threads())
-        failures = 0  # one after another
+        delay = 0.0  # of the last retry
         while not self._queue.is_closing:
             try:
                 self._train_next()
-                failures = 0
+                delay = 0.0
             except BaseException as error:  # a defect here must not leave runs that never end
-                failures += 1
-                if failures == 1:  # one that repeats would flood the log
+                if delay == 0.0:  # one that repeats would flood the log
                     log.exception("The training thread failed, and all runs with it.")
-                self._recover(error, min(FIRST_RETRY_SECONDS * 2 ** (failures - 1), LAST_RETRY_SECONDS))
+                delay = min(2 * delay or FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
+                self._recover(error, delay)
 
     def _recover(self, error: BaseException, delay: float) -> None:
         """Fail all runs after a defect of this thread, and wait before it goes on: the defect may repeat."""
@@ -82,7 +82,7 @@ class Worker:
             for job in self._queue.jobs():
                 try:
                     self._fail(job, error)
-                except Exception:
+                except Exception:  # the other jobs must be ended all the same
                     log.debug("A run could not be ended either.", exc_info=True)
             self._queue.lock.wait_for(lambda: self._queue.is_closing, delay)
 
