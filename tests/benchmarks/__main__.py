@@ -76,7 +76,9 @@ def measure(folder: Path, dataset: str, *, rounds: int) -> dict[str, dict[str, A
 
 
 def write_table(about: dict[str, Any], rows: dict[str, dict[str, Any]]) -> str:
-    """Write medians, spread, distance to this project and to the floor, a row a line."""
+    """Write medians, spread, distance to this project and to the floor, one row per line."""
+    from tests.benchmarks.peers import EPOCH
+
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     lines = [
         f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['dataset']}; {versions}"
@@ -90,7 +92,7 @@ def write_table(about: dict[str, Any], rows: dict[str, dict[str, Any]]) -> str:
         median, spread = medians[name], f"{min(row['seconds']):.2f}–{max(row['seconds']):.2f}"
         accuracy = statistics.median(row["accuracy"])
         lines.append(
-            f"{name:<34}{median:>9.2f}{spread:>16}{782 / median:>7.0f}{medians[FLOOR] / median:>7.2f}"
+            f"{name:<34}{median:>9.2f}{spread:>16}{EPOCH / median:>7.0f}{medians[FLOOR] / median:>7.2f}"
             f"{median / medians['mlpcore']:>8.2f}×{'' if accuracy != accuracy else f'{accuracy:.1%}':>10}"
         )
     return "\n".join(lines)

@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import os
-import shutil
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -46,7 +45,7 @@ def main() -> None:
     curves = {
         "batch size": {size: time_step([Recipe(batch_size=size)], images) for size in BATCHES},
         "width": {width: time_step([Recipe(hidden_sizes=(width, 64))], images) for width in WIDTHS},
-        "runs in lockstep": {count: time_step(vary_seed(count), images) for count in RUNS},
+        "runs in lockstep": {count: time_step(vary_rate(count), images) for count in RUNS},
     }
     storing, reading = time_store()
     curves |= {"evaluations stored: adding one": storing, "evaluations stored: reading a run of 60": reading}
@@ -72,7 +71,7 @@ def draw_images() -> tuple[ImageSplit, ImageSplit]:
     return ImageSplit(pixels, labels, names), ImageSplit(pixels[:100], labels[:100], names)
 
 
-def vary_seed(count: int) -> list[Recipe]:
+def vary_rate(count: int) -> list[Recipe]:
     """Recipes of one seed that differ in their rate: what a comparison is made of."""
     return [Recipe(optimizer=Adam(lr=1e-3 / (number + 1))) for number in range(count)]
 
@@ -135,6 +134,8 @@ def draw(curves: dict[str, Curve], file: Path) -> None:
     from playwright.sync_api import sync_playwright
     from plotly import io, subplots
 
+    from tests.support.chromium import launch_chromium
+
     figure = subplots.make_subplots(rows=1, cols=4, subplot_titles=[*list(curves)[:3], "evaluations stored"])
     for place, (name, curve) in enumerate(curves.items(), start=1):
         label = name.partition(": ")[2] or "a step"
@@ -153,8 +154,7 @@ def draw(curves: dict[str, Curve], file: Path) -> None:
     figure.update_layout(template="plotly_white", width=1200, height=320, margin={"l": 60, "r": 20, "t": 40, "b": 30})
     figure.update_layout(legend={"x": 0.99, "y": 0.98, "xanchor": "right", "yanchor": "top"})
     with sync_playwright() as playwright:
-        path = os.environ.get("MLPCORE_BROWSER") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = launch_chromium(playwright)
         page = browser.new_page(viewport={"width": 1200, "height": 320})
         page.set_content(io.to_html(json.loads(figure.to_json()), include_plotlyjs=True, config={"staticPlot": True}))
         page.locator(".js-plotly-plot .plot-container").wait_for()

@@ -19,11 +19,11 @@ from mlpcore.recipes.presets import compare_optimizers
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
+from tests.support.chromium import launch_chromium
 from tests.support.servers import serving
 
 RUNS, EVALUATIONS = 2_000, 60
 IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
-# Notes when the grid of History's table first holds a cell; the click's own time is noted in the page as well.
 # Notes when the grid of History's table first holds a cell; the click's own time is noted in the page as well.
 WATCH = """
 () => {
@@ -45,8 +45,7 @@ def main() -> None:
         home.mkdir()
         fill(f"sqlite:///{home / 'runs.sqlite3'}")
         with serving(Path(folder), data=Path(folder) / "data") as server, sync_playwright() as playwright:
-            chromium = os.environ.get("MLPCORE_BROWSER", "/usr/bin/chromium")
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+            browser = launch_chromium(playwright)
             visit(browser, server.url)  # loads what the server loads once: not counted
             visits = [visit(browser, server.url) for _ in range(rounds)]
     print(f"{RUNS:,} runs of {EVALUATIONS} evaluations, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")

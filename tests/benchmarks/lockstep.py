@@ -9,7 +9,6 @@ import statistics
 import sys
 from importlib.metadata import version
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,9 +20,6 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.device import pick_device
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.reproducibility import count_threads
-
-if TYPE_CHECKING:
-    from torch import device as Device
 
 
 def main() -> None:
@@ -51,7 +47,7 @@ def main() -> None:
         )
 
 
-def time_together(recipes: list[Recipe], images: DeviceImages, device: "Device") -> float:
+def time_together(recipes: list[Recipe], images: DeviceImages, device: torch.device) -> float:
     """Seconds to train recipes as one cohort."""
     began = perf_counter()
     for _ in train_cohort(recipes, images, device=device):

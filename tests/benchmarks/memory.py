@@ -7,6 +7,7 @@ the training images.
 
 import resource
 import sys
+from pathlib import Path
 
 import torch
 
@@ -45,8 +46,8 @@ def main() -> None:
 
 def read_resident() -> float:
     """The memory that this process holds, in MB (Linux)."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read().split()[1]) * resource.getpagesize() / MB
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * resource.getpagesize() / MB
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ iterations a second with no page and with one open.
 """
 
 import os
-import shutil
 import sqlite3
 import statistics
 import sys
@@ -17,9 +16,9 @@ from time import monotonic
 from playwright.sync_api import Page, sync_playwright
 
 from tests.stress.crowd import percentile
+from tests.support.chromium import launch_chromium
 from tests.support.servers import Server
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 POINTS = "document.querySelector('.st-key-curves .js-plotly-plot')?.data?.[0]?.x?.filter((x) => x !== null).length ?? 0"
 SHOWN = "document.querySelector('.st-key-curves .js-plotly-plot')?.layout?.uirevision ?? ''"  # the run's id
 RATE = "document.querySelector('.st-key-preview .js-plotly-plot')?.data?.[0]?.y?.[0] ?? 0"
@@ -30,11 +29,9 @@ LONG = "/?dataset=Shapes&optimizer=SGD&scheduler=StepLR&train_iter=200000&eval_e
 def main() -> None:
     """Measure, and print one line a figure."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    folder = Path(tempfile.mkdtemp())
     figures: dict[str, list[float]] = {}
-    with sync_playwright() as playwright:
-        path = os.environ.get("MLPCORE_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder, browser = Path(name), launch_chromium(playwright)
         for number in range(rounds + 1):  # the first one draws Shapes and fills the caches: not counted
             server = Server(folder / f"server-{number}", data=folder / "data")
             began = monotonic()
@@ -60,8 +57,8 @@ def main() -> None:
             measured |= measure_speed(page, server)
             context.close()
             server.stop()
-            for name, value in measured.items():
-                figures.setdefault(name, []).append(value)
+            for figure, value in measured.items():
+                figures.setdefault(figure, []).append(value)
         browser.close()
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"{rounds} rounds, {os.cpu_count()} cores, load average {load}")

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from mlpcore.training.models import MLPnet
 
 BATCH, LR = 64, 1e-3
+EPOCH = 782  # iterations: 50,000 images in batches of 64
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # CIFAR-10's own, as usually written
 WORKERS = 2  # of a DataLoader, as PyTorch's tutorial on CIFAR-10 has it
 
@@ -32,7 +33,7 @@ class Files:
 
 def run_mlpcore(files: Files) -> float:
     """This project: its cohort of one run, evaluated once, at the end."""
-    return _run_mlpcore(files, eval_every=782)
+    return _run_mlpcore(files, eval_every=EPOCH)
 
 
 def run_mlpcore_evaluating(files: Files) -> float:
@@ -52,8 +53,9 @@ def _run_mlpcore(files: Files, *, eval_every: int) -> float:
         images, labels = files.read(split)
         data = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
         splits.append(ImageSplit(data, torch.from_numpy(labels), names))
-    recipe = Recipe(optimizer=Adam(lr=LR), scheduler=NoScheduler(), batch_size=BATCH, train_iter=782)
-    recipe = recipe.model_copy(update={"eval_every": eval_every})
+    recipe = Recipe(
+        optimizer=Adam(lr=LR), scheduler=NoScheduler(), batch_size=BATCH, train_iter=EPOCH, eval_every=eval_every
+    )
     device = torch.device("cpu")
     evaluations = [
         evaluation
@@ -186,12 +188,12 @@ def run_keras(files: Files) -> float:
 
 def run_fastai(files: Files) -> float:
     """fastai: DataLoaders from data sets, a Learner and fit."""
-    from fastai import data, learner, losses, metrics, optimizer
+    from fastai import learner, losses, metrics, optimizer
     from fastai.callback import progress  # noqa: F401  gives a Learner no_bar
-    from fastai.data import core  # noqa: F401
+    from fastai.data.core import DataLoaders
 
     sets = Pictures(*files.read("train")), Pictures(*files.read("test"))
-    loaders = data.core.DataLoaders.from_dsets(*sets, bs=BATCH, num_workers=WORKERS, device="cpu")
+    loaders = DataLoaders.from_dsets(*sets, bs=BATCH, num_workers=WORKERS, device="cpu")
     loss = losses.CrossEntropyLossFlat()
     trained = learner.Learner(loaders, MLPnet(), loss_func=loss, opt_func=optimizer.Adam, metrics=metrics.accuracy)
     with trained.no_bar(), trained.no_logging():
@@ -202,7 +204,7 @@ def run_fastai(files: Files) -> float:
 def run_floor(_files: Files) -> float:
     """The two matrix products of the first layer alone, 782 times: what no loop can do without; learns nothing."""
     images, weights, gradient = torch.rand(BATCH, 3072), torch.rand(128, 3072), torch.rand(BATCH, 128)
-    for _ in range(782):
+    for _ in range(EPOCH):
         images @ weights.t()
         gradient.t() @ images
     return float("nan")

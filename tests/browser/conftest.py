@@ -1,7 +1,6 @@
 """Fixtures of the browser tests: a real browser, a real server and its visitors."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,39 +8,28 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.chromium import find_chromium, launch_chromium
 from tests.support.image_folders import make_tiny
 from tests.support.servers import Server, serving
 from tests.support.visitors import Visitor
 
-CHROMIUM = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
-QUIET = [  # no requests but those of the app leave the browser
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
-
-def find_chromium() -> str:
-    """Find Chromium; skip the test if there is none, or fail it where MLPCORE_REQUIRE is set."""
-    wanted = (os.environ["MLPCORE_BROWSER"],) if "MLPCORE_BROWSER" in os.environ else CHROMIUM
-    found = next((path for name in wanted if (path := shutil.which(name))), None)
-    if found:
-        return found
-    reason = f"none of {', '.join(wanted)} is here: install chromium, or name a Chrome in MLPCORE_BROWSER"
-    if os.environ.get("MLPCORE_REQUIRE"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+def require_chromium() -> None:
+    """Skip the test if there is no Chromium, or fail it where MLPCORE_REQUIRE is set."""
+    try:
+        find_chromium()
+    except FileNotFoundError as error:
+        if os.environ.get("MLPCORE_REQUIRE"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")  # not the session: while it lives, no other test can run an event loop
 def browser() -> Iterator[Browser]:
     """Return the Chromium of a module's tests, in which every visitor gets a context."""
-    path = find_chromium()
+    require_chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        browser = launch_chromium(playwright)
         yield browser
         browser.close()
 
@@ -76,7 +64,7 @@ def photographs(data: Path, real_images: Path) -> str:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Server]:
     """Return the server of all browser tests of this process."""
-    find_chromium()
+    require_chromium()
     with serving(tmp_path_factory.mktemp("browser-server"), data=data) as server:
         yield server
 
