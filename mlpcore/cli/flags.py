@@ -73,7 +73,8 @@ def _help(field: FlatField) -> str:
     """Write a flag's line of help, with the names to choose from or the optimizers that have it."""
     everyone = PARTS.get(field.part, {"": Recipe})
     more = field.options or (list(field.owners) if len(field.owners) < len(everyone) else [])
-    return f"{field.help} ({', '.join(more)})".replace("%", "%%") if more else field.help.replace("%", "%%")
+    line = f"{field.help} ({', '.join(more)})" if more else field.help
+    return line.replace("%", "%%")
 
 
 def _reading(field: FlatField) -> dict[str, Any]:

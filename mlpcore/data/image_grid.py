@@ -31,9 +31,9 @@ def draw_grid(images: NDArray[np.uint8], *, columns: int, scale: int = 2, captio
     for place, image in enumerate(images):
         left, top = place % columns * cell_width, place // columns * cell_height
         if captions and captions[place]:
-            row_end = min(place - place % columns + columns, len(captions))
-            following = (other for other in range(place + 1, row_end) if captions[other])
-            room = (next(following, place - place % columns + columns) - place) * cell_width - GAP * scale
+            row_end = place - place % columns + columns
+            following = (other for other in range(place + 1, min(row_end, len(captions))) if captions[other])
+            room = (next(following, row_end) - place) * cell_width - GAP * scale
             for number, text in enumerate(captions[place].splitlines()):
                 while len(text) > 1 and font.getlength(text) > room:
                     text = text[:-1]

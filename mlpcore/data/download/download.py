@@ -106,7 +106,7 @@ class Download:
         except OSError as error:
             log.warning("%s: %s", self._set.dataset, error)
             failure = self._installer.explain(error).sentence
-        except Exception:
+        except Exception:  # our own mistake: the thread must still report that the download is over
             log.exception("%s", self._set.dataset)
         self._report(status, self.progress.bytes_done, failure=failure)
         self._over.set()
