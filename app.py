@@ -28,6 +28,7 @@ PAGES = Path(__file__).resolve().parent / "pages"
 KOREAN_FONT = "noto-sans-kr-korean.woff2"
 FIRST_PAGE = 8.0  # seconds in which the first page has the processor to itself
 ONE_YEAR = 365 * 24 * 3600  # seconds
+IMMUTABLE = {"cache-control": f"public, max-age={ONE_YEAR}, immutable"}  # for addresses whose content never changes
 # Streamlit needs inline scripts to start, eval for its table schemas, and blobs to import components. The page loads
 # nothing from other hosts, sends nothing to them and cannot be framed by them.
 CONTENT_SECURITY_POLICY = {
@@ -99,7 +100,7 @@ def _plotly_js() -> tuple[bytes, bytes]:
 def plotly_js(request: Request) -> Response:
     """Serve plotly.js; its address names the version, so a browser asks for it once a year."""
     plain, zipped = _plotly_js()
-    headers = {"cache-control": f"public, max-age={ONE_YEAR}, immutable", "vary": "accept-encoding"}
+    headers = IMMUTABLE | {"vary": "accept-encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(zipped, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
     # "identity" keeps Streamlit from compressing it again
@@ -108,8 +109,7 @@ def plotly_js(request: Request) -> Response:
 
 def korean_font(_request: Request) -> Response:
     """Serve the Korean letters of Noto Sans; a browser asks for them at the first Korean letter."""
-    headers = {"cache-control": f"public, max-age={ONE_YEAR}, immutable"}
-    return FileResponse(PAGES / "fonts" / KOREAN_FONT, media_type="font/woff2", headers=headers)
+    return FileResponse(PAGES / "fonts" / KOREAN_FONT, media_type="font/woff2", headers=IMMUTABLE)
 
 
 async def healthz(_request: Request) -> Response:

@@ -42,10 +42,8 @@ def database_url(url: str | None) -> URL:
     """
     if url is None:
         home = runs_home()
-        try:
-            home.mkdir(
-                parents=True, exist_ok=True, mode=0o700
-            )  # nobody else may read what people note about their runs
+        try:  # nobody else may read what people note about their runs
+            home.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise StoreError(FOLDER_CANNOT_BE_CREATED, reason=error.strerror) from error
         return URL.create("sqlite", database=str(home / "runs.sqlite3"))

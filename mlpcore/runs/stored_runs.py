@@ -50,7 +50,7 @@ class StoredRuns:
         starred: bool | None = None,
     ) -> None:
         """Change the name, note or star of a run."""
-        self._find(run_id, owner)
+        _require_owner(self.store.get(run_id), owner)
         if name is not None and not re.fullmatch(NAME, name):
             raise SentenceError(BAD_NAME, name=name)
         self.store.annotate(run_id, name=name, note=note, starred=starred)
@@ -62,8 +62,7 @@ class StoredRuns:
             with suppress(ValueError):  # deleted meanwhile, by another page of theirs
                 found.append(self.store.get(run_id))
         for run in found:
-            if not run.belongs_to(owner):
-                raise SentenceError(NOT_YOURS)
+            _require_owner(run, owner)
             if not run.status.is_over:
                 raise SentenceError(NOT_OVER)
         self.store.delete([run.id for run in found])
@@ -103,8 +102,7 @@ class StoredRuns:
         """Measure what a person's runs take, in the database and as snapshots."""
         return self.store.measure_usage(owner)
 
-    def _find(self, run_id: str, owner: str) -> Run:
-        run = self.store.get(run_id)
-        if not run.belongs_to(owner):
-            raise SentenceError(NOT_YOURS)
-        return run
+
+def _require_owner(run: Run, owner: str) -> None:
+    if not run.belongs_to(owner):
+        raise SentenceError(NOT_YOURS)

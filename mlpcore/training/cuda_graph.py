@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from mlpcore.training.stacked_mlp import StackedMLP
+from mlpcore.training.stacked_mlp import Inputs, StackedMLP
 
 WARM_UPS = 3  # passes before a capture, as CUDA graphs need them: libraries choose their kernels in these
 
@@ -46,7 +46,7 @@ class CapturedPass:
         self._buffers: list[Tensor] = []
         self._graph: tuple[Replay, Tensor] | None = None  # and the losses it writes
 
-    def __call__(self, inputs: Sequence[tuple[Tensor, slice]], labels: Tensor, uniform: Tensor | None) -> Tensor:
+    def __call__(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
         """Run `StackedMLP.forward_backward`; the next call overwrites the losses (K,) that this one returns."""
         rows = [networks for _, networks in inputs]
         arguments = [*(images for images, _ in inputs), labels, *([] if uniform is None else [uniform])]

@@ -53,9 +53,9 @@ def pick_device(wanted: str = "auto") -> torch.device:
     Raises:
         SentenceError: This machine has no such device.
     """
-    available = list_devices()
     if wanted == "auto":
         return _choose_once().device
+    available = list_devices()
     if wanted not in available:
         template = "{field} is {value}: this machine has {options}."
         raise SentenceError(template, field="device", value=wanted, options=", ".join(available))

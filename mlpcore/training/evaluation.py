@@ -12,12 +12,11 @@ from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.runs.snapshots import MAX_UNITS, TOP_K
-from mlpcore.training.stacked_mlp import StackedMLP
+from mlpcore.training.stacked_mlp import Inputs, StackedMLP
 
 EVALUATION_BATCH = 500  # images per batch: normalised they are 6 MB and stay in the cache
 
-Inputs = Sequence[tuple[Tensor, slice]]  # batches of images, each with the networks that read it
-Batch = tuple[Inputs, Tensor]  # and the labels of every network (K, B)
+Batch = tuple[Inputs, Tensor]  # images, and the labels that every network has for them (K, B)
 
 
 class LossAndAccuracy(NamedTuple):

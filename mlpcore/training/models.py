@@ -1,18 +1,13 @@
 """The lecture's two networks and their initial weights."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
 
+from mlpcore.recipes.recipe import Recipe
 from mlpcore.seeds import build_generator
-
-if TYPE_CHECKING:
-    from mlpcore.recipes.recipe import Recipe
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,

@@ -22,6 +22,8 @@ from mlpcore.training.models import ACTIVATIONS, MLPnet
 
 ALIGNMENT = 16  # float32 numbers, 64 bytes: matrix products on memory aligned so are fastest, and repeatable
 
+Inputs = Sequence[tuple[Tensor, slice]]  # batches of images (B, in_features), each with the networks that read it
+
 aten = torch.ops.aten
 # from the gradient of the outputs and the outputs to the gradient of the inputs
 ACTIVATION_BACKWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -101,18 +103,13 @@ class StackedMLP:
         ]
         return list(zip(*norms, strict=True))
 
-    def forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
-        """Compute the logits (K, B, classes) in eval mode.
-
-        inputs: batches of images (B, in_features), each with the networks that read it.
-        """
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Compute the logits (K, B, classes) in eval mode."""
         if self._runs_separately(inputs):
             return torch.cat([view._forward([(images, slice(None))]) for view, images in self._split_rows(inputs)])
         return self._forward(inputs)
 
-    def forward_backward(
-        self, inputs: Sequence[tuple[Tensor, slice]], labels: Tensor, uniform: Tensor | None
-    ) -> Tensor:
+    def forward_backward(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
         """Run a mini-batch through all networks, write the gradients and return the losses (K,).
 
         labels is (K, B). uniform (K, B, last hidden size), drawn from [0, 1), decides what dropout drops; None without
@@ -126,26 +123,24 @@ class StackedMLP:
             losses.append(view._forward_backward([(images, slice(None))], labels[row : row + 1], uniform_of_row))
         return torch.cat(losses)
 
-    def _runs_separately(self, inputs: Sequence[tuple[Tensor, slice]]) -> bool:
+    def _runs_separately(self, inputs: Inputs) -> bool:
         """Whether each network must run by itself to compute what it computes alone."""
         return self.on_cpu and (self.is_unaligned or any(len(images) < ALIGNMENT for images, _ in inputs))
 
-    def _split_rows(self, inputs: Sequence[tuple[Tensor, slice]]) -> Iterator[tuple["StackedMLP", Tensor]]:
+    def _split_rows(self, inputs: Inputs) -> Iterator[tuple["StackedMLP", Tensor]]:
         """Iterate over the networks as stacks of one on the same memory, each with the images it reads."""
         rows = range(len(self.dropout_rates))
         for images, networks in inputs:
             for row in rows[networks]:
                 yield self.view(slice(row, row + 1)), images
 
-    def _forward(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
+    def _forward(self, inputs: Inputs) -> Tensor:
         hidden = self._first_layer(inputs)
         for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
             hidden = self._linear(self._activate(hidden), weight, bias)
         return hidden
 
-    def _forward_backward(
-        self, inputs: Sequence[tuple[Tensor, slice]], labels: Tensor, uniform: Tensor | None
-    ) -> Tensor:
+    def _forward_backward(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
         outputs = []  # of each hidden layer after its activation
         hidden = self._first_layer(inputs)
         mask = None
@@ -216,7 +211,7 @@ class StackedMLP:
         for gradient_of_one, input_of_one, out_of_one in zip(gradients, layer_input, out, strict=True):
             torch.mm(gradient_of_one.t(), input_of_one, out=out_of_one)
 
-    def _first_layer(self, inputs: Sequence[tuple[Tensor, slice]]) -> Tensor:
+    def _first_layer(self, inputs: Inputs) -> Tensor:
         """Compute the first layer, (K, B, out), in one product of each batch with all networks that read it."""
         parts = []
         for images, networks in inputs:
@@ -225,7 +220,7 @@ class StackedMLP:
             parts.append(product.view(len(images), len(weight), -1).transpose(0, 1))
         return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
 
-    def _first_layer_backward(self, gradient: Tensor, inputs: Sequence[tuple[Tensor, slice]]) -> None:
+    def _first_layer_backward(self, gradient: Tensor, inputs: Inputs) -> None:
         torch.sum(gradient, dim=1, out=self.bias_gradients[0])
         for images, networks in inputs:
             side_by_side = gradient[networks].transpose(0, 1).flatten(1)  # (B, networks · out)

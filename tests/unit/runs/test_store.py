@@ -94,7 +94,7 @@ class TestRunStore:
         store.update("a", evaluations=[evaluation(200), evaluation(300)])
         store.update("a", evaluations=[evaluation(100)])
         kept = store.get("a")
-        assert [point.step for point in kept.evaluations] == [100, 200, 300]
+        assert [each.step for each in kept.evaluations] == [100, 200, 300]
         assert (kept.step, kept.seconds) == (300, 3.0)
 
     def test_evaluation_added_again_is_kept_once_and_another_at_its_step_is_refused(self, store: RunStore) -> None:

@@ -136,9 +136,9 @@ class TestQuota:
     def test_usage_is_what_the_file_grows_by(self, store: RunStore, store_file: Path) -> None:
         assert store.measure_usage(ANN) == Usage(0, 0)
         norms = (1.25, 2.5, 3.75)
-        points = tuple(Evaluation(step, 2.1, 1.9, 0.2, 2.1, 0.1, 0.01, 0.5, norms) for step in range(1, 61))
+        evaluations = tuple(Evaluation(step, 2.1, 1.9, 0.2, 2.1, 0.1, 0.01, 0.5, norms) for step in range(1, 61))
         before = store_file.stat().st_size
-        store.create_many([over(f"{number:012}", evaluations=points) for number in range(200)])
+        store.create_many([over(f"{number:012}", evaluations=evaluations) for number in range(200)])
         usage = store.measure_usage(ANN)
         store.close()  # which writes everything into the file
         assert usage.runs == 200

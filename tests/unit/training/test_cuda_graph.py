@@ -1,8 +1,7 @@
-"""A recorded training pass: on the CPU, with a recording that runs the same operators on the same buffers again."""
+"""A captured training pass: on the CPU, with a capture that runs the same operators on the same buffers again."""
 
 from collections.abc import Callable
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -19,15 +18,15 @@ def build(count: int) -> StackedMLP:
     return StackedMLP(models, device=CPU)
 
 
-class Recorder:
-    """What a CUDA graph does: it knows the tensors it was recorded with, and nothing of later arguments."""
+class CPUCapture:
+    """What a CUDA graph does: it knows the tensors it was captured with, and nothing of later arguments."""
 
     def __init__(self) -> None:
-        self.recordings = 0
+        self.captures = 0
         self.replays = 0
 
     def __call__(self, run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
-        self.recordings += 1
+        self.captures += 1
         result = run()
 
         def replay() -> None:
@@ -46,20 +45,20 @@ def draw(generator: torch.Generator, rows: list[slice]) -> tuple[list[tuple[Tens
 
 def test_replayed_pass_gives_the_losses_and_gradients_of_the_pass_itself() -> None:
     generator = torch.Generator().manual_seed(0)
-    plain, replayed, recorder = build(3), build(3), Recorder()
-    captured = CapturedPass(replayed, capture=recorder)
+    plain, replayed, capture = build(3), build(3), CPUCapture()
+    captured = CapturedPass(replayed, capture=capture)
     for _ in range(4):
         batch = draw(generator, [slice(0, 2), slice(2, 3)])
         assert torch.equal(captured(*batch), plain.forward_backward(*batch))
         for ours, theirs in zip(replayed.weight_gradients, plain.weight_gradients, strict=True):
             assert torch.equal(ours, theirs)
-    assert (recorder.recordings, recorder.replays) == (1, 4)
+    assert (capture.captures, capture.replays) == (1, 4)
 
 
-def test_pass_is_recorded_anew_when_a_network_has_left() -> None:
+def test_pass_is_captured_again_when_a_network_has_left() -> None:
     generator = torch.Generator().manual_seed(0)
-    plain, replayed, recorder = build(3), build(3), Recorder()
-    captured = CapturedPass(replayed, capture=recorder)
+    plain, replayed, capture = build(3), build(3), CPUCapture()
+    captured = CapturedPass(replayed, capture=capture)
     captured(*draw(generator, [slice(0, 3)]))
     for network in (plain, replayed):
         network.keep_rows([0, 2])
@@ -67,11 +66,10 @@ def test_pass_is_recorded_anew_when_a_network_has_left() -> None:
     assert torch.equal(captured(*batch), plain.forward_backward(*batch))
     for ours, theirs in zip(replayed.weight_gradients, plain.weight_gradients, strict=True):
         assert torch.equal(ours, theirs)
-    assert recorder.recordings == 2
+    assert capture.captures == 2
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_pass_that_cannot_be_recorded_runs_as_it_is() -> None:
+def test_pass_that_cannot_be_captured_runs_as_it_is() -> None:
     def refuse(_run: Callable[[], Tensor]) -> tuple[Callable[[], object], Tensor]:
         raise RuntimeError("operation not permitted when stream is capturing")
 

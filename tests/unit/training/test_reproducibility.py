@@ -14,8 +14,10 @@ from mlpcore.training.reproducibility import Repeatability, compare_environment,
 from tests.support.paths import ROOT
 
 HERE = describe_environment()
-POINT = Evaluation(10, 1.0, 1.0, 0.5, 1.0, 0.5, 0.01, 1.0)
-RUN = Run("a", "a run", Recipe(device="cpu"), RunStatus.STOPPED, 1.0, device="cpu", versions=HERE, evaluations=(POINT,))
+EVALUATION = Evaluation(10, 1.0, 1.0, 0.5, 1.0, 0.5, 0.01, 1.0)
+RUN = Run(
+    "a", "a run", Recipe(device="cpu"), RunStatus.STOPPED, 1.0, device="cpu", versions=HERE, evaluations=(EVALUATION,)
+)
 
 
 def test_run_of_this_cpu_and_this_environment_repeats() -> None:
@@ -41,7 +43,7 @@ def test_nothing_is_promised_of_a_run_that_an_older_version_recorded(versions: d
     assert compare_environment(replace(RUN, versions=versions)) is Repeatability.UNKNOWN
 
 
-def test_run_without_points_has_none_that_could_differ() -> None:
+def test_run_without_evaluations_has_none_that_could_differ() -> None:
     assert compare_environment(replace(RUN, evaluations=(), device="", versions={})) is Repeatability.EXACT
 
 

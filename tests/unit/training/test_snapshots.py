@@ -1,4 +1,4 @@
-"""What a run's network sees is what a plain loop's network sees."""
+"""Snapshots of a run hold the predictions and the first layers of a plain loop's network."""
 
 import copy
 from collections.abc import Sequence
@@ -58,23 +58,21 @@ def train_plainly(recipe: Recipe, train: ImageSplit) -> dict[int, nn.Module]:
 
 
 class TestPlainLoop:
-    def test_the_likeliest_classes_are_the_top_three_of_the_plain_networks_softmax(self, images, tiny_images):
+    def test_the_top_classes_are_the_top_three_of_the_plain_networks_softmax(self, images, tiny_images):
         models = train_plainly(BASE, tiny_images[0])
         inputs = normalise(tiny_images[1].data, *channel_statistics(tiny_images[0]))
         found = snapshots_of(train([BASE], images))
-        assert [seen.step for seen in found] == [8, 16, 24]
-        for seen in found:
+        assert [taken.step for taken in found] == [8, 16, 24]
+        for taken in found:
             with torch.no_grad():
-                top = torch.topk(torch.softmax(models[seen.step](inputs), dim=1), 3)
-            assert seen.top_classes.tolist() == top.indices.tolist()
-            np.testing.assert_allclose(seen.top_probabilities, top.values.numpy(), atol=5e-4)
-            assert (seen.labels.tolist(), seen.classes) == (tiny_images[1].targets.tolist(), tuple("abcdefghij"))
-            assert (seen.labels.dtype, seen.top_classes.dtype) == (np.uint8, np.uint8)
-            assert seen.top_probabilities.dtype == np.float16
+                top = torch.topk(torch.softmax(models[taken.step](inputs), dim=1), 3)
+            assert taken.top_classes.tolist() == top.indices.tolist()
+            np.testing.assert_allclose(taken.top_probabilities, top.values.numpy(), atol=5e-4)
+            assert (taken.labels.tolist(), taken.classes) == (tiny_images[1].targets.tolist(), tuple("abcdefghij"))
+            assert (taken.labels.dtype, taken.top_classes.dtype) == (np.uint8, np.uint8)
+            assert taken.top_probabilities.dtype == np.float16
 
-    def test_the_frames_are_the_plain_networks_weights_before_training_and_at_each_evaluation(
-        self, images, tiny_images
-    ):
+    def test_the_first_layers_are_the_plain_networks_before_training_and_at_each_evaluation(self, images, tiny_images):
         models = train_plainly(BASE, tiny_images[0])
         (*_, last) = snapshots_of(train([BASE, recipe(seed=1)], images))
         assert [(layer.number, layer.step) for layer in last.first_layers] == [(0, 0), (1, 8), (2, 16), (3, 24)]
@@ -85,7 +83,7 @@ class TestPlainLoop:
             np.testing.assert_allclose(layer.units, expected, atol=0.51)
         assert not np.array_equal(last.first_layers[0].units, last.first_layers[3].units)
 
-    def test_grey_images_of_28_by_28_give_frames_of_their_own_size(self):
+    def test_grey_images_of_28_by_28_give_first_layers_of_their_own_size(self):
         generator = torch.Generator().manual_seed(0)
         data = torch.randint(256, (40, 1, 28, 28), dtype=torch.uint8, generator=generator)
         split = ImageSplit(data, torch.arange(40) % 2, ("even", "odd"))
@@ -111,10 +109,10 @@ class TestConfusion:
         generator = torch.Generator().manual_seed(0)
         logits = torch.randint(3, (2, 200, 10), generator=generator).float()  # topk alone would take another of them
         logits[0, 0] = 5.0
-        classes, shares = find_top_classes(logits, logits.argmax(dim=2))
+        classes, probabilities = find_top_classes(logits, logits.argmax(dim=2))
         assert classes[0, 0].tolist() == [0, 1, 2]
         assert classes[..., 0].tolist() == logits.argmax(dim=2).tolist()
-        np.testing.assert_allclose(shares[0, 0], [0.1] * 3, atol=1e-4)
+        np.testing.assert_allclose(probabilities[0, 0], [0.1] * 3, atol=1e-4)
 
     def test_rows_are_true_classes_and_columns_what_the_network_said(self):
         counts = count_confusion(snapshot())
@@ -139,13 +137,13 @@ class TestThinning:
             (1000, [0, 128, 256, 384, 512, 640, 768, 896, 1000]),
         ],
     )
-    def test_frames_are_evenly_spaced_from_the_start_with_the_newest_last(self, times, numbers):
+    def test_first_layers_are_evenly_spaced_from_the_start_with_the_newest_last(self, times, numbers):
         layers = evaluate_often(times).first_layers
         assert [layer.number for layer in layers] == numbers
         assert [layer.step for layer in layers] == [8 * number for number in numbers]
         assert [int(layer.units[0, 0, 0, 0]) for layer in layers] == [number % 256 for number in numbers]
 
-    def test_there_are_never_more_frames_than_the_bound(self):
+    def test_there_are_never_more_first_layers_than_the_bound(self):
         assert max(len(evaluate_often(times).first_layers) for times in range(1, 300)) == MAX_FIRST_LAYERS
 
     def test_a_unit_whose_weights_are_all_zero_is_grey(self):
