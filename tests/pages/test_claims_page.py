@@ -16,7 +16,7 @@ from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from pages.components.shared.state import count_test_images
-from tests.support.app_tests import Open, figure, says, shown, wait_for
+from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, wait_for
 
 FULL = (
     "⚠ 2 runs, comparisons and searches are already waiting or training on this server. Try again when some are over."
@@ -49,18 +49,10 @@ def known(page: AppTest) -> list[list[str]]:
     )
 
 
-def get_runs(ids: list[str]) -> list[Run]:
-    return [manager.shared_manager().get(run_id) for run_id in ids]
-
-
 def finish(page: AppTest, key: str = FAST) -> list[Run]:
     ids = try_it(page, key)
     wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
     return get_runs(ids)
-
-
-def texts(page: AppTest) -> list[str]:
-    return [element.value for element in page.text]
 
 
 def buttons(page: AppTest) -> list[str]:

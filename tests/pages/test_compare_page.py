@@ -1,7 +1,5 @@
 """The comparison's page: its rows, its start, what it says of finished runs, and its address."""
 
-from collections.abc import Sequence
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,7 +9,7 @@ from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
 from pages.components.compare.rows import read_rows
-from tests.support.app_tests import Open, figure, says, shown, wait_for
+from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, wait_for
 
 FULL = (
     "⚠ 2 runs, comparisons and searches are already waiting or training on this server. Try again when some are over."
@@ -34,19 +32,11 @@ def press_start(page: AppTest) -> list[str]:
     return page.session_state["compare.runs"]
 
 
-def get_runs(ids: Sequence[str]) -> list[Run]:
-    return [manager.shared_manager().get(run_id) for run_id in ids]
-
-
 def finish(page: AppTest) -> list[Run]:
     """Press Start and wait until all runs are over and their images' hashes are there."""
     ids = press_start(page)
     wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
     return get_runs(ids)
-
-
-def texts(page: AppTest) -> list[str]:
-    return [element.value for element in page.text]
 
 
 def table(page: AppTest):

@@ -12,7 +12,7 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.runs.stored_runs import StoredRuns
 from pages.components.history import actions as history_actions
-from tests.support.app_tests import Open, figure, says, shown
+from tests.support.app_tests import Open, figure, says, shown, texts
 from tests.support.stores import list_runs
 
 ME, ANN = "my own token", "ann's token"
@@ -35,10 +35,6 @@ def open_history(open_page: Open, *chosen: str, owner: str = ME) -> AppTest:
 def names(page: AppTest) -> list[str]:
     frames = [element.value for element in page.dataframe if "mine" in element.value.columns]
     return list(frames[0]["name"]) if frames else []
-
-
-def texts(page: AppTest) -> list[str]:
-    return [element.value for element in page.text]
 
 
 def import_file(page: AppTest, content: bytes) -> AppTest:

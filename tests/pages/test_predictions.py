@@ -11,7 +11,7 @@ from mlpcore.charts.confusion import MOST_NUMBERED, confusion_chart
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.snapshots import rank_mistakes
-from tests.support.app_tests import Open, figure, is_over, shown, wait_for
+from tests.support.app_tests import Open, figure, is_over, show_insight, shown, texts, wait_for
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -28,20 +28,7 @@ def open_finished(open_page: Open, view: str) -> tuple["AppTest", str]:
     run_id = submit(TINY)
     page = open_page(run=run_id)
     wait_for(page, is_over(run_id))
-    return show(page, view), run_id
-
-
-def show(page: "AppTest", view: str) -> "AppTest":
-    (control,) = (group for group in page.get("button_group") if group.key == "insight")
-    return shown(control.set_value(view).run())
-
-
-def texts(page: "AppTest") -> list[str]:
-    return [element.value for element in page.text]
-
-
-def alts(page: "AppTest") -> list[str]:
-    return [image.alt for element in page.get("imgs") for image in element.proto.imgs]
+    return show_insight(page, view), run_id
 
 
 class TestPage:
@@ -90,7 +77,7 @@ class TestPage:
         run_id = submit(TINY.model_copy(update={"train_iter": 200_000, "eval_every": 50}))
         page = open_page(run=run_id)
         wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id) is not None)
-        show(page, "weights")
+        show_insight(page, "weights")
         newest = page.select_slider(key=f"snapshot.step.{run_id}").value
         wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id).step > newest)
         assert page.select_slider(key=f"snapshot.step.{run_id}").value > newest
@@ -104,12 +91,12 @@ class TestPage:
     def test_a_run_whose_sight_was_not_kept_says_so_and_what_to_do(self, view, open_page, tmp_path):
         page, _run_id = open_finished(open_page, "script")
         shutil.rmtree(tmp_path / "home" / "sights")
-        show(page, view)
+        show_insight(page, view)
         assert any("were not kept. Press Start with the same settings" in text for text in texts(page))
 
-    def test_a_run_that_waits_says_when_its_first_sight_comes(self, open_page):
+    def test_a_run_that_waits_says_when_its_first_snapshot_comes(self, open_page):
         run_id = submit(TINY.model_copy(update={"train_iter": 200_000, "eval_every": 150_000}))
-        page = show(open_page(run=run_id), "classes")
+        page = show_insight(open_page(run=run_id), "classes")
         assert "This appears with the first evaluation, after 150,000 iterations." in texts(page)
         manager.shared_manager().stop(run_id, owner="somebody")
 
@@ -119,7 +106,7 @@ class TestPage:
         shutil.copytree(data, changed)
         (changed / "Tiny" / "test" / "dark" / "0.png").unlink()
         monkeypatch.setenv("MLPCORE_DATA", str(changed))
-        show(page, "images")
+        show_insight(page, "images")
         says = "⚠ The data set has changed since this run, so its images cannot be shown."
         wait_for(page, lambda: says in texts(shown(page.run())))
         assert not any(text.startswith("true: ") for text in texts(page))

@@ -18,7 +18,7 @@ from mlpcore.runs.store import RunStore, StoreError
 from pages.components.overfitting.form import START
 from pages.components.shared.heartbeat import SEEN_SECONDS
 from pages.components.shared.state import get_downloads
-from tests.support.app_tests import SECONDS, Open, is_over, shown, wait_for
+from tests.support.app_tests import SECONDS, Open, is_over, show_insight, shown, wait_for
 from tests.support.file_server import FileServer
 from tests.support.managers import wait_until
 from tests.support.overfitting_page import open_lab
@@ -59,11 +59,6 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda method: monkeypatch.setattr(RunStore, method, raise_error)
 
 
-def show(page: AppTest, view: str) -> AppTest:
-    (control,) = (group for group in page.get("button_group") if group.key == "insight")
-    return shown(control.set_value(view).run())
-
-
 def open_sheet(open_page: Open, browser: Browser, gate: Gate) -> AppTest:
     """Ask what a finished run sees, after the server was started again: its images are not in memory."""
     gate.opened.set()
@@ -76,7 +71,7 @@ def open_sheet(open_page: Open, browser: Browser, gate: Gate) -> AppTest:
     page.session_state["run"] = run_id
     shown(page.run())
     assert browser.waiting == []
-    return show(page, "images")
+    return show_insight(page, "images")
 
 
 def is_loaded() -> bool:

@@ -1,7 +1,7 @@
 """Pages run by Streamlit's AppTest: open them, read them, and wait for their runs."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mlpcore.runs.records import Run
 from mlpcore.runs.store import RunStore
 from tests.support.image_folders import write_images
 from tests.support.paths import ROOT
@@ -83,6 +84,10 @@ def sentences(page: "AppTest") -> list[str]:
     return [element.value for kind in (page.warning, page.error, page.caption) for element in kind]
 
 
+def texts(page: "AppTest") -> list[str]:
+    return [element.value for element in page.text]
+
+
 def says(page: "AppTest", text: str) -> bool:
     return any(text in sentence for sentence in sentences(page))
 
@@ -95,6 +100,18 @@ def wait_for(page: "AppTest", is_reached: Callable[[], bool]) -> "AppTest":
         assert monotonic() < deadline, [element.value for element in page.text]
         pause.wait(0.02)  # redrawing meanwhile would slow the run down
     return shown(page.run())
+
+
+def show_insight(page: "AppTest", view: str) -> "AppTest":
+    """Choose what is shown about a run, below its curves."""
+    (control,) = (group for group in page.get("button_group") if group.key == "insight")
+    return shown(control.set_value(view).run())
+
+
+def get_runs(ids: Sequence[str]) -> list[Run]:
+    from mlpcore.jobs import manager
+
+    return [manager.shared_manager().get(run_id) for run_id in ids]
 
 
 def is_over(run_id: str) -> Callable[[], bool]:

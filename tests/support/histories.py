@@ -1,7 +1,8 @@
-"""What the tests of diagnoses share: histories sampled from curves, and their diagnoses."""
+"""What the tests of diagnoses and remedies share: histories sampled from curves, and their diagnoses."""
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,14 @@ Curve = Callable[[float], float]
 def evaluation(step: int, **measured: float) -> Evaluation:
     plain = {"train_loss": 1.0, "train_eval_loss": 1.0, "train_acc": 0.5, "test_loss": 1.0, "test_acc": 0.5, "lr": 0.01}
     return Evaluation(step=step, seconds=1.0, **plain | measured)
+
+
+def evaluations(test_accs: list[float], **values: object) -> tuple[Evaluation, ...]:
+    """Evaluations every 20 steps with these test accuracies; a network of three layers."""
+    first = Evaluation(20, 2.0, 0.5, 0.9, 1.5, 0.1, 0.01, 1.0, (3.0, 2.0, 1.0))
+    return tuple(
+        replace(first, step=20 * number, test_acc=accuracy, **values) for number, accuracy in enumerate(test_accs, 1)
+    )
 
 
 def run(evaluations: Sequence[Evaluation] = (), recipe: Recipe = FLAT, **known: object) -> Run:

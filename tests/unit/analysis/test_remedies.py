@@ -23,17 +23,11 @@ from mlpcore.analysis.remedies import (
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import Evaluation, Run, RunStatus
+from tests.support.histories import evaluations
 
 IMAGES = 50_000
 NAMES = {name: name.replace("_", " ").capitalize() for name in REMEDIES}
 BASE = build_lab_recipe(dataset="Shapes", images=IMAGES)
-
-
-def evaluations(test_accs: list[float], **values: object) -> tuple[Evaluation, ...]:
-    first = Evaluation(20, 2.0, 0.5, 0.9, 1.5, 0.1, 0.01, 1.0, (3.0, 2.0, 1.0))
-    return tuple(
-        replace(first, step=20 * number, test_acc=accuracy, **values) for number, accuracy in enumerate(test_accs, 1)
-    )
 
 
 def run(history: tuple[Evaluation, ...], status: RunStatus = RunStatus.FINISHED) -> Run:

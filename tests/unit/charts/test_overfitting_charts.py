@@ -1,20 +1,12 @@
 """The charts of the overfitting page: gaps between train and test, norms of the weights, remedies."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from plotly import graph_objects
 
 from mlpcore.charts.overfitting import RemedyCurve, accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
-from mlpcore.runs.records import Evaluation
-
-
-def evaluations(test_accs: list[float], **values: object) -> tuple[Evaluation, ...]:
-    first = Evaluation(20, 2.0, 0.5, 0.9, 1.5, 0.1, 0.01, 1.0, (3.0, 2.0, 1.0))
-    return tuple(
-        replace(first, step=20 * number, test_acc=accuracy, **values) for number, accuracy in enumerate(test_accs, 1)
-    )
+from tests.support.histories import evaluations
 
 
 def trace(figure: dict, uid: str) -> dict:
