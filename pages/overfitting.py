@@ -224,7 +224,7 @@ with left:
 ready = recipe is not None and misfit is None
 run = find_run(state.get("lab.run"))
 base = run.recipe if run else recipe
-repeats = match_repeats(run, state["lab.remedies"]) if run else {}
+repeats = match_repeats(run, read_runs(state["lab.remedies"])) if run else {}
 everyone = [one for by_seed in repeats.values() for one in by_seed.values()]
 about = NEXT if run is None or recipe not in (None, run.recipe) else SHOWN
 asks = state.get("lab.predict", False)

@@ -21,12 +21,13 @@ from mlpcore.analysis.remedies import (
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.overfitting import RemedyCurve, remedies_chart
 from mlpcore.runs.records import Evaluation, Run
+from pages.components.compare.results import reload_runs
 from pages.components.overfitting.run import tell_progress
 from pages.components.run.run_view import show_badge
 from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
-from pages.components.shared.state import count_images, count_test_images, find_run, read_runs
+from pages.components.shared.state import count_images, count_test_images, find_run
 from pages.components.shared.words import _, say
 
 CHART_HEIGHT = 300  # pixels
@@ -45,12 +46,12 @@ def remedy_names() -> dict[str, str]:
     }
 
 
-def match_repeats(base: Run, run_ids: Sequence[str]) -> dict[str, dict[int, Run]]:
-    """Return those runs that are the base or its remedies, with its seed or another, by name and seed."""
+def match_repeats(base: Run, runs: Sequence[Run]) -> dict[str, dict[int, Run]]:
+    """Return the base and those runs that are its repeats or its remedies, with its seed or another, by name and seed."""
     repeats = repeat_recipes(base.recipe, REMEDIES, images=count_images(base.recipe.dataset))
     by_recipe = {recipe: key for key, recipe in repeats.items()}
     matched: dict[str, dict[int, Run]] = {name: {} for name in (BASE, *REMEDIES)}
-    for run in [*read_runs(run_ids), base]:
+    for run in [*runs, base]:
         if run.recipe in by_recipe:
             name, seed = by_recipe[run.recipe]
             matched[name][seed] = run
@@ -69,16 +70,15 @@ def show_remedies(base: Run, repeats: Mapping[str, Mapping[int, Run]], *, hidden
     hidden: whether the visitor still has to predict the test curve; until then only the progress is shown.
     """
     runs = [run for by_seed in repeats.values() for run in by_seed.values()]
-    run_ids = [run.id for run in runs]
     active = any(not run.status.is_over for run in runs)
-    show_fragment(_draw, base.id, run_ids, active, hidden, every=1.0 if active else None)
+    show_fragment(_draw, base.id, runs, active, hidden, every=1.0 if active else None)
 
 
-def _draw(base_id: str, run_ids: list[str], ticks: bool, hidden: bool) -> None:
+def _draw(base_id: str, drawn: Sequence[Run], ticks: bool, hidden: bool) -> None:
     base = find_run(base_id)
     if base is None:
         rerun_page()
-    repeats = match_repeats(base, run_ids)
+    repeats = match_repeats(base, reload_runs(drawn))
     tried = select_tried(base, repeats)
     runs = [run for by_seed in repeats.values() for run in by_seed.values()]
     going_on = any(not run.status.is_over for run in runs)
