@@ -12,8 +12,12 @@ def with_rate(recipe: Recipe, factor: float) -> Recipe | None:
     """Multiply the learning rate; None beyond its bounds, or if a change during the run has set it."""
     if any(change.lr is not None for change in recipe.changes):
         return None
-    lr = float(f"{factor * recipe.optimizer.lr:.6g}")  # 0.007, not 0.007000000000000001
-    return _validate(recipe, optimizer=recipe.optimizer.model_dump() | {"lr": lr})
+    return _validate(recipe, optimizer=recipe.optimizer.model_dump() | {"lr": scale_rate(recipe.optimizer.lr, factor)})
+
+
+def scale_rate(lr: float, factor: float) -> float:
+    """Multiply a rate and round it to six significant digits: 0.007, not 0.007000000000000001."""
+    return float(f"{factor * lr:.6g}")
 
 
 def with_milestone(recipe: Recipe, step: int) -> Recipe | None:

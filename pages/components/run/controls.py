@@ -5,8 +5,10 @@ from contextlib import suppress
 
 import streamlit as st
 
+from mlpcore.analysis.suggestions import scale_rate
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
+from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import StoreError
 from pages.components.recipe_form.form_state import find_lesson, put_knob, put_recipe
@@ -50,9 +52,10 @@ def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) ->
     is_mine = run is not None and not run.status.is_over and run.belongs_to(read_owner())
     run_id, status = (run.id, run.status) if run else (None, None)
     if run is not None and status is RunStatus.DIVERGED and recipe is not None and not find_lesson().holds("lr"):
-        lower = max(float(f"{run.recipe.optimizer.lr / 10:.6g}"), 1e-6)  # 0.007, not 0.007000000000000001
+        optimizer = run.recipe.optimizer
+        lower = max(scale_rate(optimizer.lr, 0.1), find_limits(type(optimizer), "lr")[0])
         label = _("Set lr to {lr}").format(lr=exact_number(lower))
-        st.button(label, on_click=put_knob, args=(f"{run.recipe.optimizer.name}.lr", lower), key="lower_lr")
+        st.button(label, on_click=put_knob, args=(f"{optimizer.name}.lr", lower), key="lower_lr")
     if is_mine and status is RunStatus.PAUSED:
         st.button(_("Resume"), on_click=_ask_manager, args=(manager.resume, run_id), key="resume")
     elif run is not None and run.ended_early:
