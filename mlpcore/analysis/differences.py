@@ -96,12 +96,12 @@ def _find_changed(recipes: Sequence[Recipe]) -> tuple[list[str], list[str]]:
 
 
 def _is_informative(recipes: Sequence[Recipe], name: str, values: Sequence[Any]) -> bool:
-    """Whether a hyperparameter says more than the kinds of the optimizers and schedulers do."""
+    """Return whether a hyperparameter says more than the kinds of the optimizers and schedulers do."""
     return len(_distinct(values)) > 1 and (name in ALWAYS_NAMED or not _is_implied(recipes, name))
 
 
 def _is_implied(recipes: Sequence[Recipe], name: str) -> bool:
-    """Whether a hyperparameter differs only because each optimizer (or scheduler) has its own default for it."""
+    """Return whether a hyperparameter differs only because each optimizer (or scheduler) has its own default for it."""
     for part in PARTS:
         models = [getattr(recipe, part) for recipe in recipes]
         having = [one for one in models if name in type(one).model_fields]

@@ -95,7 +95,7 @@ def measure_weight_growth(evaluation: Evaluation, *, hidden_sizes: Sequence[int]
 
 
 def falls_steadily(losses: Losses) -> bool:
-    """Whether the train loss fell and hardly ever rose, as it does at a low rate."""
+    """Return whether the train loss fell and hardly ever rose, as it does at a low rate."""
     count = len(losses.raw)
     sample = losses.raw[np.linspace(0, count - 1, min(count, SAMPLES)).astype(int)]
     return bool(sample[-1] < sample[0] and np.mean(np.diff(sample) > 0) <= STEADY)

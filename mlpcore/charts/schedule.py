@@ -31,7 +31,7 @@ def schedule_chart(
     marked = markers("drops", drops, rounded([rates[step - 1] for step in drops]), name=translate("drop"))
     marked |= {"marker": {"color": RATE, "size": 7, "symbol": "circle"}, "hovertemplate": hover}
     layout = _layout(rates, translate, {"l": 56, "r": 14, "t": 30, "b": 34})
-    layout["xaxis"]["title"] = {"text": translate("iteration"), "standoff": 2}
+    layout["xaxis"]["title"]["standoff"] = 2
     layout["xaxis"]["hoverformat"] = ",d"
     end = layout["xaxis"]["range"][1]
     return {

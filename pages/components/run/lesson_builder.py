@@ -3,6 +3,7 @@
 The panel takes the place of a run's curves, so that the form beside it is what students will see.
 """
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -114,7 +115,7 @@ def _take_title() -> None:
     lesson = find_lesson()
     title = " ".join(st.session_state["lesson.title"].split())
     if title.isprintable():
-        st.session_state["lesson"] = Lesson(lesson.locked, lesson.hidden, lesson.values, title)
+        st.session_state["lesson"] = replace(lesson, title=title)
 
 
 def _take_choice(recipe: Recipe, name: str) -> None:
