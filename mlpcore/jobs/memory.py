@@ -134,6 +134,15 @@ def split_runs(recipes: Sequence[Recipe], images: ImageCounts, *, most_bytes: fl
     return [*counts, count]
 
 
+@dataclass(frozen=True)
+class MemoryUsage:
+    """The bytes in use on a device."""
+
+    by_owner: Counter[str]  # of their jobs
+    images: dict[str, int]  # of each data set
+    unused: dict[str, int]  # of those that no job uses
+
+
 class MemoryBudget:
     """Decides how a submission is split into jobs that fit in memory, and which of them may start.
 
@@ -185,7 +194,7 @@ class MemoryBudget:
                 reasons[job] = reason
         return reasons
 
-    def _measure(self, device: str, in_memory: Sequence[Job]) -> "Usage":
+    def _measure(self, device: str, in_memory: Sequence[Job]) -> MemoryUsage:
         jobs = [job for job in in_memory if job.demand.device == device]
         resident = self._library.resident_bytes(device)
         loading = {job.dataset: job.demand.image_bytes for job in jobs if job.dataset not in resident}
@@ -194,9 +203,9 @@ class MemoryBudget:
         for job in jobs:
             owners[job.owner] += job.demand.bytes
         used = {job.dataset for job in jobs}
-        return Usage(owners, images, {dataset: size for dataset, size in resident.items() if dataset not in used})
+        return MemoryUsage(owners, images, {dataset: size for dataset, size in resident.items() if dataset not in used})
 
-    def _find_reason(self, job: Job, usage: "Usage") -> Sentence | None:
+    def _find_reason(self, job: Job, usage: MemoryUsage) -> Sentence | None:
         total, demand = self.total(job.demand.device), job.demand
         own, limit = usage.by_owner[job.owner], SHARE_OF_OWNER * total
         if own and own + demand.bytes > limit:
@@ -212,15 +221,6 @@ class MemoryBudget:
             values = {"needed": needed / GIGABYTE, "free": max(free, 0) / GIGABYTE, "total": total / GIGABYTE}
             return Sentence(WAITS_FOR_MEMORY, values)
         return None
-
-
-@dataclass(frozen=True)
-class Usage:
-    """The bytes in use on a device."""
-
-    by_owner: Counter[str]  # of their jobs
-    images: dict[str, int]  # of each data set
-    unused: dict[str, int]  # of those that no job uses
 
 
 def find_budget(device: torch.device) -> int:

@@ -17,9 +17,9 @@ from mlpcore.training.lockstep import Command, ProgressGenerator
 class Demand:
     """The memory that a job needs: on which device, and for which images."""
 
-    device: str = "cpu"
-    bytes: int = 0  # without the images
-    image_bytes: int = 0
+    device: str
+    bytes: int  # without the images
+    image_bytes: int
 
 
 class Job:
@@ -31,11 +31,11 @@ class Job:
     def __init__(
         self,
         runs: Sequence[Run],
-        demand: Demand = Demand(),
-        submission: object = None,
+        demand: Demand,
+        submission: object,
         *,
-        stop_when_disconnected: bool = False,
-        seen_at: float = 0.0,
+        stop_when_disconnected: bool,
+        seen_at: float,
     ) -> None:
         self.owner = runs[0].owner
         self.dataset = runs[0].recipe.dataset

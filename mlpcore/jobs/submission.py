@@ -27,9 +27,7 @@ def build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") -> 
     )
 
 
-def build_jobs(
-    runs: Sequence[Run], budget: MemoryBudget, *, stop_when_disconnected: bool = False, seen_at: float = 0.0
-) -> list[Job]:
+def build_jobs(runs: Sequence[Run], budget: MemoryBudget, *, stop_when_disconnected: bool, seen_at: float) -> list[Job]:
     """Build the jobs of runs that are submitted together: those that can train in lockstep and fit in memory share one.
 
     Raises SentenceError if a run's device is not here or one run alone does not fit.

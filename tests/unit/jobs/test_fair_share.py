@@ -74,7 +74,7 @@ class TestShares:
             spent[picked] += costs[picked]
         return spent
 
-    def test_seconds_are_shared_evenly_however_long_a_turn_of_each_is(self) -> None:
+    def test_seconds_are_shared_evenly_however_long_a_time_slice_of_each_is(self) -> None:
         spent = self.spend(TimeShares(), ["a", "b", "c"], {"a": 0.01, "b": 0.3, "c": 0.05}, 90.0)
         assert dict(spent) == {name: pytest.approx(30.0, abs=0.3) for name in "abc"}
 
@@ -91,7 +91,7 @@ class TestShares:
         self.spend(shares, ["a"], costs, 100.0)
         assert dict(self.spend(shares, ["a", "b"], costs, 6.0)) == {name: pytest.approx(3.0, abs=0.1) for name in "ab"}
 
-    def test_a_long_turn_is_not_forgotten_by_staying_away(self) -> None:
+    def test_a_long_time_slice_is_not_forgotten_by_staying_away(self) -> None:
         shares: TimeShares[str] = TimeShares()
         shares.charge(shares.pick(["a"]), 5.0)
         shares.charge(shares.pick(["b"]), 0.03)

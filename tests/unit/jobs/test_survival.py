@@ -17,7 +17,7 @@ from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import worker
 from mlpcore.jobs.manager import RunManager
-from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
+from mlpcore.jobs.queue import ActiveRun, Demand, Job, JobQueue
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore, StoreError
@@ -263,9 +263,12 @@ class TestSurvival:
         queue = JobQueue()
         runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
 
+        def build_job(runs: Sequence[Run]) -> Job:
+            return Job(runs, Demand("cpu", 0, 0), object(), stop_when_disconnected=False, seen_at=0.0)
+
         def add() -> None:
             if queue.lock.acquire(blocking=False):
-                queue.add([Job(runs[2:])])
+                queue.add([build_job(runs[2:])])
                 queue.lock.release()
 
         class Watched(ActiveRun):
@@ -276,7 +279,7 @@ class TestSurvival:
                     adding.join()
                 return super().__getattribute__(name)
 
-        job = Job(runs[:2])
+        job = build_job(runs[:2])
         job.runs = [Watched(run, job, position) for position, run in enumerate(runs[:2])]
         queue.add([job])
         assert queue.jobs() == [job]

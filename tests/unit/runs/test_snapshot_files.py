@@ -8,10 +8,10 @@ import pytest
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import SGD
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import RunStatus
 from mlpcore.runs.snapshot_files import SnapshotFiles
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, count_confusion
-from tests.support.managers import ME, submit, wait_until
+from tests.support.managers import ME, submit, wait_for_end, wait_until
 from tests.support.snapshots import evaluate_often, recipe, snapshot
 
 
@@ -130,19 +130,13 @@ class TestManager:
     def library(self, data) -> DatasetLoader:
         return DatasetLoader(lambda: data)
 
-    def wait_for_end(self, manager: RunManager, run_id: str) -> Run:
-        wait_until(lambda: manager.store.get(run_id).status.is_over)
-        wait_until(lambda: run_id not in [run.id for run in manager.list_active()])
-        return manager.store.get(run_id)
-
     def test_the_snapshot_of_a_finished_run_is_that_of_its_last_evaluation_also_after_a_restart(
         self, manager, tmp_path
     ):
         run_ids = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
-        for run_id in run_ids:
-            run = self.wait_for_end(manager, run_id)
+        for run in wait_for_end(manager, *run_ids):
             assert run.status is RunStatus.FINISHED
-            found = SnapshotFiles(tmp_path / "sights").read(run_id)
+            found = SnapshotFiles(tmp_path / "sights").read(run.id)
             counts = count_confusion(found)
             assert (found.step, found.classes) == (24, ("dark", "light"))
             assert (counts.sum(), counts.trace() / counts.sum()) == (10, run.latest.test_acc)
@@ -153,7 +147,7 @@ class TestManager:
         wait_until(lambda: manager.get_snapshot(run_id) is not None)
         seen = manager.get_snapshot(run_id)
         manager.stop(run_id, owner=ME)
-        run = self.wait_for_end(manager, run_id)
+        (run,) = wait_for_end(manager, run_id)
         found = store.snapshots.read(run_id)
         assert run.status is RunStatus.STOPPED
         assert seen.step <= found.step == run.latest.step
@@ -173,15 +167,14 @@ class TestManager:
 
     def test_deleting_a_run_deletes_its_snapshot(self, manager, store, tmp_path):
         kept, deleted = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
-        for run_id in (kept, deleted):
-            self.wait_for_end(manager, run_id)
+        wait_for_end(manager, kept, deleted)
         store.delete([deleted])
         assert [file.stem for file in (tmp_path / "sights").iterdir()] == [kept]
 
     def test_a_disk_that_takes_no_snapshot_leaves_the_run_as_it_is(self, manager, store, tmp_path, caplog):
         (tmp_path / "sights").write_text("no folder")
         (run_id,) = submit(manager, recipe(dataset="Tiny"))
-        run = self.wait_for_end(manager, run_id)
+        (run,) = wait_for_end(manager, run_id)
         assert (run.status, len(run.evaluations), run.message) == (RunStatus.FINISHED, 3, None)
         assert store.snapshots.read(run_id) is None
         assert f"The snapshot of run {run_id} could not be stored" in caplog.text
@@ -189,5 +182,5 @@ class TestManager:
     def test_a_run_that_ended_before_its_first_evaluation_has_none(self, manager, store):
         wild = SGD(lr=10.0, momentum=0.999, nesterov=False)
         (run_id,) = submit(manager, recipe(dataset="Tiny", optimizer=wild, train_iter=5000, eval_every=5000))
-        assert self.wait_for_end(manager, run_id).status is RunStatus.DIVERGED
+        assert wait_for_end(manager, run_id)[0].status is RunStatus.DIVERGED
         assert (manager.get_snapshot(run_id), store.snapshots.read(run_id)) == (None, None)

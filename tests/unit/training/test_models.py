@@ -22,9 +22,9 @@ def seeded(seed: int = 0) -> torch.Generator:
 def reference(model: MLPnet) -> nn.Sequential:
     """The same layers, in eval mode, behind each other."""
     layers = [layer for layer in model.children() if isinstance(layer, nn.Linear)]
-    bends = [ACTIVATIONS[model.activation]() for _ in layers[1:]]
+    activations = [ACTIVATIONS[model.activation]() for _ in layers[1:]]
     return nn.Sequential(
-        nn.Flatten(), *(part for pair in zip(layers, bends, strict=False) for part in pair), layers[-1]
+        nn.Flatten(), *(part for pair in zip(layers, activations, strict=False) for part in pair), layers[-1]
     )
 
 
