@@ -27,7 +27,7 @@ class Writer:
     """
 
     def __init__(self, store: RunStore, queue: JobQueue) -> None:
-        self.store = store
+        self._store = store
         self.trouble: Sentence | None = None  # why nothing can be stored at the moment
         self._queue = queue
         self._deadline: float | None = None  # of the last attempts during shutdown
@@ -113,7 +113,7 @@ class Writer:
         if status.is_over and active.missing_steps:
             message = explain_missing(active.missing_steps)
             status = RunStatus.FAILED if status is RunStatus.FINISHED else status
-        self.store.update(
+        self._store.update(
             run.id,
             status=status,
             step=run.step,
@@ -128,14 +128,14 @@ class Writer:
 
     def _is_active_in_store(self, run: Run) -> bool:
         """Return whether the run can still be written: another process may have ended or deleted it."""
-        status = self.store.read_status(run.id)
+        status = self._store.read_status(run.id)
         return status is not None and not status.is_over
 
     def _write_singly(self, active: ActiveRun, run: Run, evaluations: Sequence[Evaluation]) -> None:
         """Write evaluations one by one, and then the run; note the steps of those that cannot be stored."""
         for evaluation in evaluations:
             try:
-                self.store.update(run.id, evaluations=[evaluation], hasty=True)
+                self._store.update(run.id, evaluations=[evaluation], hasty=True)
             except StoreError:
                 raise
             except Exception:
@@ -150,7 +150,7 @@ class Writer:
             return
         active.stored_snapshot, active.snapshot_stored_at = snapshot, now
         try:
-            self.store.snapshots.write(run.id, snapshot)
+            self._store.snapshots.write(run.id, snapshot)
         except OSError as error:  # one line each time while a disk is full
             log.warning(
                 "The snapshot of run %s could not be stored: %s", run.id, error.strerror or type(error).__name__

@@ -42,7 +42,7 @@ __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 
 SNAPSHOT_FOLDER = "sights"  # its name since the first version
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class RunStore:
@@ -270,7 +270,7 @@ class RunStore:
         except ValueError as error:
             if values["id"] not in self._warned:
                 self._warned.add(values["id"])
-                _log.warning("%s It is left out of lists.", error)
+                log.warning("%s It is left out of lists.", error)
             return None
 
     @contextmanager
