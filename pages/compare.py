@@ -17,6 +17,7 @@ from pages.components.compare.results import build_series, show_comparison
 from pages.components.compare.rows import edit_rows, get_rows, put_rows
 from pages.components.recipe_form.form_state import begin, first_recipe, read_form
 from pages.components.shared.address import find_repeated, put_query, take_query
+from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash, flash_errors, show_warning
 from pages.components.shared.state import count_images, get_manager, read_owner, read_runs
 from pages.components.shared.words import _, say
@@ -119,9 +120,7 @@ def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
     """Show the seeds, the validation split, Start and Stop, and whether the comparison is fair."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         help_seeds = _("How often each recipe is trained. From 3 on, a difference can be told from random variation.")
-        seeds = st.number_input(
-            _("Seeds"), 1, 5, key="compare.seeds", width=110, persist_state="session", help=help_seeds
-        )
+        seeds = st.number_input(_("Seeds"), 1, 5, width=110, help=help_seeds, **persistent("compare.seeds"))
         going_on = [run for run in runs if not run.status.is_over and run.belongs_to(owner)]
         st.button(_("Stop"), on_click=stop, args=(going_on,), disabled=not going_on, key="compare.stop")
         hold_out = st.session_state["compare.hold_out"]
@@ -140,13 +139,7 @@ def show_start(recipes: list[Recipe], runs: list[Run], *, ready: bool) -> None:
         if held < MIN_VALIDATION:
             label = _("Hold out {held:,} images")
             help_text = _("Fewer than 500 held-out images cannot choose a step: the last step is compared.")
-        st.toggle(
-            label.format(held=held),
-            key="compare.hold_out",
-            persist_state="session",
-            width="content",
-            help=help_text,
-        )
+        st.toggle(label.format(held=held), width="content", help=help_text, **persistent("compare.hold_out"))
         if recipes:
             st.text(say(describe_differences(classify_differences(recipes))))
 

@@ -18,6 +18,7 @@ from pages.components.overfitting.remedies import match_repeats, remedy_names, s
 from pages.components.overfitting.run import shape_names, show_lab
 from pages.components.recipe_form.form_state import first_recipe, put_recipe
 from pages.components.shared.address import put_query, take_query
+from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning
 from pages.components.shared.recipe_summary import describe_data
 from pages.components.shared.state import count_images, find_run, get_manager, read_owner, read_runs
@@ -138,9 +139,7 @@ def ask_prediction(about: str) -> None:
     """Let the visitor predict the test curve. about: SHOWN or NEXT."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         help_text = _("Hides the results on the test images until you have predicted what test accuracy will do.")
-        asks = st.toggle(
-            _("Predict first"), key="lab.predict", help=help_text, persist_state="session", width="content"
-        )
+        asks = st.toggle(_("Predict first"), help=help_text, width="content", **persistent("lab.predict"))
         if not asks:
             return
         names, predicted = shape_names(), state.get(about)

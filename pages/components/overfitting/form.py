@@ -12,6 +12,7 @@ from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import list_fields
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits, find_problems
+from pages.components.shared.choices import persistent
 from pages.components.shared.state import count_images
 from pages.components.shared.words import _
 
@@ -100,8 +101,7 @@ def show_form(datasets: Sequence[str]) -> None:
         datasets if current in datasets else [*datasets, current],
         help=_(list_fields()["dataset"].help),
         filter_mode=None,
-        key="lab.dataset",
-        persist_state="session",
+        **persistent("lab.dataset"),
     )
     images = count_images(st.session_state["lab.dataset"])
     if st.session_state["lab.train_size"] >= images:
@@ -118,14 +118,11 @@ def show_form(datasets: Sequence[str]) -> None:
         _stops("train_iter", _("Iterations"), ITERATIONS, lambda steps: f"{steps:,}")
         low, high = find_limits(Recipe, "seed")
         help_seed = _(list_fields()["seed"].help)
-        st.number_input(
-            _("Seed"), low, high, step=1, key="lab.seed", help=help_seed, width=110, persist_state="session"
-        )
+        st.number_input(_("Seed"), low, high, step=1, help=help_seed, width=110, **persistent("lab.seed"))
     st.toggle(
         _("Hold out a tenth to choose the best step"),
-        key="lab.hold_out",
         help=_(list_fields()["validation_size"].help),
-        persist_state="session",
+        **persistent("lab.hold_out"),
     )
 
 
@@ -152,15 +149,14 @@ def _stops(
         label,
         options,
         format_func=show,
-        key=f"lab.{name}",
         help=help_text or _(list_fields()[field].help),
-        persist_state="session",
+        **persistent(f"lab.{name}"),
     )
 
 
 def _share(name: str, label: str) -> None:
     low, high = find_limits(Recipe, name)
-    st.slider(label, low, high, step=0.05, key=f"lab.{name}", help=_(list_fields()[name].help), persist_state="session")
+    st.slider(label, low, high, step=0.05, help=_(list_fields()[name].help), **persistent(f"lab.{name}"))
 
 
 def _show_size(size: int) -> str:

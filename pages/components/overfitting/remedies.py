@@ -47,7 +47,7 @@ def remedy_names() -> dict[str, str]:
 
 
 def match_repeats(base: Run, runs: Sequence[Run]) -> dict[str, dict[int, Run]]:
-    """Return the base and those runs that are its repeats or its remedies, with its seed or another, by name and seed."""
+    """Return the base and those runs that repeat it or try its remedies, with any of the seeds, by name and seed."""
     repeats = repeat_recipes(base.recipe, REMEDIES, images=count_images(base.recipe.dataset))
     by_recipe = {recipe: key for key, recipe in repeats.items()}
     matched: dict[str, dict[int, Run]] = {name: {} for name in (BASE, *REMEDIES)}
