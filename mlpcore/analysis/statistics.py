@@ -5,18 +5,16 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlpcore.data.catalog import TEST_IMAGES
-
 STANDARD_ERRORS = 2.0  # a 95 % interval is about so many wide on either side
 ROUNDING = 1e-9  # differences that vary by less are equal but for floating-point rounding
 
 
-def standard_error(images: int = TEST_IMAGES) -> float:
+def standard_error(images: int) -> float:
     """Return the standard error of an accuracy (0 to 1) on so many images; at accuracy 1/2, where it is largest."""
     return 0.5 / math.sqrt(max(images, 1))
 
 
-def detectable_difference(images: int = TEST_IMAGES) -> float:
+def detectable_difference(images: int) -> float:
     """Return the smallest difference of two accuracies (0 to 1) that the sampling error of the images leaves standing.
 
     The two accuracies are taken as independent. Runs that are tested on the same images vary less, so this is

@@ -8,8 +8,8 @@ from mlpcore.analysis.statistics import PairedTest, adjust_holm, detectable_diff
 
 
 def test_of_the_usual_ten_thousand_images_an_accuracy_is_off_by_half_a_percentage_point() -> None:
-    assert (standard_error(), standard_error(100)) == (0.005, 0.05)
-    assert detectable_difference() == pytest.approx(0.01414, abs=1e-5)
+    assert (standard_error(10_000), standard_error(100)) == (0.005, 0.05)
+    assert detectable_difference(10_000) == pytest.approx(0.01414, abs=1e-5)
     assert detectable_difference(5_000) == pytest.approx(0.02, abs=1e-12)
     assert detectable_difference(0) == detectable_difference(1)
 
