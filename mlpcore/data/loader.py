@@ -45,6 +45,11 @@ class DatasetLoader:
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._closing = False
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether a thread still loads a data set."""
+        return any(thread.is_alive() for thread in list(self._threads))
+
     def close(self, seconds: float) -> None:
         """Cancel what is being loaded and wait at most so long for its threads to end; the process is about to."""
         self._closing = True

@@ -206,7 +206,7 @@ class RunManager:
                 active.end(RunStatus.INTERRUPTED, failure_messages.SHUT_DOWN)
             self._queue.lock.notify_all()
         self._writer.close(LAST_WRITES_SECONDS)
-        if self._worker.join(max(deadline - time.monotonic(), 0.0)):
+        if self._worker.join(max(deadline - time.monotonic(), 0.0)) and not self.library.is_loading:
             _managers.discard(self)
 
     def join(self, seconds: float) -> None:

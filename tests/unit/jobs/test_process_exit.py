@@ -36,6 +36,25 @@ for path in ("", "compare.py", "overfitting.py", "concepts.py", "history.py", "i
     page.run()
     assert not page.exception, page.exception
 """
+SHUT_DOWN_WHILE_LOADING = """
+import sys, threading
+import torch
+from mlpcore.data import loader
+from mlpcore.data.catalog import data_home
+from mlpcore.jobs.manager import RunManager
+from mlpcore.runs.store import RunStore
+started = threading.Event()
+def place_images(*_):  # as one of a large data set, which is inside torch for a while
+    started.set()
+    for _ in range(50):
+        torch.ones(200_000).sort()
+loader.place_images = place_images
+manager = RunManager(RunStore(), loader.DatasetLoader(data_home))
+manager.library.request("Tiny", torch.device("cpu"))
+started.wait()
+manager.shutdown()
+sys.exit(3)
+"""
 SERVE = """
 import asyncio, sys, threading
 import app
@@ -96,6 +115,11 @@ def test_a_script_that_ends_while_images_are_made_keeps_its_exit_code(waits_for:
     assert done.returncode == 3, done.stderr
     assert [run.status for run in read_runs(tmp_path)] == [RunStatus.INTERRUPTED] * 3
     assert "Traceback" not in done.stderr
+
+
+def test_a_script_that_shuts_down_while_images_are_loaded_keeps_its_exit_code(tmp_path: Path, data: Path) -> None:
+    done = run_script(SHUT_DOWN_WHILE_LOADING, tmp_path, data)
+    assert done.returncode == 3, done.stderr
 
 
 def test_all_pages_in_a_test_of_streamlit_end_with_the_exit_code_of_their_script(tmp_path: Path, data: Path) -> None:
