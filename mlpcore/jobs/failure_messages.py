@@ -13,11 +13,10 @@ NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continue
 ALREADY_OVER = N_("This run is already over.")
 IN_ANOTHER_PROGRAM = N_("This run belongs to another program that shares this database. Only that program can do this.")
 TOO_MANY_SUBMISSIONS = N_(
-    "{limit} runs, comparisons and searches are already waiting or training on this server. "
-    "Try again when some are over."
+    "{limit} runs and comparisons are already waiting or training on this server. Try again when some are over."
 )
 TOO_MANY_SUBMISSIONS_OF_OWNER = N_(
-    "You already have {limit} runs, comparisons and searches waiting or training. Try again when some are over."
+    "You already have {limit} runs and comparisons waiting or training. Try again when some are over."
 )
 TOO_MANY_RUNS = N_(
     "These are {count:,} runs, and the queue has room for {room:,} more of yours. Start fewer, or wait until some end."

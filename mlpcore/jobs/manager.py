@@ -24,7 +24,7 @@ from mlpcore.runs.stored_runs import StoredRuns
 from mlpcore.training.lockstep import train_cohort
 
 MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later ones are queued
-MAX_SUBMISSIONS = 200  # that may wait or train; a comparison, or a search with all its trials, is one
+MAX_SUBMISSIONS = 200  # that may wait or train; a comparison with all its rows and seeds is one
 MAX_SUBMISSIONS_PER_OWNER = 50
 SHARE_OF_RECORDS = 0.1  # of the memory budget, for the records of runs that wait; half of it for one person's
 SHUTDOWN_SECONDS = 2.5

@@ -18,9 +18,7 @@ from mlpcore.runs.records import Run, RunStatus, browser_owner
 from pages.components.shared.state import count_test_images
 from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, wait_for
 
-FULL = (
-    "⚠ 2 runs, comparisons and searches are already waiting or training on this server. Try again when some are over."
-)
+FULL = "⚠ 2 runs and comparisons are already waiting or training on this server. Try again when some are over."
 
 FAST = "memorising"  # one image, 400 iterations, then 80
 

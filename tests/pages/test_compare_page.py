@@ -11,9 +11,7 @@ from mlpcore.runs.store import RunStore
 from pages.components.compare.rows import read_rows
 from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, wait_for
 
-FULL = (
-    "⚠ 2 runs, comparisons and searches are already waiting or training on this server. Try again when some are over."
-)
+FULL = "⚠ 2 runs and comparisons are already waiting or training on this server. Try again when some are over."
 
 SHORT = {"train_iter": "20", "eval_every": "10", "batch_size": "8", "hidden_sizes": "8"}
 LONG = SHORT | {"train_iter": "200000", "eval_every": "200"}

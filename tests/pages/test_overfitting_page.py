@@ -181,7 +181,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open, monk
     for owner in "ab":
         manager.shared_manager().submit([long], owner=owner, names=["long"])
     shown(page.button(key="lab.start").click().run())
-    assert says(page, "2 runs, comparisons and searches are already waiting or training")
+    assert says(page, "2 runs and comparisons are already waiting or training")
 
 
 def test_data_set_that_is_gone_is_said_and_start_waits(open_page: Open) -> None:

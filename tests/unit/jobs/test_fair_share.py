@@ -173,7 +173,7 @@ class TestLimits:
     def test_one_person_cannot_fill_the_queue(self, manager: RunManager, store: RunStore) -> None:
         for _ in range(MAX_SUBMISSIONS_PER_OWNER):
             submit(manager, LONG, LONG, owner=ANN)
-        sentence = r"^You already have 50 runs, comparisons and searches waiting or training\. Try again when"
+        sentence = r"^You already have 50 runs and comparisons waiting or training\. Try again when"
         with pytest.raises(SentenceError, match=sentence):
             submit(manager, LONG, owner=ANN)
         assert store.count() == 2 * MAX_SUBMISSIONS_PER_OWNER
@@ -182,7 +182,7 @@ class TestLimits:
     def test_all_together_cannot_overfill_it(self, manager: RunManager, store: RunStore) -> None:
         for number in range(MAX_SUBMISSIONS):
             submit(manager, LONG, owner=f"person {number // 2}")
-        sentence = r"^200 runs, comparisons and searches are already waiting or training on this server\. Try again"
+        sentence = r"^200 runs and comparisons are already waiting or training on this server\. Try again"
         with pytest.raises(SentenceError, match=sentence):
             submit(manager, LONG, owner="cleo")
         assert store.count() == MAX_SUBMISSIONS
