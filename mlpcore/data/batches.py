@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from mlpcore.data import messages
 from mlpcore.data.datasets import ImageSplit, channel_statistics, scale_statistics
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
@@ -36,8 +37,7 @@ class RandomSampler(Iterator[Tensor]):
         if not isinstance(num_samples, int) or num_samples < 1:
             raise ValueError(f"num_samples is {num_samples!r}: it must be a whole number, at least 1")
         if not isinstance(batch_size, int) or not 1 <= batch_size <= num_samples:
-            template = "{field} is {value}: it must be a whole number from 1 to {high:,}."
-            raise SentenceError(template, field="batch_size", value=batch_size, high=num_samples)
+            raise SentenceError(messages.BAD_BATCH_SIZE, field="batch_size", value=batch_size, high=num_samples)
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.replacement = replacement

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from mlpcore.data import folders, shapes
+from mlpcore.data import folders, messages, shapes
 from mlpcore.data.cache import Arrays, cached_arrays
 from mlpcore.data.catalog import CIFAR10, PUBLISHED, SHAPES, all_datasets, find_installed, missing_files
 from mlpcore.data.download.download import download as download_dataset
@@ -77,8 +77,8 @@ def load_data(
         return _load_shapes(home, progress=progress)
     # A name with a separator, ".." or a drive would lead out of the folder.
     if not dataset or Path(dataset).name != dataset or dataset.startswith(".") or not (home / dataset).is_dir():
-        template = "{field} is {value}: it must be one of {options}."
-        raise SentenceError(template, field="dataset", value=dataset[:40], options=", ".join(all_datasets(home)))
+        options = ", ".join(all_datasets(home))
+        raise SentenceError(messages.NOT_AN_OPTION, field="dataset", value=dataset[:40], options=options)
     arrays, classes = folders.load_folder(home / dataset, cache=home / ".cache" / dataset, progress=progress)
     return _as_splits(arrays, classes)
 
@@ -142,15 +142,11 @@ def draw_training_set(
     most = len(train) - validation_size
     size = most if train_size is None else train_size
     if not 1 <= size <= most:
-        template = (
-            "{field} is {value:,}: it must be from 1 to {high:,}; {validation:,} of {total:,} images are held out."
-        )
-        if not validation_size:
-            template = "{field} is {value:,}: it must be from 1 to {high:,}, the size of the training set."
+        template = messages.BAD_TRAIN_SIZE_WITH_VALIDATION if validation_size else messages.BAD_TRAIN_SIZE
         values = {"value": size, "high": most, "total": len(train), "validation": validation_size}
         raise SentenceError(template, field="train_size", **values)
     if not 0 <= label_noise <= 1:
-        raise SentenceError("{field} is {value}: it must be from 0 to 1.", field="label_noise", value=label_noise)
+        raise SentenceError(messages.BAD_LABEL_NOISE, field="label_noise", value=label_noise)
     targets = train.targets
     if label_noise > 0:
         generator = build_generator(seed, "label_noise")
@@ -186,15 +182,9 @@ def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> t
                 if all(map(installer.install_local, archive_set.archives)):
                     return _read_published(archive_set, Path(folder))
         except OSError as error:
-            template = "{dataset} could not be unpacked in the temporary folder ({reason}): free some space there."
-            raise SentenceError(template, dataset=dataset, reason=error.strerror) from error
+            raise SentenceError(messages.NO_ROOM_TO_UNPACK, dataset=dataset, reason=error.strerror) from error
     if not download:
-        raise SentenceError(
-            "{dataset} is not on this computer: download it where you choose the data set, or with 'python -m mlpcore "
-            "data {name}'.",
-            dataset=dataset,
-            name=dataset.lower(),
-        )
+        raise SentenceError(messages.NOT_INSTALLED, dataset=dataset, name=dataset.lower())
     download_dataset(dataset, home, archive_sets={dataset: archive_set})
     return _read_published(archive_set, home)
 
@@ -202,8 +192,7 @@ def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> t
 def _read_published(archive_set: ArchiveSet, home: Path) -> tuple[ImageSplit, ImageSplit]:
     """Read a data set with torchvision's class; raise SentenceError if it is not the published one."""
     dataset, folder = archive_set.dataset, home / archive_set.unpacked
-    template = "{folder} fails the md5 check of {dataset}: delete it and download {dataset} again."
-    damaged = SentenceError(template, folder=archive_set.unpacked, dataset=dataset)
+    damaged = SentenceError(messages.DAMAGED, folder=archive_set.unpacked, dataset=dataset)
     # torchvision checks CIFAR10 itself, but not MNIST, where it prefers a folder 'processed' of older versions.
     if dataset != CIFAR10 and not all(is_unpacked(each, folder) for each in archive_set.archives):
         raise damaged

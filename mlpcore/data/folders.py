@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from mlpcore.data import messages
 from mlpcore.data.cache import Arrays, cached_arrays
 from mlpcore.data.catalog import MAX_CLASSES, SUFFIXES, held_out_size, is_image
 from mlpcore.messages import SentenceError
@@ -70,7 +71,7 @@ def list_images(folder: Path) -> Listing:
         return _Reader(folder).read()
     except OSError as error:
         file = _relative(folder, error.filename) if error.filename else folder.name
-        raise SentenceError("{file} cannot be read ({reason}).", file=file, reason=error.strerror) from error
+        raise SentenceError(messages.FILE_CANNOT_BE_READ, file=file, reason=error.strerror) from error
 
 
 class _Reader:
@@ -87,16 +88,14 @@ class _Reader:
     def read(self) -> Listing:
         name = self._folder.name
         if not (self._folder / "train").is_dir():
-            template = "{folder} has no folder '{split}': images belong in {split}/<class>/."
-            raise SentenceError(template, folder=name, split="train")
+            raise SentenceError(messages.NO_SPLIT, folder=name, split="train")
         classes = self._subfolders("train")
         if not 2 <= len(classes) <= MAX_CLASSES:
-            template = "{folder}/train needs 2 to {limit:,} folders of images, one per class: it has {count:,}."
-            raise SentenceError(template, folder=name, limit=MAX_CLASSES, count=len(classes))
+            count = len(classes)
+            raise SentenceError(messages.BAD_NUMBER_OF_CLASSES, folder=name, limit=MAX_CLASSES, count=count)
         unknown = sorted(set(self._subfolders("test")) - set(classes)) if self._has_test else []
         if unknown:
-            template = "{folder}/test has the class '{name}', which train does not have."
-            raise SentenceError(template, folder=name, name=_printable(unknown[0]))
+            raise SentenceError(messages.UNKNOWN_CLASS, folder=name, name=_printable(unknown[0]))
         train: Files = []
         test: Files = []
         for label, each in enumerate(classes):
@@ -127,20 +126,18 @@ class _Reader:
                 images = (each for each in entries if is_image(each.name) and (each.is_file() or each.is_symlink()))
                 found = list(islice(images, MAX_FILES + 1))
         if not found:
-            template = "The class '{name}' has no images ({suffixes}) in {folder}/{split}."
             values = {"folder": self._folder.name, "split": split, "suffixes": ", ".join(SUFFIXES)}
-            raise SentenceError(template, name=_printable(name), **values)
+            raise SentenceError(messages.CLASS_WITHOUT_IMAGES, name=_printable(name), **values)
         self._count += len(found)
         if self._count > MAX_FILES:
-            template = "{folder} has more than {limit:,} images: remove some."
-            raise SentenceError(template, folder=self._folder.name, limit=MAX_FILES)
+            raise SentenceError(messages.TOO_MANY_IMAGES, folder=self._folder.name, limit=MAX_FILES)
         found.sort(key=lambda entry: entry.name)
         for entry in found:
             if entry.is_symlink():
                 self._refuse_outside(entry.path)
             stat = entry.stat()
             if not stat.st_size:
-                raise SentenceError("{file} is empty: replace or remove it.", file=_relative(self._folder, entry.path))
+                raise SentenceError(messages.EMPTY_FILE, file=_relative(self._folder, entry.path))
             mark = f"{split}/{name}/{entry.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
             self._hash.update(mark.encode(errors="replace"))
         return [entry.path for entry in found]
@@ -148,11 +145,7 @@ class _Reader:
     def _hold_out(self, name: str, paths: list[str]) -> list[str]:
         """Choose the images of a class that are held out for testing, sorted by name."""
         if len(paths) < 2:
-            template = (
-                "The class '{name}' has only one image in {folder}/train. Add another, or a folder {folder}/test: "
-                "without that folder, at least one image of each class is held out for testing."
-            )
-            raise SentenceError(template, name=_printable(name), folder=self._folder.name)
+            raise SentenceError(messages.CLASS_WITH_ONE_IMAGE, name=_printable(name), folder=self._folder.name)
 
         def rank(path: str) -> bytes:
             return hashlib.sha256(os.fsencode(f"{SPLIT_SALT}/{name}/{Path(path).name}")).digest()
@@ -162,8 +155,7 @@ class _Reader:
     def _refuse_outside(self, path: str | Path) -> None:
         target = os.path.realpath(path)
         if target != self._root and not target.startswith(self._root + os.sep):
-            template = "{file} is a link that leads out of the data set's folder: replace it by a copy of its target."
-            raise SentenceError(template, file=_relative(self._folder, path))
+            raise SentenceError(messages.LINK_LEADS_OUT, file=_relative(self._folder, path))
 
 
 def _relative(folder: Path, path: str | Path) -> str:
@@ -197,9 +189,7 @@ def decode_image(path: str | Path) -> NDArray[np.uint8]:
             return np.asarray(_as_thumbnail(image))
     except (*BOMBS, *UNREADABLE) as error:
         file = _printable("/".join(Path(path).parts[-3:]))  # <split>/<class>/<file>
-        template = "{file} is not a readable image: replace or remove it."
-        if isinstance(error, BOMBS):
-            template = "{file} has more than {limit:,} pixels: make it smaller or remove it."
+        template = messages.TOO_MANY_PIXELS if isinstance(error, BOMBS) else messages.NOT_AN_IMAGE
         raise SentenceError(template, file=file, limit=MAX_PIXELS) from error
 
 

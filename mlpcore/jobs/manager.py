@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetLoader
-from mlpcore.jobs import failure_messages
+from mlpcore.jobs import messages
 from mlpcore.jobs.memory import RECORD_BYTES, MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
 from mlpcore.jobs.submission import build_jobs, build_run
@@ -15,11 +15,11 @@ from mlpcore.jobs.worker import Train, Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, with_change
+from mlpcore.runs.messages import NOT_YOURS
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
-from mlpcore.runs.store_messages import NOT_YOURS
 from mlpcore.runs.stored_runs import StoredRuns
 from mlpcore.training.lockstep import train_cohort
 
@@ -103,7 +103,7 @@ class RunManager:
         """
         ended = [self.get(run_id) for run_id in run_ids]
         if not all(run.ended_early for run in ended):
-            raise SentenceError(failure_messages.NOT_CONTINUABLE)
+            raise SentenceError(messages.NOT_CONTINUABLE)
         continuations = {run.continues: run.id for run in self.list_active() if run.continues and run.belongs_to(owner)}
         new = {
             run.id: build_run(run.recipe, run.name, owner, continues=run.id)
@@ -203,7 +203,7 @@ class RunManager:
         with self._queue.lock:
             self._queue.is_closing = True
             for active in self._queue.active_runs():  # not in the worker, which may be busy with a slice for seconds
-                active.end(RunStatus.INTERRUPTED, failure_messages.SHUT_DOWN)
+                active.end(RunStatus.INTERRUPTED, messages.SHUT_DOWN)
             self._queue.lock.notify_all()
         self._writer.close(LAST_WRITES_SECONDS)
         if self._worker.join(max(deadline - time.monotonic(), 0.0)) and not self.library.is_loading:
@@ -229,14 +229,14 @@ class RunManager:
         jobs = self._queue.jobs()
         own = [job for job in jobs if job.owner == owner]
         if len({job.submission for job in jobs}) >= MAX_SUBMISSIONS:
-            raise SentenceError(failure_messages.TOO_MANY_SUBMISSIONS, limit=MAX_SUBMISSIONS)
+            raise SentenceError(messages.TOO_MANY_SUBMISSIONS, limit=MAX_SUBMISSIONS)
         if len({job.submission for job in own}) >= MAX_SUBMISSIONS_PER_OWNER:
-            raise SentenceError(failure_messages.TOO_MANY_SUBMISSIONS_OF_OWNER, limit=MAX_SUBMISSIONS_PER_OWNER)
+            raise SentenceError(messages.TOO_MANY_SUBMISSIONS_OF_OWNER, limit=MAX_SUBMISSIONS_PER_OWNER)
         most = int(SHARE_OF_RECORDS * self._budget.total("cpu") / RECORD_BYTES)
         in_all, of_owner = (sum(len(job.runs) for job in some) for some in (jobs, own))
         room = max(min(most - in_all, most // 2 - of_owner), 0)
         if count > room:
-            raise SentenceError(failure_messages.TOO_MANY_RUNS, count=count, room=room)
+            raise SentenceError(messages.TOO_MANY_RUNS, count=count, room=room)
 
     @contextmanager
     def _find(self, run_id: str, owner: str) -> Iterator[ActiveRun]:
@@ -245,14 +245,14 @@ class RunManager:
             active = self._queue.runs.get(run_id)
             if active is not None:
                 if active.run.status.is_over:
-                    raise SentenceError(failure_messages.ALREADY_OVER)
+                    raise SentenceError(messages.ALREADY_OVER)
                 if not active.run.belongs_to(owner):
                     raise SentenceError(NOT_YOURS)
                 yield active
                 return
         status = self.store.read_status(run_id)  # without the lock, which training and every page would wait for
         is_active = status is not None and not status.is_over
-        raise SentenceError(failure_messages.IN_ANOTHER_PROGRAM if is_active else failure_messages.ALREADY_OVER)
+        raise SentenceError(messages.IN_ANOTHER_PROGRAM if is_active else messages.ALREADY_OVER)
 
 
 _managers: set[RunManager] = set()  # whose threads run

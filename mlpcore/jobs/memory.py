@@ -13,7 +13,7 @@ import torch
 
 from mlpcore.data import catalog
 from mlpcore.data.loader import DatasetLoader
-from mlpcore.jobs.failure_messages import NEVER_FITS, OWNER_USES_MEMORY, WAITS_FOR_MEMORY
+from mlpcore.jobs.messages import NEVER_FITS, OWNER_USES_MEMORY, WAITS_FOR_MEMORY
 from mlpcore.jobs.queue import Demand, Job
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import LARGEST_IMAGE, Recipe

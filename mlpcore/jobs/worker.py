@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 
 from mlpcore.data.loader import DatasetLoader
-from mlpcore.jobs.failure_messages import explain_absence, explain_divergence, explain_failure
 from mlpcore.jobs.fair_share import FairShare, choose_active
 from mlpcore.jobs.memory import MemoryBudget
+from mlpcore.jobs.messages import explain_absence, explain_divergence, explain_failure
 from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import with_change

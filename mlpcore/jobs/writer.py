@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from mlpcore.jobs.failure_messages import NOT_STORED_YET, explain_missing
+from mlpcore.jobs.messages import NOT_STORED_YET, explain_missing
 from mlpcore.jobs.queue import ActiveRun, JobQueue
 from mlpcore.messages import Sentence
 from mlpcore.runs.records import Evaluation, Run, RunStatus

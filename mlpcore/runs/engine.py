@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
 
-from mlpcore.runs.store_messages import FOLDER_CANNOT_BE_CREATED, StoreError, explain_database_error
+from mlpcore.runs.messages import FOLDER_CANNOT_BE_CREATED, StoreError, explain_database_error
 
 BUSY_SECONDS = 2.0  # wait for another process's write: ours take about 0.2 ms, a big import a second
 HASTY_SECONDS = 0.25  # the same, for a caller that tries again later

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from mlpcore.runs.engine import writing
-from mlpcore.runs.store_messages import NEWER_SCHEMA, StoreError
+from mlpcore.runs.messages import NEWER_SCHEMA, StoreError
 
 Migration = Callable[[Connection], None]
 

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, func, select
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.messages import BAD_QUOTA, OVER_QUOTA, StoreError
 from mlpcore.runs.records import Run
 from mlpcore.runs.schema import EVALUATIONS, RUNS
-from mlpcore.runs.store_messages import BAD_QUOTA, OVER_QUOTA, StoreError
 
 DEFAULT_QUOTA = 10.0  # GB: 9,000 runs on 10,000 test images
 ROW_BYTES = 100  # of a run or an evaluation, besides its texts: within 15 % of what the file grows by

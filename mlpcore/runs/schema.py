@@ -11,9 +11,9 @@ from sqlalchemy import Connection, case, column, func, insert, select, table
 
 from mlpcore.messages import read_sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.messages import unknown_run
 from mlpcore.runs.migrations import SCHEMA
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.runs.store_messages import unknown_run
 
 MEASURES = [field.name for field in fields(Evaluation)]
 COLUMNS = [field.name for field in fields(Run) if field.name != "evaluations"]

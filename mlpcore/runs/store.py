@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.engine import HASTY_SECONDS, database_url, explained, open_engine, runs_home, writing
+from mlpcore.runs.messages import CLOSED, FOLDER_IS_READ_ONLY, INTERRUPTED, StoreError, unknown_run
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.process_locks import Liveness
 from mlpcore.runs.quota import Usage, measure_rows
@@ -36,7 +37,6 @@ from mlpcore.runs.schema import (
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunFilters, select_runs
 from mlpcore.runs.snapshot_files import SnapshotFiles
-from mlpcore.runs.store_messages import CLOSED, FOLDER_IS_READ_ONLY, INTERRUPTED, StoreError, unknown_run
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.messages import BAD_NAME, NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS
 from mlpcore.runs.quota import Usage, check_quota, estimate_recipe, estimate_run, read_quota
 from mlpcore.runs.records import NAME, Run
 from mlpcore.runs.store import RunStore
-from mlpcore.runs.store_messages import BAD_NAME, NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS
 
 MAX_IMPORTS = 20  # files per person and hour
 HOUR = 3600.0  # seconds

@@ -10,15 +10,10 @@ import torch
 
 from mlpcore.data.batches import place_images
 from mlpcore.data.datasets import ImageSplit
-from mlpcore.messages import N_, Sentence, SentenceError
+from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, NoScheduler, Recipe
+from mlpcore.training import messages
 from mlpcore.training.lockstep import train_cohort
-
-NO_ACCELERATOR = N_("Runs train on the CPU: this machine has no accelerator that torch can use.")
-PASSED = N_("Runs train on {device}: a short test gave the same results there as on the CPU.")
-DIFFERS = N_("Runs train on the CPU: in a short test, the results on {device} differed from those on the CPU.")
-FAILS = N_("Runs train on the CPU: {device} failed in a short test. The server's log has the details.")
-NAMED = N_("Runs train on {device}, as chosen.")
 
 TOLERANCE = 1e-3  # relative; rounding alone changes the losses of 20 iterations by about 1e-6
 RECIPE = Recipe(
@@ -57,15 +52,14 @@ def pick_device(wanted: str = "auto") -> torch.device:
         return _choose_once().device
     available = list_devices()
     if wanted not in available:
-        template = "{field} is {value}: this machine has {options}."
-        raise SentenceError(template, field="device", value=wanted, options=", ".join(available))
+        raise SentenceError(messages.NO_SUCH_DEVICE, field="device", value=wanted, options=", ".join(available))
     return torch.device(wanted)
 
 
 def explain_device(wanted: str = "auto") -> Sentence:
     """Say which device `pick_device` picks, and why. Raises SentenceError as it does."""
     device = pick_device(wanted)
-    return _choose_once().reason if wanted == "auto" else Sentence(NAMED, {"device": str(device)})
+    return _choose_once().reason if wanted == "auto" else Sentence(messages.NAMED, {"device": str(device)})
 
 
 def _choose_once() -> DeviceChoice:
@@ -98,12 +92,12 @@ def _train_small_cohort(device: torch.device) -> list[float]:
 def choose_device(name: str, *, test: Callable[[torch.device], bool] = is_correct) -> DeviceChoice:
     """Choose between an accelerator and the CPU by a test of the accelerator."""
     if name == "cpu":
-        return DeviceChoice(torch.device("cpu"), Sentence(NO_ACCELERATOR))
+        return DeviceChoice(torch.device("cpu"), Sentence(messages.NO_ACCELERATOR))
     try:
-        passed, failure = test(torch.device(name)), DIFFERS
+        passed, failure = test(torch.device(name)), messages.DIFFERS
     except Exception:  # drivers raise many kinds of errors
         log.warning("The test of %s failed.", name, exc_info=True)
-        passed, failure = False, FAILS
+        passed, failure = False, messages.FAILS
     if passed:
-        return DeviceChoice(torch.device(name), Sentence(PASSED, {"device": name}))
+        return DeviceChoice(torch.device(name), Sentence(messages.PASSED, {"device": name}))
     return DeviceChoice(torch.device("cpu"), Sentence(failure, {"device": name}))

@@ -8,8 +8,9 @@ import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from mlpcore.messages import N_, Sentence
+from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Change, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
+from mlpcore.training import messages
 from mlpcore.training.optimizers import build_optimizer
 
 
@@ -111,32 +112,24 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
     scheduler = recipe.scheduler
     length = recipe.train_iter - scheduler.warmup_iters  # iterations after the warm-up
     if length <= 0:
-        text = N_(
-            "The warm-up takes {warmup_iters:,} iterations, but the run has only {train_iter:,}: "
-            "the learning rate never reaches lr."
-        )
-        return [_warn(recipe, text, N_("Warm up for {value:,}"), "warmup_iters", recipe.train_iter // 10)]
+        shorter = recipe.train_iter // 10
+        return [_warn(recipe, messages.ENDS_IN_WARMUP, messages.SET_WARMUP, "warmup_iters", shorter)]
     if length == 1:
         return []  # the learning rate cannot change, whatever the schedule
     if isinstance(scheduler, StepLR) and scheduler.step_size >= length:
-        text = N_("step_size is {step_size:,}, but the run has {length:,} iterations: the learning rate never drops.")
-        return [_warn(recipe, text, N_("Set step_size to {value:,}"), "step_size", max(length // 3, 1))]
+        return [_warn(recipe, messages.NEVER_DROPS, messages.SET_STEP_SIZE, "step_size", max(length // 3, 1))]
     if isinstance(scheduler, MultiStepLR) and scheduler.milestones[-1] >= length:
-        text = N_(
-            "The run ends after {length:,} iterations, before the milestone {late:,}: the rate never drops there."
-        )
         reached = tuple(milestone for milestone in scheduler.milestones if milestone < length)
         milestones = reached or tuple(sorted({max(length // 2, 1), max(length * 5 // 6, 1)}))
         late = scheduler.milestones[len(reached)]
         shown = ", ".join(f"{milestone:,}" for milestone in milestones)
-        return [_warn(recipe, text, N_("Set milestones to {shown}"), "milestones", milestones, late=late, shown=shown)]
+        text, fix_label = messages.ENDS_BEFORE_MILESTONE, messages.SET_MILESTONES
+        return [_warn(recipe, text, fix_label, "milestones", milestones, late=late, shown=shown)]
     if isinstance(scheduler, CosineAnnealingLR) and scheduler.T_max < length - 1:
-        text = N_("T_max is {T_max:,}: the learning rate rises again in the last {rest:,} of {length:,} iterations.")
         rest = length - 1 - scheduler.T_max
-        return [_warn(recipe, text, N_("Set T_max to {value:,}"), "T_max", length, rest=rest)]
+        return [_warn(recipe, messages.RISES_AGAIN, messages.SET_T_MAX, "T_max", length, rest=rest)]
     if isinstance(scheduler, CosineAnnealingLR) and scheduler.T_max > length:
-        text = N_("T_max is {T_max:,}, but the run has {length:,} iterations: the rate never reaches eta_min.")
-        return [_warn(recipe, text, N_("Set T_max to {value:,}"), "T_max", length)]
+        return [_warn(recipe, messages.NEVER_REACHES_ETA_MIN, messages.SET_T_MAX, "T_max", length)]
     return []
 
 

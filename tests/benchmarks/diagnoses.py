@@ -19,6 +19,7 @@ from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import torch
 
@@ -28,7 +29,18 @@ from mlpcore.analysis.suggestions import with_rate
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.catalog import data_home
 from mlpcore.data.datasets import load_data
-from mlpcore.recipes.recipe import SGD, Adam, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, RMSprop, StepLR
+from mlpcore.recipes.recipe import (
+    SGD,
+    Adam,
+    AnyOptimizer,
+    AnyScheduler,
+    CosineAnnealingLR,
+    MultiStepLR,
+    NoScheduler,
+    Recipe,
+    RMSprop,
+    StepLR,
+)
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.training.lockstep import cohort_key, train_cohort
 
@@ -37,6 +49,8 @@ VALIDATION, TEST = 2_500, 2_000  # images
 COHORT = 16  # runs at most that train together
 MARGIN = 2 * standard_error(VALIDATION)
 KINDS = (*DiagnosisKind,)
+Activation = Literal["sigmoid", "tanh", "relu"]
+Combination = tuple[tuple[int, ...], Activation, int | None]  # hidden sizes, activation, images to train on
 
 
 def main() -> None:
@@ -59,16 +73,21 @@ def main() -> None:
 
 def draw_recipes(dataset: str, count: int, rng: random.Random) -> list[Recipe]:
     """Draw random recipes, an equal share for each combination of images and layers."""
-    layers = [((128, 64), "relu"), ((128, 64), "tanh"), ((128, 64), "sigmoid"), ((64,), "relu")]
+    layers: list[tuple[tuple[int, ...], Activation]] = [
+        ((128, 64), "relu"),
+        ((128, 64), "tanh"),
+        ((128, 64), "sigmoid"),
+        ((64,), "relu"),
+    ]
     combinations = [(*one, size) for one in layers for size in (1_000, None)]
     return [draw_recipe(dataset, combinations[place * len(combinations) // count], rng) for place in range(count)]
 
 
-def draw_recipe(dataset: str, combination: tuple[tuple[int, ...], str, int | None], rng: random.Random) -> Recipe:
+def draw_recipe(dataset: str, combination: Combination, rng: random.Random) -> Recipe:
     """Draw the optimizer, its learning rate over four decades, the schedule and the regularisation of a recipe."""
     hidden_sizes, activation, train_size = combination
     lr = float(f"{10 ** rng.uniform(-4, 0):.2g}")
-    optimizer = rng.choice(
+    optimizer: AnyOptimizer = rng.choice(
         [
             SGD(lr=lr, momentum=0.0, weight_decay=0.0, nesterov=False),
             SGD(lr=lr),
@@ -76,7 +95,7 @@ def draw_recipe(dataset: str, combination: tuple[tuple[int, ...], str, int | Non
             RMSprop(lr=max(lr / 10, 1e-5)),
         ]
     )
-    scheduler = rng.choice(
+    scheduler: AnyScheduler = rng.choice(
         [
             NoScheduler(),
             NoScheduler(),

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -82,7 +83,7 @@ def time_step(recipes: list[Recipe], images: tuple[ImageSplit, ImageSplit]) -> f
     placed = place_images(*images, torch.device("cpu"))
     training = train_cohort(endless, placed, device=torch.device("cpu"))
     next(training)  # builds everything
-    times = []
+    times: list[float] = []
     began, first = perf_counter(), next(training).step
     while perf_counter() - began < SECONDS or len(times) < 5:
         resumed = perf_counter()
@@ -105,10 +106,14 @@ def time_store() -> tuple[Curve, Curve]:
             stored += 60 * len(range(stored, target, 60))
             going_on = Run(f"new{target}", "new", Recipe(train_iter=5000), RunStatus.RUNNING, created=2e9)
             store.create_many([going_on])
-            adding[target] = median_time(lambda n, run=going_on: store.update(run.id, evaluations=[evaluation(n + 1)]))
+            adding[target] = time_adding(store, going_on.id)
             reading[target] = median_time(lambda _n: store.get("run0"))
         store.close()
     return adding, reading
+
+
+def time_adding(store: RunStore, run_id: str) -> float:
+    return median_time(lambda number: store.update(run_id, evaluations=[evaluation(number + 1)]))
 
 
 def build_run(name: str) -> Run:
@@ -140,10 +145,11 @@ def draw(curves: dict[str, Curve], file: Path) -> None:
     for place, (name, curve) in enumerate(curves.items(), start=1):
         label = name.partition(": ")[2] or "a step"
         (size, time), *_rest = curve.items()
-        line = {"type": "scatter", "x": list(curve), "y": list(curve.values()), "name": label}
+        line: dict[str, Any] = {"type": "scatter", "x": list(curve), "y": list(curve.values()), "name": label}
         line |= {"line": {"color": BLUE if place < 5 else ORANGE}, "showlegend": place > 3}
         if place < 4:
-            work = {"type": "scatter", "mode": "lines", "x": list(curve), "y": [time * each / size for each in curve]}
+            growing = [time * each / size for each in curve]
+            work: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": list(curve), "y": growing}
             work |= {"line": {"color": GREY, "dash": "dot"}, "name": "as fast as the work", "showlegend": place == 3}
             figure.add_trace(work, row=1, col=place)
         figure.add_trace(line, row=1, col=min(place, 4))

@@ -33,9 +33,12 @@ PACKAGES = ("jobs", "runs", "training", "analysis")
 NEED_A_GPU = ("cuda_graph.py",)  # without one their tests are skipped, and every mutant would survive
 PARTS = ("app.py", "mlpcore", "pages", "tests", "pyproject.toml", ".streamlit")
 SLOWDOWN = 3.0  # times the tests' time without a change, after which a mutant counts as endless
-OTHER_OPERATOR: dict[type[ast.AST], type[ast.AST]] = {
+OTHER_COMPARISON: dict[type[ast.cmpop], type[ast.cmpop]] = {
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq},
-    **{ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And},
+    **{ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In},
+}
+OTHER_CONNECTIVE: dict[type[ast.boolop], type[ast.boolop]] = {ast.And: ast.Or, ast.Or: ast.And}
+OTHER_OPERATOR: dict[type[ast.operator], type[ast.operator]] = {
     **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult},
     **{ast.Mod: ast.FloorDiv, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd},
 }
@@ -78,6 +81,8 @@ def _mutate_file(root: Path, file: Path) -> Iterator[Mutant]:
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     for node in _walk(ast.parse(source)):
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[node.end_lineno - 1] + node.end_col_offset
         original = source[start:end].decode()
@@ -105,12 +110,12 @@ def _change(node: ast.stmt | ast.expr) -> Iterator[str]:
         case ast.Compare(ops=operators):
             for place, operator in enumerate(operators):
                 other = copy.deepcopy(node)
-                other.ops[place] = OTHER_OPERATOR[type(operator)]()
+                other.ops[place] = OTHER_COMPARISON[type(operator)]()
                 yield f"({ast.unparse(other)})"
-        case ast.BinOp(op=operator) | ast.BoolOp(op=operator) if type(operator) in OTHER_OPERATOR:
-            other = copy.deepcopy(node)
-            other.op = OTHER_OPERATOR[type(operator)]()
-            yield f"({ast.unparse(other)})"
+        case ast.BinOp(left, operator, right) if type(operator) in OTHER_OPERATOR:
+            yield f"({ast.unparse(ast.BinOp(left, OTHER_OPERATOR[type(operator)](), right))})"
+        case ast.BoolOp(connective, values):
+            yield f"({ast.unparse(ast.BoolOp(OTHER_CONNECTIVE[type(connective)](), values))})"
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield f"({ast.unparse(operand)})"
         case ast.Constant(value=bool(value)):

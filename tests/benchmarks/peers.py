@@ -48,18 +48,19 @@ def _run_mlpcore(files: Files, *, eval_every: int) -> float:
     from mlpcore.training.lockstep import train_cohort
 
     names = tuple("0123456789")
-    splits = []
+    splits: list[ImageSplit] = []
     for split in ("train", "test"):
         images, labels = files.read(split)
         data = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
         splits.append(ImageSplit(data, torch.from_numpy(labels), names))
+    train, test = splits
     recipe = Recipe(
         optimizer=Adam(lr=LR), scheduler=NoScheduler(), batch_size=BATCH, train_iter=EPOCH, eval_every=eval_every
     )
     device = torch.device("cpu")
     evaluations = [
         evaluation
-        for progress in train_cohort([recipe], place_images(*splits, device), device=device)
+        for progress in train_cohort([recipe], place_images(train, test, device), device=device)
         for evaluation in progress.evaluations.values()
     ]
     return evaluations[-1].test_acc
@@ -92,6 +93,12 @@ def _loaders(files: Files) -> tuple[torch.utils.data.DataLoader, torch.utils.dat
     return build(train, BATCH, shuffle=True, num_workers=WORKERS), build(test, BATCH, num_workers=WORKERS)
 
 
+def _count(loader: torch.utils.data.DataLoader) -> int:
+    """The images that a DataLoader hands out."""
+    assert isinstance(loader.dataset, Pictures)
+    return len(loader.dataset)
+
+
 def run_dataloader(files: Files) -> float:
     """A plain loop over a DataLoader with torchvision's transforms."""
     train, test = _loaders(files)
@@ -104,7 +111,7 @@ def run_dataloader(files: Files) -> float:
     model.eval()
     with torch.no_grad():
         hits = sum(int((model(images).argmax(dim=1) == labels).sum()) for images, labels in test)
-    return hits / len(test.dataset)
+    return hits / _count(test)
 
 
 def run_lightning(files: Files) -> float:
@@ -134,12 +141,12 @@ def run_lightning(files: Files) -> float:
     trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", enable_model_summary=False, **quiet)
     trainer.fit(module, train)
     trainer.test(module, test, verbose=False)
-    return module.hits / len(test.dataset)
+    return module.hits / _count(test)
 
 
 def _floats(files: Files, split: str) -> tuple[np.ndarray, np.ndarray]:
     images, labels = files.read(split)
-    scaled = (images.astype(np.float32) / 255 - np.float32(MEAN)) / np.float32(STD)
+    scaled = (images.astype(np.float32) / 255 - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
     return scaled.transpose(0, 3, 1, 2).reshape(len(images), -1), labels
 
 

@@ -1,7 +1,7 @@
 """Fixtures of the browser tests: a real browser, a real server and its visitors."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -105,7 +105,7 @@ def phone(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the end of the server's log to a failure."""
     report = yield
     server = getattr(item, "funcargs", {}).get("server")

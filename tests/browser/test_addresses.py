@@ -105,6 +105,7 @@ def test_comparisons_link_opens_it_and_survives_reload_and_back(visitor: Visitor
     wait_for_address(page, "rows=5")
     table = page.locator("[class*='st-key-compare-editor']")
     drawn = table.get_attribute("class")
+    assert drawn is not None
     page.get_by_role("button", name="Weight decay").click()  # with it the browser says that it has the newest address
     expect(table).not_to_have_class(drawn)
     settle(page)
@@ -157,7 +158,9 @@ def test_lesson_is_made_by_clicks_and_its_link_opens_it(who: str, request: pytes
     page.locator(".st-key-lesson-choice-momentum").get_by_text("hidden").click()
     wait_for_address(page, "hide=momentum")
     expect(page.locator(".st-key-knob-SGD-momentum")).to_have_count(0)
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= page.viewport_size["width"]
+    window = page.viewport_size
+    assert window is not None
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= window["width"]
     code = page.locator("[data-testid='stCode'] code")
     expect(code).to_contain_text("lock=lr&hide=momentum")
     link = code.inner_text()

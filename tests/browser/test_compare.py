@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.support.visitors import SECONDS, Visitor
 
@@ -89,11 +89,17 @@ def test_first_preset_is_trained_and_rows_and_curves_point_at_each_other(visitor
     expect(rows(page).nth(2)).to_have_attribute("aria-selected", "false")
 
     box = page.locator("[class*='st-key-compare-table'] canvas").first.bounding_box()
+    assert box is not None
     page.mouse.click(box["x"] + 16, box["y"] + box["height"] * 2.5 / 5)  # before the second row of four
     wait_for_picked(page, *LABELS[:2])
 
     missing: list[str] = []
-    page.on("response", lambda answer: answer.status == 404 and missing.append(urlsplit(answer.url).path))
+
+    def keep_missing(answer: Response) -> None:
+        if answer.status == 404:
+            missing.append(urlsplit(answer.url).path)
+
+    page.on("response", keep_missing)
     page.reload()
     expect(page.get_by_text("4 finished", exact=True)).to_be_visible()
     assert [row["recipe"] for row in read_table(page)] == LABELS

@@ -58,12 +58,14 @@ def test_korean_browser_sees_korean_in_this_servers_own_font(korean: Visitor) ->
 
 def test_nothing_is_cut_off_on_any_page(korean: Visitor) -> None:
     page = korean.open(dataset="Tiny")
+    window = page.viewport_size
+    assert window is not None
     cut_off = []
     for path in [*PAGES, *CONCEPTS]:
         go(page, path)
         cut_off += [f"{path}: {found}" for found in page.evaluate(CUT_OFF)]
         main = page.locator("[data-testid='stMain']").evaluate("main => main.scrollWidth")
-        assert main <= page.viewport_size["width"], path
+        assert main <= window["width"], path
     assert cut_off == []
 
 

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from tests.support.playground_clicks import (
     NAMED,
@@ -86,11 +86,18 @@ def test_what_does_not_fit_the_images_is_named_and_not_started(visitor: Visitor)
 # how it looks
 
 
+def find_box(page: Page, part: str) -> FloatRect:
+    """Where a part of the page is."""
+    box = page.locator(part).bounding_box()
+    assert box is not None, part
+    return box
+
+
 def test_wide_window_shows_knobs_preview_start_and_curves_without_scrolling(visitor: Visitor) -> None:
     page = visitor.open(dataset="Tiny")
     planned_rate(page)
     for part in (".st-key-knob-SGD-lr-slider", ".st-key-preview", ".st-key-start", ".st-key-curves"):
-        box = page.locator(part).bounding_box()
+        box = find_box(page, part)
         assert box["y"] >= 0, part
         assert box["y"] + box["height"] <= 800, part
         assert box["x"] + box["width"] <= 1280, part
@@ -101,7 +108,7 @@ def test_phone_shows_one_column_in_the_order_of_use(phone: Visitor) -> None:
     planned_rate(page)
     trace(page, "curves", "loss")
     boxes = [
-        page.locator(part).bounding_box()
+        find_box(page, part)
         for part in (".st-key-knob-SGD-lr-slider", ".st-key-preview", ".st-key-start", ".st-key-curves")
     ]
     for above, below in pairwise(boxes):

@@ -42,6 +42,7 @@ def test_zoom_survives_ticks(visitor: Visitor) -> None:
     start(page)
     before = wait_for_points(page, 3)
     box = page.locator(".st-key-curves .nsewdrag").first.bounding_box()
+    assert box is not None
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 0.2 * box["width"], y)
     page.mouse.down()

@@ -6,7 +6,7 @@ import http.client
 import json
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,17 @@ def ask(
         connection.close()
 
 
+def read_header(answer: http.client.HTTPResponse, name: str) -> str:
+    value = answer.getheader(name)
+    assert value is not None, name
+    return value
+
+
+def split_once(text: str) -> tuple[str, str]:
+    first, rest = text.split(" ", 1)
+    return first, rest
+
+
 def test_healthz_answers_while_nobody_has_opened_a_page(server: Server) -> None:
     answer, body = ask(server, "/healthz")
     assert (answer.status, json.loads(body)) == (200, {"status": "ok"})
@@ -48,7 +59,7 @@ def test_healthz_answers_while_nobody_has_opened_a_page(server: Server) -> None:
 def test_page_gives_a_browser_a_token_that_scripts_cannot_read(server: Server) -> None:
     answer, _body = ask(server, "/", PAGE)
     assert answer.status == 200
-    token, *attributes = answer.getheader("set-cookie").split("; ")
+    token, *attributes = read_header(answer, "set-cookie").split("; ")
     assert token.startswith("mlp_owner=")
     assert len(token.removeprefix("mlp_owner=")) == 43  # 32 random bytes in base 64
     assert attributes == ["Path=/", "Max-Age=31536000", "HttpOnly", "SameSite=Lax"]
@@ -68,7 +79,7 @@ def test_browser_keeps_its_token_and_each_visit_renews_it_for_a_year(server: Ser
 @pytest.mark.parametrize("cookie", ["mine", "x" * 44, '"' + "x" * 41 + '"', "x" * 42 + "é"])
 def test_cookie_that_is_no_token_of_ours_is_replaced(server: Server, cookie: str) -> None:
     answer, _body = ask(server, "/", PAGE | {"Cookie": f"mlp_owner={cookie}"})
-    token = answer.getheader("set-cookie").partition(";")[0].removeprefix("mlp_owner=")
+    token = read_header(answer, "set-cookie").partition(";")[0].removeprefix("mlp_owner=")
     assert re.fullmatch(r"[\w-]{43}", token, re.ASCII)
     assert token != cookie
 
@@ -81,7 +92,7 @@ def test_token_behind_a_proxy_is_secure_where_the_visitor_uses_https(
     server: Server, headers: dict[str, str], secure: bool
 ) -> None:
     answer, _body = ask(server, "/", PAGE | headers)
-    assert answer.getheader("set-cookie").endswith("; Secure") == secure
+    assert read_header(answer, "set-cookie").endswith("; Secure") == secure
 
 
 @pytest.mark.parametrize("path", [PLOTLY, "/healthz", "/_stcore/health"])
@@ -107,7 +118,7 @@ def test_plotly_comes_from_the_installed_package_zipped_once_and_kept_a_year(ser
 @pytest.mark.parametrize("path", ["/", "/history", PLOTLY, "/healthz", "/_stcore/health", "/component/none/x.js"])
 def test_every_response_forbids_other_hosts_frames_and_guesses_at_its_type(server: Server, path: str) -> None:
     answer, _body = ask(server, path, PAGE)
-    policy = dict(part.split(" ", 1) for part in answer.getheader("content-security-policy").split("; "))
+    policy = dict(split_once(part) for part in read_header(answer, "content-security-policy").split("; "))
     assert policy["default-src"] == "'self'"
     assert policy["frame-ancestors"] == "'self'"
     sources = {source for sources in policy.values() for source in sources.split()}
@@ -129,9 +140,9 @@ def test_server_asked_to_end_ends_without_an_error(tmp_path: Path) -> None:
     assert "Traceback" not in server.read_log()
 
 
-def answer_of_the_middleware(scope: dict[str, Any], *messages: dict[str, Any]) -> list[dict[str, Any]]:
+def answer_of_the_middleware(scope: dict[str, Any], *messages: dict[str, Any]) -> list[MutableMapping[str, Any]]:
     """What leaves ResponseHeaders when the application behind it sends `messages`."""
-    sent: list[dict[str, Any]] = []
+    sent: list[MutableMapping[str, Any]] = []
 
     async def application(_scope: object, _receive: object, send: Any) -> None:
         for message in messages:
@@ -140,7 +151,7 @@ def answer_of_the_middleware(scope: dict[str, Any], *messages: dict[str, Any]) -
     async def receive() -> dict[str, Any]:
         raise AssertionError("the application asks for nothing")
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
     asyncio.run(ResponseHeaders(application)(scope, receive, send))

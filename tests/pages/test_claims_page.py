@@ -71,13 +71,14 @@ def test_every_claim_says_what_is_tried_and_by_which_rule_and_has_a_button(open_
 def test_click_trains_the_experiment_and_states_what_was_measured(open_claims) -> None:
     page = open_claims()
     few, whole = finish(page)
+    after_few, after_whole = few.evaluations[-1], whole.evaluations[-1]
     assert (few.recipe.train_size, whole.recipe.train_size) == (1, 80)
     assert [run.status for run in (few, whole)] == [RunStatus.FINISHED] * 2
     assert few.belongs_to(browser_owner("ann"))
     assert (
-        f"Trained on 1 images, the network ends with train loss {few.latest.train_eval_loss:.3f} and test accuracy "
-        f"{few.latest.test_acc:.1%}; trained on 80 images, with {whole.latest.train_eval_loss:.3f} and "
-        f"{whole.latest.test_acc:.1%}." in texts(page)
+        f"Trained on 1 images, the network ends with train loss {after_few.train_eval_loss:.3f} and test accuracy "
+        f"{after_few.test_acc:.1%}; trained on 80 images, with {after_whole.train_eval_loss:.3f} and "
+        f"{after_whole.test_acc:.1%}." in texts(page)
     )
     verdicts = [element.value for element in page.markdown if "-badge[" in element.value]
     assert len(verdicts) == 1

@@ -1,11 +1,13 @@
 """The rows of a comparison: edits of its table, as they reach the server, and the recipes they make."""
 
+from typing import Any
+
 from mlpcore.recipes.flat import flatten
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from pages.components.compare.rows import CHOSEN, MAX_ROWS, apply_edits, copy_rows, read_rows
 
 ROWS = [flatten(Recipe(optimizer=SGD(lr=lr))) for lr in (0.1, 0.2, 0.3)]
-NOTHING = {"edited_rows": {}, "deleted_rows": [], "added_rows": []}
+NOTHING: dict[str, Any] = {"edited_rows": {}, "deleted_rows": [], "added_rows": []}
 
 
 class TestEdits:

@@ -34,7 +34,7 @@ def stop_early(owner: str, *recipes: Recipe) -> list[str]:
     return ids
 
 
-def keys(page: AppTest) -> set[str]:
+def keys(page: AppTest) -> set[str | None]:
     return {button.key for button in page.button}
 
 

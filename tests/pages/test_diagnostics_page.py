@@ -21,8 +21,8 @@ def open_run(open_page: Open, page_store: RunStore) -> Callable[[list[float]], A
         points = [
             Evaluation(300 * place, loss, loss, 0.5, loss, 0.5, 0.01, 1.0) for place, loss in enumerate(losses, 1)
         ]
-        finished = {"status": RunStatus.FINISHED, "step": 3000, "evaluations": tuple(points)}
-        page_store.create_many([Run(id="a", name="run a", recipe=RECIPE, created=1.0, **finished)])
+        finished = Run("a", "run a", RECIPE, RunStatus.FINISHED, created=1.0, step=3000, evaluations=tuple(points))
+        page_store.create_many([finished])
         return open_page(run="a")
 
     return open_run

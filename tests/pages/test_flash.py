@@ -8,7 +8,7 @@ from tests.support.app_tests import Open, shown
 
 
 def says(page: AppTest, sentence: str) -> bool:
-    return any(sentence in element.value for kind in ("text", "error") for element in page.get(kind))
+    return any(sentence in element.value for element in (*page.text, *page.error))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -19,7 +20,7 @@ ME, ANN = "my own token", "ann's token"
 IMAGE = "![](http://a.example/b.png)"
 
 
-def make_run(run_id: str, *, owner: str = ME, test_acc: float = 0.5, created: float = 1.0, **values: object) -> Run:
+def make_run(run_id: str, *, owner: str = ME, test_acc: float = 0.5, created: float = 1.0, **values: Any) -> Run:
     points = tuple(Evaluation(step, 2.0, 1.9, 0.4, 2.1, test_acc, 0.01, step / 100) for step in (100, 200))
     made = Run(run_id, f"run {run_id}", Recipe(dataset="Tiny"), RunStatus.FINISHED, created, owner=owner, step=200)
     return replace(made, evaluations=points, **values)

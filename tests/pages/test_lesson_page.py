@@ -16,7 +16,7 @@ def press_start(page: AppTest) -> str:
     return page.session_state["run"]
 
 
-def keys(page: AppTest) -> set[str]:
+def keys(page: AppTest) -> set[str | None]:
     kinds = (page.selectbox, page.slider, page.select_slider, page.number_input, page.text_input, page.toggle)
     return {widget.key for kind in kinds for widget in kind}
 

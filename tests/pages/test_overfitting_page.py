@@ -14,7 +14,7 @@ from mlpcore.runs.store import INTERRUPTED, RunStore
 from pages.components.shared import layout
 from pages.components.shared.i18n import read_catalogue
 from tests.support.app_tests import ROOT, SECONDS, Open, figure, says, shown, wait_for
-from tests.support.overfitting_page import finish, open_lab, runs, test_curves_of, texts, tiles, train
+from tests.support.overfitting_page import finish, open_lab, read_test_curves, runs, texts, tiles, train
 
 LONG = build_lab_recipe(dataset="Tiny", images=80, train_iter=200_000)
 
@@ -23,19 +23,20 @@ def test_it_opens_with_the_empty_chart_what_to_look_for_and_start(open_page: Ope
     page = open_page("overfitting.py")
     assert "A small training loss does not mean a good test result: with 1,000 images" in texts(page)
     assert "Shapes, 1,000 images, 5,000 held out · 600 iterations of 64" in texts(page)
-    assert test_curves_of(page) == [[None], [None]]
+    assert read_test_curves(page) == [[None], [None]]
     assert (page.button(key="lab.start").disabled, page.button(key="lab.stop").disabled) == (False, True)
 
 
 def test_a_run_shows_both_curves_and_the_gap_in_numbers(open_page: Open) -> None:
     page = train(open_lab(open_page))
     (run,) = runs(page)
-    last = run.latest
+    last = run.evaluations[-1]
+    assert run.best is not None
     assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
     assert tiles(page)["Test accuracy"] == f"{last.test_acc:.1%}"
     assert tiles(page)["Gap, pp"] == f"{100 * (last.train_acc - last.test_acc):+.1f}"
     assert tiles(page)["Best step"] == f"{run.best.step:,}"
-    assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in run.evaluations])
+    assert read_test_curves(page)[1] == pytest.approx([one.test_acc for one in run.evaluations])
     assert len(figure(page, "lab-norms")["data"]) == 2
     assert says(page, "The test images chose the best step, so it is optimistic")
 
@@ -46,8 +47,8 @@ def test_best_step_is_chosen_by_500_held_out_images_or_more(open_page: Open, pag
     ]
     for run_id, held_out in (("a", 5_000), ("b", 499)):
         recipe = build_lab_recipe(dataset="Shapes", images=50_000, validation_size=held_out)
-        ended = {"status": RunStatus.FINISHED, "step": 600, "evaluations": tuple(points)}
-        page_store.create_many([Run(id=run_id, name="lab", recipe=recipe, created=1.0, **ended)])
+        ended = Run(run_id, "lab", recipe, RunStatus.FINISHED, created=1.0, step=600, evaluations=tuple(points))
+        page_store.create_many([ended])
     page = open_page("overfitting.py", lab="a")
     assert tiles(page)["Best step"] == "20"
     assert says(page, "the test images had no part in the choice")
@@ -91,13 +92,15 @@ class TestRemedies:
         (table,) = (element.value for element in page.dataframe)
         names = ["Base", "More data", "Dropout", "Weight decay", "Smaller network", "Early stop"]
         assert list(table["run"]) == names
-        tests = [base.latest, *(run.latest for run in others), base.best]
+        last = [run.evaluations[-1] for run in (base, *others)]
+        assert base.best is not None
+        tests = [*last, base.best]
         assert list(table["test"]) == [round(100 * one.test_acc, 1) for one in tests]
         differences = [accuracy - table["test"][0] for accuracy in table["test"][1:]]
         assert list(table["over base"])[1:] == pytest.approx(differences)
         assert [curve["name"] for curve in figure(page, "lab-remedies")["data"]] == names[:-1]
         assert "One seed, in percentage points over the base's test accuracy of" in texts(page)
-        assert list(table["test, last step"])[:5] == [round(100 * run.latest.test_acc, 1) for run in (base, *others)]
+        assert list(table["test, last step"])[:5] == [round(100 * one.test_acc, 1) for one in last]
 
     def test_they_are_repeated_with_three_seeds_for_a_paired_test(self, open_page: Open) -> None:
         page = train(open_lab(open_page))
@@ -152,7 +155,7 @@ def test_a_reload_keeps_the_run_and_its_remedies(open_page: Open) -> None:
     base, remedy = runs(finish(page))
     again = open_page("overfitting.py", lab=base.id, remedies=remedy.id)
     assert runs(again) == [base, remedy]
-    assert tiles(again)["Test accuracy"] == f"{base.latest.test_acc:.1%}"
+    assert tiles(again)["Test accuracy"] == f"{base.evaluations[-1].test_acc:.1%}"
     assert (again.session_state["lab.width"], again.session_state["lab.train_iter"]) == (8, 30)
 
 
@@ -230,10 +233,8 @@ def test_how_a_run_ended_and_why_nothing_can_be_stored_are_said_in_the_visitors_
 ) -> None:
     page = open_page("overfitting.py", lang="ko")
     shared = manager.shared_manager()
-    ended = {"status": RunStatus.INTERRUPTED, "message": INTERRUPTED}
-    shared.store.create_many(
-        [Run(id="a", name="lab", recipe=build_lab_recipe(dataset="Tiny", images=80), created=1.0, **ended)]
-    )
+    recipe = build_lab_recipe(dataset="Tiny", images=80)
+    shared.store.create_many([Run("a", "lab", recipe, RunStatus.INTERRUPTED, created=1.0, message=INTERRUPTED)])
     page.query_params["lab"] = "a"
     shown(page.run())
     assert read_catalogue("ko").gettext(str(INTERRUPTED)) in texts(page)

@@ -4,7 +4,7 @@ import pytest
 
 from mlpcore.analysis.curve_shapes import Shape
 from tests.support.app_tests import Open, shown
-from tests.support.overfitting_page import finish, open_lab, runs, test_curves_of, texts, tiles, train
+from tests.support.overfitting_page import finish, open_lab, read_test_curves, runs, texts, tiles, train
 
 
 class TestPrediction:
@@ -14,8 +14,8 @@ class TestPrediction:
         train(page)
         shown(page.button(key="lab.try.dropout").click().run())
         finish(page)
-        last = runs(page)[0].latest
-        assert test_curves_of(page) == [[None], [None]]
+        last = runs(page)[0].evaluations[-1]
+        assert read_test_curves(page) == [[None], [None]]
         hidden = ("Test accuracy", "Gap, pp", "Best step", "Early stop, pp")
         assert {tiles(page)[name] for name in hidden} == {"—"}
         assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
@@ -27,7 +27,7 @@ class TestPrediction:
         shown(page.toggle(key="lab.predict").set_value(True).run())
         train(page)
         shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
-        assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
+        assert read_test_curves(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
         assert "You predicted that test accuracy “stays at chance”; it “" in texts(page)  # 2 classes soon told apart
         assert "Test accuracy stays at chance: that is your prediction." in texts(page)
         assert "lab.prediction" not in {control.key for control in page.segmented_control}
@@ -40,7 +40,7 @@ class TestPrediction:
         assert "You predicted" in texts(page)
         train(page)
         assert page.segmented_control(key="lab.prediction").value is None
-        assert test_curves_of(page) == [[None], [None]]
+        assert read_test_curves(page) == [[None], [None]]
 
     def test_made_for_changed_knobs_it_is_of_the_run_that_start_trains(self, open_page: Open) -> None:
         page = train(open_lab(open_page))
@@ -48,11 +48,11 @@ class TestPrediction:
         page.session_state["lab.label_noise"] = 1.0
         shown(page.run())
         shown(page.segmented_control(key="lab.prediction").set_value(Shape.CHANCE).run())
-        assert test_curves_of(page) == [[None], [None]]
+        assert read_test_curves(page) == [[None], [None]]
         assert page.segmented_control(key="lab.prediction").value == Shape.CHANCE
         train(page)
         assert "Test accuracy stays at chance: that is your prediction." in texts(page)
-        assert test_curves_of(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
+        assert read_test_curves(page)[1] == pytest.approx([one.test_acc for one in runs(page)[0].evaluations])
 
     def test_of_the_run_shown_it_stays_while_another_is_predicted(self, open_page: Open) -> None:
         page = train(open_lab(open_page))

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from mlpcore.analysis.remedies import build_lab_recipe
 from mlpcore.data import catalog, loader as library
+from mlpcore.data.datasets import load_data
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
@@ -33,9 +35,9 @@ PREPARING = "The images are being prepared: "
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     """Let images be loaded as always, but not before the gate is opened."""
-    gate, load_data = Gate(), library.load_data
+    gate = Gate()
 
-    def wait_and_load(*args: object, **options: object) -> object:
+    def wait_and_load(*args: Any, **options: Any) -> object:
         gate.came += 1
         assert gate.opened.wait(SECONDS)
         return load_data(*args, **options)
@@ -190,7 +192,9 @@ def test_download_is_watched_until_it_is_here(
     shown(page.button(key="download.images.CIFAR10").click().run())
     assert len(browser.waiting) == 1
     server.released.set()
-    wait_for(page, lambda: get_downloads().find("CIFAR10").progress.status.is_over)
+    download = get_downloads().find("CIFAR10")
+    assert download is not None
+    wait_for(page, lambda: download.progress.status.is_over)
     assert browser.waiting == []
     assert "download.images.CIFAR10" not in [button.key for button in page.button]
 

@@ -12,11 +12,17 @@ PAGES = ROOT / "pages"
 TEXTS = [message for message in translation.read_catalogue("ko") if message.id]
 
 
+def find(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    assert found is not None
+    return found[0]
+
+
 def frame(text: str) -> tuple[set[tuple[str, str | None, str | None]], list[int], str, str]:
     """What a translation must keep: the values and how each is written, markdown's marks, and what words stand in."""
     values = {(name, spec, how) for _text, name, spec, how in Formatter().parse(text) if name is not None}
     marks = [text.count(mark) for mark in ("**", "`", "$", ":orange[", "\n")]
-    return values, marks, re.search(r"^[\s#,]*", text)[0], re.search(r"\s*$", text)[0]
+    return values, marks, find(r"^[\s#,]*", text), find(r"\s*$", text)
 
 
 class TestCatalogue:

@@ -42,6 +42,10 @@ class Kill:
     lost: tuple[float, ...]  # the ages in seconds of those that are gone
 
 
+def wait_until(trainer: Trainer, moment: float) -> None:
+    trainer.wait_for(lambda: monotonic() > moment)
+
+
 def kill_at_random(folder: Path, count: int, *, seed: int, kept: float = KEPT_SECONDS) -> Iterator[Kill]:
     """Let process after process train on one database and die; check what each leaves. Raises AssertionError."""
     home, data, draw = folder / "home", folder / "data", random.Random(seed)
@@ -54,8 +58,7 @@ def kill_at_random(folder: Path, count: int, *, seed: int, kept: float = KEPT_SE
             else:
                 trainer.wait_for(lambda: trainer.run_ids)
             began = monotonic()
-            due = began + draw.uniform(0.0, LATEST)
-            trainer.wait_for(lambda due=due: monotonic() > due)
+            wait_until(trainer, began + draw.uniform(0.0, LATEST))
             killed = trainer.kill()
         assert check_file(home / "runs.sqlite3") == "ok"
         with closing(RunStore(f"sqlite:///{home / 'runs.sqlite3'}")) as store:

@@ -90,7 +90,7 @@ def main() -> None:
     counts = f"{len(seen.after_runs)} runs, {len(seen.samples)} samples, {len(seen.errors)} errors"
     print(f"{asked.minutes:g} minutes, {counts}")
     print(f"{'':<14}{'first':>9}{'last':>9}{'per hour':>11}")
-    rows = {
+    rows: dict[str, list[float]] = {
         "memory, MB": [sample.usage.memory for sample in seen.samples],
         "threads": [sample.usage.threads for sample in seen.samples],
         "open files": [sample.usage.files for sample in seen.samples],

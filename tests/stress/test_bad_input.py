@@ -55,9 +55,9 @@ def test_no_file_of_json_with_a_wrong_value_becomes_a_recipe(case: tuple[Field, 
         Recipe.model_validate_json(text)
     found = [sentence for _name, sentence in find_problems(refusal.value)]
     check_sentences(found, None if "not JSON" in str(found[0]) else field)  # half a surrogate, 5,000 digits
-    with pytest.raises(SentenceError) as refusal:
+    with pytest.raises(SentenceError) as refused:
         read_recipe(text.encode())
-    check_sentences([refusal.value])
+    check_sentences([refused.value])
 
 
 @given(case=wrong_hyperparameters)

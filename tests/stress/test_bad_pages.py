@@ -63,7 +63,7 @@ def send(page: "AppTest", widget_id: str, field: str, value: Any) -> "AppTest":
     return page._run(states)
 
 
-def spoil(page: "AppTest", *, most: int | None) -> Iterator[tuple[str, Any]]:
+def spoil(page: "AppTest", *, most: int | None) -> Iterator[tuple[str | None, Any]]:
     """Send messages of MESSAGES to every widget of a page, one after the other: all, or `most` to each widget.
 
     The widgets of one kind then take turns, so that a page with many of them gets every message.
@@ -82,7 +82,7 @@ def spoil(page: "AppTest", *, most: int | None) -> Iterator[tuple[str, Any]]:
         yield widget.key, values[0]
 
 
-def make_run(run_id: str, **values: object) -> Run:
+def make_run(run_id: str, **values: Any) -> Run:
     points = tuple(Evaluation(step, 2.0, 1.9, 0.4, 2.1, 0.5, 0.01, step / 100) for step in (100, 200))
     made = Run(run_id, f"run {run_id}", Recipe(dataset="Tiny", batch_size=8), RunStatus.FINISHED, 1.0, step=200)
     return replace(made, evaluations=points, **values)
@@ -222,8 +222,8 @@ class TestMarkup:
     def test_names_notes_and_messages_in_the_database_are_shown_as_text(
         self, open_page: Open, page_store: RunStore, text: str
     ) -> None:
-        message = {"template": "{why}", "values": {"why": text}}
-        runs = [make_run(run_id, name=text, note=text, message=Sentence(**message)) for run_id in ("a", "b")]
+        message = Sentence("{why}", {"why": text})
+        runs = [make_run(run_id, name=text, note=text, message=message) for run_id in ("a", "b")]
         page_store.create_many(runs)
         for path, query in (("", {"run": "a"}), ("compare.py", {"runs": "a,b"}), ("overfitting.py", {"lab": "a"})):
             check_no_markup(open_page(path, **query))

@@ -19,7 +19,7 @@ from mlpcore.runs.store import RunStore
 from tests.stress.killed import check_file, find_lost
 from tests.support.image_folders import make_tiny
 from tests.support.paths import ROOT
-from tests.support.trainer_process import Trainer
+from tests.support.trainer_process import Said, Trainer
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -52,7 +52,7 @@ def assert_all_is_stored(trainer: Trainer, file: Path) -> None:
     trainer.wait_for(lambda: trainer.troubles[-1] is None)
     said = list(trainer.said)
 
-    def find_missing() -> list[object]:
+    def find_missing() -> list[Said]:
         with closing(RunStore(f"sqlite:///{file}")) as store:
             return find_lost(said, [store.get(run_id) for run_id in trainer.run_ids])
 
@@ -83,6 +83,7 @@ def test_a_full_disk_stops_no_run_and_nothing_is_lost_when_there_is_room_again(t
     script = f'{mount}; "$@" & read line; mount -o remount,size=64m {home}; wait; cp {home}/runs.sqlite3 {tmp_path}'
     with Trainer(home=home, data=data, train_iter=1200, before=[*A_SMALL_DISK, script, "sh"]) as trainer:
         go_on_in_trouble(trainer, "The disk is full")
+        assert trainer.process.stdin is not None
         trainer.process.stdin.write("make room\n")
         trainer.process.stdin.flush()
         trainer.wait_for(lambda: trainer.is_over)

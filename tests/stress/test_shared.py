@@ -11,6 +11,10 @@ from tests.support.image_folders import make_tiny
 from tests.support.trainer_process import Trainer
 
 
+def wait_for_end(trainer: Trainer) -> None:
+    trainer.wait_for(lambda: trainer.is_over)
+
+
 def test_two_processes_share_a_database_and_a_data_folder_and_every_run_has_one_owner(tmp_path: Path) -> None:
     home, data = tmp_path / "home", tmp_path / "data"
     make_tiny(data)
@@ -19,7 +23,7 @@ def test_two_processes_share_a_database_and_a_data_folder_and_every_run_has_one_
         Trainer(home=home, data=data, train_iter=400) as second,
     ):
         for trainer in (first, second):
-            trainer.wait_for(lambda trainer=trainer: trainer.is_over)
+            wait_for_end(trainer)
             assert trainer.process.wait(60) == 0
     assert check_file(home / "runs.sqlite3") == "ok"
     with closing(sqlite3.connect(home / "runs.sqlite3")) as connection:

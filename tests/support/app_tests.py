@@ -104,8 +104,7 @@ def wait_for(page: "AppTest", is_reached: Callable[[], bool]) -> "AppTest":
 
 def show_insight(page: "AppTest", view: str) -> "AppTest":
     """Choose what is shown about a run, below its curves."""
-    (control,) = (group for group in page.get("button_group") if group.key == "insight")
-    return shown(control.set_value(view).run())
+    return shown(page.button_group(key="insight").set_value(view).run())
 
 
 def get_runs(ids: Sequence[str]) -> list[Run]:

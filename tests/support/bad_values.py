@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, get_args
 
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
 from mlpcore.recipes.validation import find_limits
@@ -24,6 +25,7 @@ STRANGE_TEXTS = (
 DATASET = re.compile(r"[\w\-][\w .\-]{0,39}")
 LISTS = ("hidden_sizes", "milestones", "betas", "changes")
 PARTS = ("optimizer", "scheduler")
+MODELS: dict[str, type[BaseModel]] = {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS}
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Field:
     name: str
 
     @property
-    def model(self) -> type[Any]:
-        return {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS}[self.kind]
+    def model(self) -> type[BaseModel]:
+        return MODELS[self.kind]
 
     def place(self, value: Any) -> dict[str, Any]:
         """A recipe, as a dict, that is wrong in this field and in nothing else."""
@@ -58,12 +60,7 @@ class Field:
         return any(re.search(rf"\b{name}\b", sentence) for name in (self.name, *inner))
 
 
-FIELDS = [
-    Field(kind, name)
-    for kind, model in {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS}.items()
-    for name in model.model_fields
-    if name != "name"
-]
+FIELDS = [Field(kind, name) for kind, model in MODELS.items() for name in model.model_fields if name != "name"]
 HYPERPARAMETERS = [field for field in FIELDS if field.kind != "Change" and field.name != "changes"]
 
 
@@ -75,7 +72,7 @@ def texts() -> st.SearchStrategy[str]:
 @cache
 def containers() -> st.SearchStrategy[Any]:
     """What holds something else, but for lists that hold what a hyperparameter could be."""
-    nested = st.recursive(
+    nested: st.SearchStrategy[Any] = st.recursive(
         st.sampled_from([[], {}]), lambda inner: st.lists(inner, min_size=1, max_size=2), max_leaves=4
     )
     return st.dictionaries(texts(), st.integers() | texts(), max_size=3) | nested.map(lambda inner: [inner])
@@ -115,7 +112,7 @@ def _out_of_range(field: Field) -> st.SearchStrategy[Any]:
     low, high = find_limits(field.model, field.name)
     if isinstance(low, int):
         fractions = st.floats(low, high, exclude_min=True).filter(lambda number: not number.is_integer())
-        return st.integers(max_value=low - 1) | st.integers(min_value=high + 1) | fractions
+        return st.integers(max_value=low - 1) | st.integers(min_value=int(high) + 1) | fractions
     below = st.floats(max_value=math.nextafter(low, -math.inf))
     return below | st.floats(min_value=math.nextafter(high, math.inf)) | st.integers(min_value=int(high) + 1)
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ class FileServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
-    def add(self, path: str, content: bytes, **switches: object) -> str:
+    def add(self, path: str, content: bytes, **switches: Any) -> str:
         """Serve a file and return its URL."""
         self.files[path] = Served(content, **switches)
         return f"{self.url}{path}"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +16,11 @@ FLAT = Recipe(train_iter=3000, eval_every=100, scheduler=NoScheduler())
 Curve = Callable[[float], float]
 
 
-def evaluation(step: int, **measured: float) -> Evaluation:
-    plain = {"train_loss": 1.0, "train_eval_loss": 1.0, "train_acc": 0.5, "test_loss": 1.0, "test_acc": 0.5, "lr": 0.01}
-    return Evaluation(step=step, seconds=1.0, **plain | measured)
+def evaluation(step: int, **measured: Any) -> Evaluation:
+    return replace(Evaluation(step, 1.0, 1.0, 0.5, 1.0, 0.5, 0.01, 1.0), **measured)
 
 
-def evaluations(test_accs: list[float], **values: object) -> tuple[Evaluation, ...]:
+def evaluations(test_accs: list[float], **values: Any) -> tuple[Evaluation, ...]:
     """Evaluations every 20 steps with these test accuracies; a network of three layers."""
     first = Evaluation(20, 2.0, 0.5, 0.9, 1.5, 0.1, 0.01, 1.0, (3.0, 2.0, 1.0))
     return tuple(
@@ -28,10 +28,10 @@ def evaluations(test_accs: list[float], **values: object) -> tuple[Evaluation, .
     )
 
 
-def run(evaluations: Sequence[Evaluation] = (), recipe: Recipe = FLAT, **known: object) -> Run:
+def run(evaluations: Sequence[Evaluation] = (), recipe: Recipe = FLAT, **known: Any) -> Run:
     """A finished run of these evaluations, unless something else is known."""
-    known = {"status": RunStatus.FINISHED, "step": recipe.train_iter} | known
-    return Run(id="1", name="one", recipe=recipe, created=0.0, evaluations=tuple(evaluations), **known)
+    finished = Run("1", "one", recipe, RunStatus.FINISHED, 0.0, step=recipe.train_iter, evaluations=tuple(evaluations))
+    return replace(finished, **known)
 
 
 def history(
@@ -66,6 +66,11 @@ def told(one: Run, *, classes: int = 10) -> list[tuple[DiagnosisKind, int | None
 def only(one: Run) -> Diagnosis:
     (diagnosis,) = diagnose(one)
     return diagnosis
+
+
+def suggested(diagnosis: Diagnosis) -> Recipe:
+    assert diagnosis.suggestion is not None
+    return diagnosis.suggestion
 
 
 def healthy(step: float) -> float:

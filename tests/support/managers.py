@@ -120,7 +120,7 @@ def train_alone(recipe: Recipe, images: "DeviceImages", *, until: int = 10**9) -
 
     from mlpcore.training.lockstep import train_cohort
 
-    found = []
+    found: list[Evaluation] = []
     for item in train_cohort([recipe], images, device=torch.device("cpu")):
         if item.step > until:
             break

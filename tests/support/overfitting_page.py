@@ -42,8 +42,5 @@ def tiles(page: AppTest) -> dict[str, str]:
     return {tile.label: tile.value for tile in page.metric}
 
 
-def test_curves_of(page: AppTest) -> list[list[float | None]]:
+def read_test_curves(page: AppTest) -> list[list[float | None]]:
     return [figure(page, key)["data"][1]["y"] for key in ("lab-loss", "lab-accuracy")]
-
-
-test_curves_of.__test__ = False

@@ -60,7 +60,9 @@ def start(page: Page) -> str:
 
 
 def read_run(page: Page) -> str:
-    return re.search(r"run=([0-9a-f]+)", page.url).group(1)
+    found = re.search(r"run=([0-9a-f]+)", page.url)
+    assert found is not None, page.url
+    return found.group(1)
 
 
 def assert_no_traceback(page: Page) -> None:

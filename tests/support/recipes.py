@@ -1,5 +1,7 @@
 """Recipes of every kind: one of each optimizer and schedule, and strategies for hypothesis, all of them valid."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from mlpcore.recipes.recipe import (
@@ -31,7 +33,7 @@ EACH_OPTIMIZER = {
     "RMSprop": RMSprop(lr=0.003, momentum=0.5, alpha=0.9),
     "Adagrad": Adagrad(lr=0.05, lr_decay=0.1),
 }
-EACH_SCHEDULE = [  # that all come to something in a dozen iterations
+EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen iterations
     NoScheduler(),
     StepLR(step_size=4, gamma=0.5),
     MultiStepLR(milestones=(3, 7), gamma=0.1),
@@ -72,26 +74,28 @@ def schedulers(draw: st.DrawFn, train_iter: int, *, iterations: st.SearchStrateg
     """Schedules that fit a run of train_iter iterations; their own counts of iterations come from `iterations`."""
     milestones = st.lists(iterations, min_size=1, max_size=20, unique=True).map(lambda steps: tuple(sorted(steps)))
     kind = draw(st.sampled_from(KINDS if train_iter >= 4 else KINDS[:-1]))
-    knobs = {
+    knobs_of: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "ExponentialLR": {"gamma": st.floats(0.9, 1.0)},
         "StepLR": {"step_size": iterations, "gamma": GAMMAS},
         "MultiStepLR": {"milestones": milestones, "gamma": GAMMAS},
         "CosineAnnealingLR": {"T_max": iterations, "eta_min": SHARES},
         "OneCycleLR": {"div_factor": st.floats(1.0, 1e4), "final_div_factor": st.floats(1.0, 1e6)},
         "none": {},
-    }[kind]
+    }
+    knobs = knobs_of[kind]
     warmup_iters = draw(st.integers(0, min(2 * train_iter, 100_000)))
     if kind == "OneCycleLR":
         warmup_iters = min(warmup_iters, train_iter - 4)
         knobs["pct_start"] = st.floats(max(0.01, 1.5 / (train_iter - warmup_iters)), 0.99)
     drawn = {knob: draw(values) for knob, values in knobs.items()}
-    return SCHEDULERS[kind](warmup_iters=warmup_iters, start_factor=draw(GAMMAS), **drawn)
+    scheduler: Any = SCHEDULERS[kind]
+    return scheduler(warmup_iters=warmup_iters, start_factor=draw(GAMMAS), **drawn)
 
 
-def hidden_sizes() -> st.SearchStrategy[list[int]]:
+def hidden_sizes() -> st.SearchStrategy[tuple[int, ...]]:
     """Sizes whose network stays below the bound on weights."""
     wide = st.lists(st.integers(1, 4096), min_size=1, max_size=1)
-    return wide | st.lists(st.integers(1, 1500), min_size=1, max_size=6)
+    return (wide | st.lists(st.integers(1, 1500), min_size=1, max_size=6)).map(tuple)
 
 
 @st.composite

@@ -10,7 +10,7 @@ BASE = Recipe(
     dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=NoScheduler()
 )
 EDITS = [{"step": 0, "weight_decay": 0.1}, {"step": 6, "lr": 0.02, "momentum": 0.5}, {"step": 9, "lr": 0.004}]
-OTHERS = {
+OTHERS: dict[str, dict[str, Any]] = {
     "no dropout": {"dropout": 0.0},
     "little dropout": {"dropout": 0.2},
     "label noise": {"label_noise": 0.4},

@@ -1,6 +1,7 @@
 """Shared by the tests of snapshots: a recipe, and made-up snapshots."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,11 @@ BASE = Recipe(
 )
 
 
-def recipe(**values: object) -> Recipe:
+def recipe(**values: Any) -> Recipe:
     return BASE.replace(**values)
 
 
-def snapshot(**values: object) -> Snapshot:
+def snapshot(**values: Any) -> Snapshot:
     """Four test images in three classes: the second and the fourth are mistakes."""
     return replace(
         Snapshot(

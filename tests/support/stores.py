@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -19,12 +20,12 @@ def evaluation(step: int, *, train_loss: float = 2.0) -> Evaluation:
     return Evaluation(step, train_loss, 1.9, 0.2, 2.1, 0.1, 0.01, step / 100)
 
 
-def run(run_id: str = "a", **values: object) -> Run:
+def run(run_id: str = "a", **values: Any) -> Run:
     started = Run(id=run_id, name="first try", recipe=RECIPE, status=RunStatus.RUNNING, created=1_700_000_000.25)
     return replace(started, **values)
 
 
-def list_runs(store: RunStore, **asked: object) -> list[Run]:
+def list_runs(store: RunStore, **asked: Any) -> list[Run]:
     """The stored runs without their evaluations, newest first."""
     return [listed.run for listed in store.search(**asked)[0]]
 
@@ -44,4 +45,8 @@ def open_store(store_url: str | None) -> Iterator[Callable[[], RunStore]]:
 @pytest.fixture
 def store_file(store_url: str | None) -> Path:
     """The database's file."""
-    return Path(make_url(store_url).database) if store_url else runs_home() / "runs.sqlite3"
+    if store_url is None:
+        return runs_home() / "runs.sqlite3"
+    database = make_url(store_url).database
+    assert database is not None
+    return Path(database)

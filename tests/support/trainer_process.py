@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from mlpcore.recipes.recipe import SGD, Adam, NoScheduler, Recipe, StepLR
+from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer, NoScheduler, Recipe, StepLR
 from mlpcore.runs.records import Evaluation
 from tests.support.paths import ROOT
 
@@ -26,12 +26,20 @@ LOOK_SECONDS = 0.005  # between two looks
 
 def build_recipes(train_iter: int) -> list[Recipe]:
     """Four recipes of two cohorts, so that runs train in lockstep and jobs share the time."""
-    knobs = {"dataset": "Tiny", "batch_size": 32, "train_iter": train_iter, "eval_every": 40, "device": "cpu"}
-    plain, steps = {"scheduler": NoScheduler()}, {"scheduler": StepLR(step_size=100, gamma=0.9), "dropout": 0.3}
+    knobs: dict[str, Any] = {
+        "dataset": "Tiny",
+        "batch_size": 32,
+        "train_iter": train_iter,
+        "eval_every": 40,
+        "device": "cpu",
+    }
+    plain: dict[str, Any] = {"scheduler": NoScheduler()}
+    steps: dict[str, Any] = {"scheduler": StepLR(step_size=100, gamma=0.9), "dropout": 0.3}
+    optimizers: tuple[AnyOptimizer, ...] = (SGD(lr=0.01, momentum=0.9), Adam(lr=1e-3))
     return [
         Recipe(**knobs, **schedule, hidden_sizes=sizes, optimizer=optimizer, seed=seed)
         for sizes, schedule in (((64,), plain), ((32, 16), steps))
-        for seed, optimizer in enumerate((SGD(lr=0.01, momentum=0.9), Adam(lr=1e-3)))
+        for seed, optimizer in enumerate(optimizers)
     ]
 
 
@@ -58,6 +66,9 @@ class Trainer:
             text=True,
             start_new_session=True,  # a command before it may have become its parent: they end together
         )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._stdin, self._stdout = self.process.stdin, self.process.stdout
         self.run_ids: list[str] = []
         self.said: list[Said] = []
         self.troubles: list[str | None] = []
@@ -88,11 +99,11 @@ class Trainer:
     def __exit__(self, *_error: object) -> None:
         if self.process.poll() is None:
             self.kill()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self._stdin.close()
+        self._stdout.close()
 
     def _read(self) -> None:
-        for line in self.process.stdout:
+        for line in self._stdout:
             match json.loads(line):
                 case {"runs": run_ids}:
                     self.run_ids = run_ids

@@ -25,7 +25,7 @@ def find_texts() -> Catalog:
         for file in sorted((ROOT / folder).rglob("*.py")):
             tree = ast.parse(file.read_text(encoding="utf-8"))
             for text in _walk(tree):
-                catalog.add(text, locations=[(str(file.relative_to(ROOT)), "")])
+                catalog.add(text, locations=[(str(file.relative_to(ROOT)), 0)])
     return catalog
 
 
@@ -83,7 +83,9 @@ def _texts(node: ast.expr) -> Iterator[str]:
 def strings(message: Message) -> list[tuple[str, str]]:
     """Every form of a message beside its translation."""
     if isinstance(message.id, str):
+        assert isinstance(message.string, str)
         return [(message.id, message.string)]
+    assert isinstance(message.string, tuple)
     return [(form, message.string[0]) for form in message.id]
 
 

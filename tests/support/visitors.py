@@ -2,7 +2,7 @@
 
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import BrowserContext, Page, Request, WebSocket, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebSocket, expect
 
 from tests.support.servers import Server
 
@@ -20,7 +20,7 @@ class Visitor:
         self._server = server
         context.set_default_timeout(1000 * SECONDS)
         context.on("request", self._note_request)
-        context.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        context.on("console", self._note_error)
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
     def open(self, **query: object) -> Page:
@@ -40,6 +40,10 @@ class Visitor:
                 stop.click()
                 page.locator(".st-key-stop button:disabled").wait_for()
         self.context.close()
+
+    def _note_error(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
 
     def _note_request(self, asked: Request | WebSocket) -> None:
         if not asked.url.startswith(("data:", "blob:")):

@@ -13,6 +13,7 @@ from streamlit.proto.Delta_pb2 import Delta
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin, Subprotocol
 
 SECONDS = 60  # within which a page is drawn, on a busy machine
 PRESENCE_SECONDS = 30  # a timer this slow reports that the page is open, and ticks for as long as it is
@@ -44,8 +45,8 @@ class Guest:
         token = cookies.get("_streamlit_xsrf", "PLACEHOLDER_AUTH_TOKEN")
         self._socket: ClientConnection = await connect(
             f"ws://{self._url.netloc}{self._url.path.rstrip('/')}/_stcore/stream",
-            origin=f"http://{self._url.netloc}",
-            subprotocols=["streamlit", token],
+            origin=Origin(f"http://{self._url.netloc}"),
+            subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
             additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
             max_size=None,
             proxy=None,

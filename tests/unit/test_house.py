@@ -82,8 +82,8 @@ class TestSizes:
     FOLDERS = sorted({file.parent for file in python_files("mlpcore")})
 
     @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
-    def test_no_folder_of_the_library_has_more_than_13_modules(self, folder):
-        assert len([file for file in folder.glob("*.py") if file.name != "__init__.py"]) <= 13
+    def test_no_folder_of_the_library_has_more_than_15_modules(self, folder):
+        assert len([file for file in folder.glob("*.py") if file.name != "__init__.py"]) <= 15
 
     def test_at_most_seven_files_stand_at_the_top_of_the_library(self):
         assert len(list((ROOT / "mlpcore").glob("*.py"))) <= 7

@@ -8,10 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from mlpcore.data import messages
 from mlpcore.data.download.fetch import ArchiveFetcher, RetryPolicy
 from mlpcore.data.download.install import Cancelled, Installer, file_size, raise_if
 from mlpcore.data.download.sources import ARCHIVES, Archive, ArchiveSet
-from mlpcore.messages import N_, Sentence, SentenceError
+from mlpcore.messages import Sentence, SentenceError
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +22,14 @@ BAR_SECONDS = 0.2  # between two updates of the progress bar
 class DownloadStatus(StrEnum):
     """What a download is doing, as the sentence that a page shows."""
 
-    WAITING = N_("Waiting: another process on this computer is downloading {dataset}.")
-    CONNECTING = N_("Connecting to {host}.")
-    DOWNLOADING = N_("Downloading {dataset} from {host}.")
-    CHECKING = N_("Checking the files of {dataset}.")
-    UNPACKING = N_("Unpacking {dataset}.")
-    DONE = N_("{dataset} is ready.")
-    FAILED = N_("{dataset} could not be downloaded because of an error in this program: see its log.")
-    CANCELLED = N_("The download of {dataset} was cancelled. The next one continues where this one stopped.")
+    WAITING = messages.WAITING
+    CONNECTING = messages.CONNECTING
+    DOWNLOADING = messages.DOWNLOADING
+    CHECKING = messages.CHECKING
+    UNPACKING = messages.UNPACKING
+    DONE = messages.DONE
+    FAILED = messages.FAILED
+    CANCELLED = messages.CANCELLED
 
     @property
     def is_over(self) -> bool:
@@ -144,8 +145,7 @@ class Download:
         part.replace(complete)
         self._report(DownloadStatus.UNPACKING, self._bytes_in_place + archive.size)
         if not self._installer.install(archive, complete):
-            template = "{file} does not hold the files of {dataset}, although its md5 is right. Please report this."
-            raise SentenceError(template, file=archive.name, dataset=self._set.dataset)
+            raise SentenceError(messages.UNEXPECTED_CONTENT, file=archive.name, dataset=self._set.dataset)
 
     def _report_waiting(self) -> None:
         files = [self._folder / archive.name for archive in self._set.archives]
@@ -217,6 +217,6 @@ def download(
 
 def _find_set(archive_sets: Mapping[str, ArchiveSet], dataset: str) -> ArchiveSet:
     if dataset not in archive_sets:
-        template = "{field} is {value}: it must be one of {options}."
-        raise SentenceError(template, field="dataset", value=dataset, options=", ".join(archive_sets))
+        options = ", ".join(archive_sets)
+        raise SentenceError(messages.NOT_AN_OPTION, field="dataset", value=dataset, options=options)
     return archive_sets[dataset]

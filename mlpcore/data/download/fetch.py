@@ -12,6 +12,7 @@ from queue import Empty, Queue
 from time import monotonic
 from urllib.parse import urlsplit
 
+from mlpcore.data import messages
 from mlpcore.data.download.install import Cancelled, file_size, has_md5, raise_if
 from mlpcore.data.download.sources import Archive
 from mlpcore.messages import SentenceError
@@ -176,21 +177,12 @@ class ArchiveFetcher:
         self._contributors = set()
 
     def _explain_failure(self) -> SentenceError:
-        template = (
-            "{file} could not be downloaded completely from {hosts}. Try again: the download continues where it "
-            "stopped. Or download {url} another way and put it into the data folder (MLPCORE_DATA)."
-        )
+        template = messages.INCOMPLETE
         failures = {mirror.failure for mirror in self._mirrors}
         if failures == {MirrorFailure.UNREACHABLE}:
-            template = (
-                "{hosts} cannot be reached. Check the network and try again, or download {url} another way and put it "
-                "into the data folder (MLPCORE_DATA)."
-            )
+            template = messages.UNREACHABLE
         elif failures == {MirrorFailure.WRONG_MD5}:
-            template = (
-                "{file} from {hosts} has a wrong md5 and was deleted unopened. Try again later, or download {file} "
-                "another way and put it into the data folder (MLPCORE_DATA)."
-            )
+            template = messages.WRONG_MD5
         hosts = ", ".join(dict.fromkeys(mirror.host for mirror in self._mirrors))
         return SentenceError(template, file=self._archive.name, hosts=hosts, url=self._archive.urls[0])
 

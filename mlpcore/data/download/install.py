@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
+from mlpcore.data import messages
 from mlpcore.data.download.sources import Archive, ArchiveSet
 from mlpcore.messages import SentenceError
 
@@ -150,24 +151,12 @@ class Installer:
         """Build the message for a failed write; it names no path of the server."""
         if error.errno in NO_ROOM:
             return self._full_disk(sum(archive.size + archive.unpacked_size for archive in self._set.archives))
-        template = (
-            "{dataset} could not be stored ({reason}). Check the disk, or set MLPCORE_DATA to another folder, and try "
-            "again: the download continues where it stopped."
-        )
-        if error.errno in NOT_WRITABLE:
-            template = (
-                "{dataset} cannot be stored: the data folder is not writable ({reason}). Make it writable, or set "
-                "MLPCORE_DATA to another folder, and try again."
-            )
+        template = messages.FOLDER_IS_READ_ONLY if error.errno in NOT_WRITABLE else messages.CANNOT_BE_STORED
         return SentenceError(template, dataset=self._set.dataset, reason=os.strerror(error.errno or errno.EIO))
 
     def _full_disk(self, needed: int) -> SentenceError:
-        return SentenceError(
-            "The disk is full: {dataset} needs {megabytes:,} MB more. Free some space, or set MLPCORE_DATA to a folder "
-            "on another disk, and try again.",
-            dataset=self._set.dataset,
-            megabytes=-(-needed // 1_000_000),
-        )
+        megabytes = -(-needed // 1_000_000)
+        return SentenceError(messages.DISK_IS_FULL, dataset=self._set.dataset, megabytes=megabytes)
 
 
 def _extract_gz(archive: Archive, source: Path, folder: Path) -> None:
