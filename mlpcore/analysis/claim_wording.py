@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from mlpcore.analysis.claim_rules import Finding, Margins, Measurement
 from mlpcore.analysis.claims import Claim
-from mlpcore.data.catalog import TEST_IMAGES
 from mlpcore.messages import N_, Sentence
 
 
@@ -103,7 +102,7 @@ _MEASUREMENTS: Mapping[Finding, str] = {
 _LISTS = {"decays": "g", "norms": ".1f", "accuracies": ".1%", "sgd_rates": "g", "adam_rates": "g"}
 
 
-def describe_claim(claim: Claim, *, test_images: int = TEST_IMAGES) -> ClaimTexts:
+def describe_claim(claim: Claim, *, test_images: int) -> ClaimTexts:
     """Say what a claim states, how it is tried and by which rule it is decided on so many test images."""
     margins = {name: 100 * margin for name, margin in asdict(Margins.of(test_images)).items()}
     statement, experiment, rule = _CLAIMS[claim.key]

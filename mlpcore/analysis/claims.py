@@ -20,7 +20,6 @@ from mlpcore.analysis.claim_rules import (
     judge_rates,
     judge_weight_decay,
 )
-from mlpcore.data.catalog import TEST_IMAGES
 from mlpcore.recipes.recipe import SGD, Adam, MultiStepLR, NoScheduler, Recipe
 from mlpcore.runs.records import Run, RunStatus
 
@@ -46,7 +45,7 @@ class Claim:
     by_rate: bool = False  # whether the chart draws final accuracies over learning rates
 
 
-def decide(claim: Claim, runs: Sequence[Run], *, test_images: int = TEST_IMAGES) -> ClaimResult:
+def decide(claim: Claim, runs: Sequence[Run], *, test_images: int) -> ClaimResult:
     """Judge runs that are over; undecided if one of them did not finish.
 
     test_images: of the data set that has the fewest.

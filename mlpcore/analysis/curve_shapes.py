@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mlpcore.analysis.statistics import detectable_difference
-from mlpcore.data.catalog import TEST_IMAGES
 
 MARGIN = 0.02  # of accuracy at least; smaller changes do not make a shape
 ABOVE_CHANCE = 0.03  # of accuracy at least: the best of many evaluations lies a little above the expectation of one
@@ -36,7 +35,7 @@ class ClassifiedCurve:
     above_chance: float
 
 
-def classify_curve(accuracies: Sequence[float], *, classes: int, test_images: int = TEST_IMAGES) -> ClassifiedCurve:
+def classify_curve(accuracies: Sequence[float], *, classes: int, test_images: int) -> ClassifiedCurve:
     """Name the shape of a test curve. Takes at least one accuracy, evenly spaced in steps.
 
     It stays at chance if it never comes ABOVE_CHANCE over one in `classes`; else it falls if it ends MARGIN or more

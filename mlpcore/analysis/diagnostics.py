@@ -9,7 +9,7 @@ from mlpcore.analysis import trends
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.analysis.suggestions import find_planned_drops, with_milestone, with_rate
 from mlpcore.analysis.trends import LateFall, Losses, measure_gap
-from mlpcore.data.catalog import BUILT_IN_CLASSES, TEST_IMAGES
+from mlpcore.data.catalog import BUILT_IN_CLASSES
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Run, RunStatus
 
@@ -81,7 +81,7 @@ class Diagnosis:
     suggestion: Recipe | None = None
 
 
-def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int = TEST_IMAGES) -> tuple[Diagnosis, ...]:
+def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> tuple[Diagnosis, ...]:
     """Diagnose a run from its history so far.
 
     Args:

@@ -12,7 +12,6 @@ from mlpcore.analysis.comparison import (
     select_evaluation,
 )
 from mlpcore.analysis.statistics import detectable_difference
-from mlpcore.data.catalog import TEST_IMAGES
 from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe
 from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -162,7 +161,7 @@ class RemedyResults:
     early_stop: float | None = None
 
 
-def judge_remedies(base: Run, tried: Mapping[str, Run], *, test_images: int = TEST_IMAGES) -> RemedyResults | None:
+def judge_remedies(base: Run, tried: Mapping[str, Run], *, test_images: int) -> RemedyResults | None:
     """Find which remedies gained more than the sampling error of the test images.
 
     Runs are compared by `select_evaluation`. Only finished runs count; None if the base or all remedies have not

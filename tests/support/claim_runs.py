@@ -30,7 +30,7 @@ def plan(key: str, *datasets: str) -> list[Recipe]:
 def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> ClaimResult:
     """The result where each run of the plan has one evaluation, its last."""
     runs = [run(one, evaluation(one.train_iter, **end)) for one, end in zip(plan(key, *datasets), ends, strict=True)]
-    return decide(CLAIM[key], runs)
+    return decide(CLAIM[key], runs, test_images=10_000)
 
 
 def said(result: ClaimResult) -> list[str]:

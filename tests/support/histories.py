@@ -60,11 +60,11 @@ def history(
 
 
 def told(one: Run, *, classes: int = 10) -> list[tuple[DiagnosisKind, int | None]]:
-    return [(diagnosis.kind, diagnosis.step) for diagnosis in diagnose(one, classes=classes)]
+    return [(diagnosis.kind, diagnosis.step) for diagnosis in diagnose(one, classes=classes, test_images=10_000)]
 
 
 def only(one: Run) -> Diagnosis:
-    (diagnosis,) = diagnose(one)
+    (diagnosis,) = diagnose(one, test_images=10_000)
     return diagnosis
 
 

@@ -40,7 +40,7 @@ class TestEvery:
     def test_run_that_did_not_get_to_its_end_decides_nothing(self, claim: Claim, status: RunStatus) -> None:
         recipes = claim.plan(["Shapes"], 50_000)
         runs = [run(recipe, evaluation(recipe.train_iter)) for recipe in recipes]
-        result = decide(claim, [replace(runs[0], status=status, evaluations=()), *runs[1:]])
+        result = decide(claim, [replace(runs[0], status=status, evaluations=()), *runs[1:]], test_images=10_000)
         assert result.verdict is UNDECIDED
         assert said(result) == [f"1 of the {len(runs)} runs did not finish, so nothing is decided."]
 
@@ -49,7 +49,10 @@ class TestEvery:
             run(recipe, *(evaluation(step) for step in range(0, recipe.train_iter + 1, recipe.eval_every) if step))
             for recipe in claim.plan(["Shapes", "Tiny"], 50_000)
         ]
-        for sentence in (*map(str, describe_claim(claim)), *said(decide(claim, runs))):
+        for sentence in (
+            *map(str, describe_claim(claim, test_images=10_000)),
+            *said(decide(claim, runs, test_images=10_000)),
+        ):
             assert sentence[0].isupper()
             assert sentence.endswith(".")
 
@@ -86,7 +89,7 @@ def test_full_batch_is_without_noise_if_its_loss_is_that_of_all_images_whether_i
         )
         for recipe, share in zip(recipes, (full, mini), strict=True)
     ]
-    result = decide(CLAIM["full_batch"], runs)
+    result = decide(CLAIM["full_batch"], runs, test_images=10_000)
     assert result.verdict is verdict
     if verdict is REFUTED:
         assert said(result)[0] == (
@@ -103,8 +106,8 @@ def test_real_full_batch_is_without_noise_and_a_real_mini_batch_is_not(lr: float
     runs = [run(recipe, *train_alone(recipe, images)) for recipe in (full, full.model_copy(update={"batch_size": 4}))]
     losses = [one.train_loss for one in runs[0].evaluations]
     assert any(later > earlier for earlier, later in pairwise(losses)) == (lr == 3.0)
-    assert decide(CLAIM["full_batch"], runs).verdict is SUPPORTED
-    assert decide(CLAIM["full_batch"], runs[::-1]).verdict is REFUTED
+    assert decide(CLAIM["full_batch"], runs, test_images=10_000).verdict is SUPPORTED
+    assert decide(CLAIM["full_batch"], runs[::-1], test_images=10_000).verdict is REFUTED
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_rate_at_which_a_run_diverged_is_not_a_good_one() -> None:
     for place in (11, 12, 13, 14):  # all of Adam's good ones
         runs[place] = replace(runs[place], status=RunStatus.DIVERGED)
     runs[9] = replace(runs[9], status=RunStatus.DIVERGED, evaluations=())
-    result = decide(CLAIM["rates"], runs)
+    result = decide(CLAIM["rates"], runs, test_images=10_000)
     assert result.verdict is UNDECIDED
     assert result.measurements[0].numbers["adam_best"] == 0.1
 
@@ -236,7 +239,7 @@ def test_lower_rate_helps_at_a_plateau_if_the_loss_ends_lower_by_more_than_its_s
         run(recipe, evaluation(400, loss=9.0), evaluation(800, loss=2.0), evaluation(1200, loss=end))
         for recipe, end in zip(recipes, ends, strict=True)
     ]
-    result = decide(CLAIM["plateau"], runs)
+    result = decide(CLAIM["plateau"], runs, test_images=10_000)
     assert result.verdict is verdict
     assert said(result)[0] == (
         "At the same rate, the mean train loss was 2.000 in the 400 steps before step 800 and "
@@ -279,7 +282,7 @@ def test_rules_name_the_margins_of_so_many_test_images() -> None:
     assert "within 14.1 percentage points" in said["rates"]
     assert "ends 10 percentage points or more ahead" in said["adam_not_always"]
     assert "ends 14.1 percentage points or more lower" in said["memorising"]
-    said = {key: str(describe_claim(claim).rule) for key, claim in CLAIM.items()}
+    said = {key: str(describe_claim(claim, test_images=10_000).rule) for key, claim in CLAIM.items()}
     assert "within 5 percentage points" in said["rates"]
     assert "ends 1 percentage points or more ahead" in said["adam_not_always"]
     assert "ends 2 percentage points or more lower" in said["memorising"]

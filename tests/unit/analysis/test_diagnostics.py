@@ -195,7 +195,7 @@ def test_any_history_has_diagnoses_whose_sentences_format_and_whose_recipes_are_
     every = max(recipe.train_iter // 40, 1)
     evaluations = [evaluation(every * (index + 1), **values) for index, values in enumerate(measured)]
     one = run(evaluations, recipe, status=status, step=min(every * len(measured), recipe.train_iter))
-    diagnoses = diagnose(one, classes=classes)
+    diagnoses = diagnose(one, classes=classes, test_images=10_000)
     assert diagnoses
     for diagnosis in diagnoses:
         text = f"{describe_finding(diagnosis)} {describe_rule(diagnosis)} {describe_suggestion(diagnosis) or ''}"
@@ -281,5 +281,5 @@ def test_jumps_of_a_loss_near_zero_mean_nothing() -> None:
 
 def test_rate_that_was_lowered_already_is_not_lowered_again_at_a_plateau() -> None:
     lowered = run(history(lambda _step: 0.8, rate=lambda step: 0.1 if step <= 1000 else 0.01))
-    plateau = diagnose(lowered)[0]
+    plateau = diagnose(lowered, test_images=10_000)[0]
     assert (plateau.kind, plateau.suggestion) == (KINDS.PLATEAU, None)

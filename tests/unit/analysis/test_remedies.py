@@ -40,8 +40,8 @@ def validated(history: tuple[Evaluation, ...], val_accs: tuple[float, ...], *, i
     return replace(run(measured), recipe=BASE.model_copy(update={"validation_size": images}))
 
 
-def judged(base: Run, tried: dict[str, Run], **known: int) -> str:
-    results = judge_remedies(base, tried, **known)
+def judged(base: Run, tried: dict[str, Run], *, test_images: int = 10_000) -> str:
+    results = judge_remedies(base, tried, test_images=test_images)
     return " ".join(map(str, describe_remedies(results, NAMES)))
 
 
@@ -161,7 +161,7 @@ class TestRemedies:
     def test_nothing_is_judged_before_the_base_and_a_remedy_have_finished(self, status: RunStatus) -> None:
         done, not_done = run(evaluations([0.36])), run(evaluations([0.45]), status)
         for base, remedy in ((not_done, done), (done, not_done)):
-            assert judge_remedies(base, {"dropout": remedy}) is None
+            assert judge_remedies(base, {"dropout": remedy}, test_images=10_000) is None
         said = judged(done, {"dropout": not_done, "more_data": run(evaluations([0.45]))})
         assert "More data +9.0" in said
         assert "Dropout" not in said
@@ -169,10 +169,11 @@ class TestRemedies:
     def test_remedies_are_compared_at_the_step_that_enough_held_out_images_choose(self) -> None:
         base = validated(evaluations([0.2, 0.4, 0.3]), (0.1, 0.3, 0.2))
         tried = {"dropout": validated(evaluations([0.5, 0.35, 0.1]), (0.1, 0.3, 0.2))}
-        results = judge_remedies(base, tried)
+        results = judge_remedies(base, tried, test_images=10_000)
         assert (results.base_acc, results.rest, results.early_stop) == (0.4, {"dropout": -5.0}, 10.0)
         assert "Early stop: +10.0 percentage points over the last step of the base." in judged(base, tried)
-        results = judge_remedies(run(evaluations([0.2, 0.4, 0.3])), {"dropout": run(evaluations([0.35]))})
+        without = run(evaluations([0.2, 0.4, 0.3]))
+        results = judge_remedies(without, {"dropout": run(evaluations([0.35]))}, test_images=10_000)
         assert (results.base_acc, results.gained, results.early_stop) == (0.3, {"dropout": 5.0}, None)
 
     def test_repeats_are_the_base_and_remedies_with_three_seeds_its_own_among_them(self) -> None:
@@ -216,7 +217,7 @@ class TestRemedies:
     ],
 )
 def test_shape_of_a_test_curve_follows_the_rule(accuracies: list[float], shape: Shape) -> None:
-    curve = classify_curve(accuracies, classes=10)
+    curve = classify_curve(accuracies, classes=10, test_images=10_000)
     assert curve.shape is shape
     assert str(describe_curve(curve)).endswith(".")
 

@@ -69,7 +69,9 @@ class TestDrops:
             evaluation(100 * index, lr=lr, train_eval_loss=loss, test_acc=accuracy)
             for index, (lr, loss, accuracy) in enumerate(rows, 1)
         ]
-        (drop,) = [diagnosis for diagnosis in diagnose(run(evaluations)) if diagnosis.kind is KINDS.DROP]
+        (drop,) = [
+            diagnosis for diagnosis in diagnose(run(evaluations), test_images=10_000) if diagnosis.kind is KINDS.DROP
+        ]
         assert str(describe_finding(drop)) == (
             "The rate drops to 0.01 between steps 400 and 500: the train loss goes from 0.9 to 0.4, and test accuracy "
             "changes by +10.0 percentage points."
@@ -89,7 +91,7 @@ class TestDrops:
         self, knobs: dict[str, object], place: int, said: str
     ) -> None:
         evaluations = history(healthy, points=10, rate=lambda step: 0.1 if step <= 1000 else 0.01)
-        diagnoses = diagnose(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)))
+        diagnoses = diagnose(run(evaluations, Recipe(train_iter=3000, eval_every=300, **knobs)), test_images=10_000)
         (drop,) = [diagnosis for diagnosis in diagnoses if diagnosis.kind is KINDS.DROP]
         assert f"The rate drops to 0.01 {said}" in str(describe_finding(drop))
         assert drop.step == place
