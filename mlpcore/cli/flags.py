@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mlpcore.cli import messages
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.flat import FlatField, list_fields, nest, read_number
 from mlpcore.recipes.recipe import PARTS, Recipe
@@ -62,11 +63,10 @@ def _load_json(file: str) -> Any:
         if len(text) <= MAX_CHARACTERS:
             return json.loads(text)
     except OSError as error:
-        raise SentenceError("{file} cannot be read: {reason}.", file=file, reason=error.strerror) from None
+        raise SentenceError(messages.FILE_CANNOT_BE_READ, file=file, reason=error.strerror) from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
-        raise SentenceError("{file} is not JSON: {reason}.", file=file, reason=error) from None
-    template = "{file} is too long: a recipe has at most {most:,} characters."
-    raise SentenceError(template, file=file, most=MAX_CHARACTERS)
+        raise SentenceError(messages.NOT_JSON, file=file, reason=error) from None
+    raise SentenceError(messages.TOO_LONG, file=file, most=MAX_CHARACTERS)
 
 
 def _help(field: FlatField) -> str:

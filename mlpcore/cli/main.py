@@ -19,8 +19,10 @@ from tqdm.auto import tqdm
 from mlpcore.cli.flags import add_flags, build_recipe
 from mlpcore.data import catalog
 from mlpcore.data.download.sources import ARCHIVES
+from mlpcore.data.messages import CANCELLED, DONE
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number, short_number
+from mlpcore.recipes.messages import BAD_NAME, NOT_AN_OPTION
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import NAME, Run, RunStatus
@@ -58,16 +60,11 @@ def _train(given: argparse.Namespace) -> int:
     recipe = build_recipe(given.recipe, vars(given))
     name = given.name or f"{recipe.optimizer.name} {exact_number(recipe.optimizer.lr)}"
     if not re.fullmatch(NAME, name):
-        template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
-        raise SentenceError(template, field="name", value=shorten(name))
+        raise SentenceError(BAD_NAME, field="name", value=shorten(name))
     home = catalog.data_home()
     if recipe.dataset not in catalog.all_datasets(home):
-        raise SentenceError(
-            "{field} is {value}: it must be one of {options}.",
-            field="dataset",
-            value=recipe.dataset,
-            options=", ".join(catalog.all_datasets(home)),
-        )
+        options = ", ".join(catalog.all_datasets(home))
+        raise SentenceError(NOT_AN_OPTION, field="dataset", value=recipe.dataset, options=options)
     if recipe.dataset not in catalog.known_datasets(home):
         _fetch(recipe.dataset, home)
     run, trouble = _run(recipe, name)
@@ -91,7 +88,7 @@ def _data(given: argparse.Namespace) -> int:
         return 0
     dataset = {name.lower(): name for name in ARCHIVES}.get(given.name.lower(), given.name)
     _fetch(dataset, home)
-    print(f"{dataset} is here.")
+    print(Sentence(DONE, {"dataset": dataset}))
     return 0
 
 
@@ -101,7 +98,7 @@ def _fetch(dataset: str, home: Path) -> None:
     try:
         download(dataset, home, archive_sets=ARCHIVES)
     except KeyboardInterrupt:
-        print(f"The download of {dataset} was cancelled. What has arrived is kept.", file=sys.stderr)
+        print(Sentence(CANCELLED, {"dataset": dataset}), file=sys.stderr)
         raise
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from mlpcore.messages import SentenceError
+from mlpcore.recipes import messages
 
 MAX_ITEMS = 10_000  # of a list that is validated: three million wrong ones make as many errors, 3 GB
 MAX_MILESTONES = 20
@@ -23,8 +24,7 @@ class Hyperparameters(BaseModel):
 
 def _as_tuple(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, list) and len(value) > MAX_ITEMS:
-        template = "{field} has {count:,} values: that is too many for any hyperparameter."
-        raise SentenceError(template, field=info.field_name, count=len(value))
+        raise SentenceError(messages.TOO_MANY_VALUES, field=info.field_name, count=len(value), most=MAX_ITEMS)
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -64,7 +64,7 @@ class SGD(Hyperparameters):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "SGD":
         if self.nesterov and self.momentum == 0:
-            raise SentenceError("{field} is on while momentum is 0: it needs a momentum above 0.", field="nesterov")
+            raise SentenceError(messages.NESTEROV_WITHOUT_MOMENTUM, field="nesterov")
         return self
 
 
@@ -152,8 +152,8 @@ class MultiStepLR(Scheduler):
     @model_validator(mode="after")
     def _milestones_ascend(self) -> "MultiStepLR":
         if any(later <= earlier for earlier, later in pairwise(self.milestones)):
-            template = "{field} is {value}: each milestone must be larger than the one before it."
-            raise SentenceError(template, field="milestones", value=list(self.milestones))
+            values = list(self.milestones)
+            raise SentenceError(messages.MILESTONES_NOT_ASCENDING, field="milestones", value=values)
         return self
 
 

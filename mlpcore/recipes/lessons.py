@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mlpcore.messages import Sentence
+from mlpcore.recipes import messages
 from mlpcore.recipes.flat import flatten, list_fields, read_text, write_text
 from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.recipe import PARTS, Change, Recipe
@@ -110,8 +111,7 @@ def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe
     lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title, others=others)
     kept = lesson.without_held(recipe.changes)
     if kept != recipe.changes:
-        template = "{field} sets a value that this lesson keeps: that change is left out."
-        refused.append(Sentence(template, {"field": "changes"}))
+        refused.append(Sentence(messages.LESSON_KEEPS, {"field": "changes"}))
     return recipe.model_copy(update={"changes": kept}), lesson, refused
 
 
@@ -142,7 +142,7 @@ def _read_names(query: Mapping[str, str], parameter: str, refused: list[Sentence
     unknown = [name for name in asked if name not in CHOICES and name not in GROUPS]
     if unknown:
         values = {"field": parameter, "names": shorten(", ".join(unknown))}
-        refused.append(Sentence("{field} names {names}: there is no such hyperparameter.", values))
+        refused.append(Sentence(messages.UNKNOWN_NAMES, values))
     return frozenset(one for name in asked if name not in unknown for one in GROUPS.get(name, (name,)))
 
 
@@ -151,5 +151,5 @@ def _read_title(query: Mapping[str, str], refused: list[Sentence]) -> str:
     if len(title) <= MAX_TITLE and title.isprintable():
         return title
     values = {"field": "title", "value": shorten(title), "most": MAX_TITLE}
-    refused.append(Sentence("{field} is {value}: it must be at most {most} printable characters.", values))
+    refused.append(Sentence(messages.BAD_TITLE, values))
     return ""

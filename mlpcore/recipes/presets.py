@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from mlpcore.messages import N_
+from mlpcore.recipes import messages
 from mlpcore.recipes.recipe import SGD, Adam, AdamW, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 
 LEARNING_RATES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
@@ -47,8 +47,8 @@ def compare_decays(base: Recipe) -> list[Recipe]:
 
 
 COMPARISONS: Mapping[str, Callable[[Recipe], list[Recipe]]] = {
-    N_("SGD, momentum, Nesterov, Adam"): compare_optimizers,
-    N_("Learning rates: SGD and Adam"): compare_rates,
-    N_("Step size and gamma"): compare_schedules,
-    N_("Weight decay"): compare_decays,
+    messages.COMPARE_OPTIMIZERS: compare_optimizers,
+    messages.COMPARE_RATES: compare_rates,
+    messages.COMPARE_SCHEDULES: compare_schedules,
+    messages.COMPARE_DECAYS: compare_decays,
 }

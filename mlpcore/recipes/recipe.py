@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mlpcore.messages import SentenceError
+from mlpcore.recipes import messages
 from mlpcore.recipes.hyperparameters import (  # a recipe and its parts are imported from here
     AS_TUPLE,
     MAX_MILESTONES as MAX_MILESTONES,
@@ -55,7 +56,7 @@ class Change(Hyperparameters):
     @model_validator(mode="after")
     def _changes_something(self) -> "Change":
         if not self.values:
-            raise SentenceError("{field} has a change without lr, momentum or weight_decay.", field="changes")
+            raise SentenceError(messages.EMPTY_CHANGE, field="changes")
         return self
 
     @property
@@ -125,8 +126,7 @@ class Recipe(Hyperparameters):
         evaluations = math.ceil(self.train_iter / self.eval_every)
         if evaluations > MAX_EVALUATIONS:
             raise SentenceError(
-                "{field} is {value:,}: with {train_iter:,} iterations it must be at least {low:,}, since a run keeps "
-                "{most:,} evaluations at most.",
+                messages.TOO_MANY_EVALUATIONS,
                 field="eval_every",
                 value=self.eval_every,
                 train_iter=self.train_iter,
@@ -136,9 +136,13 @@ class Recipe(Hyperparameters):
         weights = sum(size * following for size, following in pairwise(self.hidden_sizes))
         weights += LARGEST_IMAGE * self.hidden_sizes[0]
         if weights > MAX_WEIGHTS:
-            template = "{field} is {value}: that makes {weights:,} weights, and a network may have at most {most:,}."
-            sizes = ", ".join(map(str, self.hidden_sizes))
-            raise SentenceError(template, field="hidden_sizes", value=sizes, weights=weights, most=MAX_WEIGHTS)
+            raise SentenceError(
+                messages.TOO_MANY_WEIGHTS,
+                field="hidden_sizes",
+                value=", ".join(map(str, self.hidden_sizes)),
+                weights=weights,
+                most=MAX_WEIGHTS,
+            )
         if isinstance(self.scheduler, OneCycleLR):
             _check_one_cycle(self.scheduler, self.train_iter - self.scheduler.warmup_iters)
         self._check_changes()
@@ -149,7 +153,7 @@ class Recipe(Hyperparameters):
         for change in self.changes:
             if not last < change.step < self.train_iter:
                 raise SentenceError(
-                    "{field} has a change at step {value:,}: the step must be from {low:,} to {high:,}.",
+                    messages.STEP_OUT_OF_RANGE,
                     field="changes",
                     value=change.step,
                     low=last + 1,
@@ -158,23 +162,19 @@ class Recipe(Hyperparameters):
             last = change.step
             unknown = change.values.keys() - type(self.optimizer).model_fields.keys()
             if unknown:
-                template = "{field} sets {value}: {optimizer} has no such hyperparameter."
-                names = ", ".join(sorted(unknown))
-                raise SentenceError(template, field="changes", value=names, optimizer=self.optimizer.name)
+                values = {"value": ", ".join(sorted(unknown)), "optimizer": self.optimizer.name}
+                raise SentenceError(messages.NOT_IN_OPTIMIZER, field="changes", **values)
             self.optimizer.replace(**change.values)
-        if sum(change.step for change in self.changes if change.lr is not None) > MAX_REPLAYED:
-            raise SentenceError("{field} sets lr too often for so long a run: start a new run.", field="changes")
+        replayed = sum(change.step for change in self.changes if change.lr is not None)
+        if replayed > MAX_REPLAYED:
+            raise SentenceError(messages.TOO_MANY_RATES, field="changes", value=replayed, most=MAX_REPLAYED)
 
 
 def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:
     # torch divides by the length of each phase: the climb takes pct_start · cycle − 1 iterations, the descent the rest
     climb = scheduler.pct_start * cycle - 1
     if cycle < 2 or climb <= 0 or cycle - 1 - climb <= 0:
-        raise SentenceError(
-            "{field} leaves {value:,} iterations to OneCycleLR: its climb and its descent each need more than 1.",
-            field="train_iter",
-            value=max(cycle, 0),
-        )
+        raise SentenceError(messages.SHORT_CYCLE, field="train_iter", value=max(cycle, 0))
 
 
 def current_hyperparameters(recipe: Recipe) -> Recipe:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from mlpcore.messages import Sentence
+from mlpcore.recipes import messages
 from mlpcore.recipes.flat import flatten, list_fields, nest, read_text, write_text
 from mlpcore.recipes.recipe import PARTS, Recipe
 from mlpcore.recipes.validation import find_problems, shorten
@@ -59,7 +60,7 @@ def drop_unknown_datasets(
     for name, value in query.items():
         if name.rpartition(".")[2] == "dataset" and value not in datasets:
             values = {"field": "dataset", "value": shorten(kept.pop(name)), "options": ", ".join(datasets)}
-            refused.append((name, Sentence("{field} is {value}: this machine has {options}.", values)))
+            refused.append((name, Sentence(messages.NOT_ON_THIS_MACHINE, values)))
     return kept, refused
 
 
@@ -100,11 +101,9 @@ def plan_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Plan | N
         if not ROW.match(name):
             continue
         if not 1 <= int(number) <= MAX_ROWS:
-            template = "{field}: the rows have the numbers 1 to {most}."
-            refused.append((0, Sentence(template, {"field": shorten(name), "most": MAX_ROWS})))
+            refused.append((0, Sentence(messages.BAD_ROW, {"field": shorten(name), "most": MAX_ROWS})))
         elif field not in FIELDS:
-            template = "{field} is not a hyperparameter of a recipe."
-            refused.append((int(number), Sentence(template, {"field": shorten(field)})))
+            refused.append((int(number), Sentence(messages.NOT_IN_RECIPES, {"field": shorten(field)})))
         else:
             own.setdefault(int(number), {})[field] = text
     if not base and not own and "rows" not in query:
@@ -114,7 +113,7 @@ def plan_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Plan | N
     hold_out = query.get("hold_out", "false")
     if hold_out not in ("true", "false"):
         values = {"field": "hold_out", "value": shorten(hold_out)}
-        refused.append((0, Sentence("{field} is {value}: it must be true or false.", values)))
+        refused.append((0, Sentence(messages.NOT_A_BOOLEAN, values)))
     _first, common = from_query(base, default)
     refused += [(0, sentence) for sentence in common]
     recipes = []
@@ -138,7 +137,7 @@ def _read_count(
     if re.fullmatch(r"\d{1,3}", text, re.ASCII) and 1 <= int(text) <= most:
         return int(text)
     values = {"field": name, "value": shorten(text), "low": 1, "high": most}
-    refused.append((0, Sentence("{field} is {value}: it must be a whole number from {low} to {high}.", values)))
+    refused.append((0, Sentence(messages.NOT_A_WHOLE_NUMBER, values)))
     return default
 
 

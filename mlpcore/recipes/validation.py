@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number
+from mlpcore.recipes import messages
 from mlpcore.recipes.flat import list_fields
 from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.recipe import PARTS, Change, Recipe
@@ -61,18 +62,16 @@ def find_misfit(recipe: Recipe, datasets: Collection[str], images: int) -> Sente
     """
     if recipe.dataset not in datasets:
         values = {"field": "dataset", "value": recipe.dataset, "options": ", ".join(datasets)}
-        return Sentence("{field} is {value}: this machine has {options}.", values)
+        return Sentence(messages.NOT_ON_THIS_MACHINE, values)
     most = images - recipe.validation_size
     if most < 1:
-        template = "{field} is {value:,}: at least one of the {images:,} training images must be left."
-        return Sentence(template, {"field": "validation_size", "value": recipe.validation_size, "images": images})
+        left_out = {"field": "validation_size", "value": recipe.validation_size, "high": images - 1}
+        return Sentence(messages.NO_IMAGES_LEFT, left_out)
     size = most if recipe.train_size is None else recipe.train_size
     if size > most:
-        template = "{field} is {value:,}: it must be from 1 to {high:,}, the images that are left for training."
-        return Sentence(template, {"field": "train_size", "value": size, "high": most})
+        return Sentence(messages.FEW_IMAGES_LEFT, {"field": "train_size", "value": size, "high": most})
     if recipe.batch_size > size:
-        template = "{field} is {value:,}: it must be from 1 to {high:,}, the images to train on."
-        return Sentence(template, {"field": "batch_size", "value": recipe.batch_size, "high": size})
+        return Sentence(messages.LARGE_BATCH, {"field": "batch_size", "value": recipe.batch_size, "high": size})
     return None
 
 
@@ -105,7 +104,7 @@ def _explain(details: ErrorDetails, root: type[Hyperparameters]) -> tuple[str, S
         sentence = context["error"].sentence
         name = sentence.values["field"]
     elif details["type"] == "json_invalid":
-        return "", Sentence("This is not JSON: it cannot be read past {place}.", {"place": _find_place(context)})
+        return "", Sentence(messages.NOT_JSON, _find_place(context))
     else:
         owned = (f for f in list_fields().values() if f.path[-1] == name and kind in f.owners.values())
         flat = next((field.name for field in owned), name)
@@ -119,46 +118,45 @@ def _describe(details: ErrorDetails, kind: type[BaseModel], name: str, flat: str
     code, context = details["type"], details.get("ctx", {})
     values: dict[str, Any] = {"field": shorten(flat), "value": shorten(details["input"])}
     if name == "" and code != "extra_forbidden":
-        return Sentence("{value} is not a recipe.", values)
+        return Sentence(messages.NOT_A_RECIPE, values)
     if name in ("changes", "step") and code in CHANGES:
-        template = "{field} is {value}: each change must have a step, and lr, momentum or weight_decay."
-        return Sentence(template, values | {"field": "changes"})
+        return Sentence(messages.BAD_CHANGE, values | {"field": "changes"})
     if code == "extra_forbidden":
         if "name" not in kind.model_fields:
-            return Sentence("{field} is not a hyperparameter of a recipe.", values)
-        part = kind.model_fields["name"].default
-        return Sentence("{field} is not a hyperparameter of {part}.", values | {"part": part})
+            return Sentence(messages.NOT_CHANGEABLE if kind is Change else messages.NOT_IN_RECIPES, values)
+        values["part"] = kind.model_fields["name"].default
+        values["options"] = ", ".join(other for other in kind.model_fields if other != "name")
+        return Sentence(messages.NOT_IN_PART, values)
     field = kind.model_fields.get(name)
     bounds = {} if field is None else _find_bounds(field)
     if name in PARTS or code == "literal_error":
         options = PARTS.get(name) or get_args(field.annotation if field else None)
         values |= {"value": shorten(context.get("tag", details["input"])), "options": ", ".join(options)}
-        return Sentence("{field} is {value}: it must be one of {options}.", values)
+        return Sentence(messages.NOT_AN_OPTION, values)
     if "ge" in bounds:
         values |= {"low": exact_number(bounds["ge"]), "high": exact_number(bounds["le"])}
     if name == "betas" and code in (*LISTS, *LENGTHS):
-        return Sentence("{field} is {value}: it must be two numbers from {low} to {high}.", values)
+        return Sentence(messages.NOT_TWO_NUMBERS, values)
     if code in LISTS and "ge" in bounds:
-        template = "{field} is {value}: it must be {least} to {most} whole numbers from {low} to {high}."
-        return Sentence(template, values | {"least": bounds["min_length"], "most": bounds["max_length"]})
+        values |= {"least": bounds["min_length"], "most": bounds["max_length"]}
+        return Sentence(messages.NOT_WHOLE_NUMBERS, values)
     if code in LENGTHS and "max_length" in bounds:
         values |= {"count": context["actual_length"], "low": bounds.get("min_length", 0), "high": bounds["max_length"]}
-        return Sentence("{field} has {count} values: it must have {low} to {high}.", values)
+        return Sentence(messages.BAD_COUNT, values)
     if "ge" in bounds and code in (*NUMBERS, *WHOLE_NUMBERS):
         if code in WHOLE_NUMBERS or isinstance(bounds["ge"], int):
-            return Sentence("{field} is {value}: it must be a whole number from {low} to {high}.", values)
-        return Sentence("{field} is {value}: it must be a number from {low} to {high}.", values)
+            return Sentence(messages.NOT_A_WHOLE_NUMBER, values)
+        return Sentence(messages.NOT_A_NUMBER, values)
     if name == "dataset":
-        template = "{field} is {value}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
-        return Sentence(template, values)
+        return Sentence(messages.BAD_NAME, values)
     if code == "bool_type":
-        return Sentence("{field} is {value}: it must be true or false.", values)
-    return Sentence("{field} is {value}: this value is not allowed.", values)
+        return Sentence(messages.NOT_A_BOOLEAN, values)
+    return Sentence(messages.NOT_ALLOWED, values)
 
 
-def _find_place(context: dict[str, Any]) -> str:
-    """Where JSON breaks off, as line:column."""
-    return ":".join(re.findall(r"(?:line|column) (\d+)", context.get("error", ""))) or "1:0"
+def _find_place(context: dict[str, Any]) -> dict[str, str]:
+    """Where JSON breaks off: its line and column."""
+    return {"line": "1", "column": "0"} | dict(re.findall(r"(line|column) (\d+)", context.get("error", "")))
 
 
 def _locate(loc: tuple[int | str, ...], kind: type[BaseModel]) -> tuple[type[BaseModel], str]:

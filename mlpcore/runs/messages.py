@@ -19,7 +19,6 @@ NEWER_SCHEMA = N_(
 )
 NOT_YOURS = N_("Only the person who started this run can do that.")
 NOT_OVER = N_("A run must be stopped before it can be deleted.")
-BAD_NAME = N_("name is {name}: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.")
 OVER_QUOTA = N_(
     "Your runs take {used:.2f} GB of the {quota:g} GB that each person may store, and this needs about {more:.2f} GB "
     "more. To free space, delete runs on the History page."

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.messages import BAD_NAME
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.messages import BAD_NAME, NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS
+from mlpcore.recipes.validation import shorten
+from mlpcore.runs.messages import NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS
 from mlpcore.runs.quota import Usage, check_quota, estimate_recipe, estimate_run, read_quota
 from mlpcore.runs.records import NAME, Run
 from mlpcore.runs.store import RunStore
@@ -52,7 +54,7 @@ class StoredRuns:
         """Change the name, note or star of a run."""
         _require_owner(self.store.get(run_id), owner)
         if name is not None and not re.fullmatch(NAME, name):
-            raise SentenceError(BAD_NAME, name=name)
+            raise SentenceError(BAD_NAME, field="name", value=shorten(name))
         self.store.annotate(run_id, name=name, note=note, starred=starred)
 
     def delete(self, run_ids: Sequence[str], *, owner: str) -> None:

@@ -57,7 +57,7 @@ def test_log_axis_of_the_rate_is_a_switch(open_page: Open) -> None:
 def test_nesterov_without_momentum_is_refused_with_a_sentence(open_page: Open) -> None:
     page = open_page()
     shown(page.slider(key="knob.SGD.momentum").set_value(0.0).run())
-    assert says(page, "nesterov is on while momentum is 0: it needs a momentum above 0.")
+    assert says(page, "nesterov is on while momentum is 0: turn it off, or set momentum above 0.")
     assert page.button(key="start").disabled
     shown(page.toggle(key="knob.SGD.nesterov").set_value(False).run())
     assert not says(page, "nesterov")
@@ -197,5 +197,5 @@ def test_edits_that_a_link_brings_are_in_the_schedule_until_they_are_forgotten(o
 
 def test_more_images_than_there_are_cannot_be_started(open_page: Open) -> None:
     page = open_page(train_size="81", batch_size="4")
-    assert says(page, "train_size is 81: it must be from 1 to 80, the images that are left for training.")
+    assert says(page, "train_size is 81: it must be from 1 to 80, the number of images left for training.")
     assert page.button(key="start").disabled

@@ -100,7 +100,7 @@ def test_change_that_the_run_cannot_take_is_refused_with_a_sentence(open_page: O
     run_id = press_start(page)
     shown(page.toggle(key="knob.SGD.nesterov").set_value(False).run())  # of the next run: this one keeps its own
     shown(page.slider(key="knob.SGD.momentum").set_value(0.0).run())
-    assert says(page, "nesterov is on while momentum is 0: it needs a momentum above 0.")
+    assert says(page, "nesterov is on while momentum is 0: turn it off, or set momentum above 0.")
     assert manager.shared_manager().get(run_id).recipe.changes == ()
 
 

@@ -135,7 +135,7 @@ class TestRefusals:
             (["--lr", "fast"], "lr is fast: it must be a number from 1e-6 to 10."),
             (["--optimizer", "Adm"], "optimizer is Adm: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
             (["--batch-size", "0.5"], "batch_size is 0.5: it must be a whole number from 1 to 100,000."),
-            (["--momentum", "0"], "nesterov is on while momentum is 0: it needs a momentum above 0."),
+            (["--momentum", "0"], "nesterov is on while momentum is 0: turn it off, or set momentum above 0."),
             (["--dataset", "zoo"], "dataset is zoo: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes."),
             (["--device", "gpu"], "device is gpu: it must be one of auto, cpu, cuda, mps, xpu."),
             (["--name", "<b>"], "name is <b>: it must be 1 to 40 letters, digits, spaces, dots, hyphens or"),
@@ -230,7 +230,7 @@ class TestData:
             server.add(f"/f/{name}.gz", gzip.compress(content, mtime=1))
         assert main(["data", "fashionMnist"]) == 0
         output = capsys.readouterr()
-        assert output.out == "FashionMNIST is here.\n"
+        assert output.out == "FashionMNIST is ready.\n"
         assert "FashionMNIST: 100%" in output.err
         assert "B/s" in output.err
         folder = homes / "data" / "FashionMNIST" / "raw"
@@ -268,5 +268,7 @@ class TestData:
             _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "Traceback" not in errors
-        assert errors.endswith("The download of CIFAR10 was cancelled. What has arrived is kept.\n")
+        assert errors.endswith(
+            "The download of CIFAR10 was cancelled. The next one continues where this one stopped.\n"
+        )
         assert cifar_archive().startswith(part.read_bytes())

@@ -130,7 +130,7 @@ class TestReadRecipe:
             (b'{"optimizer": {"name": "Adam", "lr": 100}}', "lr is 100: it must be a number from 1e-6 to 10."),
             (b'{"batch_size": 0}', "batch_size is 0: it must be a whole number from 1 to 100,000."),
             (b'{"speed": 1}', "speed is not a hyperparameter of a recipe."),
-            (b"[1]", "[1] is not a recipe."),
+            (b"[1]", "[1] is not a recipe: a recipe is a JSON object whose keys are hyperparameters."),
             (b"\xff", "This is not JSON: "),
             (b"[" * 100_000, "This is not JSON: "),
             (b" " * (MAX_BYTES + 1), "The file has 1.0 MB: a recipe has at most 1 MB."),

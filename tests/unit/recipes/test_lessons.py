@@ -88,7 +88,7 @@ def test_a_held_value_holds_in_every_optimizer_that_takes_it_and_else_the_defaul
 def test_edits_of_held_knobs_are_left_out_and_said_to_be():
     recipe, _lesson, refused = read(lock="lr", changes='[{"step":1,"lr":0.1},{"step":2,"lr":0.2,"weight_decay":0}]')
     assert recipe.changes == (Change(step=2, weight_decay=0.0),)
-    assert refused == ["changes sets a value that this lesson keeps: that change is left out."]
+    assert refused == ["changes sets a hyperparameter that this lesson fixes: that change is left out."]
 
 
 @pytest.mark.parametrize(

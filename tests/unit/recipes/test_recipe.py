@@ -76,7 +76,7 @@ class TestChanges:
             (9, {"lr": 0.1}, "changes has a change at step 9: the step must be from 11 to 2,999."),
             (3000, {"lr": 0.1}, "changes has a change at step 3,000: the step must be from 11 to 2,999."),
             (11, {"lr": 100.0}, "lr is 100.0: it must be a number from 1e-6 to 10."),
-            (10, {"betas": (0.5, 0.5)}, "betas is not a hyperparameter of a recipe."),
+            (10, {"betas": (0.5, 0.5)}, "betas cannot be changed during a run: lr, momentum and weight_decay can."),
         ],
     )
     def test_an_edit_that_does_not_fit_is_refused_and_the_recipe_is_as_before(self, step, knobs, sentence):

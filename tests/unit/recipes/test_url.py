@@ -107,7 +107,7 @@ def test_a_wrong_change_is_named_and_the_rest_of_the_link_is_kept():
 def test_a_knob_that_does_not_fit_a_default_takes_only_its_optimizers_knobs_along():
     recipe, refused = sentences({"momentum": "0", "seed": "3"})
     assert recipe == Recipe(seed=3)
-    assert refused == ["nesterov is on while momentum is 0: it needs a momentum above 0."]
+    assert refused == ["nesterov is on while momentum is 0: turn it off, or set momentum above 0."]
 
 
 @pytest.mark.parametrize("depth", [10, 300, 600, 900, 950, 990, 2_000, 100_000])
@@ -177,8 +177,8 @@ class TestComparison:
             ({"2.lr": "abc"}, [(2, "lr is abc: it must be a number from 1e-6 to 10.")]),
             ({"lr": "1e400"}, [(0, "lr is inf: it must be a number from 1e-6 to 10.")]),
             ({"3.__class__": "x"}, [(3, "__class__ is not a hyperparameter of a recipe.")]),
-            ({"17.lr": "0.1"}, [(0, "17.lr: the rows have the numbers 1 to 16.")]),
-            ({"0.lr": "0.1"}, [(0, "0.lr: the rows have the numbers 1 to 16.")]),
+            ({"17.lr": "0.1"}, [(0, "17.lr: rows are numbered from 1 to 16.")]),
+            ({"0.lr": "0.1"}, [(0, "0.lr: rows are numbered from 1 to 16.")]),
             ({"rows": "17"}, [(0, "rows is 17: it must be a whole number from 1 to 16.")]),
             ({"rows": "many"}, [(0, "rows is many: it must be a whole number from 1 to 16.")]),
             ({"seeds": "0"}, [(0, "seeds is 0: it must be a whole number from 1 to 5.")]),

@@ -156,7 +156,7 @@ def test_a_fraction_is_no_whole_number(value):
         ({"optimizer": {"name": "SGD", "nesterov": 1}}, "nesterov is 1: it must be true or false."),
         (
             {"optimizer": {"name": "SGD", "momentum": 0.0}},
-            "nesterov is on while momentum is 0: it needs a momentum above 0.",
+            "nesterov is on while momentum is 0: turn it off, or set momentum above 0.",
         ),
         ({"optimizer": {"name": "Adam", "betas": [0.9]}}, "betas is (0.9,): it must be two numbers from 0 to 0.9999."),
         ({"optimizer": {"name": "Adam", "betas": [0.9, 1]}}, "betas is 1: it must be a number from 0 to 0.9999."),
@@ -169,7 +169,10 @@ def test_a_fraction_is_no_whole_number(value):
             "scheduler is Foo: it must be one of none, StepLR, MultiStepLR, CosineAnnealingLR, ExponentialLR, "
             "OneCycleLR.",
         ),
-        ({"optimizer": {"name": "Adam", "momentum": 0.9}}, "momentum is not a hyperparameter of Adam."),
+        (
+            {"optimizer": {"name": "Adam", "momentum": 0.9}},
+            "momentum is not a hyperparameter of Adam, which has lr, betas, eps, weight_decay.",
+        ),
         ({"learning_rate": 0.1}, "learning_rate is not a hyperparameter of a recipe."),
         ({"activation": "gelu"}, "activation is gelu: it must be one of sigmoid, tanh, relu."),
         ({"hidden_sizes": []}, "hidden_sizes has 0 values: it must have 1 to 6."),
@@ -189,10 +192,13 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         (
             {"train_iter": 200_000, "eval_every": 39},
-            "eval_every is 39: with 200,000 iterations it must be at least 40, since a run keeps 5,000 evaluations at "
-            "most.",
+            "eval_every is 39: with 200,000 iterations it must be at least 40, because a run has at most 5,000 "
+            "evaluations.",
         ),
-        ({"changes": [{"step": 1}]}, "changes has a change without lr, momentum or weight_decay."),
+        (
+            {"changes": [{"step": 1}]},
+            "changes has a change that sets nothing: it must set lr, momentum or weight_decay.",
+        ),
         (
             {"changes": [{"step": 3000, "lr": 0.1}]},
             "changes has a change at step 3,000: the step must be from 0 to 2,999.",
@@ -207,11 +213,12 @@ def test_a_fraction_is_no_whole_number(value):
         ),
         (
             {"changes": [{"step": 7, "momentum": 0.0}]},
-            "nesterov is on while momentum is 0: it needs a momentum above 0.",
+            "nesterov is on while momentum is 0: turn it off, or set momentum above 0.",
         ),
         (
             {"train_iter": 3, "scheduler": {"name": "OneCycleLR"}},
-            "train_iter leaves 3 iterations to OneCycleLR: its climb and its descent each need more than 1.",
+            "train_iter leaves 3 iterations for OneCycleLR, whose rise and fall need more than 1 each: increase "
+            "train_iter, or set pct_start closer to 0.5.",
         ),
     ],
 )
