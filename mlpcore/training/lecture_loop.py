@@ -2,7 +2,7 @@
 # ruff: noqa: PT028 (`test` is the lecture's name, not a test of ours)
 
 from collections.abc import Iterable
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +13,11 @@ from tqdm.auto import tqdm
 
 from mlpcore.data.datasets import Images, channel_statistics, normalise
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 def train(
-    model: nn.Module,
+    model: Network,
     optimizer: Optimizer,
     scheduler: LRScheduler | None,
     train_iter: int,
@@ -23,7 +25,7 @@ def train(
     train_dataset: Images,
     *,
     progress: bool = True,
-) -> nn.Module:
+) -> Network:
     """Train a model, on the device it is on.
 
     Pixels are normalised with the mean and standard deviation of each channel of `train_dataset`. The model keeps

@@ -87,31 +87,27 @@ def draw_recipe(dataset: str, combination: Combination, rng: random.Random) -> R
     """Draw the optimizer, its learning rate over four decades, the schedule and the regularisation of a recipe."""
     hidden_sizes, activation, train_size = combination
     lr = float(f"{10 ** rng.uniform(-4, 0):.2g}")
-    optimizer: AnyOptimizer = rng.choice(
-        [
-            SGD(lr=lr, momentum=0.0, weight_decay=0.0, nesterov=False),
-            SGD(lr=lr),
-            Adam(lr=max(lr / 10, 1e-5)),
-            RMSprop(lr=max(lr / 10, 1e-5)),
-        ]
-    )
-    scheduler: AnyScheduler = rng.choice(
-        [
-            NoScheduler(),
-            NoScheduler(),
-            StepLR(step_size=TRAIN_ITER // 3, gamma=0.5),
-            MultiStepLR(milestones=(TRAIN_ITER // 2,), gamma=0.1),
-            CosineAnnealingLR(T_max=TRAIN_ITER),
-        ]
-    )
+    optimizers: list[AnyOptimizer] = [
+        SGD(lr=lr, momentum=0.0, weight_decay=0.0, nesterov=False),
+        SGD(lr=lr),
+        Adam(lr=max(lr / 10, 1e-5)),
+        RMSprop(lr=max(lr / 10, 1e-5)),
+    ]
+    schedulers: list[AnyScheduler] = [
+        NoScheduler(),
+        NoScheduler(),
+        StepLR(step_size=TRAIN_ITER // 3, gamma=0.5),
+        MultiStepLR(milestones=(TRAIN_ITER // 2,), gamma=0.1),
+        CosineAnnealingLR(T_max=TRAIN_ITER),
+    ]
     return Recipe(
         dataset=dataset,
         hidden_sizes=hidden_sizes,
         activation=activation,
         train_size=train_size,
         validation_size=VALIDATION,
-        optimizer=optimizer,
-        scheduler=scheduler,
+        optimizer=rng.choice(optimizers),
+        scheduler=rng.choice(schedulers),
         dropout=rng.choice([0.0, 0.0, 0.2, 0.5]),
         label_noise=rng.choice([0.0, 0.0, 0.0, 0.2]),
         train_iter=TRAIN_ITER,

@@ -9,8 +9,9 @@ import streamlit as st
 from mlpcore.analysis.remedies import REMEDIES, build_lab_recipe
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.messages import INTERRUPTED
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.runs.store import INTERRUPTED, RunStore
+from mlpcore.runs.store import RunStore
 from pages.components.shared import layout
 from pages.components.shared.i18n import read_catalogue
 from tests.support.app_tests import ROOT, SECONDS, Open, figure, says, shown, wait_for

@@ -12,6 +12,7 @@ from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.snapshots import rank_mistakes
 from tests.support.app_tests import Open, figure, is_over, show_insight, shown, texts, wait_for
+from tests.support.present import present
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -24,6 +25,11 @@ def submit(recipe: Recipe) -> str:
     return run_id
 
 
+def snapshot_step(run_id: str) -> int:
+    """Return the step of the newest snapshot of a run that is going on."""
+    return present(manager.shared_manager().get_snapshot(run_id)).step
+
+
 def open_finished(open_page: Open, view: str) -> tuple["AppTest", str]:
     run_id = submit(TINY)
     page = open_page(run=run_id)
@@ -34,25 +40,23 @@ def open_finished(open_page: Open, view: str) -> tuple["AppTest", str]:
 class TestPage:
     def test_the_sentence_of_the_matrix_names_the_test_set_and_the_runs_test_accuracy(self, open_page):
         page, run_id = open_finished(open_page, "classes")
-        run = manager.shared_manager().get(run_id)
-        hits = round(10 * run.latest.test_acc)
+        latest = present(manager.shared_manager().get(run_id).latest)
+        hits = round(10 * latest.test_acc)
         expected = f"After 60 iterations {hits} of 10 test images lie on the diagonal, classified correctly: "
         (sentence,) = (text for text in texts(page) if text.startswith(expected))
-        assert f"{run.latest.test_acc:.1%} test accuracy" in sentence
+        assert f"{latest.test_acc:.1%} test accuracy" in sentence
         numbers = next(trace for trace in figure(page, "confusion")["data"] if trace["uid"] == "numbers")
         assert sum(map(int, numbers["text"])) == 10
 
     def test_the_sheet_shows_mistakes_all_or_one_class(self, open_page):
         page, run_id = open_finished(open_page, "images")
         snapshot = manager.shared_manager().store.snapshots.read(run_id)
-        mistakes = len(rank_mistakes(snapshot))
+        mistakes = len(rank_mistakes(present(snapshot)))
         assert f"After 60 iterations {mistakes} of 10 test images are classified wrongly." in texts(page)
         assert self.labels(page) == mistakes
-        (control,) = (group for group in page.get("button_group") if group.key == "snapshot.view")
-        shown(control.set_value("all").run())
+        shown(page.button_group(key="snapshot.view").set_value("all").run())
         assert self.labels(page) == 10
-        (control,) = (group for group in page.get("button_group") if group.key == "snapshot.view")
-        shown(control.set_value("class").run())
+        shown(page.button_group(key="snapshot.view").set_value("class").run())
         shown(page.selectbox(key="snapshot.class.Tiny").set_value(1).run())
         assert [text.split("\n")[0] for text in texts(page) if text.startswith("true: ")] == ["true: light"] * 5
 
@@ -79,11 +83,11 @@ class TestPage:
         wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id) is not None)
         show_insight(page, "weights")
         newest = page.select_slider(key=f"snapshot.step.{run_id}").value
-        wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id).step > newest)
+        wait_for(page, lambda: snapshot_step(run_id) > newest)
         assert page.select_slider(key=f"snapshot.step.{run_id}").value > newest
         shown(page.select_slider(key=f"snapshot.step.{run_id}").set_value(0).run())
-        newest = manager.shared_manager().get_snapshot(run_id).step
-        wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id).step > newest)
+        newest = snapshot_step(run_id)
+        wait_for(page, lambda: snapshot_step(run_id) > newest)
         assert page.select_slider(key=f"snapshot.step.{run_id}").value == 0
         manager.shared_manager().stop(run_id, owner="somebody")
 

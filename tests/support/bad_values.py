@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any, get_args
 
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
+from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
 from mlpcore.recipes.validation import find_limits
 
@@ -25,7 +25,7 @@ STRANGE_TEXTS = (
 DATASET = re.compile(r"[\w\-][\w .\-]{0,39}")
 LISTS = ("hidden_sizes", "milestones", "betas", "changes")
 PARTS = ("optimizer", "scheduler")
-MODELS: dict[str, type[BaseModel]] = {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS}
+MODELS: dict[str, type[Hyperparameters]] = {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Field:
     name: str
 
     @property
-    def model(self) -> type[BaseModel]:
+    def model(self) -> type[Hyperparameters]:
         return MODELS[self.kind]
 
     def place(self, value: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.recipe import (
     OPTIMIZERS,
     SCHEDULERS,
@@ -24,7 +25,7 @@ from mlpcore.recipes.recipe import (
     StepLR,
 )
 
-RECIPE_MODELS = [Recipe, Change, *OPTIMIZERS.values(), *SCHEDULERS.values()]
+RECIPE_MODELS: list[type[Hyperparameters]] = [Recipe, Change, *OPTIMIZERS.values(), *SCHEDULERS.values()]
 EACH_OPTIMIZER = {
     "SGD": SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
     "plain SGD": SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),

@@ -110,7 +110,7 @@ def test_objects_have_all_their_attributes_after_init():
     late = []
     for file in [ROOT / "app.py", *python_files("mlpcore", "pages")]:
         for kind in [node for node in ast.walk(parse(file)) if isinstance(node, ast.ClassDef)]:
-            fields = {node.target.id for node in kind.body if isinstance(node, ast.AnnAssign)}
+            fields = {ast.unparse(node.target) for node in kind.body if isinstance(node, ast.AnnAssign)}
             methods = [node for node in kind.body if isinstance(node, ast.FunctionDef)]
             first = fields.union(*(set_on_self(method) for method in methods if method.name == "__init__"))
             late += [(file.name, kind.name, name) for method in methods for name in set_on_self(method) - first]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ from mlpcore.analysis.comparison import (
 from mlpcore.analysis.comparison_wording import describe_comparison
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
+from tests.support.present import present
 
 
-def evaluation(step: int, *, test_acc: float = 0.5, **values: object) -> Evaluation:
+def evaluation(step: int, *, test_acc: float = 0.5, **values: Any) -> Evaluation:
     return replace(Evaluation(step, 2.0, 1.9, 0.4, 2.1, test_acc, 0.01, step / 100), **values)
 
 
@@ -36,13 +38,14 @@ class TestSelection:
     @pytest.mark.parametrize(("held_out", "step"), [(0, 30), (499, 30), (500, 20), (5_000, 20)])
     def test_held_out_images_choose_the_step_if_there_are_500_of_them(self, held_out: int, step: int) -> None:
         one = run("a", Recipe(validation_size=held_out), *self.HISTORY)
-        assert select_evaluation(one).step == step
+        assert present(select_evaluation(one)).step == step
         assert is_validated(one) == (step == 20)
 
     def test_test_images_have_no_part_in_the_choice(self) -> None:
         first = run("a", Recipe(validation_size=500), *self.HISTORY)
         history = [replace(one, test_acc=one.step / 100) for one in self.HISTORY]
-        assert select_evaluation(run("b", Recipe(validation_size=500), *history)).step == select_evaluation(first).step
+        second = run("b", Recipe(validation_size=500), *history)
+        assert present(select_evaluation(second)).step == present(select_evaluation(first)).step
 
 
 class TestFigures:
@@ -139,7 +142,7 @@ class TestVerdict:
         together = compare_recipes(first, others)
         assert alone.verdict is ComparisonVerdict.SIGNIFICANT
         assert together[0].verdict is ComparisonVerdict.NOT_SIGNIFICANT
-        assert together[0].p == pytest.approx(3 * alone.p)  # the fourth has too few seeds for a test
+        assert together[0].p == pytest.approx(3 * present(alone.p))  # the fourth has too few seeds for a test
         assert "with Holm's correction for 3 comparisons" in str(
             describe_comparison(together[0], reference="SGD", other="Adam")
         )

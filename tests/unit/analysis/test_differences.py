@@ -1,5 +1,7 @@
 """Which hyperparameters differ between recipes, labels that name them, and whether a comparison is fair."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 
@@ -24,7 +26,7 @@ from tests.support.recipes import recipes
 LECTURE = "SGD, momentum, Nesterov, Adam"
 
 
-def with_fields(**fields: object) -> Recipe:
+def with_fields(**fields: Any) -> Recipe:
     return Recipe(**{"scheduler": NoScheduler()} | fields)
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from plotly import graph_objects
@@ -15,7 +16,7 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 PANELS = ("loss", "accuracy", "lr")
 
 
-def run(losses: list[float], *, seed: int = 0, **values: object) -> Run:
+def run(losses: list[float], *, seed: int = 0, **values: Any) -> Run:
     evaluations = tuple(
         replace(Evaluation(100 * n, loss, loss, 0.4, loss, 0.1 * n, 0.01, 2.0 * n), **values)
         for n, loss in enumerate(losses, start=1)
@@ -112,8 +113,13 @@ def test_accuracy_that_stays_at_the_top_has_a_range() -> None:
 
 
 def test_every_word_shown_is_translated() -> None:
-    words = []
-    compare_chart([ONE], translate=lambda word: words.append(word) or "…")
+    words: list[str] = []
+
+    def note(word: str) -> str:
+        words.append(word)
+        return "…"
+
+    compare_chart([ONE], translate=note)
     assert {"iteration", "train loss", "test accuracy", "train loss, falling →"} <= set(words)
 
 

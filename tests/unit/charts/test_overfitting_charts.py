@@ -1,6 +1,7 @@
 """The charts of the overfitting page: gaps between train and test, norms of the weights, remedies."""
 
 import json
+from typing import Any
 
 import pytest
 from plotly import graph_objects
@@ -21,7 +22,7 @@ class TestFigures:
     @pytest.mark.parametrize("show_test", [True, False])
     def test_plotly_and_json_take_them(self, count: int, show_test: bool) -> None:
         some = self.HISTORY[:count]
-        common = {"train_iter": 60, "best_step": 40, "show_test": show_test}
+        common: dict[str, Any] = {"train_iter": 60, "best_step": 40, "show_test": show_test}
         for figure in (
             loss_gap_chart(some, **common),
             accuracy_gap_chart(some, chance=0.1, **common),
@@ -39,7 +40,7 @@ class TestFigures:
         assert (trace(accuracy, "train")["y"], trace(accuracy, "test")["y"]) == ([0.9] * 3, [0.2, 0.4, 0.3])
 
     def test_hidden_test_curve_leaves_no_trace_of_it_in_the_figure(self) -> None:
-        common = {"train_iter": 60, "best_step": None, "show_test": False}
+        common: dict[str, Any] = {"train_iter": 60, "best_step": None, "show_test": False}
         loss, accuracy = loss_gap_chart(self.HISTORY, **common), accuracy_gap_chart(self.HISTORY, **common)
         assert trace(loss, "test")["y"] == trace(accuracy, "test")["y"] == [None]
         assert loss["layout"]["yaxis"]["range"] == [0, 2.5]  # nor does the axis give it away

@@ -20,10 +20,12 @@ from mlpcore.charts.concepts import (
 )
 from mlpcore.charts.schedule import small_schedule_chart
 from mlpcore.concepts.backprop import Gradients, TrainingStep, Weights, compute_training_step, draw_example
-from mlpcore.concepts.backprop_formulas import STAGES, latex_number, write_stage
+from mlpcore.concepts.backprop_formulas import STAGES, write_stage
 from mlpcore.concepts.softmax import compute_cross_entropy
+from mlpcore.numbers import latex_number
 from mlpcore.training.activations import ACTIVATION_CURVES
 from mlpcore.training.models import ACTIVATIONS as TORCH_ACTIVATIONS, MyModel
+from tests.support.present import present
 
 
 class TestActivations:
@@ -51,7 +53,7 @@ class TorchTrainingStep:
         rows = {"linear1.weight": weights.W1, "linear1.bias": weights.b1}
         rows |= {"linear2.weight": weights.W2[None], "linear2.bias": np.array([weights.b2])}
         model.load_state_dict({name: torch.tensor(row, dtype=dtype) for name, row in rows.items()})
-        kept = {}
+        kept: dict[str, torch.Tensor] = {}
         model.linear1.register_forward_hook(lambda _m, _i, out: kept.update(z1=out))
         model.linear2.register_forward_hook(lambda _m, inputs, out: kept.update(a1=inputs[0], z2=out))
         kept["output"] = model(torch.tensor(x, dtype=dtype)[None])
@@ -65,7 +67,7 @@ class TorchTrainingStep:
         kept["loss"].backward()
         names = {"W1": model.linear1.weight, "b1": model.linear1.bias, "W2": model.linear2.weight}
         names["b2"] = model.linear2.bias
-        self.gradients |= {name: parameter.grad.clone() for name, parameter in names.items()}
+        self.gradients |= {name: present(parameter.grad).clone() for name, parameter in names.items()}
         optimizer.step()
         self.updated = {name: parameter.detach() for name, parameter in names.items()}
         self.values = {name: value.detach() for name, value in kept.items()}

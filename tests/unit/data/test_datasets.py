@@ -20,6 +20,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.models import build_model
 from tests.support.image_folders import write_colours
+from tests.support.networks import linear_layers
 from tests.support.paths import ROOT
 from tests.support.published_archives import (
     CLASSES,
@@ -182,12 +183,13 @@ class TestFashionMnist:
         measured = [e for p in train_cohort([recipe], images, device=cpu) for e in p.evaluations.values()]
         assert [evaluation.step for evaluation in measured] == [3, 6]
         assert all(np.isfinite(evaluation.train_loss) for evaluation in measured)
-        assert build_model(recipe, images.train_images.shape[1], len(images.train.classes)).fc1.in_features == 784
+        model = build_model(recipe, images.train_images.shape[1], len(images.train.classes))
+        assert linear_layers(model)[0].in_features == 784
 
 
 class TestShapes:
     def test_shapes_loads_whole_and_comes_from_the_cache_the_second_time(self, tmp_path):
-        told = []
+        told: list[float] = []
         train, test = load_data("Shapes", tmp_path, progress=told.append)
         assert (len(train), len(test)) == (50_000, 10_000)
         assert told == sorted(told)

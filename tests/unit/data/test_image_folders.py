@@ -78,7 +78,7 @@ class TestImageFolders:
 
     def test_progress_is_told_only_while_decoding(self, tmp_path):
         write_colours(tmp_path)
-        told = []
+        told: list[float] = []
         load_data("colours", tmp_path, progress=told.append)
         assert told == [0.0, 1.0]
         load_data("colours", tmp_path, progress=told.append)

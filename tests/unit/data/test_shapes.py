@@ -38,7 +38,7 @@ def test_colours_say_nothing_about_the_class():
 
 
 def test_progress_rises_to_one():
-    told = []
+    told: list[float] = []
     draw_shapes("test", 1000, progress=told.append)
     assert told == [0.25, 0.5, 0.75, 1.0]
 

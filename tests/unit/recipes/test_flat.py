@@ -13,6 +13,7 @@ from mlpcore.recipes.hyperparameters import Hyperparameters, Scheduler
 from mlpcore.recipes.lessons import lesson_from_query, lesson_to_query
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, SGD, Adam, AdamW, Recipe, StepLR
 from mlpcore.recipes.url import from_query, plan_from_query, plan_to_query, to_query
+from tests.support.present import present
 from tests.support.recipes import recipes
 
 LINKS = json.loads(Path(__file__).with_name("links.json").read_text(encoding="utf-8"))
@@ -46,7 +47,8 @@ class TestLinks:
 
     @pytest.mark.parametrize("link", [*links("comparison"), *links("read comparison")])
     def test_link_of_a_comparison_opens_and_is_written_as_before(self, link: dict[str, Any]):
-        plan, refused = plan_from_query(link["query"], Recipe())
+        found, refused = plan_from_query(link["query"], Recipe())
+        plan = present(found)
         assert list(plan.recipes) == [Recipe.model_validate(recipe) for recipe in link["recipes"]]
         assert (plan.seeds, plan.hold_out) == (link["seeds"], link["hold_out"])
         assert [[row, sentence.values["field"]] for row, sentence in refused] == link.get("refused", [])
@@ -103,8 +105,8 @@ class Plateau(Scheduler):
 class Later(Recipe):
     """A recipe of a later version."""
 
-    optimizer: Annotated[SGD | Adam | Muon, Field(discriminator="name")] = SGD()
-    scheduler: Annotated[StepLR | Plateau, Field(discriminator="name")] = StepLR()
+    optimizer: Annotated[SGD | Adam | Muon, Field(discriminator="name")] = SGD()  # type: ignore[assignment]
+    scheduler: Annotated[StepLR | Plateau, Field(discriminator="name")] = StepLR()  # type: ignore[assignment]
     alpha: float = 0.1
     title: str = ""
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from mlpcore.runs.engine import explained, open_engine
@@ -74,18 +75,18 @@ class TestOpening:
 
 
 TOKEN = "kQ0b9SmXo1Wn4sV3yYx2uT7rPzAeCjLdHfGiNtRw-_8"
-KEPT = {
-    "id": "finished",
-    "name": "first try",
-    "recipe": RECIPE,
-    "status": RunStatus.FINISHED,
-    "created": 1_700_000_000.25,
-    "owner": browser_owner(TOKEN),
-    "step": 3,
-    "seconds": 1.5,
-    "device": "cpu",
-    "versions": {"torch": "2.13.0"},
-}
+KEPT = Run(
+    "finished",
+    "first try",
+    RECIPE,
+    RunStatus.FINISHED,
+    1_700_000_000.25,
+    owner=browser_owner(TOKEN),
+    step=3,
+    seconds=1.5,
+    device="cpu",
+    versions={"torch": "2.13.0"},
+)
 
 
 def write_database_of(version: int, file: Path) -> None:
@@ -109,15 +110,15 @@ class TestMigrations:
     @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
     def test_database_of_every_earlier_version_opens_with_what_it_had(self, version: int, file: Path) -> None:
         write_database_of(version, file)
-        kept = KEPT | ({"note": "50 % — 한국어", "starred": True} if version >= 2 else {})
+        kept = replace(KEPT, note="50 % — 한국어", starred=True) if version >= 2 else KEPT
         with closing(RunStore(f"sqlite:///{file}")) as store:
             finished, diverged = store.get("finished"), store.get("diverged")
             (listed,), _total = store.search(dataset="Shapes", optimizer="Adam", sort="best_acc")
             (theirs,) = list_runs(store, owner=browser_owner(TOKEN))
             store.create_many([run("new", evaluations=(evaluation(1),))])
             assert store.get("new") == run("new", evaluations=(evaluation(1),))
-        assert replace(finished, evaluations=()) == Run(**kept)
-        assert theirs == Run(**kept)
+        assert replace(finished, evaluations=()) == kept
+        assert theirs == kept
         assert (listed.run.id, listed.best_acc, listed.last_acc) == ("finished", 0.625, 0.5)
         assert [(one.step, one.train_loss, one.test_acc) for one in finished.evaluations] == [
             (1, 2.5, 0.25), (2, 1.25, 0.625), (3, 2.5 / 3, 0.5),
@@ -150,7 +151,7 @@ class TestMigrations:
             assert store.count() == 2  # the unreadable one too
 
     def test_each_step_is_applied_once_in_order_and_recorded(self, engine: Engine) -> None:
-        def add_second(connection: object) -> None:
+        def add_second(connection: Connection) -> None:
             connection.execute(text("CREATE TABLE second (x INTEGER)"))
 
         migrate(engine)
@@ -170,7 +171,7 @@ class TestMigrations:
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:
-        def fail_halfway(connection: object) -> None:
+        def fail_halfway(connection: Connection) -> None:
             connection.execute(text("CREATE TABLE half (x INTEGER)"))
             raise KeyboardInterrupt
 
@@ -202,7 +203,7 @@ class TestMigrations:
     @pytest.mark.parametrize("sort", SORTS)
     def test_what_history_asks_is_read_off_an_index(self, file: Path, sort: str) -> None:
         with closing(RunStore(f"sqlite:///{file}")) as store:
-            asked: list[tuple[str, object]] = []
+            asked: list[tuple[str, Any]] = []
             event.listen(store._engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
             store.search(sort=sort)
             store.list_datasets()

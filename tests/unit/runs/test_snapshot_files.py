@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
@@ -27,9 +28,9 @@ def assert_same(found: Snapshot | None, expected: Snapshot) -> None:
         np.testing.assert_array_equal(one.units, other.units)
 
 
-def as_file(**arrays: object) -> bytes:
+def as_file(**arrays: ArrayLike) -> bytes:
     """A file as the first version wrote it, with some arrays replaced."""
-    kept = {"step": 8, "classes": np.array(["a", "b"]), "labels": np.zeros(3, np.uint8)}
+    kept: dict[str, ArrayLike] = {"step": 8, "classes": np.array(["a", "b"]), "labels": np.zeros(3, np.uint8)}
     kept |= {"likeliest": np.zeros((3, 2), np.uint8), "shares": np.zeros((3, 2), np.float16)}
     kept |= {"numbers": [0], "steps": [0], "frames": np.zeros((1, 2, 3, 4, 4), np.uint8)}
     stream = io.BytesIO()

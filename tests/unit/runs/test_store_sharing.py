@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore, StoreError
 from tests.support.paths import ROOT
+from tests.support.present import present
 from tests.support.stores import evaluation, list_runs, run
 
 CHILD = """
@@ -93,7 +94,7 @@ print("stored", flush=True)
 sys.stdin.read()
 """
         with start_child(script, store_url or "") as child:
-            assert child.stdout.readline() == "stored\n"
+            assert present(child.stdout).readline() == "stored\n"
             store = open_store()
             assert store.mark_interrupted() == []  # it is alive, and nobody takes its runs
             child.kill()
@@ -122,7 +123,7 @@ sys.stdin.read()
         with start_child(
             "RunStore(sys.argv[1] or None).create_many([run('x')]); sys.stdin.read()", store_url or ""
         ) as child:
-            child.stdin.close()
+            present(child.stdin).close()
         store.create_many([run("a")])
         store.mark_interrupted()
         assert len(list(folder.iterdir())) == 1
@@ -139,10 +140,11 @@ store.close()
 """
         children = [start_child(script, store_url or "", name) for name in "abcd"]
         for child in children:
-            assert child.stdout.readline() == "ready\n"
+            assert present(child.stdout).readline() == "ready\n"
         for child in children:
-            child.stdin.write("go\n")
-            child.stdin.flush()
+            stdin = present(child.stdin)
+            stdin.write("go\n")
+            stdin.flush()
         for child in children:
             child.communicate()
         assert [child.returncode for child in children] == [0, 0, 0, 0]

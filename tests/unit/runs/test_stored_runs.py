@@ -116,7 +116,7 @@ class TestQuota:
         now = [0.0]
         runs = StoredRuns(store, clock=lambda: now[0])
         for number in range(MAX_IMPORTS):
-            runs.import_runs(lambda number=number: [over(f"{number}")], owner=ANN)
+            runs.import_runs([over(f"{number}")].copy, owner=ANN)
 
         def read() -> list[Run]:
             raise AssertionError("the file is read")

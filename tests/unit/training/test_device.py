@@ -47,11 +47,15 @@ def test_the_cpu_passes_the_test_and_a_wrong_product_does_not(monkeypatch: pytes
 
 
 def test_it_is_tested_once_and_only_when_auto_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    tested = []
+    tested: list[str] = []
+
+    def choose(name: str) -> device_module.DeviceChoice:
+        tested.append(name)
+        return choose_device(name, test=bool)
+
     monkeypatch.setattr(device_module, "_choice", None)
     monkeypatch.setattr(device_module, "list_devices", lambda: ["cuda", "cpu"])
-    choose = device_module.choose_device
-    monkeypatch.setattr(device_module, "choose_device", lambda name: tested.append(name) or choose(name, test=bool))
+    monkeypatch.setattr(device_module, "choose_device", choose)
     assert pick_device("cpu") == CPU
     assert pick_device("cuda") == torch.device("cuda")
     assert str(explain_device("cuda")) == "Runs train on cuda, as chosen."

@@ -52,6 +52,6 @@ def test_equal_hashes_mean_equal_weights_and_batches() -> None:
     other = Recipe.model_validate(RECIPE.model_dump() | {"optimizer": Adam()})
     for mine, its in zip(build_model(RECIPE, 12, 3).parameters(), build_model(other, 12, 3).parameters(), strict=True):
         assert torch.equal(mine, its)
-    mine, its = (RandomSampler(100, 64, generator=build_generator(r.seed, "batches")) for r in (RECIPE, other))
+    first, second = (RandomSampler(100, 64, generator=build_generator(r.seed, "batches")) for r in (RECIPE, other))
     for _ in range(5):
-        assert torch.equal(next(mine), next(its))
+        assert torch.equal(next(first), next(second))

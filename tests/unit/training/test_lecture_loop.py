@@ -73,7 +73,7 @@ def test_full_batch_is_gradient_descent(images):
         gradients = torch.autograd.grad(loss, list(expected.parameters()))
         with torch.no_grad():
             for parameter, gradient in zip(expected.parameters(), gradients, strict=True):
-                parameter -= 0.1 * gradient
+                parameter.sub_(0.1 * gradient)
     for ours, theirs in zip(model.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 

@@ -19,11 +19,12 @@ from mlpcore.training.lockstep import cohort_key, train_cohort
 from mlpcore.training.models import build_model
 from mlpcore.training.stacked_mlp import StackedMLP
 from tests.support.cohorts import CPU, MIXTURE, History, numbers, recipe, train
+from tests.support.networks import linear_layers
 from tests.support.recipes import EACH_OPTIMIZER
 
 
 @pytest.fixture(scope="module")
-def images(tiny_images) -> DeviceImages:
+def images(tiny_images: tuple[ImageSplit, ImageSplit]) -> DeviceImages:
     return place_images(*tiny_images, CPU)
 
 
@@ -50,9 +51,7 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
         losses.append(loss.item())
         if step % recipe.eval_every == 0:
             on_train, on_test = measure(model, inputs, train.targets), measure(model, test_inputs, test.targets)
-            norms = tuple(
-                torch.linalg.matrix_norm(layer.weight.double()).item() for layer in (model.fc1, model.fc2, model.fc3)
-            )
+            norms = tuple(torch.linalg.matrix_norm(layer.weight.double()).item() for layer in linear_layers(model))
             history.append(
                 Evaluation(step, sum(losses) / len(losses), *on_train, *on_test, lr, 0.0, weight_norms=norms)
             )
@@ -151,7 +150,7 @@ class TestLockstep:
 
     def test_runs_that_share_data_batch_and_shape_share_a_cohort_and_no_others_do(self):
         assert len({cohort_key(run) for run in MIXTURE}) == 1
-        others = [
+        others: list[dict[str, object]] = [
             {"dataset": "x"},
             {"train_size": 5},
             {"validation_size": 5},
@@ -204,7 +203,7 @@ class TestReproducible:
             torch.manual_seed(12345)
             assert train(MIXTURE, images) == first
 
-    def test_the_images_are_left_as_they_were(self, tiny_images):
+    def test_the_images_are_left_as_they_were(self, tiny_images: tuple[ImageSplit, ImageSplit]) -> None:
         copies = [split.data.clone() for split in tiny_images], [split.targets.clone() for split in tiny_images]
         train(MIXTURE, place_images(*tiny_images, CPU))
         for split, data, targets in zip(tiny_images, *copies, strict=True):

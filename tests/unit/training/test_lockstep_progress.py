@@ -19,7 +19,7 @@ from tests.support.recipes import EACH_SCHEDULE, optimizers, schedulers
 
 
 @pytest.fixture(scope="module")
-def images(tiny_images) -> DeviceImages:
+def images(tiny_images: tuple[ImageSplit, ImageSplit]) -> DeviceImages:
     return place_images(*tiny_images, CPU)
 
 
@@ -74,7 +74,7 @@ class TestCommands:
 
     def test_edits_sent_in_together_all_apply_at_the_next_step(self, images):
         runs = [recipe(eval_every=1, seed=seed) for seed in (0, 1)]
-        sent = [
+        sent: list[ChangeRun | RemoveRun] = [
             ChangeRun(0, Change(step=4, lr=0.2)),
             ChangeRun(1, Change(step=4, momentum=0.1)),
             ChangeRun(0, Change(step=4, momentum=0.2)),

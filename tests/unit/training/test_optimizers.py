@@ -1,5 +1,7 @@
 """Optimizers built from a recipe hold its values, and step as torch's plain ones do."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ def parameters() -> list[torch.Tensor]:
 
 def build_plain(knobs: AnyOptimizer, weights: list[torch.Tensor]) -> torch.optim.Optimizer:
     """torch's own optimizer, tensor by tensor, its arguments written out."""
-    common = {"lr": knobs.lr, "weight_decay": knobs.weight_decay, "foreach": False}
+    common: dict[str, Any] = {"lr": knobs.lr, "weight_decay": knobs.weight_decay, "foreach": False}
     match knobs:
         case SGD():
             return torch.optim.SGD(weights, momentum=knobs.momentum, nesterov=knobs.nesterov, fused=False, **common)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages, RandomSampler, place_images
@@ -16,14 +15,15 @@ from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, Snapshot, count_confusion, 
 from mlpcore.seeds import build_generator
 from mlpcore.training.evaluation import find_top_classes, weights_to_pixels
 from mlpcore.training.lockstep import Progress, train_cohort
-from mlpcore.training.models import build_model
+from mlpcore.training.models import MLPnet, build_model
+from tests.support.networks import linear_layers
 from tests.support.snapshots import BASE, evaluate_often, recipe, snapshot
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def images(tiny_images) -> DeviceImages:
+def images(tiny_images: tuple[ImageSplit, ImageSplit]) -> DeviceImages:
     return place_images(*tiny_images, CPU)
 
 
@@ -40,7 +40,7 @@ def snapshots_of(items: Sequence[Progress], position: int = 0) -> list[Snapshot]
     return found
 
 
-def train_plainly(recipe: Recipe, train: ImageSplit) -> dict[int, nn.Module]:
+def train_plainly(recipe: Recipe, train: ImageSplit) -> dict[int, MLPnet]:
     """The loop of every tutorial; the network before training and at each evaluation, by step."""
     inputs = normalise(train.data, *channel_statistics(train))
     model = build_model(recipe, inputs[0].numel(), 10)
@@ -77,7 +77,7 @@ class TestPlainLoop:
         (*_, last) = snapshots_of(train([BASE, recipe(seed=1)], images))
         assert [(layer.number, layer.step) for layer in last.first_layers] == [(0, 0), (1, 8), (2, 16), (3, 24)]
         for layer in last.first_layers:
-            weights = models[layer.step].fc1.weight.detach()[:24].view(24, 3, 4, 4).numpy()
+            weights = linear_layers(models[layer.step])[0].weight.detach()[:24].view(24, 3, 4, 4).numpy()
             expected = 128 + 127 * weights / np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
             assert layer.units.dtype == np.uint8
             np.testing.assert_allclose(layer.units, expected, atol=0.51)

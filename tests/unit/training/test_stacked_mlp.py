@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from mlpcore.training.models import MLPnet
 from mlpcore.training.stacked_mlp import StackedMLP
+from tests.support.networks import gradients, linear_layers
+from tests.support.present import present
 
 RATES = (0.5, 0.0, 0.3, 0.95)  # dropout of the four networks
 BATCHES = (0, 1, 1, 1)  # which of two batches each network reads
@@ -30,8 +32,7 @@ class Setting:
         self.uniform = torch.stack(draws) if drops else None
 
     def build(self, row: int) -> MLPnet:
-        draws = {"generator": seeded(row), "dropout_generator": seeded(30 + row)}
-        return MLPnet(*self.shape, self.rates[row], **draws)
+        return MLPnet(*self.shape, self.rates[row], generator=seeded(row), dropout_generator=seeded(30 + row))
 
     def inputs(self, rows: list[int]) -> list[tuple[Tensor, slice]]:
         first = sum(BATCHES[row] == 0 for row in rows)
@@ -44,8 +45,7 @@ class Setting:
         uniform = None if self.uniform is None else self.uniform[rows]
         losses = network.forward_backward(self.inputs(rows), self.labels[rows], uniform)
         logits = network.forward(self.inputs(rows))
-        gradients = [[parameter.grad for parameter in network.parameters(place)] for place in range(len(rows))]
-        return [[losses[place], logits[place], *gradients[place]] for place in range(len(rows))]
+        return [[losses[place], logits[place], *gradients(network.parameters(place))] for place in range(len(rows))]
 
     def run_autograd(self, row: int) -> list[Tensor]:
         """The same for one network, by MLPnet and autograd."""
@@ -54,7 +54,7 @@ class Setting:
         loss.backward()
         with torch.no_grad():
             logits = model.eval()(images)
-        return [loss.detach(), logits, *(parameter.grad for parameter in model.parameters())]
+        return [loss.detach(), logits, *gradients(model.parameters())]
 
 
 @pytest.mark.parametrize("size", [1, 3, 6, 15, 16, 64, 100])
@@ -114,12 +114,12 @@ def test_the_networks_that_are_kept_go_on_as_they_were(hidden_sizes):
     network = StackedMLP([setting.build(row) for row in range(4)], device=torch.device("cpu"))
     network.forward_backward(setting.inputs([0, 1, 2, 3]), setting.labels, setting.uniform)
     network.keep_rows([0, 2])
-    losses = network.forward_backward(setting.inputs([0, 2]), setting.labels[[0, 2]], setting.uniform[[0, 2]])
+    losses = network.forward_backward(setting.inputs([0, 2]), setting.labels[[0, 2]], present(setting.uniform)[[0, 2]])
     for place, row in enumerate((0, 2)):
-        loss, _, *gradients = setting.run_stack([row])[0]
+        loss, _, *expected = setting.run_stack([row])[0]
         assert torch.equal(losses[place], loss)
-        found = [parameter.grad for parameter in network.parameters(place)]
-        assert all(torch.equal(one, other) for one, other in zip(found, gradients, strict=True))
+        found = gradients(network.parameters(place))
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
     assert network.has_dropout
     network.keep_rows([1])
     assert network.has_dropout
@@ -130,13 +130,13 @@ def test_a_network_of_infinite_weights_leaves_the_others_finite(hidden_sizes):
     setting = Setting(hidden_sizes, "relu", size=16, drops=True)
     models = [setting.build(row) for row in range(4)]
     with torch.no_grad():
-        models[1].fc1.weight.fill_(float("inf"))
+        linear_layers(models[1])[0].weight.fill_(float("inf"))
     network = StackedMLP(models, device=torch.device("cpu"))
     losses = network.forward_backward(setting.inputs([0, 1, 2, 3]), setting.labels, setting.uniform)
     assert losses.isfinite().tolist() == [True, False, True, True]
     for row in (0, 2, 3):
         expected = setting.run_stack([row])[0][2:]
-        found = [parameter.grad for parameter in network.parameters(row)]
+        found = gradients(network.parameters(row))
         assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
 

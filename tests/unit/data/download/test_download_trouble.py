@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,7 +168,7 @@ class TestSentences:
         )
 
     def test_time_left_follows_from_bytes_and_rate(self):
-        facts = {"dataset": "CIFAR10", "bytes_done": 30, "bytes_total": 100}
+        facts: dict[str, Any] = {"dataset": "CIFAR10", "bytes_done": 30, "bytes_total": 100}
         assert DownloadProgress(rate=7.0, **facts).seconds_left == 10.0
         assert DownloadProgress(rate=None, **facts).seconds_left is None
         assert DownloadProgress(rate=0.0, **facts).seconds_left is None
