@@ -76,8 +76,11 @@ def _train(given: argparse.Namespace) -> int:
 
 def _devices(_given: argparse.Namespace) -> int:
     from mlpcore.training.device import list_devices
+    from mlpcore.training.matmul import choose_rule, has_onednn
 
     print("\n".join(list_devices()))
+    lacking = "" if has_onednn() else " (this torch lacks oneDNN's operator)"
+    print(f"  matrix products on the CPU: {choose_rule()}{lacking}")
     return 0
 
 

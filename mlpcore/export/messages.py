@@ -47,6 +47,11 @@ COMMENTS = {
     "normalise": N_(
         "Each channel of the network's input has mean 0 and standard deviation 1 over the training images."
     ),
+    "products": N_(
+        "oneDNN computed the large matrix products of the run. It rounds differently from torch's usual products, and "
+        "its operator has no gradient of its own."
+    ),
+    "no_onednn": N_("This torch does not have the operator: the last digits may differ."),
     "dropout": N_("Switches units off at random during training, and scales up the others to compensate."),
     "sampler": N_("Every epoch uses each image once, in a new order; a batch may span two epochs."),
     "test": N_("The mean loss and the accuracy, without dropout."),
@@ -57,8 +62,11 @@ COMMENTS = {
 # Why a file cannot be read
 LARGE_RECIPE = N_("The file has {size:.1f} MB: a recipe has at most {most:.0f} MB.")
 LARGE_FILE = N_("The file has {size:.0f} MB: at most {most:.0f} MB are read.")
-NOT_OURS = N_("This file does not contain runs that this program saved.")
-OTHER_VERSION = N_("This file was written by another version of this program: this one reads version {version}.")
+NOT_OURS = N_("This file does not contain runs that this program saved: choose a JSON file from the History page.")
+OTHER_VERSION = N_(
+    "This file was written by another version of this program, and this one reads files up to version {version}: "
+    "update this program."
+)
 DAMAGED = N_("The file is damaged at {where}: this part cannot be read.")
 STEPS_OUT_OF_ORDER = N_("The file is damaged at {where}: the steps of its evaluations are not in ascending order.")
 TOO_MANY_STEPS = N_("The file is damaged at {where}: it has more steps than its recipe.")

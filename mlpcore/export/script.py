@@ -14,26 +14,28 @@ from mlpcore.export.script_template import Translate, fill_template, write_comme
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_problems
+from mlpcore.runs.kernel_rule import KernelRule
 
 MAX_BYTES = 1_000_000  # of a recipe's file: one with 1,000 changes has 100,000
 
 
-def to_script(recipe: Recipe, *, translate: Translate = str) -> str:
+def to_script(recipe: Recipe, *, rule: KernelRule = KernelRule.MKL, translate: Translate = str) -> str:
     """Export a recipe as one Python file whose cells begin with `# %%`.
 
     Args:
         recipe: What the script trains.
+        rule: Which library computed the run's matrix products.
         translate: Returns a comment in the reader's language.
     """
     head = "\n".join(write_comment(sentence) for sentence in _head(recipe, translate))
-    return f"{head}\n\n\n{fill_template(recipe, translate)}\n"
+    return f"{head}\n\n\n{fill_template(recipe, rule, translate)}\n"
 
 
-def to_notebook(recipe: Recipe, *, translate: Translate = str) -> str:
+def to_notebook(recipe: Recipe, *, rule: KernelRule = KernelRule.MKL, translate: Translate = str) -> str:
     """Export a recipe as a Jupyter notebook, nbformat 4.5: the cells of the script, each under its title."""
     what, *rest = _head(recipe, translate)
     cells = [_markdown("\n\n".join([f"# {what}", *rest]))]
-    for cell in fill_template(recipe, translate).removeprefix("# %% ").split("\n\n\n# %% "):
+    for cell in fill_template(recipe, rule, translate).removeprefix("# %% ").split("\n\n\n# %% "):
         title, _line, code = cell.partition("\n")
         empty: dict[str, Any] = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
         cells += [_markdown(f"## {title}"), empty | {"source": code}]

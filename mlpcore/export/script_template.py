@@ -18,6 +18,7 @@ from mlpcore.data.catalog import BUILT_IN, FASHION_MNIST, MNIST, PUBLISHED
 from mlpcore.data.folders import SPLIT_SALT
 from mlpcore.export.messages import COMMENTS, TITLES
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.kernel_rule import LARGE, KernelRule
 
 COMMENT_WIDTH = 110  # columns
 STATEMENT_WIDTH = 116  # columns: a statement may be indented by four more
@@ -26,7 +27,7 @@ FUSED = ("SGD", "Adam", "AdamW", "Adagrad")  # the optimizers whose fused kernel
 Translate = Callable[[str], str]
 
 
-def fill_template(recipe: Recipe, translate: Translate) -> str:
+def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str:
     """Write the cells of the script, each under a line `# %% title`."""
     is_built_in, is_grey = recipe.dataset in BUILT_IN, recipe.dataset in (FASHION_MNIST, MNIST)
     num_classes = "10" if is_built_in else "num_classes"  # the classes of a folder are counted when it is read
@@ -36,14 +37,14 @@ def fill_template(recipe: Recipe, translate: Translate) -> str:
     if recipe.optimizer.name in FUSED:
         arguments["fused"] = True
 
-    def comment(name: str, indent: int = 0) -> str:
-        sentence = translate(COMMENTS[name]).format(dataset=recipe.dataset, label_noise=recipe.label_noise)
-        return write_comment(sentence, indent)
+    def sentence(name: str) -> str:
+        return translate(COMMENTS[name]).format(dataset=recipe.dataset, label_noise=recipe.label_noise)
 
     return _read_template().render(
         recipe=recipe,
         title=lambda name: translate(TITLES[name]),
-        comment=comment,
+        sentence=sentence,
+        comment=lambda name, indent=0: write_comment(sentence(name), indent),
         library=read_library,
         dataset=recipe.dataset,
         is_built_in=is_built_in,
@@ -51,6 +52,8 @@ def fill_template(recipe: Recipe, translate: Translate) -> str:
         is_grey=is_grey,
         split_salt=SPLIT_SALT,
         num_classes=num_classes,
+        large=LARGE,
+        uses_onednn=rule is KernelRule.ONEDNN,
         layers=list(pairwise([features, *recipe.hidden_sizes, num_classes])),
         optimizer_line=_write_call("optimizer", recipe.optimizer.name, "model.parameters()", arguments),
         scheduler_lines=scheduler_lines,

@@ -106,7 +106,7 @@ class RunManager:
             raise SentenceError(messages.NOT_CONTINUABLE)
         continuations = {run.continues: run.id for run in self.list_active() if run.continues and run.belongs_to(owner)}
         new = {
-            run.id: build_run(run.recipe, run.name, owner, continues=run.id)
+            run.id: build_run(run.recipe, run.name, owner, continues=run)
             for run in ended
             if run.id not in continuations
         }

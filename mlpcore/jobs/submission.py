@@ -10,11 +10,12 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.training.device import pick_device
 from mlpcore.training.lockstep import cohort_key
+from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import describe_environment
 
 
-def build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") -> Run:
-    """Build the record of a new run; `continues` is the id of the run whose recipe it trains to the end."""
+def build_run(recipe: Recipe, name: str, owner: str, *, continues: Run | None = None) -> Run:
+    """Build the record of a new run; it trains the recipe of `continues` to its end, with the same matrix products."""
     return Run(
         id=secrets.token_hex(6),
         name=name,
@@ -22,8 +23,8 @@ def build_run(recipe: Recipe, name: str, owner: str, *, continues: str = "") -> 
         status=RunStatus.QUEUED,
         created=time.time(),
         owner=owner,
-        versions=describe_environment(),
-        continues=continues,
+        versions=describe_environment(usable_rule(continues.versions) if continues else None),
+        continues=continues.id if continues else "",
     )
 
 
@@ -34,7 +35,7 @@ def build_jobs(runs: Sequence[Run], budget: MemoryBudget, *, stop_when_disconnec
     """
     cohorts: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        cohorts.setdefault(cohort_key(run.recipe), []).append(run)
+        cohorts.setdefault((usable_rule(run.versions), *cohort_key(run.recipe)), []).append(run)
     jobs: list[Job] = []
     submission = object()
     for cohort in cohorts.values():

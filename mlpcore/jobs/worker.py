@@ -18,6 +18,7 @@ from mlpcore.recipes.recipe import with_change
 from mlpcore.runs.records import RunStatus
 from mlpcore.training.device import pick_device
 from mlpcore.training.lockstep import ChangeRun, Progress, ProgressGenerator, RemoveRun
+from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import count_threads
 
 GRACE_SECONDS = 600.0  # for which the owner of a run that is set to stop without them may be away
@@ -175,7 +176,7 @@ class Worker:
         for position, active in enumerate(runs):
             active.position = position
         recipes, images = [active.run.recipe for active in runs], job.loading.images.result()
-        job.training = self._train(recipes, images, device=device)
+        job.training = self._train(recipes, images, device=device, rule=usable_rule(runs[0].run.versions))
         with self._queue.lock:
             for active in runs:
                 active.update_run(device=str(device))

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from mlpcore.data.batches import BatchStream, DeviceImages
 from mlpcore.recipes.recipe import Change, Recipe
+from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Evaluation, RunStatus
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.cohort_run import CohortRun
 from mlpcore.training.cuda_graph import CapturedPass
 from mlpcore.training.evaluation import Measurement, Metrics, iterate_test_batches, iterate_train_batches
+from mlpcore.training.matmul import choose_rule
 from mlpcore.training.models import build_model
 from mlpcore.training.stacked_mlp import StackedMLP
 
@@ -62,12 +64,14 @@ ProgressGenerator = Generator[Progress, Sequence[Command] | None, Result]
 
 
 def cohort_key(recipe: Recipe) -> tuple[object, ...]:
-    """Return what recipes must agree on to train in one cohort."""
+    """Return what recipes must agree on to train in one cohort, besides the rule for their matrix products."""
     data = (recipe.dataset, recipe.train_size, recipe.validation_size, recipe.batch_size)
     return (*data, recipe.hidden_sizes, recipe.activation, recipe.device)
 
 
-def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
+def train_cohort(
+    recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device, rule: KernelRule | None = None
+) -> ProgressGenerator[None]:
     """Train recipes in lockstep and yield their evaluations.
 
     Every run has the history that it would have alone: bit for bit on the CPU. To pause, do not ask for the next
@@ -77,11 +81,12 @@ def train_cohort(recipes: Sequence[Recipe], images: DeviceImages, *, device: tor
         recipes: What to train. They must agree in `cohort_key`; positions in what is yielded and sent count from here.
         images: Their data set, on `device`.
         device: Where to compute.
+        rule: Which library computes which matrix product on the CPU. Default: the fastest rule for this machine.
 
     Raises:
         ValueError: A recipe does not fit the images.
     """
-    cohort = _Cohort(recipes, images, device)
+    cohort = _Cohort(recipes, images, device, rule or choose_rule())
     clock = _Clock()
     step = 0
     while cohort.runs:
@@ -150,11 +155,12 @@ class _Cohort:
     Runs of one seed read the same batches. They are rows side by side in the network, which reads each batch once.
     """
 
-    def __init__(self, recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> None:
+    def __init__(self, recipes: Sequence[Recipe], images: DeviceImages, device: torch.device, rule: KernelRule) -> None:
         self.images = images
         shape = images.train_images.shape[1], len(images.train.classes)
         order = sorted(range(len(recipes)), key=lambda position: recipes[position].seed)
-        self.network = StackedMLP([build_model(recipes[position], *shape) for position in order], device=device)
+        models = [build_model(recipes[position], *shape) for position in order]
+        self.network = StackedMLP(models, device=device, rule=rule)
         self.run_pass = CapturedPass(self.network) if device.type == "cuda" else self.network.forward_backward
         self.runs = [
             CohortRun(recipes[position], position, images, self.network.parameters(row))
@@ -240,9 +246,6 @@ class _Cohort:
         if not rows:
             return
         self.network.keep_rows(rows)
-        for row, run in enumerate(self.runs):
-            for parameter, moved in zip(run.parameters, self.network.parameters(row), strict=True):
-                parameter.data, parameter.grad = moved.data, moved.grad
 
     def _find_rows(self) -> dict[int, slice]:
         return _find_rows([run.recipe.seed for run in self.runs])

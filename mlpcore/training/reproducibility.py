@@ -13,9 +13,11 @@ import torch
 
 from mlpcore.data.batches import RandomSampler
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.kernel_rule import RECORDED_AS, KernelRule
 from mlpcore.runs.records import Run
 from mlpcore.seeds import build_generator
 from mlpcore.training.device import pick_device
+from mlpcore.training.matmul import choose_rule, usable_rule
 from mlpcore.training.models import build_model
 
 HASHED_BATCHES = 20  # the first ones: runs that share these share all
@@ -37,8 +39,11 @@ def count_threads() -> int:
     return max(1, cores - 1)
 
 
-def describe_environment() -> dict[str, str]:
-    """Describe what the last digits of a run on the CPU depend on, as a run records it."""
+def describe_environment(rule: KernelRule | None = None) -> dict[str, str]:
+    """Describe what the last digits of a run on the CPU depend on, as a run records it.
+
+    rule: the run's rule for matrix products. Default: the rule of new runs.
+    """
     return {
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -48,6 +53,7 @@ def describe_environment() -> dict[str, str]:
         "threads": str(count_threads()),
         "products": _find_products(),
         "MKL_CBWR": _find_mkl_mode(),
+        RECORDED_AS: rule or choose_rule(),
     }
 
 
@@ -101,10 +107,11 @@ def compare_environment(run: Run) -> Repeatability:
         device = pick_device(run.recipe.device)
     except ValueError:
         return Repeatability.SIMILAR
-    here = describe_environment()
-    if not run.device == device.type == "cpu" or any(here.get(key) != value for key, value in run.versions.items()):
+    here = describe_environment(usable_rule(run.versions))
+    recorded = {RECORDED_AS: KernelRule.MKL} | dict(run.versions)
+    if not run.device == device.type == "cpu" or any(here.get(key) != value for key, value in recorded.items()):
         return Repeatability.SIMILAR
-    return Repeatability.EXACT if run.versions.keys() == here.keys() else Repeatability.UNKNOWN
+    return Repeatability.EXACT if recorded.keys() == here.keys() else Repeatability.UNKNOWN
 
 
 def hash_weights(recipe: Recipe, *, in_features: int, num_classes: int) -> str:

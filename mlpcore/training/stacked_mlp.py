@@ -16,8 +16,9 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from mlpcore.runs.kernel_rule import Kernel, KernelRule
+from mlpcore.training import matmul
 from mlpcore.training.models import ACTIVATIONS, MLPnet
 
 ALIGNMENT = 16  # float32 numbers, 64 bytes: matrix products on memory aligned so are fastest, and repeatable
@@ -37,11 +38,18 @@ class StackedMLP:
     """K multilayer perceptrons with the same layer sizes and activation.
 
     weights[l] is (K, out, in), biases[l] is (K, out); weight_gradients and bias_gradients have the same shapes and
-    keep their memory from step to step.
+    keep their memory from step to step. Where oneDNN computes a layer's weight gradients, it allocates them itself at
+    each step: the .grad of the parameters is right, weight_gradients[l] is not used.
+
+    Args:
+        models: The networks at their initial weights.
+        device: Where the stack is.
+        rule: Which library computes which matrix product on the CPU.
     """
 
-    def __init__(self, models: Sequence[MLPnet], *, device: torch.device) -> None:
+    def __init__(self, models: Sequence[MLPnet], *, device: torch.device, rule: KernelRule = KernelRule.MKL) -> None:
         self.on_cpu = device.type == "cpu"
+        self.rule = rule if self.on_cpu else KernelRule.MKL
         self.activation = models[0].activation
         rates = [model.dropout.p for model in models]
         self.has_dropout = any(rates)
@@ -55,19 +63,25 @@ class StackedMLP:
         self.weight_gradients = [self._align(torch.zeros_like(weight)) for weight in self.weights]
         self.bias_gradients = [torch.zeros_like(bias) for bias in self.biases]
         self.is_unaligned = any(linear.out_features % ALIGNMENT for (linear, *_) in layers[:-1])
+        of_one = [tensor[0] for pair in zip(self.weights, self.biases, strict=True) for tensor in pair]
+        self._leaves = [[torch.empty_like(tensor).requires_grad_() for tensor in of_one] for _ in models]
+        self._connect()
 
     def parameters(self, position: int) -> list[Tensor]:
-        """Return one network's weight and bias per layer, as leaf tensors that share memory with the stacks."""
-        parameters = []
-        for layer in range(len(self.weights)):
-            for values, gradients in (
-                (self.weights[layer], self.weight_gradients[layer]),
-                (self.biases[layer], self.bias_gradients[layer]),
-            ):
-                parameter = values[position].detach().requires_grad_()
-                parameter.grad = gradients[position]
-                parameters.append(parameter)
-        return parameters
+        """Return one network's weight and bias per layer, as leaf tensors that share memory with the stacks.
+
+        They are the same tensors for as long as the network is in the stack.
+        """
+        return self._leaves[position]
+
+    def _connect(self) -> None:
+        """Let the leaf tensors of every network share memory with the stacks."""
+        stacks = list(zip(self.weights, self.weight_gradients, self.biases, self.bias_gradients, strict=True))
+        for position, leaves in enumerate(self._leaves):
+            for layer, (weights, weight_gradients, biases, bias_gradients) in enumerate(stacks):
+                weight, bias = leaves[2 * layer : 2 * layer + 2]
+                weight.data, weight.grad = weights[position], weight_gradients[position]
+                bias.data, bias.grad = biases[position], bias_gradients[position]
 
     def keep_rows(self, rows: Sequence[int]) -> None:
         """Keep these networks, in ascending order, and remove the others.
@@ -78,6 +92,8 @@ class StackedMLP:
             stack[:] = [self._move_up(tensor, rows) for tensor in stack]
         self.dropout_rates, self.keep_scale = self.dropout_rates[list(rows)], self.keep_scale[list(rows)]
         self.has_dropout = bool(self.dropout_rates.any())
+        self._leaves = [self._leaves[row] for row in rows]
+        self._connect()
 
     def _move_up(self, tensor: Tensor, rows: Sequence[int]) -> Tensor:
         for target, source in enumerate(rows):
@@ -90,6 +106,7 @@ class StackedMLP:
         view = copy.copy(self)
         for name in ("weights", "biases", "weight_gradients", "bias_gradients"):
             setattr(view, name, [tensor[rows] for tensor in getattr(self, name)])
+        view._leaves = self._leaves[rows]
         view.dropout_rates, view.keep_scale = self.dropout_rates[rows], self.keep_scale[rows]
         return view
 
@@ -136,8 +153,8 @@ class StackedMLP:
 
     def _forward(self, inputs: Inputs) -> Tensor:
         hidden = self._first_layer(inputs)
-        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            hidden = self._linear(self._activate(hidden), weight, bias)
+        for layer in range(1, len(self.weights)):
+            hidden = self._linear(self._activate(hidden), layer)
         return hidden
 
     def _forward_backward(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
@@ -150,7 +167,7 @@ class StackedMLP:
             if layer == len(self.weights) - 1 and uniform is not None:
                 mask = (uniform >= self.dropout_rates) * self.keep_scale
                 hidden = hidden * mask
-            hidden = self._linear(hidden, self.weights[layer], self.biases[layer])
+            hidden = self._linear(hidden, layer)
 
         log_probabilities = torch.log_softmax(hidden, dim=2)
         picked = log_probabilities.gather(2, labels.unsqueeze(2)).squeeze(2)
@@ -163,7 +180,7 @@ class StackedMLP:
             layer_input = outputs[layer - 1]
             if layer == len(self.weights) - 1 and mask is not None:
                 layer_input = layer_input * mask
-            self._weight_gradient(gradient, layer_input, out=self.weight_gradients[layer])
+            self._weight_gradient(gradient, layer_input, layer)
             torch.sum(gradient, dim=1, out=self.bias_gradients[layer])
             gradient = self._linear_backward(gradient, self.weights[layer])
             if layer == len(self.weights) - 1 and mask is not None:
@@ -186,13 +203,19 @@ class StackedMLP:
             return torch.stack([backward(*pair) for pair in zip(gradient, output, strict=True)])
         return backward(gradient, output)
 
-    def _linear(self, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Compute the linear layers: (K, B, in) times (K, out, in) plus (K, out).
+    def _kernel(self, batch_size: int, layer: int) -> Kernel:
+        _, outputs, inputs = self.weights[layer].shape
+        return self.rule.choose_kernel(batch_size, inputs, outputs)
+
+    def _linear(self, hidden: Tensor, layer: int) -> Tensor:
+        """Compute a layer of every network: (K, B, in) times (K, out, in) plus (K, out).
 
         A single network uses nn.Linear's product: batched products sum very small matrices in another order.
         """
-        if self.on_cpu and len(hidden) == 1:
-            return F.linear(hidden[0], weight[0], bias[0]).unsqueeze(0)
+        weight, bias = self.weights[layer], self.biases[layer]
+        kernel = self._kernel(hidden.shape[1], layer)
+        if kernel == "oneDNN" or (self.on_cpu and len(hidden) == 1):
+            return torch.stack([matmul.linear(*own, kernel) for own in zip(hidden, weight, bias, strict=True)])
         return torch.baddbmm(bias.unsqueeze(1), hidden, weight.transpose(1, 2))
 
     def _linear_backward(self, gradient: Tensor, weight: Tensor) -> Tensor:
@@ -201,22 +224,27 @@ class StackedMLP:
             return torch.mm(gradient[0], weight[0]).unsqueeze(0)
         return torch.bmm(gradient, weight)
 
-    def _weight_gradient(self, gradient: Tensor, layer_input: Tensor, *, out: Tensor) -> None:
-        """Write the gradient of linear layers' weights, (K, out, in), from (K, B, out) and the inputs (K, B, in)."""
+    def _weight_gradient(self, gradient: Tensor, layer_input: Tensor, layer: int) -> None:
+        """Set the gradient of a layer's weights, (K, out, in), from (K, B, out) and the inputs (K, B, in)."""
         if not self.on_cpu:
-            torch.bmm(gradient.transpose(1, 2), layer_input, out=out)
+            torch.bmm(gradient.transpose(1, 2), layer_input, out=self.weight_gradients[layer])
             return
         # clones begin at a multiple of 64 bytes
         gradients = [part.clone() for part in gradient] if gradient.stride(0) % ALIGNMENT else gradient
-        for gradient_of_one, input_of_one, out_of_one in zip(gradients, layer_input, out, strict=True):
-            torch.mm(gradient_of_one.t(), input_of_one, out=out_of_one)
+        kernel = self._kernel(gradient.shape[1], layer)
+        for row, (gradient_of_one, input_of_one) in enumerate(zip(gradients, layer_input, strict=True)):
+            if kernel == "oneDNN":
+                self._leaves[row][2 * layer].grad = matmul.weight_gradient(gradient_of_one, input_of_one)
+            else:
+                torch.mm(gradient_of_one.t(), input_of_one, out=self.weight_gradients[layer][row])
 
     def _first_layer(self, inputs: Inputs) -> Tensor:
         """Compute the first layer, (K, B, out), in one product of each batch with all networks that read it."""
         parts = []
         for images, networks in inputs:
             weight, bias = self.weights[0][networks], self.biases[0][networks]
-            product = F.linear(images, weight.flatten(0, 1), bias.flatten())
+            kernel = self._kernel(len(images), 0)
+            product = matmul.linear(images, weight.flatten(0, 1), bias.flatten(), kernel)
             parts.append(product.view(len(images), len(weight), -1).transpose(0, 1))
         return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
 
@@ -224,7 +252,12 @@ class StackedMLP:
         torch.sum(gradient, dim=1, out=self.bias_gradients[0])
         for images, networks in inputs:
             side_by_side = gradient[networks].transpose(0, 1).flatten(1)  # (B, networks · out)
-            torch.mm(side_by_side.t(), images, out=self.weight_gradients[0][networks].flatten(0, 1))
+            if self._kernel(len(images), 0) == "MKL":
+                torch.mm(side_by_side.t(), images, out=self.weight_gradients[0][networks].flatten(0, 1))
+                continue
+            product = matmul.weight_gradient(side_by_side, images).view(len(gradient[networks]), -1, images.shape[1])
+            for leaves, own in zip(self._leaves[networks], product, strict=True):
+                leaves[0].grad = own
 
     def _align(self, stack: Tensor) -> Tensor:
         """Copy (K, …) on the CPU so that each of the K begins at a multiple of 64 bytes."""

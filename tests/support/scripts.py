@@ -25,6 +25,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "one odd layer": {"hidden_sizes": (7,), "batch_size": 9, "activation": "sigmoid"},
     "three layers": {"hidden_sizes": (50, 16, 5), "activation": "tanh"},
     "the lecture's network": {"hidden_sizes": (128, 64), "batch_size": 64},
+    "wide layers": {"hidden_sizes": (256, 256), "batch_size": 72},
     "edits": {"changes": EDITS},
     "edits under a schedule": {"changes": EDITS, "scheduler": StepLR(step_size=4, gamma=0.5)},
     "edits that leave lr": {"changes": EDITS[:1], "scheduler": StepLR(step_size=4, gamma=0.5)},

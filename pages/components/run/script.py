@@ -16,7 +16,7 @@ def show_script(run: Run) -> None:
     """Show the script of a run, with buttons that save the script and the recipe."""
     told = _("This is the run in plain PyTorch, without the playground.")
     st.caption(f"{told} {describe_reproducibility([run])}")
-    script, notebook = write_script(run.recipe)
+    script, notebook = write_script(run)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         _downloads(run, script, notebook)
         with st.popover(_("Load recipe")):

@@ -14,6 +14,7 @@ from mlpcore.data.download.download import Downloads
 from mlpcore.data.image_grid import draw_class_grid, draw_grid
 from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.kernel_rule import KernelRule, recorded_rule
 from mlpcore.runs.records import Run, browser_owner, person_owner
 from mlpcore.runs.shared import shared_runs, shared_store
 from mlpcore.runs.snapshots import Snapshot
@@ -203,15 +204,15 @@ def _hash_recipe(recipe: Recipe, in_features: int, num_classes: int, images: int
     return hash_weights(recipe, in_features=in_features, num_classes=num_classes), batches
 
 
-def write_script(recipe: Recipe) -> tuple[str, str]:
-    """Export a recipe as a script and as a notebook, with comments in the visitor's language."""
-    return _write_script(recipe, read_language())
+def write_script(run: Run) -> tuple[str, str]:
+    """Export a run as a script and as a notebook, with comments in the visitor's language."""
+    return _write_script(run.recipe, recorded_rule(run.versions) or KernelRule.MKL, read_language())
 
 
 @st.cache_data(show_spinner=False, max_entries=50)  # 30 kB each
-def _write_script(recipe: Recipe, language: str) -> tuple[str, str]:
+def _write_script(recipe: Recipe, rule: KernelRule, language: str) -> tuple[str, str]:
     translate = read_catalogue(language).gettext
-    return to_script(recipe, translate=translate), to_notebook(recipe, translate=translate)
+    return to_script(recipe, rule=rule, translate=translate), to_notebook(recipe, rule=rule, translate=translate)
 
 
 @st.cache_resource(show_spinner=False)

@@ -15,13 +15,16 @@ import mlpcore.cli.main as command_line
 from mlpcore.cli.main import main
 from mlpcore.data.batches import place_images
 from mlpcore.data.datasets import load_data
+from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Adam, NoScheduler, Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
+from mlpcore.training import matmul
 from mlpcore.training.lockstep import train_cohort
 from tests.support.file_server import FileServer
 from tests.support.image_folders import write_colours
 from tests.support.paths import ROOT
+from tests.support.present import present
 from tests.support.published_archives import cifar_archive, cifar_set, fashion_files, fashion_set
 from tests.support.stores import list_runs
 
@@ -46,7 +49,7 @@ def stored() -> list[Run]:
     return runs
 
 
-def as_process(code: str, *arguments: str) -> subprocess.Popen:
+def as_process(code: str, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -66,9 +69,10 @@ class TestTrain:
         output = capsys.readouterr()
         lines = dict(line.split(maxsplit=1) for line in output.out.splitlines())
         assert (lines["run"], lines["status"], lines["step"]) == (run.id, "finished", "6")
-        assert float(lines["test_acc"]) == run.latest.test_acc
+        latest = present(run.latest)
+        assert float(lines["test_acc"]) == latest.test_acc
         assert "6/6" in output.err
-        assert f"train_loss={run.latest.train_loss:.3f}, test_acc={run.latest.test_acc:.3f}" in output.err
+        assert f"train_loss={latest.train_loss:.3f}, test_acc={latest.test_acc:.3f}" in output.err
 
     def test_flags_override_the_file(self, homes):
         recipe = SMALL_RECIPE.model_copy(update={"optimizer": Adam(betas=(0.8, 0.99), eps=1e-6), "seed": 7})
@@ -114,7 +118,7 @@ class TestTrain:
         with as_process(code, "train", *SMALL, "--train-iter", "200000", "--eval-every", "200") as process:
             shown = ""
             while "test_acc" not in shown:
-                character = process.stderr.read(1)
+                character = present(process.stderr).read(1)
                 assert character, shown
                 shown += character
             process.send_signal(signal.SIGINT)
@@ -124,7 +128,7 @@ class TestTrain:
         (run,) = stored()
         assert run.status is RunStatus.STOPPED
         assert run.evaluations
-        assert f"step            {run.latest.step}\n" in output
+        assert f"step            {present(run.latest).step}\n" in output
 
 
 class TestRefusals:
@@ -178,7 +182,8 @@ def test_every_knob_of_a_recipe_is_a_flag(capsys):
         main(["train", "-h"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
-    fields = {name for kind in (Recipe, *OPTIMIZERS.values(), *SCHEDULERS.values()) for name in kind.model_fields}
+    models: list[type[Hyperparameters]] = [Recipe, *OPTIMIZERS.values(), *SCHEDULERS.values()]
+    fields = {name for model in models for name in model.model_fields}
     assert [name for name in fields - {"changes"} if f"--{name.replace('_', '-')}" not in shown] == []
 
 
@@ -198,6 +203,15 @@ def test_torch_is_not_loaded_where_nothing_is_trained(arguments):
 def test_devices_are_listed(capsys):
     assert main(["devices"]) == 0
     assert "cpu" in capsys.readouterr().out.split("\n")
+
+
+def test_devices_say_which_library_multiplies_and_that_onednn_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr(matmul, "processor_vendor", lambda: "AuthenticAMD")
+    main(["devices"])
+    assert "matrix products on the CPU: oneDNN from 4 million\n" in capsys.readouterr().out
+    monkeypatch.setattr(matmul, "has_onednn", lambda: False)
+    main(["devices"])
+    assert "matrix products on the CPU: MKL (this torch lacks oneDNN's operator)" in capsys.readouterr().out
 
 
 class TestData:

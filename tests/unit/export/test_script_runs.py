@@ -15,7 +15,9 @@ from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import ImageSplit, load_data
 from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
+from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.training.lockstep import train_cohort
+from mlpcore.training.matmul import has_onednn
 from tests.support.app_tests import ROOT
 from tests.support.image_folders import write_images
 from tests.support.published_archives import CLASSES, cifar_batches, fashion_set, write_batches, write_fashion
@@ -25,6 +27,10 @@ CPU = torch.device("cpu")
 TRAIN_BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
 
 Row = dict[str, float]
+
+WITH_LARGE_PRODUCTS = ("the lecture's network", "wide layers", "tanh", "full batches", "a subset")
+CASES = [(name, KernelRule.MKL) for name in RECIPES]
+CASES += [(name, KernelRule.ONEDNN) for name in WITH_LARGE_PRODUCTS if has_onednn()]
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +63,11 @@ def save(image: Image.Image, file: Path, **settings: Any) -> None:
     image.save(file, **settings)
 
 
-def measured(run: Recipe, images: DeviceImages) -> list[Row]:
+def measured(run: Recipe, images: DeviceImages, rule: KernelRule = KernelRule.MKL) -> list[Row]:
     """What the playground measures of a run, by the names that scripts print."""
-    names = ("step", "train_loss", "train_eval_loss", "train_acc", "test_loss", "test_acc", "lr")
+    names: tuple[str, ...] = ("step", "train_loss", "train_eval_loss", "train_acc", "test_loss", "test_acc", "lr")
     names += ("val_loss", "val_acc") if run.validation_size else ()
-    items = train_cohort([run], images, device=CPU)
+    items = train_cohort([run], images, device=CPU, rule=rule)
     evaluations = [evaluation for item in items for evaluation in item.evaluations.values()]
     return [{name: getattr(evaluation, name) for name in names} for evaluation in evaluations]
 
@@ -80,16 +86,16 @@ def run_python(*command: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def printed(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def printed(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, KernelRule], str]:
     """What each script printed: all in one Python, since loading torch takes longer than the training."""
     folder = tmp_path_factory.mktemp("scripts")
-    for number, run in enumerate(RECIPES.values()):
-        (folder / f"{number}.py").write_text(to_script(run), encoding="utf-8")
-    loop = f"import runpy\nfor number in range({len(RECIPES)}):\n"
+    for number, (name, rule) in enumerate(CASES):
+        (folder / f"{number}.py").write_text(to_script(RECIPES[name], rule=rule), encoding="utf-8")
+    loop = f"import runpy\nfor number in range({len(CASES)}):\n"
     loop += "    print('script', number)\n    runpy.run_path(f'{number}.py')\n"
     (folder / "all.py").write_text(f"import os, sys\nos.chdir({str(folder)!r})\n{loop}")
     outputs = run_python(folder / "all.py", home).split("script ")[1:]
-    return dict(zip(RECIPES, outputs, strict=True))
+    return dict(zip(CASES, outputs, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +105,13 @@ def images(home: Path) -> dict[str, DeviceImages]:
 
 
 class TestBitForBit:
-    @pytest.mark.parametrize("name", RECIPES)
-    def test_a_script_prints_the_evaluations_of_its_run(self, name, printed, images):
+    @pytest.mark.parametrize(("name", "rule"), CASES)
+    def test_a_script_prints_the_evaluations_of_its_run(self, name, rule, printed, images):
         run = RECIPES[name]
-        expected = measured(run, images[run.dataset])
-        assert parse(printed[name]) == expected
+        expected = measured(run, images[run.dataset], rule)
+        assert parse(printed[name, rule]) == expected
         if name == "divergence":
-            assert "diverged at step=" in printed[name]
+            assert "diverged at step=" in printed[name, rule]
         else:
             assert len(expected) == 3
 
@@ -130,6 +136,16 @@ class TestBitForBit:
         again = "\n".join([*cells, cells[-1]])  # the last cell run twice trains the same again
         (tmp_path / "run.py").write_text(again, encoding="utf-8")
         assert parse(run_python(tmp_path / "run.py", home)) == 2 * measured(run, images["Tiny"])
+
+    def test_without_the_operator_a_script_says_that_digits_may_differ_and_trains(self, home, images, tmp_path):
+        run = RECIPES["the lecture's network"]
+        (tmp_path / "run.py").write_text(to_script(run, rule=KernelRule.ONEDNN), encoding="utf-8")
+        missing = "import torch; torch.ops.mkldnn = object()\nimport runpy; runpy.run_path('run.py')\n"
+        (tmp_path / "alone.py").write_text(missing)
+        command = f"import os; os.chdir({str(tmp_path)!r}); import runpy; runpy.run_path('alone.py')"
+        output = run_python("-c", command, home)
+        assert "This torch does not have the operator: the last digits may differ." in output
+        assert parse(output) == measured(run, images["Tiny"])
 
 
 class TestPublished:

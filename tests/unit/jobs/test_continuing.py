@@ -4,19 +4,25 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
+from typing import Any
 
 import pytest
-import torch
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import manager as manager_module
 from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.memory import MemoryBudget
+from mlpcore.jobs.submission import build_jobs, build_run
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Change, Recipe
+from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
+from mlpcore.training import matmul
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
+from mlpcore.training.matmul import choose_rule
 from tests.support.managers import (
     LONG,
     ME,
@@ -61,6 +67,33 @@ class TestContinuing:
                 assert run.continues == before.id
                 assert store.get(before.id) == before
             manager.shutdown()
+
+    def test_a_run_goes_on_with_the_matrix_products_it_began_with(self, library, tmp_path, monkeypatch):
+        rules = []
+
+        def train(recipes: Sequence[Recipe], images: DeviceImages, **place: Any) -> ProgressGenerator[None]:
+            rules.append(place["rule"])
+            yield from train_cohort(recipes, images, **place)
+
+        url = f"sqlite:///{tmp_path / 'runs.sqlite3'}"
+        monkeypatch.setattr(matmul, "processor_vendor", lambda: "GenuineIntel")
+        (interrupted,) = self.interrupt(url, library, LONG.replace(train_iter=2000))
+        monkeypatch.setattr(matmul, "processor_vendor", lambda: "AuthenticAMD")  # whose new runs use oneDNN
+        with closing(RunStore(url)) as store:
+            manager = RunManager(store, library, train=train)
+            (run,) = wait_for_end(manager, *manager.continue_runs([interrupted.id], owner=ME))
+            assert run.versions["kernels"] == interrupted.versions["kernels"] == KernelRule.MKL
+            (new,) = wait_for_end(manager, *submit(manager, SHORT))
+            assert new.versions["kernels"] == choose_rule()
+            assert rules == [KernelRule.MKL, choose_rule()]
+            manager.shutdown()
+
+    def test_runs_with_different_matrix_products_do_not_train_together(self, manager):
+        budget = MemoryBudget(manager.library, None)
+        runs = [build_run(SHORT, name, ME) for name in ("one", "other")]
+        apart = [runs[0], replace(runs[1], versions={**runs[1].versions, "kernels": KernelRule.ONEDNN})]
+        jobs = [build_jobs(some, budget, stop_when_disconnected=False, seen_at=0.0) for some in (runs, apart)]
+        assert [[len(job.runs) for job in some] for some in jobs] == [[2], [1, 1]]
 
     def test_a_stopped_run_goes_on_with_the_changes_that_were_made(self, manager, images):
         (first,) = submit(manager, LONG.replace(train_iter=2000))
@@ -144,8 +177,8 @@ class TestShutdown:
     def test_four_cohorts_are_marked_though_one_of_them_does_not_come_back(self, store, library):
         is_stuck, may_go_on = threading.Event(), threading.Event()
 
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
-            for progress in train_cohort(recipes, images, device=device):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, **place: Any) -> ProgressGenerator[None]:
+            for progress in train_cohort(recipes, images, **place):
                 yield progress
                 if recipes[0].seed == 3 and progress.evaluations:
                     is_stuck.set()

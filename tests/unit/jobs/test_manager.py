@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -57,9 +58,9 @@ class TestLife:
         monkeypatch.setenv("OMP_NUM_THREADS", "2")  # after torch was imported, as in a notebook
         counts = []
 
-        def train(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
+        def train(recipes: Sequence[Recipe], images: DeviceImages, **place: Any) -> ProgressGenerator[None]:
             counts.append(torch.get_num_threads())
-            yield from train_cohort(recipes, images, device=device)
+            yield from train_cohort(recipes, images, **place)
 
         before = torch.get_num_threads()
         manager = RunManager(store, library, train=train)
@@ -242,8 +243,8 @@ class TestStopDuringAnEvaluation:
     def manager(self, store, library, evaluating, may_go_on, monkeypatch) -> Iterator[RunManager]:
         monkeypatch.setattr(lockstep, "SLICE_SECONDS", 0.0)  # control comes back after every step and every batch
 
-        def train(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
-            training = train_cohort(recipes, images, device=device)
+        def train(recipes: Sequence[Recipe], images: DeviceImages, **place: Any) -> ProgressGenerator[None]:
+            training = train_cohort(recipes, images, **place)
             progress = next(training)
             while True:
                 commands = yield progress

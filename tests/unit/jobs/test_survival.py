@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,6 +34,7 @@ from tests.support.managers import (
     wait_for_evaluations,
     wait_until,
 )
+from tests.support.present import present
 
 
 def raise_of_memory() -> None:
@@ -73,8 +75,8 @@ class TestSurvival:
         ],
     )
     def test_a_training_that_raises_fails_its_own_run_alone(self, fail, message, store, library, images):
-        def train(recipes: Sequence[Recipe], images: DeviceImages, device: torch.device) -> ProgressGenerator[None]:
-            for progress in train_cohort(recipes, images, device=device):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, **place: Any) -> ProgressGenerator[None]:
+            for progress in train_cohort(recipes, images, **place):
                 if recipes[0].seed == 13 and progress.step >= 10:
                     fail()
                 yield progress
@@ -138,7 +140,7 @@ class TestSurvival:
 
     def test_a_defect_that_repeats_for_hours_does_not_end_the_thread(self, store, library, monkeypatch):
         monkeypatch.setattr(worker, "LAST_RETRY_SECONDS", 1e-6)
-        calls = []
+        calls: list[float] = []
 
         class Unspeakable(RuntimeError):
             def __str__(self) -> str:  # so that not even the run can be failed
@@ -187,10 +189,11 @@ class TestSurvival:
     def break_evaluations(self, steps: Collection[int]) -> Callable[..., ProgressGenerator[None]]:
         """Training whose evaluations after these steps cannot be stored."""
 
-        def train(recipes: Sequence[Recipe], images: DeviceImages, *, device: torch.device) -> ProgressGenerator[None]:
-            for progress in train_cohort(recipes, images, device=device):
+        def train(recipes: Sequence[Recipe], images: DeviceImages, **place: Any) -> ProgressGenerator[None]:
+            for progress in train_cohort(recipes, images, **place):
                 if recipes[0].seed == 13 and progress.step in steps:
-                    broken = {place: replace(one, weight_norms=None) for place, one in progress.evaluations.items()}
+                    unstorable: Any = {"weight_norms": None}
+                    broken = {at: replace(one, **unstorable) for at, one in progress.evaluations.items()}
                     progress = replace(progress, evaluations=broken)
                 yield progress
 
@@ -220,15 +223,15 @@ class TestSurvival:
         manager.stop(run_id, owner=ME)
         (run,) = wait_for_end(manager, run_id)
         assert (run.status, run.evaluations) == (RunStatus.STOPPED, ())
-        assert run.message.values["step"] == 50
-        assert run.message.values["count"] == run.step // 50
+        values = present(run.message).values
+        assert (values["step"], values["count"]) == (50, run.step // 50)
         manager.shutdown()
 
     def test_an_error_of_the_store_that_passes_loses_no_evaluation(self, library, images, tmp_path):
         class FailingStore(RunStore):
             failures = 2
 
-            def update(self, *arguments: object, **values: object) -> None:
+            def update(self, *arguments: Any, **values: Any) -> None:
                 if values["evaluations"] and self.failures:
                     self.failures -= 1
                     raise OSError("not a StoreError")
@@ -245,7 +248,7 @@ class TestSurvival:
         class RefusingStore(RunStore):
             refusals = 2
 
-            def update(self, *arguments: object, **values: object) -> None:
+            def update(self, *arguments: Any, **values: Any) -> None:
                 if values["status"].is_over and self.refusals:
                     self.refusals -= 1
                     raise StoreError("The disk is full.")

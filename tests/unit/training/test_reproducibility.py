@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.training import matmul
 from mlpcore.training.reproducibility import Repeatability, compare_environment, count_threads, describe_environment
 from tests.support.paths import ROOT
 
@@ -34,8 +37,18 @@ def test_run_of_this_cpu_and_this_environment_repeats() -> None:
         {"recipe": Recipe(device="xpu")},
     ],
 )
-def test_run_of_another_device_or_environment_may_not(change: dict[str, object]) -> None:
+def test_run_of_another_device_or_environment_may_not(change: dict[str, Any]) -> None:
     assert compare_environment(replace(RUN, **change)) is Repeatability.SIMILAR
+
+
+def test_a_run_is_compared_by_its_own_rule_for_matrix_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = {name: value for name, value in HERE.items() if name != "kernels"}
+    monkeypatch.setattr(matmul, "processor_vendor", lambda: "AuthenticAMD")  # whose new runs use oneDNN
+    for versions in (older, older | {"kernels": KernelRule.MKL}, older | {"kernels": KernelRule.ONEDNN}):
+        assert compare_environment(replace(RUN, versions=versions)) is Repeatability.EXACT
+    monkeypatch.setattr(matmul, "has_onednn", lambda: False)
+    versions = older | {"kernels": KernelRule.ONEDNN}
+    assert compare_environment(replace(RUN, versions=versions)) is Repeatability.SIMILAR
 
 
 @pytest.mark.parametrize("versions", [{}, {"torch": HERE["torch"], "python": HERE["python"]}])
@@ -48,7 +61,8 @@ def test_run_without_evaluations_has_none_that_could_differ() -> None:
 
 
 def test_environment_is_everything_that_the_last_digits_depend_on() -> None:
-    assert list(HERE) == ["torch", "python", "numpy", "processor", "instructions", "threads", "products", "MKL_CBWR"]
+    names = ["torch", "python", "numpy", "processor", "instructions", "threads", "products", "MKL_CBWR", "kernels"]
+    assert list(HERE) == names
     assert all(0 < len(value) < 200 for value in HERE.values())
 
 

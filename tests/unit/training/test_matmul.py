@@ -1,0 +1,133 @@
+"""Matrix products: which library computes one, that both are exact, and that stacking changes nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mlpcore.data.batches import DeviceImages, place_images
+from mlpcore.data.datasets import load_data
+from mlpcore.recipes.recipe import Adam, Recipe
+from mlpcore.runs.kernel_rule import Kernel, KernelRule, recorded_rule
+from mlpcore.training import matmul
+from mlpcore.training.lockstep import train_cohort
+from mlpcore.training.matmul import choose_rule, has_onednn, linear, usable_rule, weight_gradient
+from mlpcore.training.models import MLPnet
+from mlpcore.training.stacked_mlp import StackedMLP
+from tests.support.networks import linear_layers
+from tests.support.present import present
+
+CPU = torch.device("cpu")
+MKL, ONEDNN = KernelRule.MKL, KernelRule.ONEDNN
+needs_onednn = pytest.mark.skipif(not has_onednn(), reason="this build of torch has no oneDNN operator")
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def networks(count: int) -> list[MLPnet]:
+    return [MLPnet(generator=torch.Generator().manual_seed(seed)) for seed in range(count)]
+
+
+class TestRule:
+    @pytest.mark.parametrize(
+        ("rule", "shape", "kernel"),
+        [
+            (ONEDNN, (64, 3072, 128), "oneDNN"),
+            (ONEDNN, (500, 3072, 128), "oneDNN"),
+            (ONEDNN, (64, 128, 64), "MKL"),
+            (ONEDNN, (64, 64, 10), "MKL"),
+            (MKL, (500, 3072, 4096), "MKL"),
+        ],
+    )
+    def test_chooses_by_the_size_of_one_networks_product(self, rule, shape, kernel):
+        assert rule.choose_kernel(*shape) == kernel
+
+    @pytest.mark.parametrize(
+        ("vendor", "has_operator", "rule"),
+        [
+            ("AuthenticAMD", True, ONEDNN),
+            ("AuthenticAMD", False, MKL),
+            ("GenuineIntel", True, MKL),
+            ("", True, MKL),
+        ],
+    )
+    def test_of_new_runs_follows_from_the_processor_and_the_operator(self, vendor, has_operator, rule, monkeypatch):
+        monkeypatch.setattr(matmul, "has_onednn", lambda: has_operator)
+        assert choose_rule(vendor) is rule
+
+    def test_of_a_run_is_the_recorded_one_wherever_it_can_be_followed(self, monkeypatch):
+        monkeypatch.setattr(matmul, "has_onednn", lambda: True)
+        monkeypatch.setattr(matmul, "processor_vendor", lambda: "AuthenticAMD")
+        assert usable_rule({"torch": "2.13.0"}) is MKL  # an older version recorded none
+        assert usable_rule({"kernels": MKL}) is MKL
+        assert usable_rule({"kernels": ONEDNN}) is ONEDNN
+        assert usable_rule({"kernels": "of a later version"}) is choose_rule()
+        assert recorded_rule({"kernels": "of a later version"}) is None
+        monkeypatch.setattr(matmul, "has_onednn", lambda: False)
+        assert usable_rule({"kernels": ONEDNN}) is MKL
+
+
+@needs_onednn
+@pytest.mark.parametrize("kernel", ["MKL", "oneDNN"])
+def test_both_libraries_are_float32_exact_to_rounding(kernel: Kernel) -> None:
+    inputs, weight, bias, gradient = draw(64, 3072), draw(128, 3072), draw(128), draw(64, 128)
+    exact = F.linear(inputs.double(), weight.double(), bias.double())
+    assert (linear(inputs, weight, bias, kernel) - exact).abs().max() < 1e-3
+    assert (linear(inputs, weight, bias, kernel, relu=True) - exact.relu()).abs().max() < 1e-3
+    assert (weight_gradient(gradient, inputs) - gradient.double().t() @ inputs.double()).abs().max() < 1e-4
+
+
+@needs_onednn
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", [2, 5, 16])
+@pytest.mark.parametrize("rule", KernelRule)
+class TestStack:
+    @pytest.fixture(autouse=True)
+    def _threads(self, threads: int) -> Iterator[None]:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        yield
+        torch.set_num_threads(before)
+
+    def test_computes_what_each_network_computes_alone(self, count, rule):
+        images, labels = draw(64, 3072), torch.arange(64).remainder(10).expand(count, -1)
+        stack = StackedMLP(networks(count), device=CPU, rule=rule)
+        losses = stack.forward_backward([(images, slice(None))], labels, None)
+        for row, model in enumerate(networks(count)):
+            alone = StackedMLP([model], device=CPU, rule=rule)
+            assert torch.equal(losses[row : row + 1], alone.forward_backward([(images, slice(None))], labels[:1], None))
+            for mine, its in zip(stack.parameters(row), alone.parameters(0), strict=True):
+                assert torch.equal(present(mine.grad), present(its.grad))
+
+
+@needs_onednn
+def test_gradients_of_onednn_reach_the_optimizer_after_networks_left():
+    model = networks(3)[2].eval()
+    images, labels = draw(64, 3072), torch.arange(64).remainder(10)
+    stack = StackedMLP(networks(3), device=CPU, rule=ONEDNN)
+    kept = stack.parameters(2)
+    stack.keep_rows([2])
+    stack.forward_backward([(images, slice(None))], labels.expand(1, -1), None)
+    F.cross_entropy(model(images), labels).backward()
+    torch.testing.assert_close(kept[0].grad, linear_layers(model)[0].weight.grad)
+    torch.optim.SGD(kept, lr=0.1).step()
+    assert torch.equal(stack.weights[0][0], kept[0].detach())
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> DeviceImages:
+    return place_images(*load_data("Shapes", tmp_path_factory.mktemp("data")), CPU)
+
+
+@needs_onednn
+def test_rules_differ_in_the_last_digits_only(shapes):
+    recipe = Recipe(train_iter=30, eval_every=30, optimizer=Adam())
+    of_mkl, of_onednn = (
+        next(e for p in train_cohort([recipe], shapes, device=CPU, rule=rule) for e in p.evaluations.values())
+        for rule in (MKL, ONEDNN)
+    )
+    assert of_mkl.train_loss == pytest.approx(of_onednn.train_loss, rel=1e-4)
+    assert of_mkl.weight_norms == pytest.approx(of_onednn.weight_norms, rel=1e-4)
