@@ -23,13 +23,13 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
         N_("Plain SGD on 500 images: with all of them in each batch, and with 50 drawn at random."),
         N_(
             "Noise is how far the loss of a batch is from the loss of all images at the same weights. The claim holds "
-            "if that is at most 0.01 % with all images and at least 1 % with 50."
+            "if this is at most 0.01% with all images and at least 1% with 50."
         ),
     ),
     "weight_decay": (
         N_("Weight decay keeps W small."),
         N_("The notes' SGD with weight decay 0, 5e-4, 5e-3 and 0.05."),
-        N_("The claim holds if each larger decay ends with a norm of the weights that is at least 1 % smaller."),
+        N_("The claim holds if each larger decay ends with a norm of the weights that is at least 1% smaller."),
     ),
     "rates": (
         N_("Adam is less sensitive to the learning rate than SGD."),
@@ -52,7 +52,7 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
         N_("When the loss stops falling, lowering the learning rate helps."),
         N_("Plain SGD with a high rate and small batches, and the same with a tenth of the rate at the end."),
         N_(
-            "The claim holds if the loss had stopped falling and the train loss ends at least 5 % lower, with p < 0.05 "
+            "The claim holds if the loss had stopped falling and the train loss ends at least 5% lower, with p < 0.05 "
             "in a paired t-test over six seeds."
         ),
     ),
@@ -60,8 +60,8 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
         N_("A small training loss does not yet mean a good test accuracy."),
         N_("The same network trained on a fiftieth of the images, and on all of them."),
         N_(
-            "The claim holds if the run with the lower train loss ends {lower:.3g} percentage points or more lower in "
-            "test accuracy. The sampling error of {images:,} test images is smaller."
+            "The claim holds if the run with the lower train loss ends with a test accuracy that is at least "
+            "{lower:.3g} percentage points lower. The sampling error of {images:,} test images is smaller than that."
         ),
     ),
 }

@@ -20,11 +20,13 @@ _DIFFERENCES: Mapping[DifferenceKind, str] = {
 }
 _CURVES: Mapping[Shape, str] = {
     Shape.CHANCE: N_(
-        "Its best, {best:.1%}, is less than {above_chance:.3g} percentage points above chance, {chance:.1%}."
+        "Its best accuracy, {best:.1%}, is less than {above_chance:.3g} percentage points above chance ({chance:.1%})."
     ),
-    Shape.FALLS: N_("It ends at {end:.1%}, {margin:.3g} percentage points or more below its best, {best:.1%}."),
+    Shape.FALLS: N_(
+        "It ends at {end:.1%}, at least {margin:.3g} percentage points below its best accuracy ({best:.1%})."
+    ),
     Shape.RISES: N_(
-        "It ends at {end:.1%}, {margin:.3g} percentage points or more above its value halfway, {halfway:.1%}."
+        "It ends at {end:.1%}, at least {margin:.3g} percentage points above its accuracy halfway ({halfway:.1%})."
     ),
     Shape.FLATTENS: N_("It is at {halfway:.1%} halfway and ends at {end:.1%}, within {margin:.3g} percentage points."),
 }
@@ -150,8 +152,8 @@ def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> list[
         )
     else:
         template = (
-            "One seed, in percentage points over the base's test accuracy of {base:.1%}: {gained}; without a gain "
-            "larger than the sampling error of {images:,} test images ({margin:.1f}): {rest}."
+            "One seed, in percentage points over the base's test accuracy of {base:.1%}. Larger than the sampling "
+            "error of {images:,} test images ({margin:.1f}): {gained}. Not larger: {rest}."
         )
     sentences = [Sentence(template, values)]
     if results.early_stop is not None:

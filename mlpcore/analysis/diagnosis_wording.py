@@ -93,14 +93,14 @@ _OVERFITTING = N_(
 )
 _STUCK = N_(
     "At least {begin:.0%} of the run is done, the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and "
-    "it is higher than at the evaluation before in more than {steady:.0%} of the evaluations."
+    "more than {steady:.0%} of its changes between evaluations go up."
 )
 _BARELY = N_(
-    "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and it is higher than at the "
-    "evaluation before in at most {steady:.0%} of the evaluations."
+    "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and at most {steady:.0%} of its "
+    "changes between evaluations go up."
 )
 _DROP = N_(
-    "Means of up to {around} evaluations before and after the drop. Part of the gain would have come without it."
+    "Means of up to {around} evaluations before and after the drop. Part of the gain would have come without the drop."
 )
 _HEALTHY = N_("No other rule applies: diverged, rate too low, rate too high, overfitting, plateau.")
 
@@ -124,9 +124,9 @@ RULES: Mapping[Symptom, str] = {
     Symptom.BARELY_LEARNING: _BARELY,
     Symptom.SLOW_SIGMOID: _BARELY,
     Symptom.STILL_FALLING: N_(
-        "The last quarter, at an unchanged rate, holds at least {steep:.0%} of the fall of the train loss from "
-        "ln(classes) = {chance:.2f} (a straight line: 25%), and the loss is higher than at the evaluation before in at "
-        "most {steady:.0%} of the evaluations."
+        "The last quarter, at an unchanged rate, brought at least {steep:.0%} of the fall of the train loss from "
+        "ln(classes) = {chance:.2f} (a straight line would bring 25%), and at most {steady:.0%} of the changes of the "
+        "loss between evaluations go up."
     ),
     Symptom.TEST_ACC_FELL: _OVERFITTING,
     Symptom.TEST_LOSS_ROSE: _OVERFITTING,

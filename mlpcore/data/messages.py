@@ -7,7 +7,7 @@ NOT_AN_OPTION = N_("{field} is {value}: it must be one of {options}.")
 BAD_BATCH_SIZE = N_("{field} is {value}: it must be a whole number from 1 to {high:,}.")
 BAD_TRAIN_SIZE = N_("{field} is {value:,}: it must be from 1 to {high:,}, the size of the training set.")
 BAD_TRAIN_SIZE_WITH_VALIDATION = N_(
-    "{field} is {value:,}: it must be from 1 to {high:,}; {validation:,} of {total:,} images are held out."
+    "{field} is {value:,}: it must be from 1 to {high:,}, because {validation:,} of {total:,} images are held out."
 )
 BAD_LABEL_NOISE = N_("{field} is {value}: it must be from 0 to 1.")
 
@@ -22,18 +22,22 @@ DAMAGED = N_("{folder} fails the md5 check of {dataset}: delete it and download 
 # What is wrong with a folder of images
 NO_SPLIT = N_("{folder} has no folder '{split}': images belong in {split}/<class>/.")
 BAD_NUMBER_OF_CLASSES = N_("{folder}/train needs 2 to {limit:,} folders of images, one per class: it has {count:,}.")
-UNKNOWN_CLASS = N_("{folder}/test has the class '{name}', which train does not have.")
-CLASS_WITHOUT_IMAGES = N_("The class '{name}' has no images ({suffixes}) in {folder}/{split}.")
+UNKNOWN_CLASS = N_(
+    "{folder}/test has the class '{name}', which train does not have: add it to train, or remove it from test."
+)
+CLASS_WITHOUT_IMAGES = N_(
+    "The class '{name}' has no images ({suffixes}) in {folder}/{split}: add some, or remove the class."
+)
 CLASS_WITH_ONE_IMAGE = N_(
     "The class '{name}' has only one image in {folder}/train. Add another, or a folder {folder}/test: "
     "without that folder, at least one image of each class is held out for testing."
 )
 TOO_MANY_IMAGES = N_("{folder} has more than {limit:,} images: remove some.")
-FILE_CANNOT_BE_READ = N_("{file} cannot be read ({reason}).")
+FILE_CANNOT_BE_READ = N_("{file} cannot be read ({reason}): make it readable, or remove it.")
 EMPTY_FILE = N_("{file} is empty: replace or remove it.")
 NOT_AN_IMAGE = N_("{file} is not a readable image: replace or remove it.")
 TOO_MANY_PIXELS = N_("{file} has more than {limit:,} pixels: make it smaller or remove it.")
-LINK_LEADS_OUT = N_("{file} is a link that leads out of the data set's folder: replace it by a copy of its target.")
+LINK_LEADS_OUT = N_("{file} is a link that leads out of the data set's folder: replace it with a copy of its target.")
 
 # What a download is doing
 WAITING = N_("Waiting: another process on this computer is downloading {dataset}.")
@@ -46,7 +50,9 @@ FAILED = N_("{dataset} could not be downloaded because of an error in this progr
 CANCELLED = N_("The download of {dataset} was cancelled. The next one continues where this one stopped.")
 
 # Why a download failed
-UNEXPECTED_CONTENT = N_("{file} does not hold the files of {dataset}, although its md5 is right. Please report this.")
+UNEXPECTED_CONTENT = N_(
+    "{file} does not contain the files of {dataset}, although its md5 is right. Please report this."
+)
 INCOMPLETE = N_(
     "{file} could not be downloaded completely from {hosts}. Try again: the download continues where it "
     "stopped. Or download {url} another way and put it into the data folder (MLPCORE_DATA)."

@@ -10,6 +10,9 @@ from tests.support.recipes import RECIPE_MODELS
 
 PAGES = ROOT / "pages"
 TEXTS = [message for message in translation.read_catalogue("ko") if message.id]
+HELP = {field.description for kind in RECIPE_MODELS for field in kind.model_fields.values() if field.description}
+# where the library's sentences stand; a figure keeps its own texts
+WORDING = re.compile(r"mlpcore/(charts/\w+|\w+/messages|analysis/\w+_wording)\.py")
 
 
 def find(pattern: str, text: str) -> str:
@@ -37,11 +40,14 @@ class TestCatalogue:
         from mlpcore.recipes.presets import COMPARISONS
 
         said = {message.id for message in translation.find_texts()}
-        described = {
-            field.description for kind in RECIPE_MODELS for field in kind.model_fields.values() if field.description
-        }
-        assert (set(COMPARISONS) | described) - said == set()
+        assert (set(COMPARISONS) | HELP) - said == set()
         assert {"Unpacking {dataset}.", "Set T_max to {value:,}", ("{n:,} image", "{n:,} images")} <= said
+
+    def test_sentences_of_the_library_stand_in_its_packages_messages(self) -> None:
+        sentences = [text for text in translation.find_texts() if str(text.id).endswith(".") and text.id not in HELP]
+        files = {file for text in sentences for file, _line in text.locations if file.startswith("mlpcore/")}
+        assert "mlpcore/recipes/messages.py" in files
+        assert [file for file in files if not WORDING.fullmatch(file)] == []
 
     def test_a_translation_takes_the_same_values_and_marks(self) -> None:
         assert [

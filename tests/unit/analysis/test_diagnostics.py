@@ -164,7 +164,9 @@ def test_no_rate_is_offered_where_none_is_left_or_edits_have_set_it() -> None:
 def test_rule_and_numbers_stand_in_the_sentences() -> None:
     diagnosis = only(run(history(lambda step: 2.3 - step / 2500)))
     assert "still fell from 1.40 to 1.10, which is 25% of its whole fall" in str(describe_finding(diagnosis))
-    rule = "holds at least 15% of the fall of the train loss from ln(classes) = 2.30 (a straight line: 25%)"
+    rule = (
+        "brought at least 15% of the fall of the train loss from ln(classes) = 2.30 (a straight line would bring 25%)"
+    )
     assert rule in str(describe_rule(diagnosis))
 
 

@@ -137,9 +137,9 @@ class TestRemedies:
         accuracies = {"dropout": 0.38, "more_data": 0.45, "smaller_network": 0.32}
         tried = {name: run(evaluations([0.2, accuracy])) for name, accuracy in accuracies.items()}
         assert judged(run(evaluations([0.3, 0.36])), tried) == (
-            "One seed, in percentage points over the base's test accuracy of 36.0%: More data +9.0, Dropout +2.0; "
-            "without a gain larger than the sampling error of 10,000 test images (1.4): Smaller network -4.0. Another "
-            "seed may give other results: repeat with three seeds for a verdict."
+            "One seed, in percentage points over the base's test accuracy of 36.0%. Larger than the sampling error of "
+            "10,000 test images (1.4): More data +9.0, Dropout +2.0. Not larger: Smaller network -4.0. Another seed "
+            "may give other results: repeat with three seeds for a verdict."
         )
 
     @pytest.mark.parametrize(

@@ -72,11 +72,11 @@ class TestJson:
         "data", [b"", b"{", b"\xff\xfe", b"[]", b'{"a": 1}', b"null", b"[" * 100_000, b"run,name,status\na,b,c\n"]
     )
     def test_file_that_is_not_ours_gets_a_sentence(self, data: bytes) -> None:
-        with pytest.raises(SentenceError, match=r"^This file does not contain runs that this program saved\.$"):
+        with pytest.raises(SentenceError, match=r"^This file does not contain runs that this program saved: choose "):
             from_json(data, owner="")
 
     def test_file_of_another_version_gets_a_sentence(self) -> None:
-        with pytest.raises(SentenceError, match=r"another version of this program: this one reads version 2\."):
+        with pytest.raises(SentenceError, match=r"and this one reads files up to version 2: update this program\."):
             from_json(json.dumps({**FILE, "version": 3}).encode(), owner="")
 
     def test_file_that_is_too_large_gets_a_sentence(self) -> None:

@@ -51,7 +51,7 @@ class TestFailure:
         [
             ({"dataset": "nowhere"}, "dataset is nowhere: it must be one of "),
             ({"train_size": 41}, "train_size is 41: it must be from 1 to 40, the size of the training set."),
-            ({"validation_size": 40}, "train_size is 0: it must be from 1 to 0; 40 of 40 images are held out."),
+            ({"validation_size": 40}, "train_size is 0: it must be from 1 to 0, because 40 of 40 images are held out."),
             ({"batch_size": 41}, "batch_size is 41: it must be a whole number from 1 to 40."),
         ],
     )
