@@ -1,71 +1,127 @@
 """How soon one sees something: `python -m tests.benchmarks.page [ROUNDS]`, on a real server in a real Chromium.
 
-Prints medians and spread of: `streamlit run` to the first knob painted and to a usable page (knobs, schedule and empty
-curves there), Start to the first point on Shapes once loaded, a slider's release to the repainted schedule, and
-iterations a second with no page and with one open.
+Prints medians and spread of: `streamlit run` to the first knob, to the first chart and to a usable page (knobs,
+schedule and empty curves there), beside two other apps with one chart, one of which imports torch; Start to the first
+point on Shapes once loaded; a slider's release to the repainted schedule; and iterations a second with no page and with
+one open. The apps take turns, each round in another order, and a ratio compares the starts of one round.
+`--starts` measures the starts only.
 """
 
+import argparse
 import os
 import sqlite3
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from time import monotonic
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.stress.crowd import percentile
 from tests.support.chromium import launch_chromium
+from tests.support.paths import ROOT
 from tests.support.servers import Server
 
+FIRST_CHART = ".js-plotly-plot .scatterlayer .js-line"  # Streamlit's own charts and ours are both Plotly's
 POINTS = "document.querySelector('.st-key-curves .js-plotly-plot')?.data?.[0]?.x?.filter((x) => x !== null).length ?? 0"
 SHOWN = "document.querySelector('.st-key-curves .js-plotly-plot')?.layout?.uirevision ?? ''"  # the run's id
 RATE = "document.querySelector('.st-key-preview .js-plotly-plot')?.data?.[0]?.y?.[0] ?? 0"
 STARTS, SLIDES = 7, 20  # a round
+SECONDS = 120  # within which a busy machine has drawn a page
 LONG = "/?dataset=Shapes&optimizer=SGD&scheduler=StepLR&train_iter=200000&eval_every=200"
+BARE = """
+import plotly.graph_objects as go
+import streamlit as st
+
+rates = [0.01 * 0.1 ** (step // 1000) for step in range(3000)]
+st.plotly_chart(go.Figure(go.Scatter(y=rates)))
+"""
+NAIVE = """
+import plotly.graph_objects as go
+import streamlit as st
+import torch
+
+optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.01)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1000)
+rates = []
+for _ in range(3000):
+    rates.append(scheduler.get_last_lr()[0])
+    optimizer.step()
+    scheduler.step()
+st.plotly_chart(go.Figure(go.Scatter(y=rates)))
+"""
+
+Figures = dict[str, float]
 
 
 def main() -> None:
     """Measure, and print one line a figure."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.page", description=__doc__.splitlines()[0])
+    parser.add_argument("rounds", type=int, nargs="?", default=5)
+    parser.add_argument("--starts", action="store_true", help="how soon the first chart appears, nothing else")
+    asked = parser.parse_args()
     figures: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder, browser = Path(name), launch_chromium(playwright)
-        for number in range(rounds + 1):  # the first one draws Shapes and fills the caches: not counted
-            server = Server(folder / f"server-{number}", data=folder / "data")
-            began = monotonic()
-            server.start()
-            context = browser.new_context(viewport={"width": 1280, "height": 800})
-            page = context.new_page()
-            page.goto(server.url)
-            page.locator(".st-key-knob-optimizer").wait_for()
-            painted = monotonic() - began
-            page.locator(".st-key-curves .liveplot-ready").wait_for()
-            page.locator(".st-key-preview .liveplot-ready").wait_for()
-            usable = monotonic() - began
-            page.get_by_text("press Start").wait_for()
-            measured = {"streamlit run to first knob, s": painted, "to usable, s": usable}
-            measured["Start to first point, the server just begun, s"] = time_start(page)
-            stop_run(page)
-            page.wait_for_timeout(9000)  # until the server has loaded what it loads behind the first page
-            for key in ("ArrowRight", "ArrowLeft") * (SLIDES // 2):
-                figures.setdefault("slider to schedule, s", []).append(time_slider(page, key))
-            for _ in range(STARTS):
-                figures.setdefault("Start to first point, s", []).append(time_start(page))
-                stop_run(page)
-            measured |= measure_speed(page, server)
-            context.close()
-            server.stop()
-            for figure, value in measured.items():
-                figures.setdefault(figure, []).append(value)
+        for number in range(asked.rounds + 1):
+            for figure, values in measure_round(folder, browser, number, starts_only=asked.starts).items():
+                if number:  # the first round draws Shapes and fills the caches: not counted
+                    figures.setdefault(figure, []).extend(values)
         browser.close()
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{rounds} rounds, {os.cpu_count()} cores, load average {load}")
+    print(f"{asked.rounds} rounds, {os.cpu_count()} cores, load average {load}")
     for name, values in figures.items():
-        counted = values[len(values) // (rounds + 1) :]  # without the first round's
-        late = f", 95 % within {percentile(counted, 0.95):.2f}" if len(counted) >= SLIDES else ""
-        print(f"{name:<48} median {statistics.median(counted):8.2f}   {min(counted):.2f} to {max(counted):.2f}{late}")
+        late = f", 95 % within {percentile(values, 0.95):.2f}" if len(values) >= SLIDES else ""
+        print(f"{name:<48} median {statistics.median(values):8.2f}   {min(values):.2f} to {max(values):.2f}{late}")
+
+
+def measure_round(folder: Path, browser: Browser, number: int, *, starts_only: bool) -> dict[str, list[float]]:
+    """Start each app once, in an order that depends on the round's number, and use ours."""
+    figures: dict[str, list[float]] = {}
+    apps = {"ours": ROOT / "app.py", "bare": folder / "bare.py", "naive": folder / "naive.py"}
+    apps["bare"].write_text(BARE)
+    apps["naive"].write_text(NAIVE)
+    charts: Figures = {}
+    for place in range(len(apps)):
+        app = list(apps)[(number + place) % len(apps)]
+        server = Server(folder / f"{app}-{number}", data=folder / "data", app=apps[app])
+        context = browser.new_context(viewport={"width": 1280, "height": 800})  # with an empty cache
+        context.set_default_timeout(SECONDS * 1000)
+        page = context.new_page()
+        began = monotonic()
+        server.start()
+        figures[f"streamlit run to first answer, {app}, s"] = [monotonic() - began]
+        page.goto(server.url, wait_until="commit")
+        if app == "ours":
+            page.locator(".st-key-knob-optimizer").wait_for()
+            figures["streamlit run to first knob, ours, s"] = [monotonic() - began]
+        page.locator(FIRST_CHART).first.wait_for(state="attached")
+        charts[app] = monotonic() - began
+        figures[f"streamlit run to first chart, {app}, s"] = [charts[app]]
+        if app == "ours":
+            page.locator(".st-key-curves .liveplot-ready").wait_for()
+            page.locator(".st-key-preview .liveplot-ready").wait_for()
+            page.locator(".st-key-start button:enabled").wait_for()
+            figures["streamlit run to usable, ours, s"] = [monotonic() - began]
+            if not starts_only:
+                figures |= use(page, server)
+        context.close()
+        server.stop()
+    return figures | {f"first chart, {app} over bare": [charts[app] / charts["bare"]] for app in ("ours", "naive")}
+
+
+def use(page: Page, server: Server) -> dict[str, list[float]]:
+    """Press Start, move a slider, and compare a long run's speed with a page open and with none."""
+    page.get_by_text("press Start").wait_for()
+    figures = {"Start to first point, the server just begun, s": [time_start(page)]}
+    stop_run(page)
+    page.wait_for_timeout(9000)  # until the server has loaded what it loads behind the first page
+    figures["slider to schedule, s"] = [time_slider(page, key) for key in ("ArrowRight", "ArrowLeft") * (SLIDES // 2)]
+    starts = figures["Start to first point, s"] = []
+    for _ in range(STARTS):
+        starts.append(time_start(page))
+        stop_run(page)
+    return figures | {figure: [value] for figure, value in measure_speed(page, server).items()}
 
 
 def time_slider(page: Page, key: str) -> float:
@@ -93,7 +149,7 @@ def time_start(page: Page) -> float:
     return monotonic() - began
 
 
-def measure_speed(page: Page, server: Server) -> dict[str, float]:
+def measure_speed(page: Page, server: Server) -> Figures:
     """Compare a long run's speed while its page is open with its speed while no page is, in turns."""
     page.goto(f"{server.url}{LONG}")
     page.locator(".st-key-start button:enabled").click()

@@ -21,9 +21,9 @@ STOP_SECONDS = 15
 class Server:
     """The app, served at `url`; `home` holds its runs, `data` its data sets, `log` what it printed."""
 
-    def __init__(self, folder: Path, *, data: Path, base: str = "") -> None:
+    def __init__(self, folder: Path, *, data: Path, base: str = "", app: Path = ROOT / "app.py") -> None:
         self.home, self.data, self.log = folder / "home", data, folder / "server.log"
-        self._base = base
+        self._base, self._app = base, app
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         data.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless", "true"]
+        command = [sys.executable, "-m", "streamlit", "run", str(self._app), "--server.headless", "true"]
         command += ["--server.port", str(self.port), "--server.baseUrlPath", self._base]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -85,7 +85,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
