@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from importlib.metadata import distribution, version
 from pathlib import Path
 
@@ -26,8 +25,10 @@ OWNER_COOKIE = "mlp_owner"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base 64
 PAGES = Path(__file__).resolve().parent / "pages"
 KOREAN_FONT = "noto-sans-kr-korean.woff2"
+FIRST_MODULES = ("pages.components.run.settings", "pages.components.run.lesson_builder", "pages.components.run.insight")
 FIRST_PAGE = 8.0  # seconds in which the first page has the processor to itself
 ONE_YEAR = 365 * 24 * 3600  # seconds
+PLOTLY = f"assets/plotly-{version('plotly')}.min.js"
 IMMUTABLE = {"cache-control": f"public, max-age={ONE_YEAR}, immutable"}  # for addresses whose content never changes
 # Streamlit needs inline scripts to start, eval for its table schemas, and blobs to import components. The page loads
 # nothing from other hosts, sends nothing to them and cannot be framed by them.
@@ -71,6 +72,7 @@ class ResponseHeaders:
                 headers.update(SECURITY_HEADERS)
                 if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
                     headers.append("set-cookie", _owner_cookie(request))
+                    headers.append("link", f"<{PLOTLY}>; rel=preload; as=script")  # most pages draw a chart
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -90,21 +92,24 @@ def _owner_cookie(request: Request) -> str:
     return f"{OWNER_COOKIE}={token}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
 
 
-@cache
-def _plotly_js() -> tuple[bytes, bytes]:
-    """Read the installed plotly.min.js, plain and gzipped (4.8 and 1.5 MB)."""
-    plain = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
-    return plain, gzip.compress(plain, 6, mtime=0)
+class PlotlyScript:
+    """The installed plotly.min.js: 4.8 MB, and 1.5 MB once it is zipped, which takes 0.3 s."""
 
+    def __init__(self) -> None:
+        self._plain = Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
+        self._zipped: bytes | None = None
 
-def plotly_js(request: Request) -> Response:
-    """Serve plotly.js; its address names the version, so a browser asks for it once a year."""
-    plain, zipped = _plotly_js()
-    headers = IMMUTABLE | {"vary": "accept-encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(zipped, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
-    # "identity" keeps Streamlit from compressing it again
-    return Response(plain, media_type="text/javascript", headers=headers | {"content-encoding": "identity"})
+    def zip(self) -> None:
+        """Compress the script once."""
+        self._zipped = gzip.compress(self._plain, 6, mtime=0)
+
+    async def serve(self, request: Request) -> Response:
+        """Serve the script, plain until it is zipped; its address names the version, so it is asked for once a year."""
+        headers = IMMUTABLE | {"vary": "accept-encoding"}
+        if self._zipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self._zipped, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
+        # "identity" keeps Streamlit from compressing it
+        return Response(self._plain, media_type="text/javascript", headers=headers | {"content-encoding": "identity"})
 
 
 def korean_font(_request: Request) -> Response:
@@ -118,19 +123,25 @@ async def healthz(_request: Request) -> Response:
 
 
 def _warm_up(is_closing: threading.Event) -> None:
-    _plotly_js()
-    if is_closing.wait(FIRST_PAGE):
-        return
-    importlib.import_module("mlpcore.jobs.manager")
-    importlib.import_module("torch._dynamo")  # else the first step of an optimizer imports it, 1 s
-    # modules stay for good, so later collections need not walk them (175 ms each with torch loaded)
-    gc.collect()
-    gc.freeze()
+    gc.disable()  # it takes a quarter of the time of the imports
+    try:
+        for name in FIRST_MODULES:  # while the browser loads Streamlit
+            importlib.import_module(name)
+        if is_closing.wait(FIRST_PAGE):
+            return
+        plotly.zip()
+        importlib.import_module("mlpcore.jobs.manager")
+        importlib.import_module("torch._dynamo")  # else the first step of an optimizer imports it, 1 s
+        # modules stay for good, so later collections need not walk them (175 ms each with torch loaded)
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """Load torch after the first page; at shutdown, let the manager mark its runs as interrupted."""
+    """Load what pages import, torch after the first page; at shutdown, let the manager mark its runs as interrupted."""
     is_closing = threading.Event()
     warm_up = threading.Thread(target=_warm_up, args=(is_closing,), name="warm-up", daemon=True)
     warm_up.start()
@@ -145,6 +156,7 @@ def _shut_down(warm_up: threading.Thread) -> None:
     warm_up.join()  # a thread that is cut off while it imports torch would abort the process
 
 
+plotly = PlotlyScript()
 base = (st.get_option("server.baseUrlPath") or "").strip("/")
 prefix = f"/{base}" if base else ""
 app = st.App(
@@ -152,7 +164,7 @@ app = st.App(
     lifespan=lifespan,
     routes=[
         Route(f"{prefix}/healthz", healthz),
-        Route(f"{prefix}/assets/plotly-{version('plotly')}.min.js", plotly_js),
+        Route(f"{prefix}/{PLOTLY}", plotly.serve),
         Route(f"{prefix}/assets/{KOREAN_FONT}", korean_font),
     ],
     middleware=[Middleware(ResponseHeaders)],

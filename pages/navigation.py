@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from mlpcore.runs.store import StoreError
+from mlpcore.runs.messages import StoreError
 from pages.components.shared.flash import note_rerun_cause
 from pages.components.shared.heartbeat import send_heartbeat
 from pages.components.shared.i18n import choose_language, read_query, show_languages, write_query

@@ -11,8 +11,8 @@ from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.recipes.validation import find_misfit
+from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.runs.store import StoreError
 from pages.components.overfitting import form as lab_form
 from pages.components.overfitting.remedies import match_repeats, remedy_names, select_tried, show_remedies
 from pages.components.overfitting.run import shape_names, show_lab

@@ -13,11 +13,15 @@ from typing import Any
 
 import plotly
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
-from app import ResponseHeaders
+from app import PlotlyScript, ResponseHeaders
+from pages.components.shared import live_plot
 from tests.support.servers import Server, serving
 
 PLOTLY = f"/assets/plotly-{version('plotly')}.min.js"
+INSTALLED = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -102,17 +106,35 @@ def test_what_is_no_page_carries_no_token(server: Server, path: str) -> None:
     assert "mlp_owner" not in (answer.getheader("set-cookie") or "")
 
 
-def test_plotly_comes_from_the_installed_package_zipped_once_and_kept_a_year(server: Server) -> None:
-    installed = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
-    plain, plain_body = ask(server, PLOTLY)
-    zipped, zipped_body = ask(server, PLOTLY, {"Accept-Encoding": "gzip, deflate, br"})
-    assert plain_body == installed
-    assert gzip.decompress(zipped_body) == installed
-    assert zipped.getheader("content-encoding") == "gzip"
-    for answer in (plain, zipped):
-        assert answer.getheader("content-type") == "text/javascript; charset=utf-8"
-        assert answer.getheader("cache-control") == "public, max-age=31536000, immutable"
-        assert answer.getheader("vary") == "accept-encoding"
+def test_plotly_comes_from_the_installed_package_and_is_kept_a_year(server: Server) -> None:
+    answer, body = ask(server, PLOTLY)
+    assert body == INSTALLED
+    assert answer.getheader("content-type") == "text/javascript; charset=utf-8"
+    assert answer.getheader("cache-control") == "public, max-age=31536000, immutable"
+    assert answer.getheader("vary") == "accept-encoding"
+
+
+def test_plotly_is_sent_plain_until_it_is_zipped_and_then_to_those_who_can_unzip_it() -> None:
+    script = PlotlyScript()
+
+    def send(accepted: str) -> Response:
+        return asyncio.run(
+            script.serve(Request({"type": "http", "headers": [(b"accept-encoding", accepted.encode())]}))
+        )
+
+    assert bytes(send("gzip, deflate, br").body) == INSTALLED
+    script.zip()
+    zipped, plain = send("gzip, deflate, br"), send("identity")
+    assert gzip.decompress(zipped.body) == bytes(plain.body) == INSTALLED
+    encodings = [answer.headers["content-encoding"] for answer in (zipped, plain)]
+    assert encodings == ["gzip", "identity"]  # else Streamlit would compress the plain one at each request
+
+
+@pytest.mark.parametrize("path", ["/", "/compare?lang=ko"])
+def test_page_asks_for_plotly_before_it_knows_its_charts(server: Server, path: str) -> None:
+    answer, _body = ask(server, path, PAGE)
+    assert answer.getheader("link") == f"<{live_plot.SOURCE}>; rel=preload; as=script"
+    assert f"/{live_plot.SOURCE}" == PLOTLY  # relative to either address
 
 
 @pytest.mark.parametrize("path", ["/", "/history", PLOTLY, "/healthz", "/_stcore/health", "/component/none/x.js"])

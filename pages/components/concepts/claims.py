@@ -16,8 +16,8 @@ from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.data.catalog import SHAPES, data_home, fingerprint, known_datasets, last_modified
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, reload_runs
 from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash_errors, get_flashed, show_warning

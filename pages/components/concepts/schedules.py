@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from mlpcore.analysis.schedule_checks import find_warnings
 from mlpcore.charts.schedule import small_schedule_chart
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.numbers import exact_number
@@ -48,8 +49,6 @@ def _show_panel(
     name: str, sentence: str, scheduler_form: Callable[[], AnyScheduler], lr: float, train_iter: int
 ) -> None:
     """Draw one schedule: its curve above its hyperparameters, and warnings about it."""
-    from mlpcore.training.schedules import find_warnings  # torch: not before it is needed
-
     st.markdown(f"###### {name}")
     st.caption(sentence)
     above = st.container()  # the curve is drawn above the widgets that decide it

@@ -10,8 +10,8 @@ from mlpcore.charts.compare import compare_chart
 from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_html, to_json
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import current_hyperparameters
+from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run
-from mlpcore.runs.store import StoreError
 from pages.components.compare.results import build_series, show_comparison
 from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.flash import flash_errors, get_flashed, show_warning, toast_errors

@@ -1,7 +1,7 @@
 """The playground's header: what is shown, the other active runs, and the buttons of a run."""
 
-from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal
 
 import streamlit as st
 
@@ -9,14 +9,14 @@ from mlpcore.analysis.suggestions import scale_rate
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.recipes.validation import find_limits
+from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.runs.store import StoreError
 from pages.components.recipe_form.form_state import find_lesson, put_knob, put_recipe
 from pages.components.run.lesson_builder import offer_lesson
 from pages.components.shared.flash import flash_errors, toast_errors
 from pages.components.shared.recipe_summary import describe_data, describe_training
 from pages.components.shared.reproducibility import describe_reproducibility
-from pages.components.shared.state import find_run, get_manager, read_owner
+from pages.components.shared.state import find_run, get_manager, manager_is_up, read_owner
 from pages.components.shared.words import _, as_markdown
 
 
@@ -36,6 +36,8 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
 
 def _show_other_runs(run: Run | None) -> None:
     """List the other active runs on this server, of all visitors, with a button to watch each."""
+    if not manager_is_up():  # then no run is active, and the page is drawn before torch is there
+        return
     others = [other for other in get_manager().list_active() if run is None or other.id != run.id]
     if not others:
         return
@@ -48,7 +50,6 @@ def _show_other_runs(run: Run | None) -> None:
 
 def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
     """Draw Start, and the actions on an active run for the visitor who started it."""
-    manager = get_manager()
     is_mine = run is not None and not run.status.is_over and run.belongs_to(read_owner())
     run_id, status = (run.id, run.status) if run else (None, None)
     if run is not None and status is RunStatus.DIVERGED and recipe is not None and not find_lesson().holds("lr"):
@@ -57,16 +58,15 @@ def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) ->
         label = _("Set lr to {lr}").format(lr=exact_number(lower))
         st.button(label, on_click=put_knob, args=(f"{optimizer.name}.lr", lower), key="lower_lr")
     if is_mine and status is RunStatus.PAUSED:
-        st.button(_("Resume"), on_click=_ask_manager, args=(manager.resume, run_id), key="resume")
+        st.button(_("Resume"), on_click=_ask_manager, args=("resume", run_id), key="resume")
     elif run is not None and run.ended_early:
         help_ = _("Trains this recipe to its end as a new run; this run is kept.")
         help_ = f"{help_} {describe_reproducibility([run])}"
         st.button(_("Continue"), on_click=_continue_run, args=(run_id,), key="continue", help=help_)
     else:
         can_pause = is_mine and status is RunStatus.RUNNING
-        pause = (manager.pause, run_id)
-        st.button(_("Pause"), on_click=_ask_manager, args=pause, disabled=not can_pause, key="pause")
-    st.button(_("Stop"), on_click=_ask_manager, args=(manager.stop, run_id), disabled=not is_mine, key="stop")
+        st.button(_("Pause"), on_click=_ask_manager, args=("pause", run_id), disabled=not can_pause, key="pause")
+    st.button(_("Stop"), on_click=_ask_manager, args=("stop", run_id), disabled=not is_mine, key="stop")
     st.button(
         _("Start"),
         type="primary",
@@ -102,7 +102,7 @@ def _switch_to_run(run_id: str) -> None:
             put_recipe(current_hyperparameters(run.recipe))
 
 
-def _ask_manager(action: Callable[..., None], run_id: str) -> None:
+def _ask_manager(action: Literal["pause", "resume", "stop"], run_id: str) -> None:
     """Ask the manager to pause, resume or stop a run; a toast says why it refuses."""
     with toast_errors():
-        action(run_id, owner=read_owner())
+        getattr(get_manager(), action)(run_id, owner=read_owner())

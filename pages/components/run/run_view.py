@@ -31,6 +31,7 @@ from pages.components.shared.state import (
     get_manager,
     preview,
     request_images,
+    torch_is_loaded,
 )
 from pages.components.shared.words import _, say, show_duration, status_word
 
@@ -62,13 +63,21 @@ def show_badge(run: Run) -> None:
 
 
 def show_run(run: Run | None, recipe: Recipe | None) -> None:
-    """Draw a run, every second while it is active; without a run, images of its data set and empty curves."""
-    ticks = preload_images(recipe) if run is None else not run.status.is_over
+    """Draw a run, every second while it is active; without a run, images of its data set and empty curves.
+
+    If torch is not there yet, it is imported by the first tick: when the browser has drawn what needs no torch.
+    """
+    is_early = st.session_state["run.is_early"] = run is None and not torch_is_loaded()
+    ticks = is_early or (preload_images(recipe) if run is None else not run.status.is_over)
     shown = (run.id, run.status, bool(run.evaluations)) if run else None
-    show_fragment(_draw, shown, recipe, ticks, every=refresh_interval(run) if ticks else None)
+    show_fragment(_draw, shown, recipe, ticks, is_early, every=refresh_interval(run) if ticks else None)
 
 
-def _draw(drawn: Drawn | None, recipe: Recipe | None, ticks: bool) -> None:
+def _draw(drawn: Drawn | None, recipe: Recipe | None, ticks: bool, was_early: bool) -> None:
+    is_early = st.session_state.pop("run.is_early", False)
+    if was_early and not is_early:
+        get_manager()
+        rerun_page()  # with the schedule computed anew
     run_id = drawn[0] if drawn else None
     run = find_run(run_id)
     if drawn is not None and (run is None or _is_outdated(run, drawn)):  # None: deleted meanwhile, on another page
@@ -76,14 +85,14 @@ def _draw(drawn: Drawn | None, recipe: Recipe | None, ticks: bool) -> None:
     shown = run.recipe if run else recipe
     if shown is None:
         return
-    if ticks and run is None and not is_loading(shown):
+    if ticks and run is None and not is_early and not is_loading(shown):
         rerun_page()
-    _show_status(run, shown)
+    _show_status(run, shown, is_early)
     curves, path = st.columns([7, 3], gap="small")
     with curves:
         _show_curves(run, shown)
     with path:
-        if run is not None or not _show_class_images(shown):
+        if run is not None or is_early or not _show_class_images(shown):
             figure = path_chart(run.evaluations if run else (), train_iter=shown.train_iter, translate=_)
             alt = _("The run's path in the plane of train loss and test accuracy.")
             live_plot(figure, key="path", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
@@ -135,10 +144,10 @@ def _show_class_images(recipe: Recipe) -> bool:
     return True
 
 
-def _show_status(run: Run | None, recipe: Recipe) -> None:
+def _show_status(run: Run | None, recipe: Recipe, is_early: bool) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         if run is None:
-            st.text(_waiting_sentence(recipe), width="stretch")
+            st.text(_waiting_sentence(recipe, is_early), width="stretch")
             return
         show_badge(run)
         if run.continues:
@@ -150,8 +159,8 @@ def _show_status(run: Run | None, recipe: Recipe) -> None:
         st.text(say(message) if message else _progress_sentence(run), width="stretch")
 
 
-def _waiting_sentence(recipe: Recipe) -> str:
-    loading = request_images(recipe)
+def _waiting_sentence(recipe: Recipe, is_early: bool) -> str:
+    loading = None if is_early else request_images(recipe)
     if loading is None:
         return _("Turn the knobs, look at the schedule, and press Start.")
     if not loading.images.done():

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from mlpcore.analysis.differences import find_differences
+from mlpcore.analysis.schedule_checks import find_drops, find_warnings
 from mlpcore.charts.schedule import schedule_chart
 from mlpcore.recipes.lessons import GROUPS
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_misfit, find_problems
-from mlpcore.runs.store import StoreError
+from mlpcore.runs.messages import StoreError
 from pages.components.recipe_form import forms
 from pages.components.recipe_form.form_state import find_lesson, put_recipe, read_form
 from pages.components.recipe_form.widgets import is_shown
@@ -50,8 +51,6 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
 
 def show_preview(recipe: Recipe) -> None:
     """Draw the learning rate of every iteration, with a button to fix each warning about it."""
-    from mlpcore.training.schedules import find_drops, find_warnings  # torch: after the first paint
-
     rates = preview(recipe)
     figure = schedule_chart(
         rates,

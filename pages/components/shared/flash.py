@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from mlpcore.messages import Sentence, SentenceError
-from mlpcore.runs.store import StoreError
+from mlpcore.runs.messages import StoreError
 from pages.components.shared.words import say
 
 NEXT_BY_TIMER, BY_TIMER = "timer.next_rerun", "timer.this_rerun"  # whether a timer causes the page's rerun

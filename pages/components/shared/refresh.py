@@ -8,8 +8,8 @@ import streamlit as st
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run
-from mlpcore.runs.store import StoreError
 from pages.components.shared.flash import is_timer_rerun, mark_timer_rerun, show_warning
 from pages.components.shared.state import request_images
 from pages.components.shared.words import _, say

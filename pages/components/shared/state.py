@@ -4,6 +4,7 @@ import secrets
 import sys
 from array import array
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,33 +13,36 @@ import streamlit as st
 from mlpcore.data import catalog
 from mlpcore.data.download.download import Downloads
 from mlpcore.data.image_grid import draw_class_grid, draw_grid
-from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule, recorded_rule
 from mlpcore.runs.records import Run, browser_owner, person_owner
-from mlpcore.runs.shared import shared_runs, shared_store
 from mlpcore.runs.snapshots import Snapshot
-from mlpcore.runs.store import RunStore
-from mlpcore.runs.stored_runs import StoredRuns
 from pages.components.shared.i18n import read_catalogue, read_language
+from pages.components.shared.kept_preview import keep_preview, read_preview
 
-# torch takes a second to import, so what needs it is imported inside the functions
+# torch takes a second to import, SQLAlchemy and Jinja a third: what needs them is imported inside the functions
 if TYPE_CHECKING:
     from mlpcore.data.batches import DeviceImages
     from mlpcore.data.loader import DatasetFuture
     from mlpcore.data.summary import DatasetSummary
     from mlpcore.jobs.manager import RunManager
+    from mlpcore.runs.store import RunStore
+    from mlpcore.runs.stored_runs import StoredRuns
 
 OWNER_COOKIE = "mlp_owner"
 
 
-def get_store() -> RunStore:
+def get_store() -> "RunStore":
     """Return the store of this process, for pages that only read: unlike the manager it needs no torch."""
+    from mlpcore.runs.shared import shared_store
+
     return shared_store()
 
 
-def get_stored_runs() -> StoredRuns:
+def get_stored_runs() -> "StoredRuns":
     """Return what changes, deletes and imports stored runs for their owners."""
+    from mlpcore.runs.shared import shared_runs
+
     return shared_runs()
 
 
@@ -49,10 +53,14 @@ def get_manager() -> "RunManager":
     return shared_manager()
 
 
+def torch_is_loaded() -> bool:
+    """Return whether torch and the manager's module have been imported."""
+    return hasattr(sys.modules.get("mlpcore.jobs.manager"), "is_up")  # not yet, while a thread imports it
+
+
 def manager_is_up() -> bool:
     """Return whether a visitor has started the manager already."""
-    is_up = getattr(sys.modules.get("mlpcore.jobs.manager"), "is_up", None)  # None also while a thread imports it
-    return is_up is not None and is_up()
+    return torch_is_loaded() and sys.modules["mlpcore.jobs.manager"].is_up()
 
 
 def find_run(run_id: str | None) -> Run | None:
@@ -77,12 +85,27 @@ def read_owner() -> str:
     return st.session_state.setdefault("owner", browser_owner(secrets.token_urlsafe(32)))
 
 
-@st.cache_resource(show_spinner=False, max_entries=50)
 def preview(recipe: Recipe) -> Sequence[float]:
-    """Compute the learning rate of each iteration with the run's own scheduler. Shared: never modify it."""
+    """Compute the learning rate of each iteration with the run's own scheduler. Shared: never modify it.
+
+    Until torch is there, a page begins with what an earlier process computed.
+    """
+    kept = None if torch_is_loaded() else read_preview(_preview_folder(), recipe)
+    return kept or _compute_preview(recipe)
+
+
+@st.cache_resource(show_spinner=False, max_entries=50)
+def _compute_preview(recipe: Recipe) -> Sequence[float]:
     from mlpcore.training.schedules import preview_rates
 
-    return array("d", preview_rates(recipe))
+    rates = array("d", preview_rates(recipe))
+    if recipe == Recipe(dataset=recipe.dataset):  # what a page begins with
+        keep_preview(_preview_folder(), recipe, rates)
+    return rates
+
+
+def _preview_folder() -> Path:
+    return catalog.data_home() / ".cache" / "preview"
 
 
 def _images_key(dataset: str) -> tuple[str, str]:
@@ -211,6 +234,8 @@ def write_script(run: Run) -> tuple[str, str]:
 
 @st.cache_data(show_spinner=False, max_entries=50)  # 30 kB each
 def _write_script(recipe: Recipe, rule: KernelRule, language: str) -> tuple[str, str]:
+    from mlpcore.export.script import to_notebook, to_script
+
     translate = read_catalogue(language).gettext
     return to_script(recipe, rule=rule, translate=translate), to_notebook(recipe, rule=rule, translate=translate)
 

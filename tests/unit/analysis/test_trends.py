@@ -6,10 +6,11 @@ import pytest
 
 from mlpcore.analysis.diagnosis_wording import describe_finding, describe_suggestion
 from mlpcore.analysis.diagnostics import diagnose
+from mlpcore.analysis.schedule_checks import find_drops
 from mlpcore.analysis.suggestions import find_planned_drops
 from mlpcore.analysis.trends import Gap, measure_gap
 from mlpcore.recipes.recipe import Change, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
-from mlpcore.training.schedules import find_drops, preview_rates
+from mlpcore.training.schedules import preview_rates
 from tests.support.histories import KINDS, evaluation, flat_from, healthy, history, only, run, told
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings, strategies as st
 
+from mlpcore.analysis.schedule_checks import find_drops, find_warnings
 from mlpcore.recipes.recipe import (
     SGD,
     Adagrad,
@@ -23,7 +24,7 @@ from mlpcore.recipes.recipe import (
     StepLR,
 )
 from mlpcore.training.optimizers import build_optimizer
-from mlpcore.training.schedules import apply_change, build_scheduler, find_drops, find_warnings, preview_rates
+from mlpcore.training.schedules import apply_change, build_scheduler, preview_rates
 from tests.support.recipes import recipes, schedulers
 
 
