@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import distribution, version
 from pathlib import Path
+from time import monotonic
 
 import streamlit as st
 from starlette.datastructures import MutableHeaders
@@ -26,7 +27,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base 64
 PAGES = Path(__file__).resolve().parent / "pages"
 KOREAN_FONT = "noto-sans-kr-korean.woff2"
 FIRST_MODULES = ("pages.components.run.settings", "pages.components.run.lesson_builder", "pages.components.run.insight")
-FIRST_PAGE = 8.0  # seconds in which the first page has the processor to itself
+FIRST_PAGE = 20.0  # seconds at most in which the first page has the processor to itself
 ONE_YEAR = 365 * 24 * 3600  # seconds
 PLOTLY = f"assets/plotly-{version('plotly')}.min.js"
 IMMUTABLE = {"cache-control": f"public, max-age={ONE_YEAR}, immutable"}  # for addresses whose content never changes
@@ -122,12 +123,22 @@ async def healthz(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+def _has_torch() -> bool:
+    """Return whether a page has loaded torch: then it has been drawn."""
+    from pages.components.shared.state import torch_is_loaded
+
+    return torch_is_loaded()
+
+
 def _warm_up(is_closing: threading.Event) -> None:
     gc.disable()  # it takes a quarter of the time of the imports
     try:
         for name in FIRST_MODULES:  # while the browser loads Streamlit
             importlib.import_module(name)
-        if is_closing.wait(FIRST_PAGE):
+        begin = monotonic() + FIRST_PAGE
+        while not is_closing.wait(0.2) and monotonic() < begin and not _has_torch():
+            pass
+        if is_closing.is_set():
             return
         plotly.zip()
         importlib.import_module("mlpcore.jobs.manager")
