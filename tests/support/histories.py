@@ -68,11 +68,6 @@ def only(one: Run) -> Diagnosis:
     return diagnosis
 
 
-def suggested(diagnosis: Diagnosis) -> Recipe:
-    assert diagnosis.suggestion is not None
-    return diagnosis.suggestion
-
-
 def healthy(step: float) -> float:
     return 0.6 + 1.7 * math.exp(-step / 700)
 

@@ -24,6 +24,7 @@ from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from tests.support.histories import evaluations
+from tests.support.present import present
 
 IMAGES = 50_000
 NAMES = {name: name.replace("_", " ").capitalize() for name in REMEDIES}
@@ -41,7 +42,7 @@ def validated(history: tuple[Evaluation, ...], val_accs: tuple[float, ...], *, i
 
 
 def judged(base: Run, tried: dict[str, Run], *, test_images: int = 10_000) -> str:
-    results = judge_remedies(base, tried, test_images=test_images)
+    results = present(judge_remedies(base, tried, test_images=test_images))
     return " ".join(map(str, describe_remedies(results, NAMES)))
 
 
@@ -128,9 +129,9 @@ class TestRemedies:
 
     def test_early_stop_is_the_step_best_on_enough_held_out_images_or_on_the_test_images(self) -> None:
         history = evaluations([0.2, 0.4, 0.3])
-        assert stop_early(run(history)).step == 40
-        assert stop_early(validated(history, (0.1, 0.2, 0.3))).step == 60
-        assert stop_early(validated(history, (0.1, 0.2, 0.3), images=499)).step == 40
+        assert present(stop_early(run(history))).step == 40
+        assert present(stop_early(validated(history, (0.1, 0.2, 0.3)))).step == 60
+        assert present(stop_early(validated(history, (0.1, 0.2, 0.3), images=499))).step == 40
         assert stop_early(run(())) is None
 
     def test_gains_of_one_seed_are_said_best_first_without_a_verdict(self) -> None:
@@ -169,11 +170,11 @@ class TestRemedies:
     def test_remedies_are_compared_at_the_step_that_enough_held_out_images_choose(self) -> None:
         base = validated(evaluations([0.2, 0.4, 0.3]), (0.1, 0.3, 0.2))
         tried = {"dropout": validated(evaluations([0.5, 0.35, 0.1]), (0.1, 0.3, 0.2))}
-        results = judge_remedies(base, tried, test_images=10_000)
+        results = present(judge_remedies(base, tried, test_images=10_000))
         assert (results.base_acc, results.rest, results.early_stop) == (0.4, {"dropout": -5.0}, 10.0)
         assert "Early stop: +10.0 percentage points over the last step of the base." in judged(base, tried)
         without = run(evaluations([0.2, 0.4, 0.3]))
-        results = judge_remedies(without, {"dropout": run(evaluations([0.35]))}, test_images=10_000)
+        results = present(judge_remedies(without, {"dropout": run(evaluations([0.35]))}, test_images=10_000))
         assert (results.base_acc, results.gained, results.early_stop) == (0.3, {"dropout": 5.0}, None)
 
     def test_repeats_are_the_base_and_remedies_with_three_seeds_its_own_among_them(self) -> None:
@@ -234,7 +235,7 @@ def test_best_of_many_guesses_on_few_test_images_is_chance() -> None:
     rng = np.random.default_rng(0)
     for images in (100, 1_000, 10_000):
         shapes = [
-            classify_curve(rng.binomial(images, 0.1, 30) / images, classes=10, test_images=images).shape
+            classify_curve((rng.binomial(images, 0.1, 30) / images).tolist(), classes=10, test_images=images).shape
             for _ in range(200)
         ]
         assert shapes.count(Shape.CHANCE) >= 0.9 * len(shapes)

@@ -14,6 +14,7 @@ from mlpcore.jobs import manager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe, RMSprop, StepLR
 from tests.support.app_tests import is_over, shown, wait_for
+from tests.support.present import present
 from tests.support.scripts import BASE, RECIPES, code_cells, recipe
 
 PLAIN = recipe(dataset="Shapes", dropout=0.0)
@@ -25,7 +26,7 @@ class TestScript:
         for run in ALL_KINDS:
             nodes = list(ast.walk(ast.parse(to_script(run))))
             names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-            names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+            names |= {present(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
             packages = {name.split(".")[0] for name in names}
             assert packages - sys.stdlib_module_names <= {"torch", "torchvision", "numpy", "PIL"}
             assert ("torchvision" in packages) == (run.dataset in ("CIFAR10", "MNIST"))

@@ -168,12 +168,13 @@ class TestAdmission:
         assert manager.waiting_reason(waits) is None
         manager.shutdown()
 
-    def test_images_that_no_run_uses_make_room(self, store, home):
+    def test_images_that_no_run_uses_make_room(self, store, home, monkeypatch):
         library = DatasetLoader(lambda: home)
         manager = RunManager(store, library, memory=self.needed(LONG) + 170_000)
         assert wait_for_end(manager, *submit(manager, SHORT))[0].status is RunStatus.FINISHED
         assert library.resident_bytes("cpu") == {"stripes": 52 * 3072}
-        library.resident_bytes = lambda _device: {"other": 10**9}  # as if a page had looked at another data set
+        other = {"other": 10**9}  # as if a page had looked at another data set
+        monkeypatch.setattr(library, "resident_bytes", lambda _device: other)
         (run_id,) = submit(manager, LONG)
         wait_for_evaluations(manager, run_id, 1)
         manager.shutdown()

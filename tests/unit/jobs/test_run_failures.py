@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.support.managers import (
     wait_for_evaluations,
     wait_until,
 )
+from tests.support.present import present
 
 
 class TestFailure:
@@ -40,7 +42,7 @@ class TestFailure:
             "Try a tenth of it."
         )
         assert run.evaluations == manager.get(diverging).evaluations
-        assert run.message.values == {"step": run.step}
+        assert present(run.message).values == {"step": run.step}
         assert all(evaluation.step < run.step for evaluation in run.evaluations)
         assert timeless(other.evaluations) == train_alone(other.recipe, images)
         (following,) = wait_for_end(manager, *submit(manager, SHORT))
@@ -132,7 +134,7 @@ class TestStoreTrouble:
         is_open = threading.Event()
 
         class SlowStore(RunStore):
-            def update(self, *args: object, **values: object) -> None:
+            def update(self, *args: Any, **values: Any) -> None:
                 is_open.wait()
                 super().update(*args, **values)
 

@@ -1,5 +1,6 @@
 """A link carries a recipe whole, and no link, whatever is in it, breaks a page."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 from mlpcore.recipes.recipe import SGD, Adam, AdamW, Change, MultiStepLR, OneCycleLR, Recipe, RMSprop, StepLR
 from mlpcore.recipes.url import Plan, drop_unknown_datasets, from_query, plan_from_query, plan_to_query, to_query
 from tests.support.app_tests import Open, shown
+from tests.support.present import present
 from tests.support.recipes import recipes
 
 KEYS = st.sampled_from(
@@ -128,7 +130,7 @@ def test_no_link_raises_and_every_recipe_read_from_one_is_valid(query):
 
 class TestComparison:
     def test_a_link_says_of_each_row_only_what_differs_from_the_first(self):
-        plain = {"weight_decay": 0.0, "nesterov": False}
+        plain: dict[str, Any] = {"weight_decay": 0.0, "nesterov": False}
         rows = (
             Recipe(optimizer=SGD(momentum=0.0, **plain)),
             Recipe(optimizer=SGD(lr=0.1, **plain)),
@@ -186,8 +188,9 @@ class TestComparison:
         ],
     )
     def test_what_is_wrong_is_named_with_its_row_and_the_rest_is_kept(self, query, said):
-        plan, refused = plan_from_query({"seed": "7", "2.batch_size": "32"} | query, Recipe())
+        found, refused = plan_from_query({"seed": "7", "2.batch_size": "32"} | query, Recipe())
         assert [(number, str(sentence)) for number, sentence in refused] == said
+        plan = present(found)
         assert plan.recipes[:2] == (Recipe(seed=7), Recipe(seed=7, batch_size=32))
         assert (plan.seeds, plan.hold_out) == (1, False)
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
+from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.recipe import (
     OPTIMIZERS,
     SCHEDULERS,
@@ -78,7 +80,7 @@ BOUNDS = [
     ("Change", "momentum", 0.0, 0.999),
     ("Change", "weight_decay", 0.0, 1.0),
 ]
-KINDS = {"Recipe": Recipe, "Change": Change} | OPTIMIZERS | SCHEDULERS
+KINDS: dict[str, type[Hyperparameters]] = {"Recipe": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS}
 
 
 def place(kind: str, field: str, value: object) -> dict[str, object]:
@@ -241,7 +243,7 @@ def test_a_data_set_is_a_plain_name(name):
     assert names(dataset=name) == ["dataset"]
 
 
-def read_sentences(validate: Callable[[object], Recipe], junk: object) -> list[str]:
+def read_sentences(validate: Callable[[Any], Recipe], junk: object) -> list[str]:
     """What is said against junk; nothing where it happens to be a recipe."""
     try:
         validate(junk)

@@ -1,6 +1,7 @@
 """Snapshots are kept with their run; a damaged file counts as none."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mlpcore.runs.records import RunStatus
 from mlpcore.runs.snapshot_files import SnapshotFiles
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, count_confusion
 from tests.support.managers import ME, submit, wait_for_end, wait_until
+from tests.support.present import present
 from tests.support.snapshots import evaluate_often, recipe, snapshot
 
 
@@ -30,7 +32,7 @@ def assert_same(found: Snapshot | None, expected: Snapshot) -> None:
 
 def as_file(**arrays: ArrayLike) -> bytes:
     """A file as the first version wrote it, with some arrays replaced."""
-    kept: dict[str, ArrayLike] = {"step": 8, "classes": np.array(["a", "b"]), "labels": np.zeros(3, np.uint8)}
+    kept: dict[str, Any] = {"step": 8, "classes": np.array(["a", "b"]), "labels": np.zeros(3, np.uint8)}
     kept |= {"likeliest": np.zeros((3, 2), np.uint8), "shares": np.zeros((3, 2), np.float16)}
     kept |= {"numbers": [0], "steps": [0], "frames": np.zeros((1, 2, 3, 4, 4), np.uint8)}
     stream = io.BytesIO()
@@ -137,10 +139,10 @@ class TestManager:
         run_ids = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
         for run in wait_for_end(manager, *run_ids):
             assert run.status is RunStatus.FINISHED
-            found = SnapshotFiles(tmp_path / "sights").read(run.id)
+            found = present(SnapshotFiles(tmp_path / "sights").read(run.id))
             counts = count_confusion(found)
             assert (found.step, found.classes) == (24, ("dark", "light"))
-            assert (counts.sum(), counts.trace() / counts.sum()) == (10, run.latest.test_acc)
+            assert (counts.sum(), counts.trace() / counts.sum()) == (10, present(run.latest).test_acc)
             assert [layer.step for layer in found.first_layers] == [0, 8, 16, 24]
 
     def test_while_a_run_goes_on_its_snapshot_is_in_memory_and_when_stopped_on_disk(self, manager, store):
@@ -151,7 +153,7 @@ class TestManager:
         (run,) = wait_for_end(manager, run_id)
         found = store.snapshots.read(run_id)
         assert run.status is RunStatus.STOPPED
-        assert seen.step <= found.step == run.latest.step
+        assert seen.step <= found.step == present(run.latest).step
         wait_until(lambda: manager.get_snapshot(run_id) is None)
 
     def test_a_server_that_is_shut_down_keeps_the_snapshots(self, store, library):
