@@ -250,8 +250,8 @@ class RunManager:
                     raise SentenceError(NOT_YOURS)
                 yield active
                 return
-        status = self.store.read_status(run_id)  # without the lock, which training and every page would wait for
-        is_active = status is not None and not status.is_over
+        state = self.store.read_state(run_id)  # without the lock, which training and every page would wait for
+        is_active = state is not None and not state.status.is_over
         raise SentenceError(messages.IN_ANOTHER_PROGRAM if is_active else messages.ALREADY_OVER)
 
 

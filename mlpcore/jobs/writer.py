@@ -128,8 +128,8 @@ class Writer:
 
     def _is_active_in_store(self, run: Run) -> bool:
         """Return whether the run can still be written: another process may have ended or deleted it."""
-        status = self._store.read_status(run.id)
-        return status is not None and not status.is_over
+        state = self._store.read_state(run.id)
+        return state is not None and not state.status.is_over
 
     def _write_singly(self, active: ActiveRun, run: Run, evaluations: Sequence[Evaluation]) -> None:
         """Write evaluations one by one, and then the run; note the steps of those that cannot be stored."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import ConfigDict, Field
 
@@ -36,6 +36,13 @@ class RunStatus(StrEnum):
     def is_over(self) -> bool:
         """Whether the run has ended: nothing more is measured, and it never changes."""
         return self not in (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED)
+
+
+class RunState(NamedTuple):
+    """What decides what may be done with a run, and by whom."""
+
+    owner: str
+    status: RunStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from mlpcore.runs.messages import CLOSED, FOLDER_IS_READ_ONLY, INTERRUPTED, Stor
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.process_locks import Liveness
 from mlpcore.runs.quota import Usage, measure_rows
-from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.records import Evaluation, Run, RunState, RunStatus
 from mlpcore.runs.schema import (
     ACTIVE,
     COLUMNS,
@@ -169,11 +169,11 @@ class RunStore:
             raise unknown_run(run_id)
         return read_run(row._asdict(), tuple(read_evaluation(values._asdict()) for values in evaluations))
 
-    def read_status(self, run_id: str) -> RunStatus | None:
-        """Return the status of a run, without reading its evaluations; None if there is no such run."""
+    def read_state(self, run_id: str) -> RunState | None:
+        """Return the owner and status of a run, without reading its evaluations; None if there is no such run."""
         with self._read() as connection:
-            status = connection.scalar(select(RUNS.c.status).where(RUNS.c.id == run_id))
-        return None if status is None else RunStatus(status)
+            row = connection.execute(select(RUNS.c.owner, RUNS.c.status).where(RUNS.c.id == run_id)).first()
+        return None if row is None else RunState(row.owner, RunStatus(row.status))
 
     def search(
         self,

@@ -4,15 +4,14 @@ import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.messages import BAD_NAME
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import shorten
-from mlpcore.runs.messages import NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS
+from mlpcore.runs.messages import NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS, unknown_run
 from mlpcore.runs.quota import Usage, check_quota, estimate_recipe, estimate_run, read_quota
-from mlpcore.runs.records import NAME, Run
+from mlpcore.runs.records import NAME, Run, RunState, is_same_owner
 from mlpcore.runs.store import RunStore
 
 MAX_IMPORTS = 20  # files per person and hour
@@ -52,22 +51,22 @@ class StoredRuns:
         starred: bool | None = None,
     ) -> None:
         """Change the name, note or star of a run."""
-        _require_owner(self.store.get(run_id), owner)
+        if (state := self.store.read_state(run_id)) is None:
+            raise unknown_run(run_id)
+        _require_owner(state, owner)
         if name is not None and not re.fullmatch(NAME, name):
             raise SentenceError(BAD_NAME, field="name", value=shorten(name))
         self.store.annotate(run_id, name=name, note=note, starred=starred)
 
     def delete(self, run_ids: Sequence[str], *, owner: str) -> None:
         """Delete runs that are over. Nothing is deleted if one of them belongs to somebody else or is not over."""
-        found = []
-        for run_id in run_ids:
-            with suppress(ValueError):  # deleted meanwhile, by another page of theirs
-                found.append(self.store.get(run_id))
-        for run in found:
-            _require_owner(run, owner)
-            if not run.status.is_over:
+        # one that is not there was deleted meanwhile, by another page of theirs
+        found = {run_id: state for run_id in run_ids if (state := self.store.read_state(run_id)) is not None}
+        for state in found.values():
+            _require_owner(state, owner)
+            if not state.status.is_over:
                 raise SentenceError(NOT_OVER)
-        self.store.delete([run.id for run in found])
+        self.store.delete(list(found))
 
     def delete_all(self, *, owner: str) -> int:
         """Delete every run of a person that is over and not starred; return how many."""
@@ -105,6 +104,6 @@ class StoredRuns:
         return self.store.measure_usage(owner)
 
 
-def _require_owner(run: Run, owner: str) -> None:
-    if not run.belongs_to(owner):
+def _require_owner(state: RunState, owner: str) -> None:
+    if not is_same_owner(state.owner, owner):
         raise SentenceError(NOT_YOURS)

@@ -18,7 +18,7 @@ from mlpcore.jobs.submission import build_jobs, build_run
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.runs.kernel_rule import KernelRule
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import Run, RunState, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.training import matmul
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
@@ -143,12 +143,12 @@ class TestContinuing:
         looked: list[bool] = []
 
         class WatchedStore(RunStore):
-            def read_status(self, run_id: str) -> RunStatus | None:
+            def read_state(self, run_id: str) -> RunState | None:
                 reader = threading.Thread(target=manager.list_active, daemon=True)  # needs the queue's lock
                 reader.start()
                 reader.join(10)
                 looked.append(not reader.is_alive())
-                return super().read_status(run_id)
+                return super().read_state(run_id)
 
             def get(self, run_id: str) -> Run:
                 raise AssertionError(f"all evaluations of run {run_id} are read")

@@ -45,6 +45,8 @@ class TestOwnership:
         assert runs.store.get("a") == over("a")
         runs.annotate("a", owner=ANN, name="second", note="good", starred=True)
         assert runs.store.get("a") == over("a", name="second", note="good", starred=True)
+        with pytest.raises(ValueError, match="There is no run 'b'"):
+            runs.annotate("b", owner=ANN, starred=True)
 
     @pytest.mark.parametrize("name", ["", "<b>", "a/b", "x" * 41, "a\n"])
     def test_name_that_is_not_allowed_is_refused(self, runs: StoredRuns, name: str) -> None:
