@@ -121,10 +121,14 @@ class Recipe(Hyperparameters):
         default=(), max_length=1000, description="Changes of hyperparameters made during the run."
     )
 
+    @property
+    def evaluation_count(self) -> int:
+        """How many evaluations a run of it has when it finishes."""
+        return math.ceil(self.train_iter / self.eval_every)
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
-        evaluations = math.ceil(self.train_iter / self.eval_every)
-        if evaluations > MAX_EVALUATIONS:
+        if self.evaluation_count > MAX_EVALUATIONS:
             raise SentenceError(
                 messages.TOO_MANY_EVALUATIONS,
                 field="eval_every",

@@ -37,8 +37,7 @@ def measure_rows(connection: Connection, owner: str) -> tuple[list[str], int]:
 
 def estimate_recipe(recipe: Recipe) -> int:
     """Estimate the bytes that a run of a recipe needs when it is over."""
-    evaluations = recipe.train_iter // recipe.eval_every + 1
-    return len(recipe.model_dump_json()) + 2 * ROW_BYTES * evaluations + SNAPSHOT_BYTES
+    return len(recipe.model_dump_json()) + 2 * ROW_BYTES * (recipe.evaluation_count + 1) + SNAPSHOT_BYTES
 
 
 def estimate_run(run: Run) -> int:
