@@ -4,12 +4,14 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import platformdirs
 
 from mlpcore.data.download.sources import ARCHIVES, ArchiveSet
+from mlpcore.recipes.recipe import LARGEST_IMAGE
 
 CIFAR10, FASHION_MNIST, MNIST = PUBLISHED = ("CIFAR10", "FashionMNIST", "MNIST")
 SHAPES = "Shapes"
@@ -17,6 +19,8 @@ BUILT_IN = (*PUBLISHED, SHAPES)
 BUILT_IN_CLASSES = 10  # of each
 TRAINING_IMAGES = {CIFAR10: 50_000, FASHION_MNIST: 60_000, MNIST: 60_000, SHAPES: 50_000}
 TEST_IMAGES = 10_000  # of each of these
+GREY_IMAGE = 28 * 28  # numbers of an image
+GREY_DATASETS = (MNIST, FASHION_MNIST)
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MAX_CLASSES = 1_000  # of an image folder; loading refuses one with more, and no more are looked at here
 
@@ -99,6 +103,31 @@ def count_classes(home: Path, dataset: str) -> int:
     with suppress(OSError):
         return sum(entry.is_dir() for entry in os.scandir(home / dataset / "train")) or BUILT_IN_CLASSES
     return BUILT_IN_CLASSES
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """The size of a data set: its images and classes, and the numbers per image."""
+
+    train: int
+    test: int
+    classes: int
+    pixels: int = LARGEST_IMAGE
+
+    @property
+    def bytes(self) -> int:
+        """The memory of all images and labels."""
+        return (self.train + self.test) * (self.pixels + 8)
+
+
+def count_images(home: Path, dataset: str) -> ImageCounts:
+    """Find the size of a data set without loading it."""
+    return ImageCounts(
+        count_training_images(home, dataset),
+        count_test_images(home, dataset),
+        count_classes(home, dataset),
+        GREY_IMAGE if dataset in GREY_DATASETS else LARGEST_IMAGE,
+    )
 
 
 def fingerprint(home: Path, dataset: str) -> str:

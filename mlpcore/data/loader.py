@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,7 +15,9 @@ import torch
 from mlpcore.data import catalog
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import load_data
+from mlpcore.messages import SentenceError
 
+LOADING_FACTOR = 2  # bytes needed per byte of images while they are read: 1.7 for CIFAR10, 1.1 for image folders
 KEPT = 3  # data sets that stay in memory although nobody uses them
 RETRY_SECONDS = 5.0  # a failure is not retried earlier, unless the data set changes
 
@@ -24,11 +27,23 @@ log = logging.getLogger(__name__)
 class DatasetFuture:
     """A data set that is being loaded: its progress, 0 to 1, and the future of its images."""
 
-    def __init__(self, fingerprint: str) -> None:
+    def __init__(self, dataset: str, device: str, *, fingerprint: str, loading_bytes: int) -> None:
+        self.dataset, self.device = dataset, device
         self.fingerprint = fingerprint  # of the files, before they were read
+        self.loading_bytes = loading_bytes  # that are needed while it is loaded
         self.failed_at: float | None = None
         self.progress = 0.0
         self.images: Future[DeviceImages] = Future()
+
+    @property
+    def bytes(self) -> int:
+        """The memory that its images take now."""
+        if not self.images.done():
+            return self.loading_bytes
+        if self.images.exception():
+            return 0
+        images = self.images.result()
+        return images.train.data.nbytes + images.test.data.nbytes
 
 
 class DatasetLoader:
@@ -41,7 +56,8 @@ class DatasetLoader:
         self.home = home
         self._futures: WeakValueDictionary[tuple[str, str], DatasetFuture] = WeakValueDictionary()
         self._kept: dict[tuple[str, str], DatasetFuture] = {}  # least recently requested first
-        self._lock = threading.Lock()
+        self._in_memory: weakref.WeakSet[DatasetFuture] = weakref.WeakSet()  # also of files that changed since
+        self._lock = threading.RLock()
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._closing = False
 
@@ -56,36 +72,52 @@ class DatasetLoader:
         for thread in list(self._threads):
             thread.join(seconds)
 
-    def resident_bytes(self, device: str) -> dict[str, int]:
-        """Return the bytes of each data set that is in memory for a device."""
+    def measure_memory(self, device: str) -> tuple[Counter[str], Counter[str]]:
+        """Return the bytes of each data set that is in memory for a device, and of each that is being loaded."""
         with self._lock:
-            futures = {dataset: future for (dataset, place), future in self._futures.items() if place == device}
-        loaded = {
-            dataset: future.images.result()
-            for dataset, future in futures.items()
-            if future.images.done() and not future.images.exception()
-        }
-        return {dataset: images.train.data.nbytes + images.test.data.nbytes for dataset, images in loaded.items()}
+            futures = [future for future in self._in_memory if future.device == device]
+        loaded: Counter[str] = Counter()
+        loading: Counter[str] = Counter()
+        for future in futures:
+            (loaded if future.images.done() else loading)[future.dataset] += future.bytes
+        return +loaded, +loading
 
     def release_unused(self, *, keep: str) -> None:
         """Free the memory of all data sets that nobody uses, but one."""
         with self._lock:
             self._kept = {key: future for key, future in self._kept.items() if key[0] == keep}
 
-    def request(self, dataset: str, device: torch.device, *, retry: bool = True) -> DatasetFuture:
+    def request(
+        self,
+        dataset: str,
+        device: torch.device,
+        *,
+        retry: bool = True,
+        admit: Callable[[int], None] = lambda _bytes: None,
+    ) -> DatasetFuture:
         """Return the future of a data set on a device; start loading it if it is not loaded or its files changed.
 
         Args:
             dataset: its name, as in `load_data`.
             device: where its images are placed.
             retry: whether to load again after a failure, once RETRY_SECONDS are over, though no file changed.
+            admit: called with the bytes that loading needs, before it starts; where it raises SentenceError, nothing
+                is loaded, and that is the failure of the future returned.
         """
         key = (dataset, str(device))
         fingerprint = catalog.fingerprint(self.home(), dataset)
         with self._lock:
             future = self._futures.get(key)
             if future is None or _is_stale(future, fingerprint, retry=retry):
-                future = self._futures[key] = DatasetFuture(fingerprint)
+                size = LOADING_FACTOR * catalog.count_images(self.home(), dataset).bytes
+                future = DatasetFuture(*key, fingerprint=fingerprint, loading_bytes=size)
+                try:
+                    admit(size)
+                except SentenceError as error:
+                    future.images.set_exception(error)
+                    return future
+                self._futures[key] = future
+                self._in_memory.add(future)
                 thread = threading.Thread(target=self._load, args=(*key, future), name=f"load {dataset}", daemon=True)
                 self._threads.add(thread)
                 thread.start()

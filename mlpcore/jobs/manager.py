@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import torch
+
 from mlpcore.data.catalog import data_home
-from mlpcore.data.loader import DatasetLoader
-from mlpcore.jobs import messages
-from mlpcore.jobs.memory import RECORD_BYTES, MemoryBudget
+from mlpcore.data.loader import DatasetFuture, DatasetLoader
+from mlpcore.jobs import messages, process_exit
+from mlpcore.jobs.machine import read_memory
+from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
 from mlpcore.jobs.submission import build_jobs, build_run
 from mlpcore.jobs.worker import Train, Worker
@@ -16,7 +19,7 @@ from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, with_change
 from mlpcore.runs.messages import NOT_YOURS
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import RECORD_BYTES, Run, RunStatus
 from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
@@ -29,7 +32,6 @@ MAX_SUBMISSIONS_PER_OWNER = 50
 SHARE_OF_RECORDS = 0.1  # of the memory budget, for the records of runs that wait; half of it for one person's
 SHUTDOWN_SECONDS = 2.5
 LAST_WRITES_SECONDS = 2.0  # of SHUTDOWN_SECONDS, for storing what is left
-EXIT_SECONDS = 60.0  # how long the end of the process waits for an iteration in progress
 
 
 class RunManager:
@@ -48,7 +50,8 @@ class RunManager:
         max_active: int = MAX_ACTIVE,
         clock: Callable[[], float] = time.monotonic,
         train: Train = train_cohort,
-        memory: int | None = None,
+        memory: float | None = None,
+        reserved: int = 0,
     ) -> None:
         """Start the threads.
 
@@ -58,7 +61,8 @@ class RunManager:
             max_active: Jobs that train at a time; everybody's oldest trains in any case.
             clock: Seconds, for time shares and absences.
             train: Makes the generator that trains a cohort.
-            memory: Bytes for training, on any device. Default: 80 % of what is free at the first submission.
+            memory: Bytes for training and images, on any device. Default: 80 % of what is free when first needed.
+            reserved: Bytes of them that pages cache.
         """
         self.store = store
         self._stored_runs = StoredRuns(store)
@@ -67,9 +71,9 @@ class RunManager:
         self._queue = JobQueue()
         self._submit_lock = threading.Lock()
         self._writer = Writer(store, self._queue)
-        self._budget = MemoryBudget(library, memory)
+        self._budget = MemoryBudget(library, memory, reserved=reserved)
         self._worker = Worker(self._queue, library, self._budget, max_active=max_active, clock=clock, train=train)
-        _managers.add(self)
+        process_exit.note_start(self)
 
     # requests
 
@@ -149,6 +153,14 @@ class RunManager:
                 job.seen_at = self._clock()
             return bool(jobs)
 
+    def request_images(self, dataset: str, device: torch.device, *, retry: bool = True) -> DatasetFuture:
+        """Request images for a page, as `DatasetLoader.request` does; their future fails if runs leave no room."""
+        with self._queue.lock:
+            loading = self._budget.request_images(dataset, device, self._queue.jobs(), retry=retry)
+        if not loading.images.done():
+            loading.images.add_done_callback(lambda _: self._queue.notify())  # a job may wait for that memory
+        return loading
+
     # what pages read
 
     @property
@@ -207,7 +219,7 @@ class RunManager:
             self._queue.lock.notify_all()
         self._writer.close(LAST_WRITES_SECONDS)
         if self._worker.join(max(deadline - time.monotonic(), 0.0)) and not self.library.is_loading:
-            _managers.discard(self)
+            process_exit.note_end(self)
 
     def join(self, seconds: float) -> None:
         """Wait at most so long, after a shutdown, for the end of the threads that load and train."""
@@ -255,33 +267,19 @@ class RunManager:
         raise SentenceError(messages.IN_ANOTHER_PROGRAM if is_active else messages.ALREADY_OVER)
 
 
-_managers: set[RunManager] = set()  # whose threads run
-
-
-def _end_threads() -> None:
-    """Shut down every manager when the main thread ends, and wait until no thread of theirs runs torch any more.
-
-    Python ends a daemon thread where it next takes the GIL. Inside torch's C++ that calls std::terminate: "terminate
-    called without an active exception", exit code 134.
-    """
-    for manager in list(_managers):  # which a shutdown takes out
-        manager.shutdown()
-        manager.join(EXIT_SECONDS)
-
-
-# Not atexit: by then concurrent.futures has ended its threads, and a data set that is being loaded would fail its runs.
-threading._register_atexit(_end_threads)  # type: ignore[attr-defined]
-
 _shared: RunManager | None = None
 _shared_lock = threading.Lock()
 
 
-def shared_manager() -> RunManager:
-    """Return the manager of this process, created at the first call: one for all pages, whatever is reloaded."""
+def shared_manager(*, reserved: int = 0) -> RunManager:
+    """Return the manager of this process, created at the first call: one for all pages, whatever is reloaded.
+
+    reserved: bytes that pages cache.
+    """
     global _shared
     with _shared_lock:
         if _shared is None:
-            _shared = RunManager(shared_store(), DatasetLoader(data_home))
+            _shared = RunManager(shared_store(), DatasetLoader(data_home), memory=read_memory(), reserved=reserved)
         return _shared
 
 

@@ -25,6 +25,7 @@ WAITS_FOR_MEMORY = N_(
     "Waiting for memory: this needs {needed:.1f} GB, and {free:.1f} of {total:.1f} GB are free. "
     "It starts when enough other runs have ended."
 )
+OTHER_STARTS_FIRST = N_("Waiting for memory: another run needs more of it and has waited longer. It starts first.")
 OWNER_USES_MEMORY = N_(
     "Waiting for memory: your other runs use {used:.1f} GB, paused ones included, and one person may use {limit:.1f} "
     "GB. This starts when one of them ends."
@@ -33,6 +34,11 @@ NEVER_FITS = N_(
     "One run needs {needed:.1f} GB of memory, and there are {total:.1f} GB for all runs. It needs {weights:.1f} GB for "
     "weights and optimizer, {batches:.1f} GB for batches and evaluation, and {images:.1f} GB for images. "
     "Choose smaller hidden_sizes, a smaller batch_size or another data set."
+)
+
+IMAGES_DO_NOT_FIT = N_(
+    "Loading these images needs {needed:.1f} GB of memory, and {free:.1f} of {total:.1f} GB are free. "
+    "Come back when some runs have ended."
 )
 
 # in messages that torch raises as plain RuntimeErrors

@@ -48,6 +48,7 @@ class Job:
         self.training: ProgressGenerator[None] | None = None
         self.paused = False
         self.has_requests = False  # of any of its runs
+        self.overtaken = 0  # younger jobs that started while this one waited for memory
         self.step = 0  # iterations done
         self.pending: Collection[int] = ()  # positions of runs whose evaluation is not complete
         self.commands: list[Command] = []  # to be sent with the next time slice

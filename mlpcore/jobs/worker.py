@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -88,40 +88,42 @@ class Worker:
             self._queue.lock.wait_for(lambda: self._queue.is_closing, delay)
 
     def _train_next(self) -> None:
-        with self._queue.lock:
-            self._queue.lock.wait_for(self._has_work, timeout=self._poll_interval())
-            if self._queue.is_closing:
-                return
-            for job in self._queue.jobs():
-                self._apply_requests(job)
-            ready = self._find_ready()
-            if not ready:
-                return
-            job = self._shares.pick(ready)
+        job = self._wait_for_job()
+        if job is None:
+            return
         started_at = self._clock()
         self._train_slice(job)
         self._shares.charge(job, self._clock() - started_at)
 
-    def _has_work(self) -> bool:
-        requested = any(job.has_requests for job in self._queue.jobs())
-        return self._queue.is_closing or requested or bool(self._find_ready())
+    def _wait_for_job(self) -> Job | None:
+        """Do what people asked, and wait for a job that can train; None if the queue closes."""
+        with self._queue.lock:
+            while not self._queue.is_closing:
+                for job in self._queue.jobs():
+                    self._apply_requests(job)
+                chosen = self._choose(self._queue.jobs())
+                self._show_choice(chosen)
+                if ready := [job for job in chosen if not job.is_loading]:
+                    return self._shares.pick(ready)
+                self._queue.lock.wait(self._poll_interval())
+        return None
 
     def _poll_interval(self) -> float | None:
         return POLL_SECONDS if any(job.stop_when_disconnected for job in self._queue.jobs()) else None
 
-    def _find_ready(self) -> list[Job]:
-        """Find the jobs that can train now; those that have started but must wait get the status queued."""
-        jobs = self._queue.jobs()
+    def _choose(self, jobs: Sequence[Job]) -> list[Job]:
+        """Choose the jobs that train now, also those whose images are still being loaded."""
         waiting = self._budget.find_waiting_reasons(jobs)
-        allowed = [job for job in jobs if not job.paused and job not in waiting]
-        chosen = choose_active(allowed, self._max_active)
-        chosen += [job for job in jobs if job.must_complete_evaluation and job not in chosen]
-        for job in allowed:
-            if job.training is not None:
+        chosen = choose_active([job for job in jobs if not job.paused and job not in waiting], self._max_active)
+        return chosen + [job for job in jobs if job.must_complete_evaluation and job not in chosen]
+
+    def _show_choice(self, chosen: Sequence[Job]) -> None:
+        """Give jobs that have started the status of their turn."""
+        for job in self._queue.jobs():
+            if job.training is not None and not job.paused:
                 job.set_status(RunStatus.RUNNING if job in chosen else RunStatus.QUEUED)
             if job not in chosen:
                 job.step_times.clear()  # otherwise it would seem to train as fast as before
-        return [job for job in chosen if not job.is_loading]
 
     def _apply_requests(self, job: Job) -> None:
         is_disconnected = job.stop_when_disconnected and self._clock() - job.seen_at > GRACE_SECONDS
@@ -168,7 +170,10 @@ class Worker:
         recipe = job.runs[0].run.recipe
         device = pick_device(recipe.device)
         if job.loading is None:
-            job.loading = self._library.request(recipe.dataset, device)
+            with self._queue.lock:
+                if not self._budget.admit(job, self._queue.jobs()):  # a page has loaded other images meanwhile
+                    return
+                job.loading = self._library.request(recipe.dataset, device)
             job.loading.images.add_done_callback(lambda _: self._queue.notify())
         if job.is_loading:
             return

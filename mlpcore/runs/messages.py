@@ -23,7 +23,7 @@ OVER_QUOTA = N_(
     "Your runs take {used:.2f} GB of the {quota:g} GB that each person may store, and this needs about {more:.2f} GB "
     "more. To free space, delete runs on the History page."
 )
-BAD_QUOTA = N_("MLPCORE_QUOTA_GB is {value}: it must be a number of GB above 0.")
+BAD_GIGABYTES = N_("{variable} is {value}: it must be a number of GB above 0.")
 TOO_MANY_IMPORTS = N_("You imported {limit} files within an hour. Try again later.")
 # by the second word of SQLite's name for the error: SQLITE_IOERR_WRITE is an IOERR
 _DATABASE_ERRORS = {

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.messages import BAD_QUOTA, OVER_QUOTA, StoreError
+from mlpcore.runs.messages import BAD_GIGABYTES, OVER_QUOTA, StoreError
 from mlpcore.runs.records import Run
 from mlpcore.runs.schema import EVALUATIONS, RUNS
 
@@ -47,14 +47,20 @@ def estimate_run(run: Run) -> int:
 
 def read_quota() -> float:
     """Read from MLPCORE_QUOTA_GB how many bytes each person may store. Raises StoreError if it is no number above 0."""
-    text = os.environ.get("MLPCORE_QUOTA_GB", str(DEFAULT_QUOTA))
+    return read_gigabytes("MLPCORE_QUOTA_GB", os.environ.get("MLPCORE_QUOTA_GB")) or DEFAULT_QUOTA * 1e9
+
+
+def read_gigabytes(variable: str, text: str | None) -> float | None:
+    """Return the bytes that a variable names in GB; None if it is not set. Raises StoreError if it is not above 0."""
+    if text is None:
+        return None
     try:
-        quota = float(text)
+        size = float(text)
     except ValueError:
-        quota = 0.0
-    if not quota > 0:
-        raise StoreError(BAD_QUOTA, value=text)
-    return quota * 1e9
+        size = 0.0
+    if not size > 0:
+        raise StoreError(BAD_GIGABYTES, variable=variable, value=text)
+    return size * 1e9
 
 
 def check_quota(used: int, more: int, quota: float) -> None:

@@ -16,6 +16,8 @@ from mlpcore.recipes.recipe import Recipe
 NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
 
 Accuracy = Annotated[float, Field(ge=0, le=1)]
+EVALUATION_BYTES = 800  # of one evaluation in memory
+RECORD_BYTES = 8_000  # of a run in memory, without its evaluations
 BROWSER = "browser:"  # begins the owner of runs that a browser started
 PERSON = "person:"  # begins the owner of runs that a signed-in person started
 

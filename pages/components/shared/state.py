@@ -145,7 +145,7 @@ def request_images(recipe: Recipe, *, retry: bool = False) -> "DatasetFuture | N
         device = pick_device(recipe.device)
     except ValueError:
         return None
-    return get_manager().library.request(recipe.dataset, device, retry=retry)
+    return get_manager().request_images(recipe.dataset, device, retry=retry)
 
 
 def find_images(recipe: Recipe) -> "DeviceImages | None":

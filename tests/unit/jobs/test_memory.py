@@ -3,17 +3,27 @@
 import os
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from mlpcore.data.batches import DeviceImages
+from mlpcore.data.catalog import ImageCounts
 from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs.estimate import Estimate, estimate_job, split_runs
+from mlpcore.jobs.machine import find_free
 from mlpcore.jobs.manager import RunManager
-from mlpcore.jobs.memory import Estimate, ImageCounts, estimate_job, find_free, split_runs
+from mlpcore.jobs.memory import MAX_OVERTAKEN
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import RunStatus
-from tests.support.image_folders import make_tiny
+from mlpcore.runs.store import RunStore
+from mlpcore.training.lockstep import ProgressGenerator, train_cohort
+from tests.support.image_folders import make_tiny, write_images
 from tests.support.managers import LONG, SHORT, submit, wait_for_end, wait_for_evaluations
 from tests.support.paths import ROOT
 
@@ -68,7 +78,7 @@ class TestMachine:
         script = """
 import resource
 from pathlib import Path
-from mlpcore.jobs.memory import find_free
+from mlpcore.jobs.machine import find_free
 used = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line)
 resource.setrlimit(resource.RLIMIT_AS, (used * 1024 + 300_000_000,) * 2)
 print(find_free())
@@ -172,12 +182,81 @@ class TestAdmission:
         library = DatasetLoader(lambda: home)
         manager = RunManager(store, library, memory=self.needed(LONG) + 170_000)
         assert wait_for_end(manager, *submit(manager, SHORT))[0].status is RunStatus.FINISHED
-        assert library.resident_bytes("cpu") == {"stripes": 52 * 3072}
-        other = {"other": 10**9}  # as if a page had looked at another data set
-        monkeypatch.setattr(library, "resident_bytes", lambda _device: other)
+        assert library.measure_memory("cpu") == ({"stripes": 52 * 3072}, {})
+        other = Counter(other=10**9), Counter[str]()  # as if a page had looked at another data set
+        monkeypatch.setattr(library, "measure_memory", lambda _device: other)
         (run_id,) = submit(manager, LONG)
         wait_for_evaluations(manager, run_id, 1)
         manager.shutdown()
+
+    def test_images_of_a_page_are_loaded_only_where_the_runs_leave_room(self, store: RunStore, tmp_path: Path) -> None:
+        for name in ("stripes", "more"):
+            write_images(tmp_path / name, {"dark": (10, 110), "light": (150, 250)}, train=40, test=5)
+        library, cpu = DatasetLoader(lambda: tmp_path), torch.device("cpu")
+        needed = estimate_job([LONG], ImageCounts(80, 10, 2)).total
+        manager = RunManager(store, library, memory=needed + 90 * 3080 + 1000)
+        (run_id,) = submit(manager, LONG)
+        wait_for_evaluations(manager, run_id, 1)
+        refused = manager.request_images("more", cpu).images.exception()
+        assert str(refused).startswith("Loading these images needs 0.0 GB of memory, and 0.0 of 0.1 GB are free.")
+        assert library.measure_memory("cpu") == ({"stripes": 90 * 3072}, {})
+        manager.stop(run_id, owner="me")
+        wait_for_end(manager, run_id)
+        assert len(manager.request_images("more", cpu).images.result().test) == 10
+        manager.shutdown()
+
+
+class TestOvertaking:
+    LARGE = SHORT.replace(hidden_sizes=(2000,))
+
+    @pytest.fixture
+    def started(self) -> list[int]:
+        """The size of each network that started to train."""
+        return []
+
+    @pytest.fixture
+    def waiting(
+        self, started: list[int], store: RunStore, library: DatasetLoader
+    ) -> Iterator[tuple[RunManager, str, str, str]]:
+        """One run trains, a large one waits for its memory, and so does a small one after others have overtaken it."""
+        needed = [estimate_job([recipe], ImageCounts(40, 12, 4)).total for recipe in (LONG, self.LARGE)]
+
+        def train(recipes: Sequence[Recipe], images: DeviceImages, **options: Any) -> ProgressGenerator[None]:
+            started.append(recipes[0].hidden_sizes[0])
+            return train_cohort(recipes, images, **options)
+
+        manager = RunManager(store, library, memory=needed[0] // 2 + needed[1] + 52 * 3080, train=train)
+        (running,) = submit(manager, LONG, owner=ANN)
+        wait_for_evaluations(manager, running, 1)
+        (large,) = submit(manager, self.LARGE, owner=BEN)
+        for _ in range(MAX_OVERTAKEN):
+            (small,) = submit(manager, SHORT, owner="cleo")
+            assert wait_for_end(manager, small)[0].status is RunStatus.FINISHED
+        (small,) = submit(manager, SHORT, owner="cleo")
+        wait_for_evaluations(manager, running, 3)  # with a fair share, the small one would have trained too
+        assert str(manager.waiting_reason(large)).startswith("Waiting for memory: this needs 0.2 GB")
+        assert str(manager.waiting_reason(small)) == (
+            "Waiting for memory: another run needs more of it and has waited longer. It starts first."
+        )
+        assert (manager.get(small).step, manager.get(large).step) == (0, 0)
+        yield manager, running, large, small
+        manager.shutdown()
+
+    def test_a_large_run_that_eight_have_overtaken_is_the_next_to_start(
+        self, waiting: tuple[RunManager, str, str, str], started: list[int]
+    ) -> None:
+        manager, running, large, small = waiting
+        manager.stop(running, owner=ANN)
+        assert {run.status for run in wait_for_end(manager, small, large)} == {RunStatus.FINISHED}
+        assert started == [16, *[16] * MAX_OVERTAKEN, 2000, 16]
+
+    def test_nobody_waits_for_a_run_that_waits_for_a_paused_one(
+        self, waiting: tuple[RunManager, str, str, str]
+    ) -> None:
+        manager, running, large, small = waiting
+        manager.pause(running, owner=ANN)
+        assert wait_for_end(manager, small)[0].status is RunStatus.FINISHED
+        assert manager.get(large).status is RunStatus.QUEUED
 
 
 def test_a_process_stays_within_its_budget(tmp_path: Path) -> None:
@@ -187,10 +266,14 @@ def test_a_process_stays_within_its_budget(tmp_path: Path) -> None:
 import sys, time
 from pathlib import Path
 from mlpcore.data.catalog import data_home
+from mlpcore.data.batches import DeviceImages
+from mlpcore.data.catalog import ImageCounts
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.memory import MAX_OVERTAKEN
 from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.store import RunStore
+from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 
 def read(name):
     return next(int(l.split()[1]) * 1024 for l in Path("/proc/self/status").read_text().splitlines() if name in l)
