@@ -41,10 +41,6 @@ def raise_of_memory() -> None:
     torch.empty(10**15)
 
 
-def raise_memory_error() -> None:
-    bytearray(2**60)
-
-
 def raise_error(error: BaseException) -> Callable[[], None]:
     def fail() -> None:
         raise error
@@ -65,7 +61,7 @@ class TestSurvival:
         ("fail", "message"),
         [
             (raise_of_memory, MEMORY),
-            (raise_memory_error, MEMORY),
+            (lambda: bytearray(2**60), MEMORY),
             (raise_error(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")), MEMORY),
             (raise_error(torch.AcceleratorError("CUDA error: device-side assert triggered")), DEVICE),
             (raise_error(RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")), DEVICE),
