@@ -51,6 +51,9 @@ COMMENTS = {
         "oneDNN computed the large matrix products of the run. It rounds differently from torch's usual products, and "
         "its operator has no gradient of its own."
     ),
+    "bfloat16": N_(
+        "Training rounds the factors of each matrix product to bfloat16; weights, sums and the test stay float32."
+    ),
     "no_onednn": N_("This torch does not have the operator: the last digits may differ."),
     "dropout": N_("Switches units off at random during training, and scales up the others to compensate."),
     "sampler": N_("Every epoch uses each image once, in a new order; a batch may span two epochs."),

@@ -53,6 +53,7 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
         split_salt=SPLIT_SALT,
         num_classes=num_classes,
         large=LARGE,
+        in_bfloat16=recipe.precision == "bfloat16",
         uses_onednn=rule is KernelRule.ONEDNN,
         layers=list(pairwise([features, *recipe.hidden_sizes, num_classes])),
         optimizer_line=_write_call("optimizer", recipe.optimizer.name, "model.parameters()", arguments),

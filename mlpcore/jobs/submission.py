@@ -8,7 +8,7 @@ from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import Job
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.training.device import pick_device
+from mlpcore.training.device import pick_device_of
 from mlpcore.training.lockstep import cohort_key
 from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import describe_environment
@@ -39,7 +39,7 @@ def build_jobs(runs: Sequence[Run], budget: MemoryBudget, *, stop_when_disconnec
     jobs: list[Job] = []
     submission = object()
     for cohort in cohorts.values():
-        device = pick_device(cohort[0].recipe.device)
+        device = pick_device_of(cohort[0].recipe)
         for count, demand in budget.split([run.recipe for run in cohort], str(device)):
             part, cohort = cohort[:count], cohort[count:]
             job = Job(part, demand, submission, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)

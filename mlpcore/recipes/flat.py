@@ -27,7 +27,7 @@ BARE_NAMES: dict[str, Path] = {
         ("scheduler",): "warmup_iters start_factor step_size gamma milestones T_max eta_min pct_start div_factor "
         "final_div_factor",
         (): "dataset train_size validation_size label_noise hidden_sizes activation dropout optimizer scheduler "
-        "batch_size train_iter eval_every seed device changes",
+        "batch_size train_iter eval_every seed precision device changes",
         ("link",): "rows seeds hold_out lock hide title run runs lang lab remedies concept",  # the rest of an address
     }.items()
     for name in names.split()

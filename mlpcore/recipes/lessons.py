@@ -20,7 +20,7 @@ CHOICES = sorted(FIELDS, key=lambda name: ("scheduler", "optimizer", "").index(F
 GROUPS = {
     "images": ("dataset", "train_size", "label_noise", "validation_size"),
     "network": ("hidden_sizes", "activation", "dropout"),
-    "run": ("train_iter", "eval_every", "seed", "device"),
+    "run": ("train_iter", "eval_every", "seed", "precision", "device"),
     "schedule": ("scheduler", *(name for name in CHOICES if FIELDS[name].part == "scheduler")),
 }
 

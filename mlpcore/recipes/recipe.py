@@ -114,6 +114,10 @@ class Recipe(Hyperparameters):
         le=2**32 - 1,
         description="Decides every random draw: same seed, same initial weights and batches.",
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="The numbers that training multiplies: bfloat16 has 3 digits; all else stays float32.",
+    )
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = Field(
         default="auto", description="The device that computes: auto takes an accelerator if there is one."
     )

@@ -14,6 +14,7 @@ from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, NoScheduler, Recipe
 from mlpcore.training import messages
 from mlpcore.training.lockstep import train_cohort
+from mlpcore.training.matmul import has_bfloat16
 
 TOLERANCE = 1e-3  # relative; rounding alone changes the losses of 20 iterations by about 1e-6
 RECIPE = Recipe(
@@ -54,6 +55,14 @@ def pick_device(wanted: str = "auto") -> torch.device:
     if wanted not in available:
         raise SentenceError(messages.NO_SUCH_DEVICE, field="device", value=wanted, options=", ".join(available))
     return torch.device(wanted)
+
+
+def pick_device_of(recipe: Recipe) -> torch.device:
+    """Pick the device of a recipe. Raises SentenceError if this machine lacks it, or it cannot do what is asked."""
+    device = pick_device(recipe.device)
+    if recipe.precision == "bfloat16" and not has_bfloat16(device):
+        raise SentenceError(messages.NO_BFLOAT16, field="precision", value=recipe.precision, device=str(device))
+    return device
 
 
 def explain_device(wanted: str = "auto") -> Sentence:

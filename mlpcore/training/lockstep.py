@@ -66,7 +66,7 @@ ProgressGenerator = Generator[Progress, Sequence[Command] | None, Result]
 def cohort_key(recipe: Recipe) -> tuple[object, ...]:
     """Return what recipes must agree on to train in one cohort, besides the rule for their matrix products."""
     data = (recipe.dataset, recipe.train_size, recipe.validation_size, recipe.batch_size)
-    return (*data, recipe.hidden_sizes, recipe.activation, recipe.device)
+    return (*data, recipe.hidden_sizes, recipe.activation, recipe.precision, recipe.device)
 
 
 def train_cohort(
@@ -160,7 +160,7 @@ class _Cohort:
         shape = images.train_images.shape[1], len(images.train.classes)
         order = sorted(range(len(recipes)), key=lambda position: recipes[position].seed)
         models = [build_model(recipes[position], *shape) for position in order]
-        self.network = StackedMLP(models, device=device, rule=rule)
+        self.network = StackedMLP(models, device=device, rule=rule, precision=recipes[0].precision)
         self.run_pass = CapturedPass(self.network) if device.type == "cuda" else self.network.forward_backward
         self.runs = [
             CohortRun(recipes[position], position, images, self.network.parameters(row))

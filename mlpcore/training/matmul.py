@@ -51,6 +51,21 @@ def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None, *, relu: bool =
     return cast(Tensor, torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "relu" if relu else "none", [], ""))
 
 
+def multiply_bfloat16(left: Tensor, right: Tensor) -> Tensor:
+    """Multiply (K, m, n) by (K, n, p), both rounded to bfloat16; the products are float32 (K, m, p)."""
+    left, right = left.bfloat16(), right.bfloat16()
+    if len(left) == 1:
+        return torch.mm(left[0], right[0]).float().unsqueeze(0)
+    return torch.bmm(left, right).float()
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 numbers itself, without turning them into float32."""
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 @cache
 def has_onednn() -> bool:
     """Return whether torch has oneDNN's operator, which is not a public one, and whether it computes a product."""

@@ -4,6 +4,7 @@ from mlpcore.messages import N_
 
 # The device, and why it was picked
 NO_SUCH_DEVICE = N_("{field} is {value}: this machine has {options}.")
+NO_BFLOAT16 = N_("{field} is {value}: {device} does not multiply such numbers here. Choose float32.")
 NO_ACCELERATOR = N_("Runs train on the CPU: this machine has no accelerator that torch can use.")
 PASSED = N_("Runs train on {device}: a short test gave the same results there as on the CPU.")
 DIFFERS = N_("Runs train on the CPU: in a short test, the results on {device} differed from those on the CPU.")

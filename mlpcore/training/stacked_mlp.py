@@ -44,12 +44,21 @@ class StackedMLP:
     Args:
         models: The networks at their initial weights.
         device: Where the stack is.
-        rule: Which library computes which matrix product on the CPU.
+        rule: Which library computes which float32 product on the CPU.
+        precision: The numbers that training multiplies, "float32" or "bfloat16"; sums and all else are float32.
     """
 
-    def __init__(self, models: Sequence[MLPnet], *, device: torch.device, rule: KernelRule = KernelRule.MKL) -> None:
+    def __init__(
+        self,
+        models: Sequence[MLPnet],
+        *,
+        device: torch.device,
+        rule: KernelRule = KernelRule.MKL,
+        precision: str = "float32",
+    ) -> None:
         self.on_cpu = device.type == "cpu"
         self.rule = rule if self.on_cpu else KernelRule.MKL
+        self.trains_in_bfloat16 = precision == "bfloat16"
         self.activation = models[0].activation
         rates = [model.dropout.p for model in models]
         self.has_dropout = any(rates)
@@ -132,7 +141,8 @@ class StackedMLP:
         labels is (K, B). uniform (K, B, last hidden size), drawn from [0, 1), decides what dropout drops; None without
         dropout.
         """
-        if not self._runs_separately(inputs):
+        # products of bfloat16 numbers are summed in another order for other sizes
+        if not self._runs_separately(inputs) and not (self.on_cpu and self.trains_in_bfloat16):
             return self._forward_backward(inputs, labels, uniform)
         losses = []
         for row, (view, images) in enumerate(self._split_rows(inputs)):
@@ -159,7 +169,8 @@ class StackedMLP:
 
     def _forward_backward(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
         outputs = []  # of each hidden layer after its activation
-        hidden = self._first_layer(inputs)
+        in_bfloat16 = self.trains_in_bfloat16
+        hidden = self._first_layer(inputs, in_bfloat16=in_bfloat16)
         mask = None
         for layer in range(1, len(self.weights)):
             hidden = self._activate(hidden)
@@ -167,7 +178,7 @@ class StackedMLP:
             if layer == len(self.weights) - 1 and uniform is not None:
                 mask = (uniform >= self.dropout_rates) * self.keep_scale
                 hidden = hidden * mask
-            hidden = self._linear(hidden, layer)
+            hidden = self._linear(hidden, layer, in_bfloat16=in_bfloat16)
 
         log_probabilities = torch.log_softmax(hidden, dim=2)
         picked = log_probabilities.gather(2, labels.unsqueeze(2)).squeeze(2)
@@ -207,12 +218,14 @@ class StackedMLP:
         _, outputs, inputs = self.weights[layer].shape
         return self.rule.choose_kernel(batch_size, inputs, outputs)
 
-    def _linear(self, hidden: Tensor, layer: int) -> Tensor:
+    def _linear(self, hidden: Tensor, layer: int, *, in_bfloat16: bool = False) -> Tensor:
         """Compute a layer of every network: (K, B, in) times (K, out, in) plus (K, out).
 
         A single network uses nn.Linear's product: batched products sum very small matrices in another order.
         """
         weight, bias = self.weights[layer], self.biases[layer]
+        if in_bfloat16:
+            return matmul.multiply_bfloat16(hidden, weight.transpose(1, 2)) + bias.unsqueeze(1)
         kernel = self._kernel(hidden.shape[1], layer)
         if kernel == "oneDNN" or (self.on_cpu and len(hidden) == 1):
             return torch.stack([matmul.linear(*own, kernel) for own in zip(hidden, weight, bias, strict=True)])
@@ -220,12 +233,17 @@ class StackedMLP:
 
     def _linear_backward(self, gradient: Tensor, weight: Tensor) -> Tensor:
         """Turn the gradient of linear layers' outputs into that of their inputs, (K, B, in)."""
+        if self.trains_in_bfloat16:
+            return matmul.multiply_bfloat16(gradient, weight)
         if self.on_cpu and len(gradient) == 1:
             return torch.mm(gradient[0], weight[0]).unsqueeze(0)
         return torch.bmm(gradient, weight)
 
     def _weight_gradient(self, gradient: Tensor, layer_input: Tensor, layer: int) -> None:
         """Set the gradient of a layer's weights, (K, out, in), from (K, B, out) and the inputs (K, B, in)."""
+        if self.trains_in_bfloat16:
+            self.weight_gradients[layer].copy_(matmul.multiply_bfloat16(gradient.transpose(1, 2), layer_input))
+            return
         if not self.on_cpu:
             torch.bmm(gradient.transpose(1, 2), layer_input, out=self.weight_gradients[layer])
             return
@@ -238,26 +256,31 @@ class StackedMLP:
             else:
                 torch.mm(gradient_of_one.t(), input_of_one, out=self.weight_gradients[layer][row])
 
-    def _first_layer(self, inputs: Inputs) -> Tensor:
+    def _first_layer(self, inputs: Inputs, *, in_bfloat16: bool = False) -> Tensor:
         """Compute the first layer, (K, B, out), in one product of each batch with all networks that read it."""
         parts = []
         for images, networks in inputs:
-            weight, bias = self.weights[0][networks], self.biases[0][networks]
-            kernel = self._kernel(len(images), 0)
-            product = matmul.linear(images, weight.flatten(0, 1), bias.flatten(), kernel)
-            parts.append(product.view(len(images), len(weight), -1).transpose(0, 1))
+            weight, bias = self.weights[0][networks].flatten(0, 1), self.biases[0][networks].flatten()
+            if in_bfloat16:
+                product = matmul.multiply_bfloat16(images.unsqueeze(0), weight.t().unsqueeze(0))[0] + bias
+            else:
+                product = matmul.linear(images, weight, bias, self._kernel(len(images), 0))
+            parts.append(product.view(len(images), -1, self.biases[0].shape[1]).transpose(0, 1))
         return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
 
     def _first_layer_backward(self, gradient: Tensor, inputs: Inputs) -> None:
         torch.sum(gradient, dim=1, out=self.bias_gradients[0])
         for images, networks in inputs:
             side_by_side = gradient[networks].transpose(0, 1).flatten(1)  # (B, networks · out)
-            if self._kernel(len(images), 0) == "MKL":
-                torch.mm(side_by_side.t(), images, out=self.weight_gradients[0][networks].flatten(0, 1))
-                continue
-            product = matmul.weight_gradient(side_by_side, images).view(len(gradient[networks]), -1, images.shape[1])
-            for leaves, own in zip(self._leaves[networks], product, strict=True):
-                leaves[0].grad = own
+            into = self.weight_gradients[0][networks].flatten(0, 1)
+            if self.trains_in_bfloat16:
+                into.copy_(matmul.multiply_bfloat16(side_by_side.t().unsqueeze(0), images.unsqueeze(0))[0])
+            elif self._kernel(len(images), 0) == "MKL":
+                torch.mm(side_by_side.t(), images, out=into)
+            else:
+                product = matmul.weight_gradient(side_by_side, images).view(self.weights[0][networks].shape)
+                for leaves, own in zip(self._leaves[networks], product, strict=True):
+                    leaves[0].grad = own
 
     def _align(self, stack: Tensor) -> Tensor:
         """Copy (K, …) on the CPU so that each of the K begins at a multiple of 64 bytes."""

@@ -26,6 +26,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "three layers": {"hidden_sizes": (50, 16, 5), "activation": "tanh"},
     "the lecture's network": {"hidden_sizes": (128, 64), "batch_size": 64},
     "wide layers": {"hidden_sizes": (256, 256), "batch_size": 72},
+    "bfloat16": {"precision": "bfloat16", "hidden_sizes": (128, 64), "batch_size": 64},
+    "bfloat16 in odd layers": {"precision": "bfloat16", "hidden_sizes": (50, 7), "batch_size": 9, "activation": "tanh"},
     "edits": {"changes": EDITS},
     "edits under a schedule": {"changes": EDITS, "scheduler": StepLR(step_size=4, gamma=0.5)},
     "edits that leave lr": {"changes": EDITS[:1], "scheduler": StepLR(step_size=4, gamma=0.5)},

@@ -49,6 +49,7 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "train_iter": (widgets.draw_number, N_("Iterations"), {"step": 500}),
     "eval_every": (widgets.draw_number, N_("Evaluate every"), {"step": 10}),
     "seed": (widgets.draw_number, N_("Seed"), {}),
+    "precision": (widgets.draw_choice, N_("Precision"), {}),
     "device": (widgets.draw_choice, N_("Device"), {}),
 }
 ELSEWHERE = ("name", "lr", "weight_decay", "eps", "warmup_iters", "start_factor")  # not in the row of their part's own
@@ -105,7 +106,7 @@ def network_form() -> None:
 
 def run_form() -> None:
     """Draw how long a run trains, how often it is measured, its seed and its device."""
-    for name in ("train_iter", "eval_every", "seed", "device"):
+    for name in ("train_iter", "eval_every", "seed", "precision", "device"):
         _draw(name)
     _explain_device()
     optimizer = _get_kind("optimizer")

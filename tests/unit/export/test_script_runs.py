@@ -28,7 +28,7 @@ TRAIN_BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
 
 Row = dict[str, float]
 
-WITH_LARGE_PRODUCTS = ("the lecture's network", "wide layers", "tanh", "full batches", "a subset")
+WITH_LARGE_PRODUCTS = ("the lecture's network", "wide layers", "tanh", "full batches", "bfloat16")
 CASES = [(name, KernelRule.MKL) for name in RECIPES]
 CASES += [(name, KernelRule.ONEDNN) for name in WITH_LARGE_PRODUCTS if has_onednn()]
 

@@ -18,6 +18,8 @@ from tests.support.recipes import recipes
 
 LINKS = json.loads(Path(__file__).with_name("links.json").read_text(encoding="utf-8"))
 
+LATER = {"precision": "float32"}  # hyperparameters that are younger than these links, with their defaults
+
 
 def links(kind: str) -> list[dict[str, Any]]:
     return [link for link in LINKS if link["kind"] == kind]
@@ -37,7 +39,9 @@ class TestLinks:
         assert from_query(link["query"], Recipe()) == (recipe, [])
         assert list(to_query(recipe).items()) == list(link["query"].items())
         flat = json.loads(json.dumps(flatten(recipe)))
-        assert (flat, list(flat)) == (link["flat"], list(link["flat"]))
+        known = {name: value for name, value in flat.items() if name not in LATER}
+        assert (known, list(known)) == (link["flat"], list(link["flat"]))
+        assert {name: flat[name] for name in LATER} == LATER
 
     @pytest.mark.parametrize("link", links("read"))
     def test_link_that_a_person_typed_gives_the_same_recipe_and_names_the_same_fields(self, link: dict[str, Any]):
@@ -58,8 +62,10 @@ class TestLinks:
     def test_link_of_a_lesson_opens_and_is_written_as_before(self, link: dict[str, Any]):
         recipe, lesson, refused = lesson_from_query(link["query"], Recipe())
         assert (recipe, refused) == (Recipe.model_validate(link["recipe"]), [])
-        assert (sorted(lesson.locked), sorted(lesson.hidden)) == (link["locked"], link["hidden"])
-        assert (json.loads(json.dumps(dict(lesson.values))), lesson.title) == (link["values"], link["title"])
+        known = [sorted(names - LATER.keys()) for names in (lesson.locked, lesson.hidden)]  # a group has later ones too
+        assert known == [link["locked"], link["hidden"]]
+        values = {name: value for name, value in lesson.values.items() if name not in LATER}
+        assert (json.loads(json.dumps(values)), lesson.title) == (link["values"], link["title"])
         assert list(lesson_to_query(recipe, lesson).items()) == list(link["query"].items())
 
 

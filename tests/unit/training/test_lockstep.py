@@ -157,16 +157,18 @@ class TestLockstep:
             {"batch_size": 5},
             {"hidden_sizes": [32]},
             {"activation": "tanh"},
+            {"precision": "bfloat16"},
             {"device": "cpu"},
         ]
-        assert len({cohort_key(recipe(**knobs)) for knobs in [{}, *others]}) == 8
+        assert len({cohort_key(recipe(**knobs)) for knobs in [{}, *others]}) == 9
 
-    def test_on_real_sizes_too(self):
+    @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+    def test_on_real_sizes_too(self, precision: str) -> None:
         generator = torch.Generator().manual_seed(0)
         data = torch.randint(256, (90, 3, 32, 32), dtype=torch.uint8, generator=generator)
         split = ImageSplit(data, torch.randint(10, (90,), generator=generator), tuple("abcdefghij"))
         images = place_images(split, split, CPU)
-        shape = {"hidden_sizes": (128, 64), "batch_size": 64, "train_iter": 9, "eval_every": 3}
+        shape = {"hidden_sizes": (128, 64), "batch_size": 64, "train_iter": 9, "eval_every": 3, "precision": precision}
         runs = [
             Recipe.model_validate(run.model_dump() | shape | {"changes": ()}) for run in MIXTURE if run.train_iter > 20
         ]

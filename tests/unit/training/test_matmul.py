@@ -8,14 +8,16 @@ from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import load_data
+from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.kernel_rule import Kernel, KernelRule, recorded_rule
-from mlpcore.training import matmul
+from mlpcore.training import device as device_module, matmul
+from mlpcore.training.device import pick_device_of
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.matmul import choose_rule, has_onednn, linear, usable_rule, weight_gradient
 from mlpcore.training.models import MLPnet
 from mlpcore.training.stacked_mlp import StackedMLP
-from tests.support.networks import linear_layers
+from tests.support.networks import gradients, linear_layers
 from tests.support.present import present
 
 CPU = torch.device("cpu")
@@ -115,6 +117,33 @@ def test_gradients_of_onednn_reach_the_optimizer_after_networks_left():
     torch.testing.assert_close(kept[0].grad, linear_layers(model)[0].weight.grad)
     torch.optim.SGD(kept, lr=0.1).step()
     assert torch.equal(stack.weights[0][0], kept[0].detach())
+
+
+class TestBfloat16:
+    def test_training_rounds_the_factors_of_products_and_evaluation_does_not(self):
+        model = networks(1)[0].eval()
+        images, labels = draw(64, 3072), torch.arange(64).remainder(10)
+        stack = StackedMLP([model], device=CPU, precision="bfloat16")
+        batch = [(images, slice(None))]
+        assert torch.equal(stack.forward(batch)[0], model(images))
+        loss = stack.forward_backward(batch, labels.unsqueeze(0), None)
+        exact = F.cross_entropy(model(images), labels)
+        exact.backward()
+        assert 0 < (loss[0] - exact).abs() < 0.02
+        for mine, its in zip(gradients(stack.parameters(0)), gradients(model.parameters()), strict=True):
+            assert mine.dtype == torch.float32
+            difference = (mine - its).norm() / its.norm()
+            assert 1e-5 < difference < 0.1  # bfloat16 rounds to 3 digits
+
+    def test_is_refused_where_the_device_cannot_multiply_it(self, monkeypatch):
+        recipe = Recipe(precision="bfloat16", device="cpu")
+        monkeypatch.setattr(device_module, "has_bfloat16", lambda _device: True)
+        assert pick_device_of(recipe) == CPU
+        monkeypatch.setattr(device_module, "has_bfloat16", lambda _device: False)
+        assert pick_device_of(recipe.replace(precision="float32")) == CPU
+        refusal = "precision is bfloat16: cpu does not multiply such numbers here. Choose float32."
+        with pytest.raises(SentenceError, match=refusal):
+            pick_device_of(recipe)
 
 
 @pytest.fixture(scope="module")
