@@ -87,7 +87,7 @@ _MEASUREMENTS: Mapping[Finding, str] = {
         "One data set cannot show that Adam is always ahead. Get a second one on the Images page."
     ),
     Finding.LOSS_AT_KEPT_RATE: N_(
-        "At the same rate, the mean train loss was {before:.3f} in the {length:,} steps before step {at:,} and "
+        "At the same rate, the mean mini-batch loss was {before:.3f} in the {length:,} steps before step {at:,} and "
         "{after:.3f} in the steps after it."
     ),
     Finding.LOSS_AT_LOWERED_RATE: N_(

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlpcore.numbers import short_number
 
+SPIKE = 3.0  # times the median: a loss above it does not stretch the axis, or all other curves would be flat
+ROOM = 0.15  # of an interval, left above the highest accuracy, so that no curve runs along the frame
 INTERVALS = 5  # of every linear axis, so that left and right ticks share their grid lines
 
 
@@ -20,9 +22,15 @@ def axis(title: str = "", *, color: str | None = None, **rest: Any) -> dict[str,
 
 
 def loss_axis(losses: NDArray[Any], *, log: bool) -> dict[str, Any]:
-    """Build the scale of a loss: five round intervals from 0, or on a log scale from at most 1 to at least 3."""
+    """Build the scale of a loss: five round intervals from 0, or on a log scale from at most 1 to at least 3.
+
+    Spikes leave the linear scale at its top.
+    """
     if not log:
-        return {"range": five_steps(losses, default=2.5), "nticks": INTERVALS + 1}
+        known = losses[np.isfinite(losses)]
+        middle = float(np.percentile(known, 50, method="lower")) if len(known) else 0.0
+        usual = known[known <= max(2.5, SPIKE * middle)]
+        return {"range": five_steps(usual, default=2.5), "nticks": INTERVALS + 1}
     positive = losses[losses > 0]
     ticks = _log_ticks(min([1.0, *positive]), max([2.5, *positive]), most=8, digits=(1, 1.5, 2, 3, 5, 7))
     return {"type": "log", "range": [math.log10(ticks[0]), math.log10(ticks[-1])], **_ticks(ticks)}
@@ -50,13 +58,17 @@ def rate_axis(
 
 
 def five_steps(values: NDArray[Any], *, default: float, may_rise: bool = False) -> list[float]:
-    """Return a range of five round intervals from 0, or from higher up if `may_rise`; never shorter than `default`."""
+    """Return a range of five round intervals from 0, or from higher up if `may_rise`; never shorter than `default`.
+
+    may_rise: for accuracies, which also get some room above the highest.
+    """
     values = values[np.isfinite(values)]
     if not len(values):
         return [0.0, default]
     step, low, high = default / INTERVALS, float(values.min()), float(values.max())
     while True:
-        start = max(0, math.ceil(high / step) - INTERVALS)
+        top = min(high + ROOM * step, max(high, 1.0)) if may_rise else high
+        start = max(0, math.ceil(top / step) - INTERVALS)
         if start == 0 or (may_rise and start * step <= low):
             return [round(start * step, 9), round((start + INTERVALS) * step, 9)]
         step = _round_up(step * 1.5)

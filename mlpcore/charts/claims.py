@@ -12,14 +12,13 @@ from mlpcore.charts.annotations import legend, paper_note
 from mlpcore.charts.axes import axis, five_steps, snug_range
 from mlpcore.charts.compare import COLOURS, SPIKE, Series
 from mlpcore.charts.downsampling import finite, peaks, rounded
+from mlpcore.charts.measures import MEASURES
 from mlpcore.charts.traces import Figure, Json, Translate, data_line
 from mlpcore.messages import N_
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 NAMES = {
-    "train_loss": N_("train loss"),
-    "train_eval_loss": N_("train loss, without dropout"),
-    "test_acc": N_("test accuracy"),
+    **{name: MEASURES[name].name for name in ("train_loss", "train_eval_loss", "test_acc")},
     "weights": N_("size of the weights"),
 }
 

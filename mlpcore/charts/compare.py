@@ -1,14 +1,14 @@
-"""Several runs in one figure: train loss, test accuracy, learning rate, and train loss against test accuracy."""
+"""Several runs in one figure: mini-batch loss, test accuracy, learning rate, and the one against the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.analysis.comparison import MeanCurve, average_curves
-from mlpcore.charts.annotations import legend
+from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded
 from mlpcore.charts.traces import Figure, Json, Translate, data_line, faded
@@ -20,17 +20,37 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
 DASHES = ("solid", "dash", "dot")
 SPIKE = 3.0  # times the median: larger losses are cut off, since one run that diverges would flatten all others
 STACKED = ("", "2", "4", "3")  # the panels' axes from top to bottom on a phone: loss, accuracy, path, rate
+LEFT, MIDDLE, RIGHT = [0.0, 0.34], [0.405, 0.745], [0.815, 1.0]  # the panels' columns
 NOT_PICKED = 0.25  # opacity of the other curves once one is picked
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """The learning rate as planned, at the steps between which it is a straight line; empty if it is not known."""
+
+    steps: Sequence[int] = ()
+    rates: Sequence[float] = ()
+
+    def until(self, step: int) -> tuple[list[int], list[float]]:
+        """Return the steps and rates up to and including a step."""
+        kept = [number for number in self.steps if number <= step]
+        rates = list(self.rates[: len(kept)])
+        if kept and kept[-1] < step:
+            kept.append(step)
+            rates.append(float(np.interp(step, self.steps, self.rates)))
+        return kept, rates
+
+
+@dataclass(frozen=True)
 class Series:
-    """An entry of the legend: the runs of one recipe, which differ only in the seed."""
+    """An entry of the legend: the runs of one recipe, which differ only in the seed; none if it is yet to be run."""
 
     label: str
     place: int  # among all recipes of the comparison; decides the colour
     runs: Sequence[Run]
     steps_per_epoch: float = 1.0
+    train_iter: int = 0  # iterations of its recipe; those of its runs count where they have more
+    schedule: Schedule = field(default_factory=Schedule)
 
     @property
     def colour(self) -> str:
@@ -39,6 +59,19 @@ class Series:
     @property
     def dash(self) -> str:
         return DASHES[self.place // len(COLOURS) % len(DASHES)]
+
+    @property
+    def length(self) -> int:
+        """How many iterations its longest run trains for."""
+        return max([self.train_iter, *(run.recipe.train_iter for run in self.runs)])
+
+    def list_rates(self) -> tuple[Sequence[int], Sequence[float]]:
+        """Return steps and learning rates: the schedule as far as the runs can come, else what they recorded."""
+        if self.schedule.steps:
+            is_over = bool(self.runs) and all(run.status.is_over for run in self.runs)
+            return self.schedule.until(max(run.step for run in self.runs) if is_over else self.length)
+        recorded = average_curves(self.runs, "lr")
+        return recorded.steps, recorded.means
 
 
 def compare_chart(
@@ -54,7 +87,7 @@ def compare_chart(
     """Draw four panels over steps, epochs or seconds; several seeds of a recipe as their mean with a band around it.
 
     Args:
-        series: What to draw.
+        series: What to draw; of recipes that are yet to be run, the schedules alone.
         x: "step", "epoch" or "seconds".
         picked: Labels that stand out; the other curves are pale. A click on a label hides its curves.
     """
@@ -62,10 +95,11 @@ def compare_chart(
     data: list[Json] = []
     losses, accuracies, rates = [np.array([])], [np.array([])], [np.array([])]
     for one in series:
-        curves = {name: average_curves(one.runs, name) for name in ("train_loss", "test_acc", "lr", "seconds")}
-        steps = np.array(curves["train_loss"].steps, float)
-        along = {"step": steps, "epoch": steps / one.steps_per_epoch, "seconds": np.array(curves["seconds"].means)}[x]
-        loss, accuracy, rate = (finite(curves[name].means) for name in ("train_loss", "test_acc", "lr"))
+        curves = {name: average_curves(one.runs, name) for name in ("train_loss", "test_acc", "seconds")}
+        steps, seconds = np.array(curves["train_loss"].steps, float), np.array(curves["seconds"].means)
+        rate_steps, rate = (np.array(values, float) for values in one.list_rates())
+        along, rate_along = (_measure_along(at, x, one, steps, seconds) for at in (steps, rate_steps))
+        loss, accuracy = (finite(curves[name].means) for name in ("train_loss", "test_acc"))
         losses.append(loss)
         accuracies.append(accuracy)
         rates.append(rate)
@@ -74,54 +108,65 @@ def compare_chart(
         if len(one.runs) > 1:
             data.append(_band(one, along, curves["train_loss"], "y", look))
             data.append(_band(one, along, curves["test_acc"], "y2", look))
-        for panel, name, values, form in (
-            ("", "loss", loss, ".3f"),
-            ("2", "accuracy", accuracy, ".1%"),
-            ("3", "lr", rate, ".3~g"),
+        for panel, name, at, values, form in (
+            ("", "loss", along, loss, ".3f"),
+            ("2", "accuracy", along, accuracy, ".1%"),
+            ("3", "lr", rate_along, rate, ".3~g"),
         ):
-            shown = peaks(values)
-            at = rounded(along[shown]), rounded(values[shown])
-            trace = data_line(f"{name}-{one.place}", one.label, *at, one.colour, **look)
+            is_thin = name == "lr" and len(one.schedule.steps) > 0  # its corners must stay
+            shown = slice(None) if is_thin else peaks(values)
+            trace = data_line(
+                f"{name}-{one.place}", one.label, rounded(at[shown]), rounded(values[shown]), one.colour, **look
+            )
             trace |= {"xaxis": f"x{panel}", "yaxis": f"y{panel}", "showlegend": name == "loss", "meta": one.label}
-            trace |= {"hovertemplate": f"%{{y:{form}}} · {titles[x]} %{{x:,.3~f}}<extra>%{{fullData.name}}</extra>"}
-            data.append(trace)
+            data.append(trace | {"hovertemplate": f"%{{y:{form}}}"})
         shown = peaks(accuracy)
-        at = rounded(loss[shown]), rounded(accuracy[shown])
-        path = data_line(f"path-{one.place}", one.label, *at, one.colour, **look)
-        hover = f"{translate('train loss')} %{{x:.3f}} · {translate('test accuracy')} %{{y:.1%}}"
+        ends = rounded(loss[shown]), rounded(accuracy[shown])
+        path = data_line(f"path-{one.place}", one.label, *ends, one.colour, **look)
         path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
-        path |= {"marker": {"size": 4}, "hovertemplate": f"{hover}<extra>%{{fullData.name}}</extra>"}
-        data.append(path)
-    loss, accuracy = np.concatenate(losses), np.concatenate(accuracies)
-    if len(usual := loss[np.isfinite(loss)]):
-        loss = loss[loss <= max(2.5, SPIKE * float(np.median(usual)))]
-    low_loss, high_loss = snug_range(loss, least=0.5, default=(0.0, 2.5))
-    low_acc, high_acc = snug_range(accuracy, least=0.1, default=(0.0, 0.5), most=1.0)
-    low_acc = min(low_acc, high_acc - 0.1)  # all at 100 %
-    scale: Json = {"type": "log"} if log_x else {"rangemode": "tozero"}
+        data.append(path | {"marker": {"size": 4}, "hovertemplate": "%{y:.1%}"})
+    layout = _lay_out(np.concatenate(losses), np.concatenate(accuracies), translate, log_loss=log_loss)
+    across: Json = {"nticks": 6, **({"type": "log"} if log_x else {"rangemode": "tozero"})}
     if not log_x and x != "seconds" and series:
         per = {one.label: one.steps_per_epoch if x == "epoch" else 1 for one in series}
-        scale |= {"range": [0, max(run.recipe.train_iter / per[one.label] for one in series for run in one.runs)]}
-    across: Json = {"nticks": 6, **scale}
-    layout = {
+        across["range"] = [0, max(one.length / per[one.label] for one in series)]
+    across["unifiedhovertitle"] = {"text": f"{titles[x]} %{{x:,.4~g}}"}
+    for name, anchor, domain in (("xaxis", "y", LEFT), ("xaxis2", "y2", MIDDLE), ("xaxis3", "y3", RIGHT)):
+        layout[name] = axis(titles[x], domain=domain, anchor=anchor, **across)
+    layout["yaxis3"] = rate_axis(rates, log=log_lr, most=3, title="lr") | {"domain": [0, 0.22], "anchor": "x3"}
+    if not any(one.runs for one in series):
+        layout["annotations"].append(waiting_note(translate, x=(LEFT[0] + MIDDLE[1]) / 2, y=0.6))
+    return {"data": data, "layout": layout | {"meta": {"narrow": _stack(len(series))}}}
+
+
+def _measure_along(at: NDArray[Any], x: str, one: Series, steps: NDArray[Any], seconds: NDArray[Any]) -> NDArray[Any]:
+    """Return where steps lie on the horizontal axis; seconds are known at the evaluations and interpolated between."""
+    if x == "seconds":
+        return np.interp(at, steps, seconds) if len(steps) else np.full(len(at), np.nan)
+    return at / one.steps_per_epoch if x == "epoch" else at
+
+
+def _lay_out(losses: NDArray[Any], accuracies: NDArray[Any], translate: Translate, *, log_loss: bool) -> Json:
+    """Lay out loss and accuracy side by side, and beside them the path over the learning rate."""
+    if len(usual := losses[np.isfinite(losses)]):
+        losses = losses[losses <= max(2.5, SPIKE * float(np.median(usual)))]
+    low_loss, high_loss = snug_range(losses, least=0.5, default=(0.0, 2.5))
+    low_acc, high_acc = snug_range(accuracies, least=0.1, default=(0.0, 0.5), most=1.0)
+    low_acc = min(low_acc, high_acc - 0.1)  # all at 100 %
+    return {
         "margin": {"l": 54, "r": 14, "t": 10, "b": 40},
-        "hovermode": "closest",
-        "legend": legend(y=-0.1, yanchor="top"),
-        "xaxis": axis(domain=[0, 0.47], anchor="y", **across),
-        "yaxis": axis(translate("train loss"), domain=[0.56, 1]) | loss_axis(loss, log=log_loss),
-        "xaxis2": axis(domain=[0.55, 1], anchor="y2", **across),
-        "yaxis2": axis(translate("test accuracy"), domain=[0.56, 1], anchor="x2", tickformat=".0%")
-        | {"range": five_steps(accuracy, default=0.5, may_rise=True)},
-        "xaxis3": axis(titles[x], domain=[0, 0.47], anchor="y3", **across),
-        "yaxis3": rate_axis(rates, log=log_lr, title="lr") | {"domain": [0, 0.44], "anchor": "x3"},
-        "xaxis4": axis(translate("train loss, falling →"), domain=[0.55, 1], anchor="y4", nticks=6)
-        | {"range": [high_loss, low_loss]},
-        "yaxis4": axis(translate("test accuracy"), domain=[0, 0.44], anchor="x4", nticks=6, tickformat=".0%")
+        "hovermode": "x unified",
+        "legend": legend(y=-0.16, yanchor="top"),
+        "yaxis": axis(translate("mini-batch loss"), domain=[0, 1], anchor="x") | loss_axis(losses, log=log_loss),
+        "yaxis2": axis(translate("test accuracy"), domain=[0, 1], anchor="x2", tickformat=".0%")
+        | {"range": five_steps(accuracies, default=0.5, may_rise=True)},
+        "xaxis4": axis(translate("mini-batch loss, falling →"), domain=RIGHT, anchor="y4", nticks=5)
+        | {"range": [high_loss, low_loss]}
+        | {"unifiedhovertitle": {"text": f"{translate('mini-batch loss')} %{{x:.3f}}"}},
+        "yaxis4": axis(translate("test accuracy"), domain=[0.47, 1], anchor="x4", nticks=4, tickformat=".0%")
         | {"range": [low_acc, high_acc]},
         "annotations": [],
-        "meta": {"narrow": _stack(len(series))},
     }
-    return {"data": data, "layout": layout}
 
 
 def _stack(entries: int) -> Json:

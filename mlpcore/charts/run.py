@@ -1,9 +1,10 @@
 """The charts of one run: losses and accuracies over the steps with the learning rate below, and its path.
 
-The path leads through the plane of train loss and test accuracy.
+The path leads through the plane of mini-batch loss and test accuracy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mlpcore.charts.annotations import legend, note, paper_note, vertical_line, waiting_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import corners, evenly, finite, peaks, rounded, smoothed
+from mlpcore.charts.measures import MEASURES, USUAL, Measure
 from mlpcore.charts.traces import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Json, Translate, data_line, line, markers
 from mlpcore.numbers import short_number
 from mlpcore.recipes.recipe import Change
@@ -19,6 +21,15 @@ from mlpcore.runs.records import Evaluation
 
 Array = NDArray[Any]
 MAX_ROWS = 5  # of labels of changes
+MAX_MARKERS = 60  # evaluations; more markers would hide the curve
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """An earlier run drawn in grey under the curves of the shown one, and what the legend calls it."""
+
+    evaluations: Sequence[Evaluation]
+    name: str
 
 
 def run_chart(
@@ -28,17 +39,20 @@ def run_chart(
     train_iter: int,
     steps_per_epoch: float,
     changes: Sequence[Change] = (),
+    measures: Sequence[str] = USUAL,
+    ghost: Ghost | None = None,
     log_loss: bool = False,
     log_lr: bool = False,
     smoothing: float = 0.0,
     is_over: bool = False,
     translate: Translate = str,
 ) -> Figure:
-    """Draw train loss against test accuracy over the steps, and below them the planned and the recorded rate.
+    """Draw losses against accuracies over the steps, and below them the planned and the recorded rate.
 
     Args:
         evaluations: The run's, in order.
         planned_rates: One rate per step, of the recipe with its changes so far.
+        measures: What is drawn, of the keys of MEASURES.
         smoothing: 0 for none, up to below 1: the share of the last smoothed value carried into the next. The raw
             curve stays visible below the smoothed one, paler.
         is_over: Whether no further evaluation will come.
@@ -49,15 +63,16 @@ def run_chart(
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
     steps = np.array([evaluation.step for evaluation in evaluations], int)
-    losses = finite([evaluation.train_loss for evaluation in evaluations])
-    accuracies = finite([evaluation.test_acc for evaluation in evaluations])
     planned = np.asarray(planned_rates, float)
     recorded_steps, recorded = _recorded_rates(evaluations, planned, changes)
-    names = translate("train loss"), translate("test accuracy")
-    data = _curve("loss", names[0], LOSS, "y", ".3f", steps, losses, smoothing)
-    data[0]["customdata"] = rounded(steps[peaks(losses)] / steps_per_epoch)
-    data[0]["hovertemplate"] += f"  ·  {translate('epoch')} %{{customdata:.2f}}"
-    data += _curve("accuracy", names[1], ACCURACY, "y2", ".1%", steps, accuracies, smoothing)
+    shown = {name: MEASURES[name] for name in MEASURES if name in measures}
+    data = _draw_ghost(ghost, shown, translate) if ghost else []
+    for place, (name, measure) in enumerate(shown.items()):
+        curve = _curve(measure, translate(measure.name), steps, _read(evaluations, name), smoothing)
+        if place == 0:
+            curve[0]["customdata"] = rounded(steps[peaks(_read(evaluations, name))] / steps_per_epoch)
+            curve[0]["hovertemplate"] += f"  ·  {translate('epoch')} %{{customdata:.2f}}"
+        data += curve
     strip: Json = {"yaxis": "y3", "hovertemplate": "%{y:.3~g}", "showlegend": False}
     kept = corners(planned)
     planned_name = translate("lr, planned")
@@ -70,6 +85,12 @@ def run_chart(
         name = translate("lr, effective")
         data.append(line("effective", name, steps_shown, rounded(values), RATE, dash="dash", **strip))
 
+    every = [*evaluations, *(ghost.evaluations if ghost else ())]
+    losses, accuracies = (
+        np.concatenate([[np.nan], *(_read(every, name) for name, one in shown.items() if one.is_loss is is_loss)])
+        for is_loss in (True, False)
+    )
+    titles = _name_axes(shown, translate)
     layout = {
         "margin": {"l": 54, "r": 60, "t": 42, "b": 40},
         # the legend and the coloured ticks say what the titles do
@@ -80,8 +101,8 @@ def run_chart(
         "xaxis": axis(translate("iteration"), range=[0, train_iter], nticks=7, tickformat=",d", anchor="y3")
         | {"spikethickness": 1, "spikedash": "solid", "spikecolor": NOTE}
         | {"unifiedhovertitle": {"text": f"{translate('step')} %{{x:,d}}"}},
-        "yaxis": axis(names[0], domain=[0.32, 1], color=LOSS) | loss_axis(losses, log=log_loss),
-        "yaxis2": axis(names[1], nticks=INTERVALS + 1, color=ACCURACY)
+        "yaxis": axis(titles[0], domain=[0.32, 1], color=LOSS) | loss_axis(losses, log=log_loss),
+        "yaxis2": axis(titles[1], nticks=INTERVALS + 1, color=ACCURACY)
         | {"range": five_steps(accuracies, default=0.5, may_rise=True), "tickformat": ".0%", "tickmode": "auto"}
         | {"overlaying": "y", "side": "right", "showgrid": False},
         "yaxis3": rate_axis(shown_rates, log=log_lr, most=3, color=RATE) | {"domain": [0, 0.2]},
@@ -91,13 +112,16 @@ def run_chart(
     if effective:
         about = translate("lr (dotted: as planned; dashed: what Adagrad makes of it with lr_decay)")
     layout["annotations"].append(paper_note(about, 0, 0.2) | {"font": {"color": RATE, "size": 11}})
+    if not log_loss:
+        own = {name: _read(evaluations, name) for name, one in shown.items() if one.is_loss}
+        layout["annotations"] += _note_spike(steps, own, layout["yaxis"]["range"][1])
     if not evaluations and not is_over:
         layout["annotations"].append(waiting_note(translate, y=0.66))
     return {"data": data, "layout": layout}
 
 
 def path_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate: Translate = str) -> Figure:
-    """Draw the run's path through the plane of train loss (falling to the right) and test accuracy (rising).
+    """Draw the run's path through the plane of mini-batch loss (falling to the right) and test accuracy (rising).
 
     The colour deepens from the first step to `train_iter`; the latest evaluation is the large dot.
     """
@@ -107,7 +131,7 @@ def path_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate:
     accuracies = finite([evaluations[i].test_acc for i in shown])
     low_loss, high_loss = snug_range(losses, least=0.5, default=(0.0, 2.5))
     low_accuracy, high_accuracy = snug_range(accuracies, least=0.1, default=(0.0, 0.5), most=1.0)
-    hover = f"{translate('step')} %{{customdata:,d}}<br>{translate('train loss')} %{{x:.3f}}<br>"
+    hover = f"{translate('step')} %{{customdata:,d}}<br>{translate('mini-batch loss')} %{{x:.3f}}<br>"
     hover += f"{translate('test accuracy')} %{{y:.1%}}<extra></extra>"
     x, y = rounded(losses), rounded(accuracies)
     look: Json = {"hovertemplate": hover, "cliponaxis": False}
@@ -124,7 +148,7 @@ def path_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate:
             "margin": {"l": 56, "r": 16, "t": 42, "b": 40},
             "showlegend": False,
             "hovermode": "closest",
-            "xaxis": axis(translate("train loss, falling →"), range=[high_loss, low_loss], nticks=6),
+            "xaxis": axis(translate("mini-batch loss, falling →"), range=[high_loss, low_loss], nticks=6),
             "yaxis": axis(translate("test accuracy"), range=[low_accuracy, high_accuracy], nticks=6)
             | {"tickformat": ".0%"},
             "annotations": [],
@@ -132,18 +156,67 @@ def path_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate:
     }
 
 
-def _curve(
-    uid: str, name: str, colour: str, panel: str, form: str, steps: Array, values: Array, smoothing: float
-) -> list[Json]:
+def _read(evaluations: Sequence[Evaluation], name: str) -> Array:
+    return finite([getattr(evaluation, name) for evaluation in evaluations])
+
+
+def _name_axes(shown: Mapping[str, Measure], translate: Translate) -> list[str]:
+    """Name the axes of losses and of accuracies after their only curve, else after what their curves have in common."""
+    common = translate("loss"), translate("accuracy")
+    names = [[one.name for one in shown.values() if one.is_loss is is_loss] for is_loss in (True, False)]
+    return [translate(own[0]) if len(own) == 1 else title for own, title in zip(names, common, strict=True)]
+
+
+def _curve(measure: Measure, name: str, steps: Array, values: Array, smoothing: float) -> list[Json]:
     """Draw a measure and, over it, its smoothed curve."""
     shown = peaks(values)
-    raw = data_line(uid, name, steps[shown], rounded(values[shown]), colour, yaxis=panel)
-    raw |= {"hovertemplate": f"%{{y:{form}}}", "legendgroup": uid}
+    raw = _draw_measure(measure, measure.uid, name, steps[shown], rounded(values[shown]), measure.colour)
+    raw |= {"legendgroup": measure.uid}
     if not smoothing:
         return [raw]
     smooth = rounded(smoothed(values, smoothing)[shown])
-    over = line(f"{uid}-smooth", name, steps[shown], smooth, colour, yaxis=panel, width=2.5)
-    return [raw | {"opacity": 0.4, "showlegend": False}, over | {"legendgroup": uid, "hoverinfo": "skip"}]
+    axes = {"yaxis": raw["yaxis"], "dash": measure.dash}
+    over = line(f"{measure.uid}-smooth", name, steps[shown], smooth, measure.colour, width=2.5, **axes)
+    return [raw | {"opacity": 0.4, "showlegend": False}, over | {"legendgroup": measure.uid, "hoverinfo": "skip"}]
+
+
+def _draw_measure(measure: Measure, uid: str, name: str, steps: Array, values: list[float | None], colour: str) -> Json:
+    panel, form = ("y", ".3f") if measure.is_loss else ("y2", ".1%")
+    trace = data_line(uid, name, steps, values, colour, dash=measure.dash, yaxis=panel)
+    if measure.symbol and len(steps) <= MAX_MARKERS:
+        trace |= {"mode": "lines+markers", "marker": {"symbol": measure.symbol, "size": 5}}
+    return trace | {"hovertemplate": f"%{{y:{form}}}"}
+
+
+def _draw_ghost(ghost: Ghost, shown: Mapping[str, Measure], translate: Translate) -> list[Json]:
+    """Draw the same measures of an earlier run in grey, with one entry for all of them in the legend."""
+    group = {"legendgroup": "ghost"}
+    data = [line("ghost", ghost.name, [], [], NOTE, width=1.4) | {"x": [None], "y": [None]} | group]
+    steps = np.array([evaluation.step for evaluation in ghost.evaluations], int)
+    for name, measure in shown.items():
+        values = _read(ghost.evaluations, name)
+        kept = peaks(values)
+        called = f"{translate(measure.name)}, {ghost.name}"
+        trace = _draw_measure(measure, f"ghost-{measure.uid}", called, steps[kept], rounded(values[kept]), NOTE)
+        data.append(trace | group | {"showlegend": False, "opacity": 0.75})
+    return data
+
+
+def _note_spike(steps: Array, losses: Mapping[str, Array], top: float) -> list[Json]:
+    """Write the highest loss at the axis's top, where it lies far above the axis: else the other curves were flat."""
+    peak = max(
+        (
+            (float(value), int(step))
+            for own in losses.values()
+            for step, value in zip(steps, own, strict=True)
+            if value > top
+        ),
+        default=None,
+    )
+    if peak is None:
+        return []
+    text = f"↑ {short_number(peak[0])}"
+    return [note(text, x=peak[1], y=top, xref="x", yref="y", xanchor="left", yanchor="top") | {"font": {"color": LOSS}}]
 
 
 def _recorded_rates(

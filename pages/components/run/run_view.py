@@ -195,7 +195,7 @@ def _show_metrics(run: Run | None) -> None:
     latest, best = (run.latest, run.best) if run else (None, None)
     pace = get_manager().iterations_per_second(run) if run else 0.0
     with st.grid(7, min_column_width=104, gap="small"):
-        st.metric(_("Train loss"), f"{latest.train_loss:.3f}" if latest else None)
+        st.metric(_("Mini-batch loss"), f"{latest.train_loss:.3f}" if latest else None)
         st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
         help_best = _("Best on the test images, at step {step:,}.").format(step=best.step) if best else None
         st.metric(_("Best on test set"), f"{best.test_acc:.1%}" if best else None, help=help_best)

@@ -242,7 +242,7 @@ def test_lower_rate_helps_at_a_plateau_if_the_loss_ends_lower_by_more_than_its_s
     result = decide(CLAIM["plateau"], runs, test_images=10_000)
     assert result.verdict is verdict
     assert said(result)[0] == (
-        "At the same rate, the mean train loss was 2.000 in the 400 steps before step 800 and "
+        "At the same rate, the mean mini-batch loss was 2.000 in the 400 steps before step 800 and "
         f"{after:.3f} in the steps after it."
     )
     p = stats.ttest_rel([after] * 6, lowered).pvalue

@@ -28,7 +28,7 @@ class TestCharts:
         assert (chart["data"][0]["x"], chart["data"][0]["y"]) == ([100, 200], [2.0, 1.0])
         assert chart["data"][12]["y"] == [10.0, 10.0]
         assert chart["layout"]["xaxis"]["range"] == [0, 1200]
-        assert [entry["text"] for entry in chart["layout"]["annotations"]] == ["TRAIN LOSS", "SIZE OF THE WEIGHTS"]
+        assert [entry["text"] for entry in chart["layout"]["annotations"]] == ["MINI-BATCH LOSS", "SIZE OF THE WEIGHTS"]
 
     def test_each_data_set_has_a_panel_with_its_name_and_recipes_keep_their_colours(self) -> None:
         recipes = plan("adam_not_always", "Shapes", "Tiny")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from plotly import graph_objects
 
-from mlpcore.charts.compare import COLOURS, Series, compare_chart
+from mlpcore.charts.compare import COLOURS, Schedule, Series, compare_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
@@ -66,6 +66,37 @@ def test_horizontal_axis_counts_steps_epochs_or_seconds(x: str, expected: list[f
     assert figure["layout"]["xaxis"].get("range", [0, None])[1] == end
 
 
+STEPS = Schedule((1, 150, 151, 300), (0.1, 0.1, 0.01, 0.01))  # a drop between the iterations 150 and 151
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [("step", [1, 150, 151, 300]), ("epoch", [0.02, 3, 3.02, 6]), ("seconds", [2, 3, 3.02, 6])],
+)
+def test_drop_of_the_rate_is_drawn_where_it_happens_however_seldom_the_run_is_evaluated(
+    x: str, expected: list[float]
+) -> None:
+    finished = replace(run([2.0, 1.5, 1.2]), step=300)
+    drawn = trace(compare_chart([Series("SGD", 0, [finished], 50.0, schedule=STEPS)], x=x), "lr-0")
+    assert drawn["x"] == pytest.approx(expected)
+    assert drawn["y"] == [0.1, 0.1, 0.01, 0.01]
+
+
+def test_rate_ends_where_a_run_ended_and_is_drawn_to_its_end_while_it_goes_on() -> None:
+    ended = replace(run([2.0, 1.5]), step=200, status=RunStatus.DIVERGED)
+    going_on = replace(ended, status=RunStatus.RUNNING)
+    drawn = [trace(compare_chart([Series("SGD", 0, [one], schedule=STEPS)]), "lr-0")["x"] for one in (ended, going_on)]
+    assert drawn == [[1, 150, 151, 200], [1, 150, 151, 300]]
+
+
+def test_recipes_that_are_yet_to_be_run_show_their_schedules() -> None:
+    figure = compare_chart([Series("SGD", 0, [], 50.0, 300, STEPS), Series("Adam", 1, [], 50.0, 600)])
+    assert trace(figure, "lr-0")["y"] == [0.1, 0.1, 0.01, 0.01]
+    assert figure["layout"]["xaxis"]["range"] == [0, 600]
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["The curves appear here as the run goes on."]
+    assert not compare_chart([ONE])["layout"]["annotations"]
+
+
 def test_each_recipe_has_epochs_of_its_own_length() -> None:
     figure = compare_chart([ONE, OTHER], x="epoch")
     assert trace(figure, "accuracy-0")["x"] == [2, 4]
@@ -77,6 +108,20 @@ def test_log_axes_are_logarithmic() -> None:
     axes = ("xaxis", "xaxis2", "xaxis3", "yaxis", "yaxis3")
     assert [plain[axis].get("type", "linear") for axis in axes] == ["linear"] * 5
     assert [log[axis].get("type", "linear") for axis in axes] == ["log"] * 5
+
+
+def test_hover_names_the_values_of_all_runs_at_a_step() -> None:
+    figure = compare_chart([ONE, OTHER])
+    assert figure["layout"]["hovermode"] == "x unified"
+    assert {drawn["hovertemplate"] for drawn in figure["data"] if drawn["uid"].startswith("loss")} == {"%{y:.3f}"}
+
+
+def test_panels_side_by_side_leave_room_for_the_titles_between_them() -> None:
+    layout = compare_chart([ONE])["layout"]
+    columns = [layout[name]["domain"] for name in ("xaxis", "xaxis2", "xaxis3")]
+    assert layout["xaxis4"]["domain"] == columns[-1]
+    for (_left, end), (start, _right) in pairwise(columns):
+        assert start - end >= 0.06  # of 1,100 pixels: a title and ticks such as 0.005
 
 
 def test_picked_curves_stand_out() -> None:
@@ -120,7 +165,7 @@ def test_every_word_shown_is_translated() -> None:
         return "…"
 
     compare_chart([ONE], translate=note)
-    assert {"iteration", "train loss", "test accuracy", "train loss, falling →"} <= set(words)
+    assert {"iteration", "mini-batch loss", "test accuracy", "mini-batch loss, falling →"} <= set(words)
 
 
 def test_panels_on_a_phone_stand_under_each_other_without_touching() -> None:

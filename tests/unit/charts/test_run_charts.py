@@ -248,7 +248,9 @@ def test_every_word_shown_is_translated():
     draw([], translate=collect)
     path_chart([], train_iter=10, translate=collect)
     schedule_chart([0.1], batch_size=1, train_size=10, translate=collect)
-    assert {"train loss", "test accuracy", "iteration", "epoch", "step", "train loss, falling →"} <= set(words)
+    assert {"mini-batch loss", "test accuracy", "iteration", "epoch", "step", "mini-batch loss, falling →"} <= set(
+        words
+    )
 
 
 @pytest.mark.parametrize(
