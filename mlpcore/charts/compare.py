@@ -35,7 +35,7 @@ class Schedule:
         """Return the steps and rates up to and including a step."""
         kept = [number for number in self.steps if number <= step]
         rates = list(self.rates[: len(kept)])
-        if kept and kept[-1] < step:
+        if kept and kept[-1] < step < self.steps[-1]:
             kept.append(step)
             rates.append(float(np.interp(step, self.steps, self.rates)))
         return kept, rates
