@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from mlpcore.analysis.statistics import adjust_holm, paired_t_test
+from mlpcore.analysis.statistics import adjust_holm, detectable_difference, paired_t_test
 from mlpcore.runs.records import Evaluation, Run
 
 SIGNIFICANCE = 0.05  # the p below which two recipes differ significantly
@@ -130,3 +130,31 @@ def compare_recipes(reference: Mapping[int, float], others: Sequence[Mapping[int
             verdict = ComparisonVerdict.SIGNIFICANT if is_significant else ComparisonVerdict.NOT_SIGNIFICANT
             compared.append(RecipeComparison(verdict, seeds, test.mean, test.deviation, p, len(tests)))
     return compared
+
+
+@dataclass(frozen=True)
+class BestRecipe:
+    """The recipe with the highest accuracy, and those that the sampling error of the images does not set apart from it.
+
+    accuracy, margin: 0 to 1.
+    """
+
+    place: int
+    accuracy: float
+    near: tuple[int, ...]
+    margin: float
+    images: int
+
+
+def find_best(accuracies: Sequence[float | None], *, images: int) -> BestRecipe | None:
+    """Find the recipe with the highest accuracy; None if fewer than two have one: there is nothing to rank.
+
+    images: how many the accuracies were measured on. This ranks, it is no verdict: another seed may rank otherwise.
+    """
+    known = {place: accuracy for place, accuracy in enumerate(accuracies) if accuracy is not None}
+    if len(known) < 2:
+        return None
+    place = max(known, key=known.__getitem__)
+    margin = detectable_difference(images)
+    near = tuple(other for other, accuracy in known.items() if other != place and known[place] - accuracy < margin)
+    return BestRecipe(place, known[place], near, margin, images)

@@ -1,8 +1,8 @@
 """Sentences about what runs show side by side: differences of recipes, comparisons, remedies and test curves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from mlpcore.analysis.comparison import MIN_SEEDS, ComparisonVerdict, RecipeComparison
+from mlpcore.analysis.comparison import MIN_SEEDS, BestRecipe, ComparisonVerdict, RecipeComparison
 from mlpcore.analysis.curve_shapes import ClassifiedCurve, Shape
 from mlpcore.analysis.differences import DifferenceKind, RecipeDifferences
 from mlpcore.analysis.remedies import Remedy, RemedyResults
@@ -60,6 +60,13 @@ _CORRECTED: Mapping[ComparisonVerdict, str] = {
     ),
 }
 
+_BEST: Mapping[tuple[bool, bool], str] = {
+    (True, True): N_("Best: {label}, {accuracy:.1%} on {images:,} held-out images."),
+    (True, False): N_("Best so far: {label}, {accuracy:.1%} on {images:,} held-out images."),
+    (False, True): N_("Best: {label}, {accuracy:.1%} on {images:,} test images, at the last step."),
+    (False, False): N_("Best so far: {label}, {accuracy:.1%} on {images:,} test images."),
+}
+
 
 def describe_differences(differences: RecipeDifferences) -> Sentence:
     """Say whether recipes differ in one thing, as a fair comparison needs, or in several."""
@@ -82,6 +89,23 @@ def describe_comparison(compared: RecipeComparison, *, reference: str, other: st
     values |= {"deviation": compared.deviation, "p": compared.p, "tests": compared.tests, "least": MIN_SEEDS}
     templates = _CORRECTED if compared.tests > 1 else _COMPARISONS
     return Sentence(templates[compared.verdict], values)
+
+
+def describe_best(best: BestRecipe, labels: Sequence[str], *, validated: bool, is_over: bool) -> list[Sentence]:
+    """Name the best recipe, and those whose accuracy lies within the sampling error of it.
+
+    validated: whether held-out images rank the recipes, rather than test images.
+    """
+    values = {"label": labels[best.place], "accuracy": best.accuracy, "images": best.images}
+    sentences = [Sentence(_BEST[validated, is_over], values)]
+    if best.near:
+        values = {"images": best.images, "margin": 100 * best.margin, "count": len(best.near)}
+        template = "{count} rows are within the sampling error of {images:,} images ({margin:.1f} pp) of it."
+        if len(best.near) == 1:
+            values |= {"label": labels[best.near[0]]}
+            template = "{label} is within the sampling error of {images:,} images ({margin:.1f} pp) of it."
+        sentences.append(Sentence(template, values))
+    return sentences
 
 
 def describe_curve(curve: ClassifiedCurve) -> Sentence:

@@ -1,5 +1,6 @@
 """Differences between recipes: which hyperparameters differ, and labels that name only those."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,10 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 from mlpcore.numbers import short_number
-from mlpcore.recipes.flat import flatten
+from mlpcore.recipes.flat import flatten, list_fields
 from mlpcore.recipes.recipe import PARTS, Recipe
 
 MAX_PARTS = 5  # of a label
+LONGEST_NAME = 40  # of a run
+SEED = re.compile(r" seed \d+$")  # at the end of a name
 ALWAYS_NAMED = ("lr", "weight_decay")  # even where they differ only by the defaults of two optimizers
 
 
@@ -77,10 +80,45 @@ def name_differences(recipes: Sequence[Recipe]) -> list[str]:
         if not parts:
             parts = [f"{name}={_write(value)}" for name, value in written] or [recipe.optimizer.name]
         labels.append(" ".join(parts if len(parts) <= MAX_PARTS else [*parts[:MAX_PARTS], "…"]))
+    return _number_twins(labels)
+
+
+def label_recipes(recipes: Sequence[Recipe], names: Sequence[str]) -> list[str]:
+    """Label each recipe by the name that a person gave it; by what sets it apart where the name is empty."""
+    labels = name_differences(recipes)
+    return _number_twins([name or label for name, label in zip(names, labels, strict=True)])
+
+
+def find_given_name(name: str, recipe: Recipe) -> str:
+    """Return a run's name without its seed if a person gave it; "" if it only says what its recipe says.
+
+    Names that pages give are made of the words and values of the recipe: SGD lr 0.01 momentum 0.9 seed 2.
+    """
+    text = SEED.sub("", name)
+    words = {"seed", "on", "off", "lab", *recipe.dataset.split()}
+    for field in list_fields().values():
+        words |= {field.name, *field.options}
+    parts = text.split()
+    if len(name) == LONGEST_NAME:  # the beginning may be cut off
+        parts = parts[1:]
+    is_automatic = text.startswith("lab ") or all(part in words or _is_number(part) for part in parts)
+    return "" if is_automatic else text
+
+
+def _number_twins(labels: Sequence[str]) -> list[str]:
+    """Number equal labels, in their order."""
     return [
         label if labels.count(label) == 1 else f"{label} ({labels[: row + 1].count(label)})"
         for row, label in enumerate(labels)
     ]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _find_changed(recipes: Sequence[Recipe]) -> tuple[list[str], list[str]]:

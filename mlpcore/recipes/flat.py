@@ -28,7 +28,9 @@ BARE_NAMES: dict[str, Path] = {
         "final_div_factor",
         (): "dataset train_size validation_size label_noise hidden_sizes activation dropout optimizer scheduler "
         "batch_size train_iter eval_every seed precision device changes",
-        ("link",): "rows seeds hold_out lock hide title run runs lang lab remedies concept",  # the rest of an address
+        (
+            "link",
+        ): "rows names seeds hold_out lock hide title run runs lang lab remedies concept",  # the rest of an address
     }.items()
     for name in names.split()
 }

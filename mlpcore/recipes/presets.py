@@ -1,10 +1,14 @@
-"""Comparisons to choose from: the lecture's optimizers, its schedules and its claims."""
+"""Comparisons to choose from: the lecture's optimizers, its schedules and its claims.
 
-from collections.abc import Callable, Mapping
+Each is defined here alone, whatever the playground's knobs are; only what all of its rows share is chosen beside it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 
 from mlpcore.recipes import messages
 from mlpcore.recipes.recipe import SGD, Adam, AdamW, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 
+SHARED = ("dataset", "train_iter", "batch_size", "eval_every")  # what the visitor chooses for all rows of a comparison
 LEARNING_RATES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
 
 
@@ -52,3 +56,16 @@ COMPARISONS: Mapping[str, Callable[[Recipe], list[Recipe]]] = {
     messages.COMPARE_SCHEDULES: compare_schedules,
     messages.COMPARE_DECAYS: compare_decays,
 }
+
+
+def build_comparison(title: str, like: Recipe) -> list[Recipe]:
+    """Build the recipes of a comparison, with what all rows share from `like` and the defaults for all else."""
+    return COMPARISONS[title](Recipe(**{name: getattr(like, name) for name in SHARED}))
+
+
+def find_comparison(recipes: Sequence[Recipe]) -> str | None:
+    """Return the title of the comparison that these recipes are; None if they are none of them."""
+    if not recipes:
+        return None
+    built = {title: build_comparison(title, recipes[0]) for title in COMPARISONS}
+    return next((title for title, own in built.items() if own == list(recipes)), None)

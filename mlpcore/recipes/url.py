@@ -14,6 +14,7 @@ from mlpcore.recipes.validation import find_problems, shorten
 
 MAX_ROWS = 16  # recipes of a comparison
 MAX_SEEDS = 5
+NAME = re.compile(r"[\w .\-]{1,40}")
 ROW = re.compile(r"(\d{1,9})\.", re.ASCII)
 ALWAYS = ("dataset", *PARTS)  # what a link says even where it is the default
 FIELDS = list_fields()
@@ -71,10 +72,11 @@ class Plan:
     recipes: tuple[Recipe, ...]
     seeds: int = 1
     hold_out: bool = False
+    names: tuple[str, ...] = ()  # that a person gave to the rows, "" for none
 
 
 def plan_to_query(plan: Plan) -> dict[str, str]:
-    """Write a comparison: the first row as `to_query` does, of row N what differs, as N.lr; then rows, seeds, hold_out.
+    """Write a comparison: the first row as `to_query` does, of row N what differs, as N.lr; then the rest.
 
     Changes made while a run went on are left out: a comparison has none.
     """
@@ -85,6 +87,8 @@ def plan_to_query(plan: Plan) -> dict[str, str]:
     query = query | {"rows": str(len(plan.recipes))}
     if plan.seeds > 1:
         query["seeds"] = str(plan.seeds)
+    if any(plan.names):
+        query["names"] = ",".join(plan.names)  # a name has no comma
     return query | ({"hold_out": "true"} if plan.hold_out else {})
 
 
@@ -121,13 +125,22 @@ def plan_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Plan | N
         recipe, problems = from_query(base | own.get(row, {}), default)
         recipes.append(recipe)
         refused += [(row, sentence) for sentence in problems if sentence not in common]
-    return Plan(tuple(recipes), seeds, hold_out == "true"), refused
+    return Plan(tuple(recipes), seeds, hold_out == "true", _read_names(query, rows, refused)), refused
 
 
 def find_row(name: str) -> int:
     """The row that a parameter belongs to: 3 for 3.lr, 0 for lr."""
     found = ROW.match(name)
     return int(found[1]) if found else 0
+
+
+def _read_names(query: Mapping[str, str], rows: int, refused: list[tuple[int, Sentence]]) -> tuple[str, ...]:
+    names = [name.strip() for name in query.get("names", "").split(",")[:rows]]
+    for row, name in enumerate(names):
+        if name and not NAME.fullmatch(name):
+            refused.append((row + 1, Sentence(messages.BAD_NAME, {"field": "name", "value": shorten(name)})))
+            names[row] = ""
+    return tuple(names + [""] * (rows - len(names))) if any(names) else ()
 
 
 def _read_count(

@@ -12,13 +12,14 @@ from mlpcore.analysis.comparison import (
     ComparisonVerdict,
     average_curves,
     compare_recipes,
+    find_best,
     find_steps_to,
     group_by_seed,
     is_validated,
     select_evaluation,
     weight_norm,
 )
-from mlpcore.analysis.comparison_wording import describe_comparison
+from mlpcore.analysis.comparison_wording import describe_best, describe_comparison
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from tests.support.present import present
@@ -86,6 +87,37 @@ class TestFigures:
         runs = [run(name, None, evaluation(10, train_loss=1.6e308)) for name in ("a", "b")]
         assert average_curves(runs, "train_loss").means == [1.6e308]
         assert average_curves([runs[0], run("c", None, evaluation(10))], "train_loss").means == [pytest.approx(0.8e308)]
+
+
+class TestBest:
+    LABELS = ("SGD", "Adam", "AdamW", "RMSprop")
+
+    def said(self, *accuracies: float | None, images: int = 10_000, is_over: bool = True) -> list[str]:
+        best = present(find_best(accuracies, images=images))
+        return [str(one) for one in describe_best(best, self.LABELS, validated=False, is_over=is_over)]
+
+    def test_highest_accuracy_is_named_with_those_that_the_test_images_do_not_set_apart_from_it(self) -> None:
+        # two accuracies on 10,000 images differ by chance by up to 2 * sqrt(2) * 0.5 / 100 = 1.4 percentage points
+        assert self.said(0.40, 0.42, 0.407, None) == [
+            "Best: Adam, 42.0% on 10,000 test images, at the last step.",
+            "AdamW is within the sampling error of 10,000 images (1.4 pp) of it.",
+        ]
+        assert self.said(0.40, 0.42) == ["Best: Adam, 42.0% on 10,000 test images, at the last step."]
+
+    def test_margin_grows_as_images_become_fewer(self) -> None:
+        assert self.said(0.40, 0.42, 0.41, images=500, is_over=False) == [
+            "Best so far: Adam, 42.0% on 500 test images.",
+            "2 rows are within the sampling error of 500 images (6.3 pp) of it.",
+        ]
+
+    def test_held_out_images_that_rank_are_named(self) -> None:
+        best = present(find_best([0.5, 0.6], images=5_000))
+        (said,) = describe_best(best, self.LABELS, validated=True, is_over=True)
+        assert str(said) == "Best: Adam, 60.0% on 5,000 held-out images."
+
+    @pytest.mark.parametrize("accuracies", [[], [0.5], [None, 0.5], [None, None]])
+    def test_one_recipe_alone_is_not_the_best_of_anything(self, accuracies: list[float | None]) -> None:
+        assert find_best(accuracies, images=10_000) is None
 
 
 class TestVerdict:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 
 from mlpcore.analysis.comparison_wording import describe_differences
-from mlpcore.analysis.differences import classify_differences, find_differences, name_differences
+from mlpcore.analysis.differences import (
+    classify_differences,
+    find_differences,
+    find_given_name,
+    label_recipes,
+    name_differences,
+)
 from mlpcore.recipes.flat import flatten, unflatten
 from mlpcore.recipes.presets import COMPARISONS
 from mlpcore.recipes.recipe import (
@@ -119,6 +125,32 @@ class TestLabels:
         labels = name_differences(COMPARISONS[preset](Recipe()))
         assert len(set(labels)) == len(labels) >= 4
         assert not [label for label in labels if label.endswith(")") or "…" in label]
+
+
+class TestGivenNames:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "SGD lr 0.01 momentum 0.9 nesterov on seed 2",
+            "Adam lr 0.001",
+            "SGD 5e-4",
+            "scheduler none",
+            "hidden_sizes 64 32",
+            "um 0.9 weight_decay 0.0005 seed 0 Shapes",  # the last 40 characters of a longer one
+            "lab more data seed 1",
+        ],
+    )
+    def test_name_that_only_says_what_the_recipe_says_was_given_by_nobody(self, name: str) -> None:
+        assert find_given_name(name, Recipe()) == ""
+
+    @pytest.mark.parametrize(("name", "given"), [("my best", "my best"), ("fast Adam seed 2", "fast Adam")])
+    def test_name_that_a_person_gave_is_theirs_without_the_seed(self, name: str, given: str) -> None:
+        assert find_given_name(name, Recipe()) == given
+
+    def test_given_names_stand_before_what_differs_and_twins_are_numbered(self) -> None:
+        rates = [Recipe(optimizer=SGD(lr=lr)) for lr in (0.1, 0.2, 0.3)]
+        assert label_recipes(rates, ["", "mine", ""]) == ["lr=0.1", "mine", "lr=0.3"]
+        assert label_recipes(rates, ["mine", "mine", ""]) == ["mine (1)", "mine (2)", "lr=0.3"]
 
 
 class TestCounting:

@@ -166,6 +166,16 @@ class TestComparison:
         assert plan_from_query(query, Recipe()) == (Plan(rows), [])
         assert len(urlencode(query)) < 700
 
+    def test_names_of_rows_survive_a_link_and_a_wrong_one_is_named_with_its_row(self):
+        plan = Plan((Recipe(), Recipe(seed=1), Recipe(seed=2)), names=("", "my best", ""))
+        assert plan_to_query(plan)["names"] == ",my best,"
+        assert plan_from_query(plan_to_query(plan), Recipe()) == (plan, [])
+        found, refused = plan_from_query({"rows": "2", "names": "fast,<b>,third"}, Recipe())
+        assert present(found).names == ("fast", "")
+        assert [(row, str(sentence)) for row, sentence in refused] == [
+            (2, "name is <b>: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores.")
+        ]
+
     def test_edits_of_a_run_are_left_behind(self):
         edited = Recipe(changes=(Change(step=4, lr=0.1),))
         assert plan_from_query(plan_to_query(Plan((edited, edited))), Recipe()) == (Plan((Recipe(), Recipe())), [])
@@ -197,7 +207,7 @@ class TestComparison:
     @given(
         query=st.dictionaries(
             st.tuples(st.sampled_from(["", "1.", "2.", "16.", "17.", "٣.", "9999999999."]), KEYS).map("".join)
-            | st.sampled_from(["rows", "seeds", "hold_out"])
+            | st.sampled_from(["rows", "seeds", "hold_out", "names"])
             | st.text(max_size=6),
             VALUES | st.text(max_size=10),
             max_size=8,
