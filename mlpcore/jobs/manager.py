@@ -13,7 +13,7 @@ from mlpcore.jobs import messages, process_exit
 from mlpcore.jobs.machine import read_memory
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
-from mlpcore.jobs.submission import build_jobs, build_run
+from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs
 from mlpcore.jobs.worker import Train, Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
@@ -78,7 +78,13 @@ class RunManager:
     # requests
 
     def submit(
-        self, recipes: Sequence[Recipe], *, owner: str, names: Sequence[str], stop_when_disconnected: bool = False
+        self,
+        recipes: Sequence[Recipe],
+        *,
+        owner: str,
+        names: Sequence[str],
+        stop_when_disconnected: bool = False,
+        lesson: str = "",
     ) -> list[str]:
         """Queue runs; those that can train in lockstep become one job. Either all are stored or none.
 
@@ -87,15 +93,15 @@ class RunManager:
             owner: The token of the person who may stop and change the runs.
             names: A name for each run.
             stop_when_disconnected: Whether to stop them when `note_seen` has not named their owner for GRACE_SECONDS.
+            lesson: The lesson in which they are started, as `Lesson.label` writes it.
 
-        Returns:
-            The ids of the runs.
+        Returns the ids of the runs.
 
         Raises:
             SentenceError: Too many runs, or a device this machine does not have.
             StoreError: The runs cannot be stored.
         """
-        runs = [build_run(recipe, name, owner) for recipe, name in zip(recipes, names, strict=True)]
+        runs = build_runs(recipes, names, owner, lesson=lesson)
         return self._submit(runs, owner, stop_when_disconnected=stop_when_disconnected)
 
     def continue_runs(self, run_ids: Sequence[str], *, owner: str) -> list[str]:
@@ -109,12 +115,8 @@ class RunManager:
         if not all(run.ended_early for run in ended):
             raise SentenceError(messages.NOT_CONTINUABLE)
         continuations = {run.continues: run.id for run in self.list_active() if run.continues and run.belongs_to(owner)}
-        new = {
-            run.id: build_run(run.recipe, run.name, owner, continues=run)
-            for run in ended
-            if run.id not in continuations
-        }
-        continuations |= zip(new, self._submit(list(new.values()), owner), strict=True)
+        new = build_continuations([run for run in ended if run.id not in continuations], owner)
+        continuations |= zip((run.continues for run in new), self._submit(new, owner), strict=True)
         return [continuations[run_id] for run_id in run_ids]
 
     def stop(self, run_id: str, *, owner: str) -> None:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import Job
@@ -14,8 +15,29 @@ from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import describe_environment
 
 
-def build_run(recipe: Recipe, name: str, owner: str, *, continues: Run | None = None) -> Run:
-    """Build the record of a new run; it trains the recipe of `continues` to its end, with the same matrix products."""
+def build_runs(recipes: Sequence[Recipe], names: Sequence[str], owner: str, *, lesson: str = "") -> list[Run]:
+    """Build the records of new runs that are submitted together."""
+    submission = secrets.token_hex(6)
+    return [
+        _build_run(recipe, name, owner, submission=submission, lesson=lesson)
+        for recipe, name in zip(recipes, names, strict=True)
+    ]
+
+
+def build_continuations(ended: Sequence[Run], owner: str) -> list[Run]:
+    """Build the records of runs that train these recipes to their end, with the same matrix products."""
+    submission = secrets.token_hex(6)
+    return [
+        replace(
+            _build_run(run.recipe, run.name, owner, submission=submission, lesson=run.lesson),
+            versions=describe_environment(usable_rule(run.versions)),
+            continues=run.id,
+        )
+        for run in ended
+    ]
+
+
+def _build_run(recipe: Recipe, name: str, owner: str, *, submission: str, lesson: str) -> Run:
     return Run(
         id=secrets.token_hex(6),
         name=name,
@@ -23,8 +45,9 @@ def build_run(recipe: Recipe, name: str, owner: str, *, continues: Run | None = 
         status=RunStatus.QUEUED,
         created=time.time(),
         owner=owner,
-        versions=describe_environment(usable_rule(continues.versions) if continues else None),
-        continues=continues.id if continues else "",
+        versions=describe_environment(None),
+        submission=submission,
+        lesson=lesson,
     )
 
 

@@ -132,6 +132,16 @@ def _keep_effective_learning_rates(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE evaluations ADD COLUMN effective_lr DOUBLE PRECISION"))
 
 
+def _keep_submissions_lessons_and_deleted_runs(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE runs ADD COLUMN submission VARCHAR(64) NOT NULL DEFAULT ''"))
+    connection.execute(text("ALTER TABLE runs ADD COLUMN lesson VARCHAR(100) NOT NULL DEFAULT ''"))
+    for name in ("submission", "lesson"):
+        connection.execute(text(f"CREATE INDEX runs_by_{name} ON runs ({name}, created, id)"))
+    # a table of its own: it is small, and the indexes that lists are read off stay in use
+    run_id = "run_id VARCHAR(64) PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE"
+    connection.execute(text(f"CREATE TABLE deleted_runs ({run_id}, deleted DOUBLE PRECISION NOT NULL)"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
@@ -140,6 +150,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _keep_what_a_run_continues,
     _hash_the_tokens_of_browsers,
     _keep_effective_learning_rates,
+    _keep_submissions_lessons_and_deleted_runs,
 )
 
 

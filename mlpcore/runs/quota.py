@@ -9,7 +9,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import BAD_GIGABYTES, OVER_QUOTA, StoreError
 from mlpcore.runs.records import Run
-from mlpcore.runs.schema import EVALUATIONS, RUNS
+from mlpcore.runs.schema import EVALUATIONS, KEPT, RUNS
 
 DEFAULT_QUOTA = 10.0  # GB: 9,000 runs on 10,000 test images
 ROW_BYTES = 100  # of a run or an evaluation, besides its texts: within 15 % of what the file grows by
@@ -28,8 +28,8 @@ def measure_rows(connection: Connection, owner: str) -> tuple[list[str], int]:
     """Return the ids of an owner's runs, and the bytes that the database needs for them."""
     texts = (RUNS.c[name] for name in ("recipe", "message", "traceback", "note", "versions"))
     length = sum((func.length(text) for text in texts), start=func.length(RUNS.c.name))
-    runs = connection.execute(select(RUNS.c.id, length).where(RUNS.c.owner == owner)).all()
-    owned = EVALUATIONS.c.run_id.in_(select(RUNS.c.id).where(RUNS.c.owner == owner))
+    runs = connection.execute(select(RUNS.c.id, length).where(RUNS.c.owner == owner, KEPT)).all()
+    owned = EVALUATIONS.c.run_id.in_(select(RUNS.c.id).where(RUNS.c.owner == owner, KEPT))
     measured = select(func.count(), func.coalesce(func.sum(func.length(EVALUATIONS.c.weight_norms)), 0)).where(owned)
     count, norms = connection.execute(measured).one()
     return [run_id for run_id, _length in runs], sum(n for _id, n in runs) + norms + ROW_BYTES * (len(runs) + count)

@@ -103,6 +103,8 @@ class Run:
     note: str = ""
     starred: bool = False
     continues: str = ""  # the id of the run that ended early and whose recipe this one trains to the end
+    submission: str = ""  # the same for all runs that were started together
+    lesson: str = ""  # the lesson it was started in, as `Lesson.label` writes it
     evaluations: tuple[Evaluation, ...] = ()
 
     def belongs_to(self, owner: str) -> bool:

@@ -21,6 +21,8 @@ LISTED = ["dataset", "optimizer", "best_acc", "last_acc"]  # kept beside the run
 
 ACTIVE = tuple(status for status in RunStatus if not status.is_over)
 RUNS = table("runs", *map(column, [*COLUMNS, *LISTED, "server"]))
+DELETED = table("deleted_runs", column("run_id"), column("deleted"))
+KEPT = RUNS.c.id.not_in(select(DELETED.c.run_id))
 EVALUATIONS = table("evaluations", column("run_id"), *map(column, MEASURES))
 RUN_COLUMNS = [RUNS.c[name] for name in COLUMNS]  # a run without its evaluations
 
@@ -107,7 +109,7 @@ def one_at_a_time(connection: Connection) -> None:
 
 def explain_refusal(connection: Connection, run_id: str) -> ValueError:
     """Say why a run cannot be written to, or deleted."""
-    status = connection.scalar(select(RUNS.c.status).where(RUNS.c.id == run_id))
+    status = connection.scalar(select(RUNS.c.status).where(RUNS.c.id == run_id, KEPT))
     if status is None:
         return unknown_run(run_id)
     if status in ACTIVE:

@@ -1,15 +1,16 @@
-"""Search for stored runs: filters, sort orders, and the SELECT statement built from them."""
+"""Search for stored runs: filters, sort orders, and the SELECT statements built from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from mlpcore.runs.records import Run, RunStatus
-from mlpcore.runs.schema import RUN_COLUMNS, RUNS
+from mlpcore.runs.schema import KEPT, RUN_COLUMNS, RUNS
 
 SORTS = ("created", "name", "best_acc", "last_acc", "seconds")  # each has an index
+SUBMISSION = func.coalesce(func.nullif(RUNS.c.submission, ""), RUNS.c.id)  # a run of an earlier version is one alone
 
 
 class RunFilters(TypedDict, total=False):
@@ -18,10 +19,20 @@ class RunFilters(TypedDict, total=False):
     owner: str | None
     dataset: str | None
     optimizer: str | None
+    lesson: str | None
     statuses: Sequence[RunStatus] | None
     least_best_acc: float | None
     words: str  # in the name or the note, ignoring case
     starred: bool
+
+
+class RunSearch(RunFilters, total=False):
+    """Filters, the order of what is found, and which part of it is wanted."""
+
+    sort: str  # one of SORTS; "created" by default
+    descending: bool  # by default
+    limit: int  # 50 by default
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -35,8 +46,8 @@ class ListedRun:
 
 def select_runs(filters: RunFilters) -> Select[Any]:
     """Build the statement that selects the runs, with their accuracies."""
-    query = select(*RUN_COLUMNS, RUNS.c.best_acc, RUNS.c.last_acc)
-    equal = {"owner": filters.get("owner"), "dataset": filters.get("dataset"), "optimizer": filters.get("optimizer")}
+    query = select(*RUN_COLUMNS, RUNS.c.best_acc, RUNS.c.last_acc).where(KEPT)
+    equal = {name: filters.get(name) for name in ("owner", "dataset", "optimizer", "lesson")}
     query = query.where(*(RUNS.c[name] == value for name, value in equal.items() if value is not None))
     if (statuses := filters.get("statuses")) is not None:
         query = query.where(RUNS.c.status.in_(statuses))
@@ -48,3 +59,40 @@ def select_runs(filters: RunFilters) -> Select[Any]:
     if filters.get("starred"):
         query = query.where(RUNS.c.starred == 1)
     return query
+
+
+def find_runs(connection: Connection, asked: RunSearch) -> tuple[Sequence[Row[Any]], int]:
+    """Return one page of the rows of runs, and how many there are in all. Raises ValueError for an unknown `sort`."""
+    query, columns = select_runs(asked), (_sort_column(asked), RUNS.c.id)
+    total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+    return connection.execute(_page(query, columns, asked)).all(), total
+
+
+def find_submissions(connection: Connection, asked: RunSearch) -> tuple[list[list[Row[Any]]], int]:
+    """Return one page of submissions, each as the rows of its runs that meet the filters, and how many there are.
+
+    A submission stands where its largest value puts it, or its smallest one if the smallest come first.
+    """
+    extreme = func.max if asked.get("descending", True) else func.min
+    query, value = select_runs(asked), extreme(_sort_column(asked)).label("value")
+    groups = query.with_only_columns(SUBMISSION.label("submission"), value).group_by(SUBMISSION)
+    total = connection.scalar(select(func.count()).select_from(groups.subquery())) or 0
+    members: dict[str, list[Row[Any]]] = {
+        submission: [] for submission in connection.scalars(_page(groups, (value, SUBMISSION), asked))
+    }
+    found = query.where(SUBMISSION.in_(members)).order_by(RUNS.c.created, RUNS.c.id)
+    for row in connection.execute(found):
+        members[row.submission or row.id].append(row)
+    return list(members.values()), total
+
+
+def _sort_column(asked: RunSearch) -> Any:
+    sort = asked.get("sort", "created")
+    if sort not in SORTS:
+        raise ValueError(f"sort is {sort!r}: it must be one of {', '.join(SORTS)}")
+    return RUNS.c[sort]
+
+
+def _page(query: Select[Any], columns: Sequence[Any], asked: RunSearch) -> Select[Any]:
+    order = [column.desc() for column in columns] if asked.get("descending", True) else columns
+    return query.order_by(*order).limit(asked.get("limit", 50)).offset(asked.get("offset", 0))

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.deletion import Deletion
 from mlpcore.runs.engine import HASTY_SECONDS, database_url, explained, open_engine, runs_home, writing
 from mlpcore.runs.messages import CLOSED, FOLDER_IS_READ_ONLY, INTERRUPTED, StoreError, unknown_run
 from mlpcore.runs.migrations import migrate
@@ -23,6 +24,7 @@ from mlpcore.runs.schema import (
     ACTIVE,
     COLUMNS,
     EVALUATIONS,
+    KEPT,
     MEASURES,
     RUN_COLUMNS,
     RUNS,
@@ -35,7 +37,7 @@ from mlpcore.runs.schema import (
     read_run,
     write_run,
 )
-from mlpcore.runs.search import SORTS, ListedRun, RunFilters, select_runs
+from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
 from mlpcore.runs.snapshot_files import SnapshotFiles
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
@@ -53,6 +55,7 @@ class RunStore:
     - A reader gets a copy that never changes later; a run and its evaluations belong to the same moment.
     - A run that is over never changes, except for its name, note and star: other writes raise ValueError. The last
       evaluations and the status that ends the run go into one write, `update(run_id, status=…, evaluations=…)`.
+    - A deletion can be undone for a minute (`mlpcore.runs.deletion`); after that, a later call removes the runs.
     - What a call has stored when it returns survives a killed process. A power cut may lose the last moments, but
       nothing older, and it never damages the database.
     - `mark_interrupted` marks the runs that dead processes left running; they keep what was stored. A process is
@@ -89,6 +92,7 @@ class RunStore:
         else:
             self._liveness, self._site = Liveness(runs_home() / "servers"), f"{platform.node()}/"
             self.snapshots = SnapshotFiles(runs_home() / SNAPSHOT_FOLDER)
+        self.deletion = Deletion(self._read, self._write, self.snapshots)
         try:
             with explained():
                 migrate(self._engine)
@@ -115,6 +119,7 @@ class RunStore:
                 except IntegrityError as error:
                     raise ValueError(f"id is {run.id!r}: a run with that id is stored already") from error
                 insert_evaluations(connection, run.id, run.evaluations)
+        self.deletion.remove_old()
 
     def update(
         self,
@@ -162,7 +167,7 @@ class RunStore:
     def get(self, run_id: str) -> Run:
         """Return a run with its evaluations. Raises ValueError if it is unknown or its recipe cannot be read."""
         with self._read() as connection:
-            row = connection.execute(select(*RUN_COLUMNS).where(RUNS.c.id == run_id)).first()
+            row = connection.execute(select(*RUN_COLUMNS).where(RUNS.c.id == run_id, KEPT)).first()
             measured = select(*(EVALUATIONS.c[name] for name in MEASURES)).where(EVALUATIONS.c.run_id == run_id)
             evaluations = connection.execute(measured.order_by(EVALUATIONS.c.step)).all()
         if row is None:
@@ -172,47 +177,34 @@ class RunStore:
     def read_state(self, run_id: str) -> RunState | None:
         """Return the owner and status of a run, without reading its evaluations; None if there is no such run."""
         with self._read() as connection:
-            row = connection.execute(select(RUNS.c.owner, RUNS.c.status).where(RUNS.c.id == run_id)).first()
+            row = connection.execute(select(RUNS.c.owner, RUNS.c.status).where(RUNS.c.id == run_id, KEPT)).first()
         return None if row is None else RunState(row.owner, RunStatus(row.status))
 
-    def search(
-        self,
-        *,
-        sort: str = "created",
-        descending: bool = True,
-        limit: int = 50,
-        offset: int = 0,
-        **filters: Unpack[RunFilters],
-    ) -> tuple[list[ListedRun], int]:
+    def search(self, **asked: Unpack[RunSearch]) -> tuple[list[ListedRun], int]:
         """Find runs; return one page of them, without evaluations, and how many there are in all.
 
-        A run whose recipe this version cannot read is left out, with a warning in the log. `sort` is one of SORTS; see
-        RunFilters for the filters.
+        A run whose recipe this version cannot read is left out, with a warning in the log.
         """
-        if sort not in SORTS:
-            raise ValueError(f"sort is {sort!r}: it must be one of {', '.join(SORTS)}")
-        query, columns = select_runs(filters), (RUNS.c[sort], RUNS.c.id)
-        order = [column.desc() for column in columns] if descending else columns
         with self._read() as connection:
-            total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
-            rows = connection.execute(query.order_by(*order).limit(limit).offset(offset)).all()
-        listed = []
-        for *values, best_acc, last_acc in rows:
-            run = self._read_or_skip(dict(zip(COLUMNS, values, strict=True)))
-            if run is not None:
-                listed.append(ListedRun(run, best_acc, last_acc))
-        return listed, total
+            rows, total = find_runs(connection, asked)
+        return self._list_readable(rows), total
 
-    def list_datasets(self) -> list[str]:
-        """List the data sets that the stored runs used."""
+    def search_submissions(self, **asked: Unpack[RunSearch]) -> tuple[list[list[ListedRun]], int]:
+        """Find runs as `search` does, those together that were started together; return a page of such groups."""
         with self._read() as connection:
-            found = connection.scalars(select(RUNS.c.dataset).distinct().order_by(RUNS.c.dataset)).all()
-        return [name for name in found if name]
+            groups, total = find_submissions(connection, asked)
+        return [listed for rows in groups if (listed := self._list_readable(rows))], total
+
+    def list_values(self, name: Literal["dataset", "lesson"]) -> list[str]:
+        """List the data sets that the stored runs used, or the lessons in which they were started."""
+        with self._read() as connection:
+            found = connection.scalars(select(RUNS.c[name]).distinct().order_by(RUNS.c[name])).all()
+        return [value for value in found if value]
 
     def count(self) -> int:
         """Count the stored runs, also those that this version cannot read."""
         with self._read() as connection:
-            return connection.scalar(select(func.count()).select_from(RUNS)) or 0
+            return connection.scalar(select(func.count()).select_from(RUNS).where(KEPT)) or 0
 
     def annotate(
         self, run_id: str, *, name: str | None = None, note: str | None = None, starred: bool | None = None
@@ -223,27 +215,12 @@ class RunStore:
         if not values:
             return
         with self._write() as connection:
-            if not connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(values)).rowcount:
+            if not connection.execute(update(RUNS).where(RUNS.c.id == run_id, KEPT).values(values)).rowcount:
                 raise unknown_run(run_id)
 
     def delete(self, run_ids: Sequence[str]) -> None:
-        """Delete runs, their evaluations and their snapshots, all of them or none.
-
-        Raises ValueError if one is unknown or not over.
-        """
-        with self._write() as connection:
-            for run_id in run_ids:
-                over = (RUNS.c.id == run_id) & RUNS.c.status.not_in(ACTIVE)
-                if not connection.execute(delete(RUNS).where(over)).rowcount:
-                    raise explain_refusal(connection, run_id)
-        for run_id in run_ids:
-            self.snapshots.delete(run_id)
-
-    def find_deletable(self, owner: str) -> list[str]:
-        """Return the ids of an owner's runs that are over and not starred."""
-        deletable = (RUNS.c.owner == owner) & (RUNS.c.starred == 0) & RUNS.c.status.not_in(ACTIVE)
-        with self._read() as connection:
-            return list(connection.scalars(select(RUNS.c.id).where(deletable)))
+        """Delete runs, as `Deletion.delete` does."""
+        self.deletion.delete(run_ids)
 
     def measure_usage(self, owner: str) -> Usage:
         """Measure the space that an owner's runs take in the database and as snapshots."""
@@ -262,6 +239,15 @@ class RunStore:
             values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
             connection.execute(update(RUNS).where(RUNS.c.id.in_(dead)).values(values))
         return dead
+
+    def _list_readable(self, rows: Sequence[Row[Any]]) -> list[ListedRun]:
+        listed = []
+        for row in rows:
+            *values, best_acc, last_acc = tuple(row)
+            run = self._read_or_skip(dict(zip(COLUMNS, values, strict=True)))
+            if run is not None:
+                listed.append(ListedRun(run, best_acc, last_acc))
+        return listed
 
     def _read_or_skip(self, values: dict[str, Any]) -> Run | None:
         """Build a run from its row; None, with one warning in the log, if this version cannot read it."""

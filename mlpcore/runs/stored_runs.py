@@ -70,9 +70,15 @@ class StoredRuns:
 
     def delete_all(self, *, owner: str) -> int:
         """Delete every run of a person that is over and not starred; return how many."""
-        run_ids = self.store.find_deletable(owner)
+        run_ids = self.store.deletion.find_deletable(owner)
         for start in range(0, len(run_ids), DELETED_AT_ONCE):
             self.store.delete(run_ids[start : start + DELETED_AT_ONCE])
+        return len(run_ids)
+
+    def undo_deletion(self, *, owner: str) -> int:
+        """Bring back what a person deleted within the last minute; return how many runs."""
+        run_ids = self.store.deletion.find_restorable(owner)
+        self.store.deletion.restore(run_ids)
         return len(run_ids)
 
     def import_runs(self, read: Callable[[], Sequence[Run]], *, owner: str) -> int:

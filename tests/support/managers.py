@@ -92,8 +92,16 @@ def wait_until(predicate: Callable[[], object], timeout: float = 30.0) -> None:
         pace.wait(0.005)
 
 
-def submit(manager: "RunManager", *recipes: Recipe, owner: str = ME, **options: bool) -> list[str]:
-    return manager.submit(recipes, owner=owner, names=["a run"] * len(recipes), **options)
+def submit(
+    manager: "RunManager", *recipes: Recipe, owner: str = ME, stop_when_disconnected: bool = False, lesson: str = ""
+) -> list[str]:
+    return manager.submit(
+        recipes,
+        owner=owner,
+        names=["a run"] * len(recipes),
+        stop_when_disconnected=stop_when_disconnected,
+        lesson=lesson,
+    )
 
 
 def wait_for_end(manager: "RunManager", *run_ids: str) -> list[Run]:

@@ -30,6 +30,12 @@ def list_runs(store: RunStore, **asked: Any) -> list[Run]:
     return [listed.run for listed in store.search(**asked)[0]]
 
 
+def age_deletions(store: RunStore, *, minutes: float) -> None:
+    """Make every deletion so many minutes older."""
+    with store._write() as connection:
+        connection.exec_driver_sql(f"UPDATE deleted_runs SET deleted = deleted - {60 * minutes}")
+
+
 @pytest.fixture(params=["the default", "by URL"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str | None:
     monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))

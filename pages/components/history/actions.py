@@ -51,13 +51,14 @@ def _import(data: bytes) -> tuple[Sentence, Callable[[str], object]]:
 
 def show_delete_all() -> None:
     """Offer to delete all runs of the visitor that are over and not starred, if there are any."""
-    if get_store().find_deletable(read_owner()) and st.button(_("Delete all my runs"), key="history.delete_all"):
+    deletable = get_store().deletion.find_deletable(read_owner())
+    if deletable and st.button(_("Delete all my runs"), key="history.delete_all"):
         st.dialog(_("Delete all my runs"))(_confirm_delete_all)()
 
 
 def _confirm_delete_all() -> None:
     owner = read_owner()
-    usage, count = get_stored_runs().measure_usage(owner), len(get_store().find_deletable(owner))
+    usage, count = get_stored_runs().measure_usage(owner), len(get_store().deletion.find_deletable(owner))
     st.text(
         _("You have stored {runs:,} runs, which take {used:,.1f} MB of {quota:,.0f} MB.").format(
             runs=usage.runs, used=usage.bytes / 1e6, quota=get_stored_runs().quota / 1e6

@@ -110,7 +110,7 @@ def _filters_form() -> tuple[RunFilters, str, bool]:
         "last_acc": _("final accuracy"),
         "seconds": _("longest"),
     }
-    datasets: dict[str | None, str] = {None: _("all")} | {name: name for name in get_store().list_datasets()}
+    datasets: dict[str | None, str] = {None: _("all")} | {name: name for name in get_store().list_values("dataset")}
     optimizers: dict[str | None, str] = {None: _("all")} | {name: name for name in OPTIMIZERS}
     statuses: dict[RunStatus | None, str] = {None: _("all")} | {status: status_word(status) for status in RunStatus}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -14,7 +14,7 @@ from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import manager as manager_module
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.memory import MemoryBudget
-from mlpcore.jobs.submission import build_jobs, build_run
+from mlpcore.jobs.submission import build_jobs, build_runs
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.runs.kernel_rule import KernelRule
@@ -90,10 +90,23 @@ class TestContinuing:
 
     def test_runs_with_different_matrix_products_do_not_train_together(self, manager):
         budget = MemoryBudget(manager.library, None)
-        runs = [build_run(SHORT, name, ME) for name in ("one", "other")]
+        runs = build_runs([SHORT, SHORT], ["one", "other"], ME)
         apart = [runs[0], replace(runs[1], versions={**runs[1].versions, "kernels": KernelRule.ONEDNN})]
         jobs = [build_jobs(some, budget, stop_when_disconnected=False, seen_at=0.0) for some in (runs, apart)]
         assert [[len(job.runs) for job in some] for some in jobs] == [[2], [1, 1]]
+
+    def test_runs_know_the_lesson_they_belong_to_and_what_was_started_with_them(self, manager):
+        one, other = submit(manager, LONG, LONG.replace(seed=1), lesson="1a2b rates")
+        (later,) = submit(manager, SHORT)
+        started = [manager.get(run_id) for run_id in (one, other, later)]
+        assert [run.lesson for run in started] == ["1a2b rates", "1a2b rates", ""]
+        assert started[0].submission == started[1].submission != started[2].submission
+        for run_id in (one, other):
+            manager.stop(run_id, owner=ME)
+        wait_for_end(manager, one, other)
+        again = [manager.get(run_id) for run_id in manager.continue_runs([one, other], owner=STRANGER)]
+        assert [run.lesson for run in again] == ["1a2b rates"] * 2
+        assert again[0].submission == again[1].submission != started[0].submission
 
     def test_a_stopped_run_goes_on_with_the_changes_that_were_made(self, manager, images):
         (first,) = submit(manager, LONG.replace(train_iter=2000))

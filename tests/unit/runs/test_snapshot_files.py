@@ -16,6 +16,7 @@ from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, count
 from tests.support.managers import ME, submit, wait_for_end, wait_until
 from tests.support.present import present
 from tests.support.snapshots import evaluate_often, recipe, snapshot
+from tests.support.stores import age_deletions
 
 
 def assert_same(found: Snapshot | None, expected: Snapshot) -> None:
@@ -168,10 +169,13 @@ class TestManager:
         wait_until(lambda: store.snapshots.read(run_id) is not None)
         assert not store.get(run_id).status.is_over
 
-    def test_deleting_a_run_deletes_its_snapshot(self, manager, store, tmp_path):
+    def test_snapshot_goes_with_its_run_when_the_deletion_can_no_longer_be_undone(self, manager, store, tmp_path):
         kept, deleted = submit(manager, recipe(dataset="Tiny"), recipe(dataset="Tiny", seed=1))
         wait_for_end(manager, kept, deleted)
         store.delete([deleted])
+        assert sorted(file.stem for file in (tmp_path / "sights").iterdir()) == sorted([kept, deleted])
+        age_deletions(store, minutes=3)
+        store.deletion.remove_old()
         assert [file.stem for file in (tmp_path / "sights").iterdir()] == [kept]
 
     def test_a_disk_that_takes_no_snapshot_leaves_the_run_as_it_is(self, manager, store, tmp_path, caplog):

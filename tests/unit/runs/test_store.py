@@ -1,8 +1,6 @@
 """The store's promises, each on every backend."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +12,7 @@ from mlpcore.recipes.recipe import SGD, Change, Recipe
 from mlpcore.runs.records import Evaluation, RunStatus
 from mlpcore.runs.store import RunStore
 from tests.support.present import present
-from tests.support.stores import RECIPE, evaluation, list_runs, run
+from tests.support.stores import RECIPE, evaluation, run
 
 
 @pytest.fixture
@@ -161,13 +159,6 @@ class TestRunStore:
         assert store.get("a") == replace(over, name="second")
         with pytest.raises(ValueError, match="There is no run 'b'"):
             store.annotate("b", note="")
-
-    def test_deleted_run_is_gone_with_its_evaluations(self, store: RunStore, store_file: Path) -> None:
-        store.create_many([run(status=RunStatus.FINISHED, evaluations=(evaluation(1),))])
-        store.delete(["a"])
-        assert list_runs(store) == []
-        with closing(sqlite3.connect(store_file)) as database:
-            assert database.execute("SELECT count(*) FROM evaluations").fetchone() == (0,)
 
     def test_run_that_goes_on_is_not_deleted(self, store: RunStore) -> None:
         store.create_many([run()])

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
 from tests.support.stores import evaluation, list_runs, run
@@ -88,8 +89,38 @@ class TestLists:
         with pytest.raises(ValueError, match="sort is 'recipe': it must be one of created, name"):
             searched.search(sort="recipe")
 
+    @pytest.mark.parametrize(
+        ("asked", "found", "total"),
+        [
+            ({}, ["d", "bc", "a"], 3),
+            ({"limit": 1, "offset": 1}, ["bc"], 3),
+            ({"sort": "name", "descending": False}, ["bc", "a", "d"], 3),
+            ({"sort": "best_acc"}, ["bc", "a", "d"], 3),
+            ({"optimizer": "Adam"}, ["d", "c", "a"], 3),
+            ({"words": "alpha"}, ["bc"], 1),
+            ({"lesson": "1a rates"}, ["bc"], 1),
+        ],
+    )
+    def test_runs_that_were_started_together_are_found_together(
+        self, store: RunStore, asked: dict[str, Any], found: list[str], total: int
+    ) -> None:
+        adam, sgd = Recipe(optimizer=Adam()), Recipe()
+        best = (replace(evaluation(1), test_acc=0.9),)
+        together = {"submission": "1", "lesson": "1a rates"}
+        store.create_many([run("a", created=1, recipe=adam, name="beta", evaluations=(evaluation(1),))])
+        store.create_many([run("b", created=2, recipe=sgd, name="alpha", evaluations=best, **together)])
+        store.create_many([run("c", created=3, recipe=adam, name="omega alpha", **together)])
+        store.create_many([run("d", created=4, recipe=adam, name="zeta")])
+        groups, count = store.search_submissions(**asked)
+        assert ["".join(one.run.id for one in group) for group in groups] == found
+        assert count == total
+
+    def test_lessons_of_the_runs_are_listed_once(self, store: RunStore) -> None:
+        store.create_many([run("a"), run("b", lesson="1a rates"), run("c", lesson="1a rates")])
+        assert store.list_values("lesson") == ["1a rates"]
+
     def test_data_sets_of_the_runs_are_listed_once(self, searched: RunStore) -> None:
-        assert searched.list_datasets() == ["Shapes", "zoo"]
+        assert searched.list_values("dataset") == ["Shapes", "zoo"]
 
     def test_unreadable_recipe_hides_its_own_run_only(
         self, store: RunStore, store_file: Path, caplog: pytest.LogCaptureFixture
