@@ -17,25 +17,6 @@ LANGUAGES = {"en": "English", "ko": "한국어"}
 COOKIE = "mlp_language"
 LOCALE = Path(__file__).parents[2] / "locale"
 
-_set_browser_language = st.components.v2.component(
-    "language",
-    # Korean lines break between words; by default a browser breaks them between any two letters.
-    css="""
-        :lang(ko) :is(p, li, [data-testid="stText"]) {
-            word-break: keep-all;
-            overflow-wrap: anywhere;
-        }
-    """,
-    js="""
-        export default function ({ data }) {
-            document.documentElement.lang = data.language;
-            if (data.chosen)
-                document.cookie = `${data.cookie}=${data.language}; path=/; max-age=31536000; samesite=lax`;
-        }
-    """,
-    isolate_styles=False,  # the rule applies to the whole page
-)
-
 
 def read_language() -> str:
     """Return the language of the page being drawn; English outside a page."""
@@ -91,7 +72,7 @@ def write_query(query: Mapping[str, str]) -> None:
 
 
 def show_languages() -> None:
-    """Draw the choice of a language, and tell the browser which one the page uses."""
+    """Draw the choice of a language."""
     state = st.session_state
     st.segmented_control(
         "Language / 언어",
@@ -103,8 +84,6 @@ def show_languages() -> None:
         on_change=_take_choice,
         label_visibility="collapsed",
     )
-    data = {"language": state["language"], "chosen": "language.choice" in state, "cookie": COOKIE}
-    _set_browser_language(key="language.browser", data=data, height=0)
 
 
 def _take_choice() -> None:
