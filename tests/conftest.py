@@ -8,6 +8,7 @@ Hypothesis generates new inputs in each run, and prints how to repeat a failure.
 property with 20,000 inputs instead of 200.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -82,7 +83,10 @@ def real_images() -> Path:
 
 @pytest.fixture(scope="session")
 def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of data sets whose cache holds Shapes, drawn once for all processes of the tests."""
+    """Return a folder of data sets whose cache holds Shapes, drawn once for all processes of the tests.
+
+    progress.json in it has the shares that were reported as done while they were drawn, which takes seconds.
+    """
     from filelock import FileLock
 
     from mlpcore.data.datasets import load_data
@@ -90,9 +94,12 @@ def drawn_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # each process has a folder of its own below
+    home, told = folder / "shapes", list[float]()
     with FileLock(folder / "shapes.lock"):
-        load_data("Shapes", folder / "shapes")
-    return folder / "shapes"
+        load_data("Shapes", home, progress=told.append)
+        if told:
+            (home / "progress.json").write_text(json.dumps(told))
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,24 @@ def open_claims(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     return open_claims
 
 
+@pytest.fixture(scope="module")
+def kept_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the runs of one experiment are kept, once a test has trained it."""
+    return tmp_path_factory.mktemp("kept") / "home"
+
+
+@pytest.fixture
+def open_tried(open_claims: Callable[..., AppTest], kept_home: Path, tmp_path: Path) -> Callable[..., AppTest]:
+    """Open the claims after ann has tried one of them; its runs are trained once for all tests."""
+    if kept_home.exists():
+        shutil.copytree(kept_home, tmp_path / "home")
+    else:
+        finish(open_claims())
+        manager.shutdown()
+        shutil.copytree(tmp_path / "home", kept_home)
+    return open_claims
+
+
 def try_it(page: AppTest, key: str = FAST) -> list[str]:
     shown(page.button(key=f"claims.try.{key}").click().run())
     return known(page)[-1]
@@ -86,18 +104,18 @@ def test_click_trains_the_experiment_and_states_what_was_measured(open_claims) -
     assert panels == {(f"train_size={size}", axis) for size in (1, 80) for axis in ("y", "y2")}
 
 
-def test_outcome_is_found_again_after_a_reload_by_the_one_who_ran_it_only(open_claims) -> None:
-    runs = finish(open_claims())
-    again = open_claims()
-    assert known(again) == [[run.id for run in runs]]
-    assert any("Trained on 1 images" in text for text in texts(again))
-    assert buttons(again).count(f"claims.compare.{FAST}") == 1
-    assert known(open_claims("ben")) == []
+def test_outcome_is_found_again_after_a_reload_by_the_one_who_ran_it_only(open_tried) -> None:
+    page = open_tried()
+    (ids,) = known(page)
+    assert [run.recipe.train_size for run in get_runs(ids)] == [1, 80]
+    assert any("Trained on 1 images" in text for text in texts(page))
+    assert buttons(page).count(f"claims.compare.{FAST}") == 1
+    assert known(open_tried("ben")) == []
 
 
-def test_data_set_has_outcomes_of_its_own(open_claims) -> None:
-    page = open_claims()
-    finish(page)
+def test_data_set_has_outcomes_of_its_own(open_tried) -> None:
+    page = open_tried()
+    assert any("Trained on" in text for text in texts(page))
     shown(page.selectbox(key="claims.dataset").select("Shapes").run())
     assert not any("Trained on" in text for text in texts(page))
     shown(page.selectbox(key="claims.dataset").select("Tiny").run())
@@ -106,16 +124,16 @@ def test_data_set_has_outcomes_of_its_own(open_claims) -> None:
 
 @pytest.mark.parametrize("reloads", [False, True])
 def test_outcome_on_a_folder_that_has_changed_since_is_not_shown_under_the_new_one(
-    open_claims, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reloads: bool
+    open_tried, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reloads: bool
 ) -> None:
     changing = tmp_path / "data"
     shutil.copytree(data, changing)
     monkeypatch.setenv("MLPCORE_DATA", str(changing))
-    page = open_claims()
-    finish(page)
+    page = open_tried()
+    assert any("Trained on 1 images" in text for text in texts(page))
     folder = changing / "Tiny" / "train" / "dark"
     (folder / "0.png").rename(folder / "other.png")  # as many images as before: the recipes are the same
-    page = open_claims() if reloads else shown(page.run())
+    page = open_tried() if reloads else shown(page.run())
     assert not any("Trained on" in text for text in texts(page))
     finish(page)
     assert any("Trained on 1 images" in text for text in texts(page))
@@ -153,19 +171,18 @@ def test_while_it_goes_on_there_is_a_stop_and_then_nothing_is_decided(open_claim
     assert "claims.try.rates" in buttons(page)
 
 
-def test_runs_that_were_deleted_are_said_to_be_gone(open_claims) -> None:
-    page = open_claims()
-    runs = finish(page)
-    manager.shared_manager().store.delete([runs[0].id])
+def test_runs_that_were_deleted_are_said_to_be_gone(open_tried) -> None:
+    page = open_tried()
+    manager.shared_manager().store.delete(known(page)[-1][:1])
     shown(page.run())
     assert says(page, "Some of its runs were deleted. Try it again to decide the claim.")
 
 
-def test_experiment_opens_in_compare(open_claims) -> None:
-    page = open_claims()
-    runs = finish(page)
+def test_experiment_opens_in_compare(open_tried) -> None:
+    page = open_tried()
+    (ids,) = known(page)
     shown(page.button(key=f"claims.compare.{FAST}").click().run())
-    assert page.session_state["compare.runs"] == [run.id for run in runs]
+    assert page.session_state["compare.runs"] == ids
 
 
 def test_start_that_is_refused_is_answered_with_a_sentence(open_claims, monkeypatch) -> None:

@@ -1,6 +1,7 @@
 """load_data: published data sets as torchvision reads them, and Shapes."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from mlpcore.data.batches import place_images
 from mlpcore.data.catalog import data_home, find_installed
 from mlpcore.data.datasets import load_data
 from mlpcore.data.download.sources import ARCHIVES
+from mlpcore.data.shapes import draw_shapes
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
@@ -188,13 +190,15 @@ class TestFashionMnist:
 
 
 class TestShapes:
-    def test_shapes_loads_whole_and_comes_from_the_cache_the_second_time(self, tmp_path):
-        told: list[float] = []
-        train, test = load_data("Shapes", tmp_path, progress=told.append)
-        assert (len(train), len(test)) == (50_000, 10_000)
+    def test_shapes_loads_whole_and_comes_from_the_cache_the_second_time(self, drawn_shapes):
+        told: list[float] = json.loads((drawn_shapes / "progress.json").read_text())
         assert told == sorted(told)
         assert told[-1] == 1.0
         told.clear()
-        again, _ = load_data("Shapes", tmp_path, progress=told.append)
+        train, test = load_data("Shapes", drawn_shapes, progress=told.append)
         assert told == []
-        assert torch.equal(train.data, again.data)
+        assert (len(train), len(test)) == (50_000, 10_000)
+        for split, images in (("train", train), ("test", test)):
+            drawn, labels = draw_shapes(split, 300)
+            assert torch.equal(images.data[:300], torch.from_numpy(drawn))
+            assert images.targets[:300].tolist() == labels.tolist()

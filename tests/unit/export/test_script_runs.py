@@ -120,13 +120,13 @@ class TestBitForBit:
         (tmp_path / "run.py").write_text(to_script(run), encoding="utf-8")
         assert parse(run_python(tmp_path / "run.py", home)) == measured(run, images["Tiny"])
 
-    def test_the_pictures_of_shapes_travel_with_the_script(self, tmp_path):
+    def test_the_pictures_of_shapes_travel_with_the_script(self, tmp_path, drawn_shapes):
         run = recipe(dataset="Shapes", hidden_sizes=(16,), train_iter=3, eval_every=2, optimizer=Adam())
         (tmp_path / "run.py").write_text(to_script(run), encoding="utf-8")
         outside = "import sys; sys.modules['mlpcore'] = sys.modules['torchvision'] = None\n"
         (tmp_path / "alone.py").write_text(outside + "import runpy; runpy.run_path('run.py')\n")
         command = f"import os; os.chdir({str(tmp_path)!r}); import runpy; runpy.run_path('alone.py')"
-        expected = measured(run, place_images(*load_data("Shapes", tmp_path), CPU))
+        expected = measured(run, place_images(*load_data("Shapes", drawn_shapes), CPU))
         assert parse(run_python("-c", command)) == expected
         assert [row["step"] for row in expected] == [2, 3]
 

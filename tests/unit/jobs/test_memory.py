@@ -279,7 +279,7 @@ def read(name):
     return next(int(l.split()[1]) * 1024 for l in Path("/proc/self/status").read_text().splitlines() if name in l)
 
 manager = RunManager(RunStore(), DatasetLoader(data_home), memory=500_000_000)
-recipe = dict(dataset="Tiny", hidden_sizes=(700, 400), optimizer=Adam(), batch_size=32, device="cpu", eval_every=5)
+recipe = dict(dataset="Tiny", hidden_sizes=(700, 400), optimizer=Adam(), batch_size=32, device="cpu", eval_every=2)
 def train(count, **knobs):
     recipes = [Recipe(**recipe, **knobs, seed=seed) for seed in range(count)]
     ids = [i for owner in "ab" for i in manager.submit(recipes, owner=owner, names=["a run"] * count)]
@@ -289,7 +289,7 @@ def train(count, **knobs):
 train(1, train_iter=1)  # loads what the first run loads
 Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
 before = read("VmRSS")
-train(20, train_iter=10)
+train(20, train_iter=4)
 print(read("VmHWM") - before)
 """
     environment = os.environ | {"MLPCORE_HOME": str(tmp_path / "home"), "MLPCORE_DATA": str(tmp_path / "data")}

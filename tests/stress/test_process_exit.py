@@ -1,4 +1,4 @@
-"""A process that used a RunManager ends with its own exit code, and its runs are marked as interrupted."""
+"""A process that used a RunManager ends with its own exit code at any moment; its runs are marked as interrupted."""
 
 import os
 import subprocess
@@ -68,6 +68,17 @@ asyncio.run(serve())
 sys.exit(3)
 """
 
+TRAINS = "len(manager.get(ids[0]).evaluations) < 2"
+# what a script waits for, how it ends, its exit code; the first two are the short form
+ENDS = [
+    (TRAINS, "", 0),
+    (TRAINS, "raise ValueError('the script has a defect')", 1),
+    (TRAINS, "sys.exit(3)", 3),
+    ("False", "", 0),
+]
+# how long a server is up, in seconds, and whether a page imports at the same time; the first three are the short form
+SHUTDOWNS = [(0.0, True), (0.2, False), (1.0, True), (0.0, False), (0.2, True), (1.0, False)]
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -88,25 +99,16 @@ def read_runs(home: Path) -> list[Run]:
         return [store.get(listed.run.id) for listed in store.search()[0]]
 
 
-@pytest.mark.parametrize(
-    ("waits_for", "end", "code"),
-    [
-        ("False", "", 0),
-        ("len(manager.get(ids[0]).evaluations) < 2", "", 0),
-        ("len(manager.get(ids[0]).evaluations) < 2", "sys.exit(3)", 3),
-        ("len(manager.get(ids[0]).evaluations) < 2", "raise ValueError('the script has a defect')", 1),
-    ],
-)
-def test_a_script_that_simply_ends_keeps_its_exit_code_and_its_runs(
-    waits_for: str, end: str, code: int, tmp_path: Path, data: Path
-) -> None:
-    done = run_script(SUBMIT.format(dataset="Tiny", waits_for=waits_for) + end, tmp_path, data)
-    assert done.returncode == code, done.stderr
-    assert ("the script has a defect" in done.stderr) == (code == 1)
-    runs = read_runs(tmp_path)
-    assert [run.status for run in runs] == [RunStatus.INTERRUPTED] * 3
-    assert str(runs[0].message) == "The server was shut down. The evaluations made until then are kept."
-    assert any(run.evaluations for run in runs) == (waits_for != "False")
+def test_a_script_that_simply_ends_keeps_its_exit_code_and_its_runs(tmp_path: Path, data: Path, is_long: bool) -> None:
+    for number, (waits_for, end, code) in enumerate(ENDS if is_long else ENDS[:2]):
+        home = tmp_path / str(number)
+        done = run_script(SUBMIT.format(dataset="Tiny", waits_for=waits_for) + end, home, data)
+        assert done.returncode == code, done.stderr
+        assert ("the script has a defect" in done.stderr) == (code == 1)
+        runs = read_runs(home)
+        assert [run.status for run in runs] == [RunStatus.INTERRUPTED] * 3
+        assert str(runs[0].message) == "The server was shut down. The evaluations made until then are kept."
+        assert any(run.evaluations for run in runs) == (waits_for == TRAINS)
 
 
 @pytest.mark.parametrize("waits_for", ["False", "not manager.loading_progress(ids[0])"])
@@ -128,11 +130,10 @@ def test_all_pages_in_a_test_of_streamlit_end_with_the_exit_code_of_their_script
     assert [run.status for run in read_runs(tmp_path)] == [RunStatus.INTERRUPTED] * 3
 
 
-@pytest.mark.parametrize("page_imports", [False, True])
-@pytest.mark.parametrize("seconds", [0.0, 0.2, 1.0])
 def test_a_server_that_is_shut_down_while_modules_are_imported_ends_cleanly(
-    seconds: float, page_imports: bool, tmp_path: Path, data: Path
+    tmp_path: Path, data: Path, is_long: bool
 ) -> None:
-    done = run_script(SERVE.format(page_imports=page_imports, seconds=seconds), tmp_path, data)
-    assert done.returncode == 3, done.stderr
-    assert "Traceback" not in done.stderr
+    for seconds, page_imports in SHUTDOWNS if is_long else SHUTDOWNS[:3]:
+        done = run_script(SERVE.format(page_imports=page_imports, seconds=seconds), tmp_path, data)
+        assert done.returncode == 3, done.stderr
+        assert "Traceback" not in done.stderr
