@@ -15,7 +15,7 @@ from mlpcore.runs.records import Evaluation
 from mlpcore.runs.snapshots import FirstLayer, Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.evaluation import Metrics, weights_to_pixels
-from mlpcore.training.optimizers import build_optimizer, effective_lr
+from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
 from mlpcore.training.schedules import apply_change, build_scheduler
 
 SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
@@ -44,6 +44,7 @@ class CohortRun:
         self.sample_indices, self.sample_labels = self.indices[sample], self.labels[sample]
         self.parameters = parameters
         self.optimizer = build_optimizer(recipe.optimizer, parameters)
+        self.step_optimizer = OptimizerStep(self.optimizer)
         self.scheduler = build_scheduler(recipe, self.optimizer)
         self.changes = list(recipe.changes)
         self.losses: list[float] = []
@@ -56,8 +57,9 @@ class CohortRun:
         """Step the optimizer and the scheduler, after the changes that are due once `step` iterations are done."""
         while self.changes and self.changes[0].step <= step:
             self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)
+            self.step_optimizer.forget_states()
         self.lr = float(self.optimizer.param_groups[0]["lr"])
-        self.optimizer.step()
+        self.step_optimizer()
         self.scheduler.step()
 
     def evaluate(self, metrics: Metrics, step: int, seconds: float) -> Evaluation:

@@ -180,8 +180,9 @@ class _Cohort:
         labels = torch.stack([run.labels[batches[run.recipe.seed][0]] for run in self.runs])
         uniform = self._draw_uniform(labels.shape[1])
         losses = self.run_pass(inputs, labels.to(self.images.mean.device), uniform)
-        for run, loss in zip(self.runs, losses.tolist(), strict=True):
+        for row, (run, loss) in enumerate(zip(self.runs, losses.tolist(), strict=True)):
             run.losses.append(loss)
+            self.network.complete_gradients(row)
             run.step_optimizer_and_scheduler(step)
 
     def evaluate(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -14,6 +15,30 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
 }
+
+
+# from the gradient of the outputs and the outputs to the gradient of the inputs
+ACTIVATION_BACKWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "sigmoid": torch.ops.aten.sigmoid_backward,
+    "tanh": torch.ops.aten.tanh_backward,
+    "relu": lambda gradient, output: cast(Tensor, torch.ops.aten.threshold_backward(gradient, output, 0)),
+}
+
+
+def activate(hidden: Tensor, activation: str) -> Tensor:
+    """Apply the activation function of a hidden layer of K networks, (K, B, out), as each would alone."""
+    function = ACTIVATIONS[activation]
+    if hidden.device.type == "cpu" and activation != "relu":  # which round the last elements of a tensor differently
+        return torch.stack([function(hidden_of_one) for hidden_of_one in hidden])
+    return function(hidden)
+
+
+def activate_backward(gradient: Tensor, output: Tensor, activation: str) -> Tensor:
+    """Turn the gradient of an activation function's output into that of its input, (K, B, out)."""
+    backward = ACTIVATION_BACKWARD[activation]
+    if gradient.device.type == "cpu" and activation != "relu":
+        return torch.stack([backward(*pair) for pair in zip(gradient, output, strict=True)])
+    return backward(gradient, output)
 
 
 class MyModel(nn.Module):

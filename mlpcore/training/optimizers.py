@@ -1,6 +1,8 @@
-"""Build the torch.optim optimizer that a recipe names."""
+"""Build the torch.optim optimizer that a recipe names, and step it fast."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +27,75 @@ def build_optimizer(hyperparameters: AnyOptimizer, parameters: Iterable[Tensor])
         settings["fused"] = True
     optimizer: torch.optim.Optimizer = getattr(torch.optim, hyperparameters.name)(parameters, **settings)
     return optimizer
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A fused kernel of torch, the states that it takes, in its order, and the settings that it takes by name."""
+
+    update: Callable[..., None]
+    states: tuple[str, ...]
+    settings: tuple[str, ...]
+
+    def read_settings(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {name: False if name == "is_first_step" else group[name] for name in self.settings}
+
+
+class _AdamKernel(_Kernel):
+    def read_settings(self, group: dict[str, Any]) -> dict[str, Any]:
+        beta1, beta2 = group["betas"]
+        return super().read_settings(group) | {"beta1": beta1, "beta2": beta2}
+
+
+_ADAM = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "step"), ("lr", "weight_decay", "eps", "amsgrad", "maximize")
+_KERNELS: dict[str, _Kernel] = {
+    "SGD": _Kernel(
+        torch._fused_sgd_,
+        ("momentum_buffer",),
+        ("lr", "weight_decay", "momentum", "dampening", "nesterov", "maximize", "is_first_step"),
+    ),
+    "Adam": _AdamKernel(torch._fused_adam_, *_ADAM),
+    "AdamW": _AdamKernel(torch._fused_adamw_, *_ADAM),
+    "Adagrad": _Kernel(torch._fused_adagrad_, ("sum", "step"), ("lr", "lr_decay", "weight_decay", "eps", "maximize")),
+}
+
+
+class OptimizerStep:
+    """Steps an optimizer as its `step` does, bit for bit, but from the second time on calls its kernel directly.
+
+    What `step` does besides takes 0.1 ms, a third of a step of Adam on this network.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+        self._group = optimizer.param_groups[0]
+        self._kernel = _KERNELS.get(type(optimizer).__name__) if self._group.get("fused") else None
+        self._states: list[list[Tensor]] | None = None  # those of all parameters, for each name of the kernel
+
+    def __call__(self) -> None:
+        """Update the parameters with their gradients."""
+        if self._kernel is None:
+            self._optimizer.step()
+        elif self._states is None:
+            self._optimizer.step()  # creates the states
+            self._states = self._collect_states(self._kernel)
+        else:
+            if self._kernel.states[-1] == "step":
+                torch._foreach_add_(self._states[-1], 1)
+            parameters = self._group["params"]
+            gradients = [parameter.grad for parameter in parameters]
+            with torch.no_grad():
+                self._kernel.update(parameters, gradients, *self._states, **self._kernel.read_settings(self._group))
+
+    def forget_states(self) -> None:
+        """Let `step` do the next step itself, since with other hyperparameters it may need other states."""
+        self._states = None
+
+    def _collect_states(self, kernel: _Kernel) -> list[list[Tensor]]:
+        states = [self._optimizer.state[parameter] for parameter in self._group["params"]]
+        if self._group.get("momentum") == 0:  # buffers of an earlier momentum are kept, but not read
+            return [[] for _name in kernel.states]
+        return [[state[name] for state in states if name in state] for name in kernel.states]
 
 
 def effective_lr(hyperparameters: AnyOptimizer, lr: float, step: int) -> float | None:

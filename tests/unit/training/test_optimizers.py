@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 
 from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, AnyOptimizer, RMSprop
-from mlpcore.training.optimizers import build_optimizer, effective_lr
+from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
 from tests.support.recipes import optimizers
 
 TABLE = [
@@ -106,3 +106,27 @@ def test_effective_rate_is_the_one_that_torchs_adagrad_divides_by_the_root_of_it
 
 def test_other_optimizers_use_the_rate_of_the_scheduler() -> None:
     assert [effective_lr(knobs, 0.1, 7) for knobs in (SGD(), Adam(), Adagrad(lr_decay=0.0))] == [None] * 3
+
+
+@given(knobs=optimizers())
+def test_steps_that_call_the_kernel_directly_are_those_of_the_optimizer_bit_for_bit(knobs: AnyOptimizer) -> None:
+    ours, its = parameters(), parameters()
+    optimizer, reference = build_optimizer(knobs, ours), build_optimizer(knobs, its)
+    step = OptimizerStep(optimizer)
+    changes = {3: {"lr": 0.002}, 5: {"weight_decay": 0.3}, 7: {"momentum": 0.0}, 9: {"momentum": 0.7}}
+    for number in range(12):
+        change = {name: value for name, value in changes.get(number, {}).items() if name in reference.defaults}
+        if "nesterov" in reference.defaults and change.get("momentum") == 0:
+            change["nesterov"] = False
+        if knobs.name == "RMSprop":  # a change of its momentum creates the buffers that torch expects
+            change.pop("momentum", None)
+        if change:
+            step.forget_states()
+        for group in (optimizer.param_groups[0], reference.param_groups[0]):
+            group.update(change)
+        for mine, other in zip(ours, its, strict=True):
+            mine.grad = torch.sin(number + mine.detach() * 3)
+            other.grad = torch.sin(number + other.detach() * 3)
+        step()
+        reference.step()
+        assert all(torch.equal(mine, other) for mine, other in zip(ours, its, strict=True))
