@@ -1,5 +1,7 @@
 """Lessons: links that set, lock or hide hyperparameters, so that a class changes only what the lesson is about."""
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +16,8 @@ from mlpcore.recipes.recipe import PARTS, Change, Recipe
 from mlpcore.recipes.url import from_query, to_query
 from mlpcore.recipes.validation import check_value, shorten
 
-MAX_TITLE = 60  # characters
+MAX_TITLE, MAX_TASK = 60, 300  # characters
+DIAGNOSES = "diagnoses"  # what a lesson can hide beside hyperparameters
 FIELDS = list_fields()
 CHOICES = sorted(FIELDS, key=lambda name: ("scheduler", "optimizer", "").index(FIELDS[name].part))  # to lock or hide
 GROUPS = {
@@ -36,11 +39,25 @@ class Lesson:
     hidden: frozenset[str] = frozenset()
     values: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
+    task: str = ""  # what students are asked to do
+    hides_diagnoses: bool = False
 
     @property
     def is_on(self) -> bool:
         """Whether there is a lesson at all."""
-        return bool(self.locked or self.hidden or self.title)
+        return bool(self.locked or self.hidden or self.title or self.task or self.hides_diagnoses)
+
+    @property
+    def label(self) -> str:
+        """What a run keeps of the lesson it was started in: a hash of all that it fixes, then its title; "" for none.
+
+        The link of a lesson gives the same label to everybody, whatever they make of its open hyperparameters.
+        """
+        if not self.is_on:
+            return ""
+        values = {name: write_text(value) for name, value in sorted(self.values.items())}
+        fixed = [sorted(self.locked), sorted(self.hidden), values, self.title, self.task, self.hides_diagnoses]
+        return f"{hashlib.sha256(json.dumps(fixed).encode()).hexdigest()[:8]} {self.title}".strip()
 
     def holds(self, name: str) -> bool:
         """Whether a hyperparameter keeps the lesson's value."""
@@ -75,6 +92,8 @@ def make_lesson(
     locked: Iterable[str],
     hidden: Iterable[str],
     title: str = "",
+    task: str = "",
+    hides_diagnoses: bool = False,
     others: Mapping[str, Any] = MappingProxyType({}),
 ) -> Lesson:
     """Make a lesson that keeps these hyperparameters at the recipe's values; one both locked and hidden is hidden.
@@ -85,7 +104,12 @@ def make_lesson(
     hidden = frozenset(hidden)
     locked = frozenset(locked) - hidden
     values = {name: value for name, value in flatten(recipe).items() if name in locked | hidden}
-    return Lesson(locked, hidden, values | {**others}, title)
+    return Lesson(locked, hidden, values | {**others}, title, task, hides_diagnoses)
+
+
+def title_of_label(label: str) -> str:
+    """Return the title in a lesson's label; "" if it has none."""
+    return label.partition(" ")[2]
 
 
 def lesson_to_query(recipe: Recipe, lesson: Lesson) -> dict[str, str]:
@@ -95,20 +119,24 @@ def lesson_to_query(recipe: Recipe, lesson: Lesson) -> dict[str, str]:
     """
     query, own = to_query(recipe), flatten(recipe)
     query |= {name: write_text(value) for name, value in lesson.values.items() if own.get(name) != value}
-    named = {"lock": _name(lesson.locked), "hide": _name(lesson.hidden), "title": lesson.title}
+    hidden = [name for name in (_name(lesson.hidden), DIAGNOSES if lesson.hides_diagnoses else "") if name]
+    named = {"lock": _name(lesson.locked), "hide": ",".join(hidden), "title": lesson.title, "task": lesson.task}
     return query | {name: text for name, text in named.items() if text}
 
 
 def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe, Lesson, list[Sentence]]:
     """Read a recipe and its lesson; what is wrong is left out and named in a sentence."""
     refused: list[Sentence] = []
-    hidden = _read_names(query, "hide", refused)
+    hidden = _read_names(query, "hide", refused, also=DIAGNOSES)
     locked = _read_names(query, "lock", refused)
-    title = _read_title(query, refused)
+    title, task = _read_line(query, "title", MAX_TITLE, refused), _read_line(query, "task", MAX_TASK, refused)
+    hides_diagnoses, hidden = DIAGNOSES in hidden, hidden - {DIAGNOSES}
     others = _read_foreign(query, hidden | locked, default)
     recipe, problems = from_query({name: text for name, text in query.items() if name not in others}, default)
     refused += problems
-    lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title, others=others)
+    lesson = make_lesson(
+        recipe, locked=locked, hidden=hidden, title=title, task=task, hides_diagnoses=hides_diagnoses, others=others
+    )
     kept = lesson.without_held(recipe.changes)
     if kept != recipe.changes:
         refused.append(Sentence(messages.LESSON_KEEPS, {"field": "changes"}))
@@ -136,20 +164,20 @@ def _name(chosen: frozenset[str]) -> str:
     return ",".join(groups + [name for name in CHOICES if name in chosen - grouped])
 
 
-def _read_names(query: Mapping[str, str], parameter: str, refused: list[Sentence]) -> frozenset[str]:
+def _read_names(query: Mapping[str, str], parameter: str, refused: list[Sentence], *, also: str = "") -> frozenset[str]:
+    """Read names of hyperparameters and groups. also: another name that may stand there."""
     asked = dict.fromkeys(part.strip() for part in query.get(parameter, "").split(","))
     asked.pop("", None)
-    unknown = [name for name in asked if name not in CHOICES and name not in GROUPS]
+    unknown = [name for name in asked if name not in CHOICES and name not in GROUPS and name != also]
     if unknown:
         values = {"field": parameter, "names": shorten(", ".join(unknown))}
         refused.append(Sentence(messages.UNKNOWN_NAMES, values))
     return frozenset(one for name in asked if name not in unknown for one in GROUPS.get(name, (name,)))
 
 
-def _read_title(query: Mapping[str, str], refused: list[Sentence]) -> str:
-    title = query.get("title", "").strip()
-    if len(title) <= MAX_TITLE and title.isprintable():
-        return title
-    values = {"field": "title", "value": shorten(title), "most": MAX_TITLE}
-    refused.append(Sentence(messages.BAD_TITLE, values))
+def _read_line(query: Mapping[str, str], parameter: str, most: int, refused: list[Sentence]) -> str:
+    text = query.get(parameter, "").strip()
+    if len(text) <= most and text.isprintable():
+        return text
+    refused.append(Sentence(messages.BAD_LINE, {"field": parameter, "value": shorten(text), "most": most}))
     return ""

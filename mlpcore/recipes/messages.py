@@ -56,7 +56,7 @@ BAD_ROW = N_("{field}: rows are numbered from 1 to {most}.")
 # Lessons
 LESSON_KEEPS = N_("{field} sets a hyperparameter that this lesson fixes: that change is left out.")
 UNKNOWN_NAMES = N_("{field} names {names}: there is no such hyperparameter.")
-BAD_TITLE = N_("{field} is {value}: it must be at most {most} printable characters.")
+BAD_LINE = N_("{field} is {value}: it must be at most {most} printable characters.")
 
 # The titles of comparisons to choose from
 COMPARE_OPTIMIZERS = N_("SGD, momentum, Nesterov, Adam")

@@ -6,18 +6,20 @@ from hypothesis import given, settings, strategies as st
 from mlpcore.recipes.lessons import (
     CHOICES,
     GROUPS,
+    MAX_TASK,
     MAX_TITLE,
     Lesson,
     lesson_from_query,
     lesson_to_query,
     make_lesson,
+    title_of_label,
 )
 from mlpcore.recipes.recipe import SGD, Adagrad, Adam, Change, ExponentialLR, MultiStepLR, Recipe, RMSprop, StepLR
 from tests.support.recipes import recipes
 
 NAMES = st.frozensets(st.sampled_from(CHOICES), max_size=6)
 BAD = st.sampled_from(
-    ["__class__", "", ",,,", "changes", "name", "lr,lr", "LR", "run", "schedule,x", "x" * 500, "\ud800"]
+    ["__class__", "", ",,,", "diagnoses", "changes", "name", "lr,lr", "LR", "run", "schedule,x", "x" * 500, "\ud800"]
 )
 
 
@@ -52,10 +54,17 @@ def test_a_group_stands_for_its_knobs_in_a_link():
 
 
 @settings(deadline=None)
-@given(recipe=recipes(), locked=NAMES, hidden=NAMES, title=st.sampled_from(["", "Which rate?", "학습률"]))
-def test_a_lesson_survives_a_link_unchanged(recipe, locked, hidden, title):
+@given(
+    recipe=recipes(),
+    locked=NAMES,
+    hidden=NAMES,
+    title=st.sampled_from(["", "Which rate?", "학습률"]),
+    task=st.sampled_from(["", "Try three rates; which one learns fastest?"]),
+    hides_diagnoses=st.booleans(),
+)
+def test_a_lesson_survives_a_link_unchanged(recipe, locked, hidden, title, task, hides_diagnoses):
     recipe = recipe.model_copy(update={"changes": ()})
-    lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title)
+    lesson = make_lesson(recipe, locked=locked, hidden=hidden, title=title, task=task, hides_diagnoses=hides_diagnoses)
     assert lesson_from_query(lesson_to_query(recipe, lesson), Recipe()) == (recipe, lesson, [])
 
 
@@ -85,6 +94,24 @@ def test_a_held_value_holds_in_every_optimizer_that_takes_it_and_else_the_defaul
     assert lesson.value_of("eps", Adagrad) == 1e-10
 
 
+def test_a_link_hides_the_diagnoses_and_nothing_locks_them():
+    lesson = read(hide="seed,diagnoses")[1]
+    assert (lesson.hidden, lesson.hides_diagnoses) == ({"seed"}, True)
+    assert read(lock="diagnoses")[2] == ["lock names diagnoses: there is no such hyperparameter."]
+    assert read(hide="diagnoses", diagnoses="x")[1].is_on
+
+
+def test_label_of_a_lesson_names_it_whatever_is_made_of_its_open_knobs():
+    link = {"lock": "momentum", "hide": "run", "title": "Which rate?", "task": "Try three."}
+    lesson, other = read(**link)[1], read(**link, lr="0.3")[1]
+    assert lesson.label == other.label
+    assert title_of_label(lesson.label) == "Which rate?"
+    assert lesson.label != read(**link, momentum="0.5")[1].label
+    assert lesson.label != read(**link | {"task": "Try four."})[1].label
+    assert Lesson().label == ""
+    assert title_of_label(read(lock="lr")[1].label) == ""
+
+
 def test_edits_of_held_knobs_are_left_out_and_said_to_be():
     recipe, _lesson, refused = read(lock="lr", changes='[{"step":1,"lr":0.1},{"step":2,"lr":0.2,"weight_decay":0}]')
     assert recipe.changes == (Change(step=2, weight_decay=0.0),)
@@ -101,6 +128,10 @@ def test_edits_of_held_knobs_are_left_out_and_said_to_be():
             "title is " + "x" * 39 + "…: it must be at most 60 printable characters.",
         ),
         ({"title": "a\u202eb"}, "title is a·b: it must be at most 60 printable characters."),
+        (
+            {"task": "x" * (MAX_TASK + 1)},
+            "task is " + "x" * 39 + "…: it must be at most 300 printable characters.",
+        ),
         ({"lr": "abc"}, "lr is abc: it must be a number from 1e-6 to 10."),
     ],
 )
@@ -121,6 +152,7 @@ def test_what_is_wrong_is_named_and_the_rest_of_the_lesson_is_kept(query, senten
             "hide": BAD | st.text(max_size=12),
             "lock": BAD | st.sampled_from(CHOICES),
             "title": st.text(max_size=80),
+            "task": st.text(max_size=320),
             "lr": st.sampled_from(["abc", "1e400", "NaN", "0.5", "[" * 5000, "9" * 5000, ""]),
             "momentum": st.sampled_from(["0", "x", "0.5", "null"]),
             "gamma": st.sampled_from(["0.5", "0.95", "-1", "{}"]),
