@@ -18,8 +18,9 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
-from pages.components.compare.results import build_series, reload_runs
+from pages.components.compare.results import build_series
 from pages.components.shared.choices import persistent
+from pages.components.shared.compared_runs import reload_runs
 from pages.components.shared.flash import flash_errors, get_flashed, show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
@@ -108,7 +109,7 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
     if len(runs) < len(run_ids):
         st.caption(_("Some of its runs were deleted. Try it again to decide the claim."))
     elif runs:
-        show_fragment(_show_runs, claim, runs, going_on, dataset, every=1.0 if going_on else None)
+        show_fragment(_show_runs, claim, [run.id for run in runs], going_on, dataset, every=1.0 if going_on else None)
 
 
 def _count_test_images(recipes: Sequence[Recipe]) -> int:
@@ -133,7 +134,7 @@ def _stop(run_ids: list[str]) -> None:
             get_manager().stop(run_id, owner=read_owner())
 
 
-def _show_runs(claim: Claim, drawn: Sequence[Run], ticks: bool, dataset: str) -> None:
+def _show_runs(claim: Claim, drawn: Sequence[str], ticks: bool, dataset: str) -> None:
     """Draw the progress of the experiment, then its result, beside its curves."""
     runs = reload_runs(drawn)
     going_on = any(not run.status.is_over for run in runs)

@@ -21,9 +21,9 @@ from mlpcore.analysis.remedies import (
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.overfitting import RemedyCurve, remedies_chart
 from mlpcore.runs.records import Evaluation, Run
-from pages.components.compare.results import reload_runs
 from pages.components.overfitting.run import tell_progress
 from pages.components.run.run_view import show_badge
+from pages.components.shared.compared_runs import reload_runs
 from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
@@ -71,10 +71,10 @@ def show_remedies(base: Run, repeats: Mapping[str, Mapping[int, Run]], *, hidden
     """
     runs = [run for by_seed in repeats.values() for run in by_seed.values()]
     active = any(not run.status.is_over for run in runs)
-    show_fragment(_draw, base.id, runs, active, hidden, every=1.0 if active else None)
+    show_fragment(_draw, base.id, [run.id for run in runs], active, hidden, every=1.0 if active else None)
 
 
-def _draw(base_id: str, drawn: Sequence[Run], ticks: bool, hidden: bool) -> None:
+def _draw(base_id: str, drawn: Sequence[str], ticks: bool, hidden: bool) -> None:
     base = find_run(base_id)
     if base is None:
         rerun_page()

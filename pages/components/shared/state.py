@@ -1,21 +1,24 @@
-"""What the pages share between reruns: the manager, the store, the visitor's identity, and every cache."""
+"""What the pages share between reruns: the manager, the store, the visitor's identity, and their cache."""
 
+import hashlib
 import secrets
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
+from mlpcore.byte_cache import ByteCache
 from mlpcore.data import catalog
 from mlpcore.data.download.download import Downloads
 from mlpcore.data.image_grid import draw_class_grid, draw_grid
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule, recorded_rule
-from mlpcore.runs.records import Run, browser_owner, person_owner
+from mlpcore.runs.records import EVALUATION_BYTES, RECORD_BYTES, Run, browser_owner, person_owner
 from mlpcore.runs.snapshots import Snapshot
 from pages.components.shared.i18n import read_catalogue, read_language
 from pages.components.shared.kept_preview import keep_preview, read_preview
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from mlpcore.runs.stored_runs import StoredRuns
 
 OWNER_COOKIE = "mlp_owner"
+CACHE_BYTES = 100_000_000  # that pages cache at most; the memory budget leaves them out
 
 
 def get_store() -> "RunStore":
@@ -50,7 +54,7 @@ def get_manager() -> "RunManager":
     """Return the manager of this process; clearing Streamlit's caches leaves it alone."""
     from mlpcore.jobs.manager import shared_manager
 
-    return shared_manager()
+    return shared_manager(reserved=CACHE_BYTES)
 
 
 def torch_is_loaded() -> bool:
@@ -61,6 +65,12 @@ def torch_is_loaded() -> bool:
 def manager_is_up() -> bool:
     """Return whether a visitor has started the manager already."""
     return torch_is_loaded() and sys.modules["mlpcore.jobs.manager"].is_up()
+
+
+@st.cache_resource(show_spinner=False)
+def get_cache() -> ByteCache:
+    """Return what pages cache, for all visitors together."""
+    return ByteCache(CACHE_BYTES)
 
 
 def find_run(run_id: str | None) -> Run | None:
@@ -74,6 +84,17 @@ def find_run(run_id: str | None) -> Run | None:
 def read_runs(run_ids: Sequence[str]) -> list[Run]:
     """Return those of these runs that are still kept, as they are now."""
     return [run for run_id in run_ids if (run := find_run(run_id)) is not None]
+
+
+def read_ended_run(run_id: str) -> Run | None:
+    """Return a run as `find_run` does; one that is over may have been deleted, renamed, noted or starred meanwhile."""
+    return get_cache().get(("run", run_id), lambda: find_run(run_id), size=_run_bytes)
+
+
+def _run_bytes(run: Run | None) -> int | None:
+    if run is None or not run.status.is_over:
+        return None
+    return RECORD_BYTES + EVALUATION_BYTES * len(run.evaluations)
 
 
 def read_owner() -> str:
@@ -91,10 +112,10 @@ def preview(recipe: Recipe) -> Sequence[float]:
     Until torch is there, a page begins with what an earlier process computed.
     """
     kept = None if torch_is_loaded() else read_preview(_preview_folder(), recipe)
-    return kept or _compute_preview(recipe)
+    compute = partial(_compute_preview, recipe)
+    return kept or get_cache().get(("preview", recipe), compute, size=lambda rates: 8 * len(rates))
 
 
-@st.cache_resource(show_spinner=False, max_entries=50)
 def _compute_preview(recipe: Recipe) -> Sequence[float]:
     from mlpcore.training.schedules import preview_rates
 
@@ -115,18 +136,17 @@ def _images_key(dataset: str) -> tuple[str, str]:
 
 def count_images(dataset: str) -> int:
     """Count the training images of a data set, at least 1."""
-    return _count_images(_images_key(dataset))[0]
+    return _count_images(dataset).train
 
 
 def count_test_images(dataset: str) -> int:
     """Count the test images of a data set, at least 1."""
-    return _count_images(_images_key(dataset))[1]
+    return _count_images(dataset).test
 
 
-@st.cache_data(show_spinner=False, max_entries=50)
-def _count_images(key: tuple[str, str]) -> tuple[int, int]:
-    home, dataset = catalog.data_home(), key[0]
-    return catalog.count_training_images(home, dataset), catalog.count_test_images(home, dataset)
+def _count_images(dataset: str) -> catalog.ImageCounts:
+    count = partial(catalog.count_images, catalog.data_home(), dataset)
+    return get_cache().get(("counts", *_images_key(dataset)), count, size=lambda _counts: 0)
 
 
 def count_training_images(recipe: Recipe) -> int:
@@ -162,49 +182,58 @@ def _wait_for_images(recipe: Recipe) -> "DeviceImages":
     return loading.images.result()
 
 
-BY_IMAGES: dict[str | type, Callable[[Any], object]] = {Recipe: lambda recipe: _images_key(recipe.dataset)}
-
-
-@st.cache_data(show_spinner=False, max_entries=20, hash_funcs=BY_IMAGES)
 def draw_class_images(recipe: Recipe, *, each: int) -> bytes:
     """Draw `each` training images of every class, as PNG; the recipe's images must be loaded."""
-    train = _wait_for_images(recipe).train
-    return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, per_class=each)
+
+    def draw() -> bytes:
+        train = _wait_for_images(recipe).train
+        return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, per_class=each)
+
+    return get_cache().get(("class images", *_images_key(recipe.dataset), each), draw, size=len)
 
 
-@st.cache_data(show_spinner=False, max_entries=1000, hash_funcs=BY_IMAGES)  # 5 kB each
 def draw_test_image(recipe: Recipe, index: int) -> bytes:
     """Draw a test image, as PNG; the recipe's images must be loaded."""
-    test = _wait_for_images(recipe).test
-    return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
+
+    def draw() -> bytes:
+        test = _wait_for_images(recipe).test
+        return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
+
+    return get_cache().get(("test image", *_images_key(recipe.dataset), index), draw, size=len)
 
 
 def summarise_dataset(recipe: Recipe) -> "DatasetSummary":
     """Summarise a recipe's images, which must be loaded. Raises ValueError if the recipe does not fit them."""
-    return _summarise_dataset(_images_key(recipe.dataset), recipe)
 
+    def summarise() -> "DatasetSummary":
+        from mlpcore.data.summary import summarise_dataset
 
-@st.cache_resource(show_spinner=False, max_entries=10)
-def _summarise_dataset(key: tuple[str, str], recipe: Recipe) -> "DatasetSummary":  # noqa: ARG001
-    from mlpcore.data.summary import summarise_dataset
+        return summarise_dataset(_wait_for_images(recipe), recipe)
 
-    return summarise_dataset(_wait_for_images(recipe), recipe)
+    return get_cache().get(("summary", *_images_key(recipe.dataset), recipe), summarise, size=_array_bytes)
 
 
 def read_snapshot(run_id: str) -> Snapshot | None:
     """Return the newest snapshot of a run, from memory while it trains, else from disk; None if there is none."""
-    return get_manager().get_snapshot(run_id) or _read_snapshot(run_id, get_store().snapshots.mark(run_id))
+    if (snapshot := get_manager().get_snapshot(run_id)) is not None:
+        return snapshot
+    files = get_store().snapshots
+    if (mark := files.mark(run_id)) is None:
+        return None
+    return get_cache().get(("snapshot", run_id, mark), lambda: files.read(run_id), size=_array_bytes)
 
 
-@st.cache_resource(show_spinner=False, max_entries=10)  # 1 MB each
-def _read_snapshot(run_id: str, mark: int | None) -> Snapshot | None:
-    return None if mark is None else get_store().snapshots.read(run_id)
+def _array_bytes(record: "DatasetSummary | Snapshot | None") -> int:
+    """Sum the bytes of a record's arrays."""
+    layers = [layer.units for layer in record.first_layers] if isinstance(record, Snapshot) else []
+    values = [] if record is None else vars(record).values()
+    return sum(value.nbytes for value in (*values, *layers) if isinstance(value, np.ndarray))
 
 
-@st.cache_data(show_spinner=False, max_entries=30)
 def draw_units(units: np.ndarray) -> bytes:
     """Draw the units of a first layer, uint8 (units, C, H, W), as PNG."""
-    return draw_grid(units, columns=8, scale=3)
+    key = "units", units.shape, hashlib.sha256(units.tobytes()).digest()
+    return get_cache().get(key, lambda: draw_grid(units, columns=8, scale=3), size=len)
 
 
 def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:
@@ -213,10 +242,10 @@ def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:
     if images is None:
         return None
     train = images.train
-    return _hash_recipe(recipe, train.data[0].numel(), len(train.classes), len(train))
+    sizes = train.data[0].numel(), len(train.classes), len(train)
+    return get_cache().get(("hashes", recipe, *sizes), partial(_hash_recipe, recipe, *sizes), size=lambda _hashes: 0)
 
 
-@st.cache_data(show_spinner=False, max_entries=200)
 def _hash_recipe(recipe: Recipe, in_features: int, num_classes: int, images: int) -> tuple[str, str] | None:
     from mlpcore.training.reproducibility import hash_batches, hash_weights
 
@@ -229,10 +258,12 @@ def _hash_recipe(recipe: Recipe, in_features: int, num_classes: int, images: int
 
 def write_script(run: Run) -> tuple[str, str]:
     """Export a run as a script and as a notebook, with comments in the visitor's language."""
-    return _write_script(run.recipe, recorded_rule(run.versions) or KernelRule.MKL, read_language())
+    of = run.recipe, recorded_rule(run.versions) or KernelRule.MKL, read_language()
+    return get_cache().get(
+        ("script", *of), partial(_write_script, *of), size=lambda texts: sum(map(sys.getsizeof, texts))
+    )
 
 
-@st.cache_data(show_spinner=False, max_entries=50)  # 30 kB each
 def _write_script(recipe: Recipe, rule: KernelRule, language: str) -> tuple[str, str]:
     from mlpcore.export.script import to_notebook, to_script
 
