@@ -21,9 +21,17 @@ STOP_SECONDS = 15
 class Server:
     """The app, served at `url`; `home` holds its runs, `data` its data sets, `log` what it printed."""
 
-    def __init__(self, folder: Path, *, data: Path, base: str = "", app: Path = ROOT / "app.py") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        data: Path,
+        base: str = "",
+        app: Path = ROOT / "app.py",
+        variables: dict[str, str] | None = None,  # of its environment
+    ) -> None:
         self.home, self.data, self.log = folder / "home", data, folder / "server.log"
-        self._base, self._app = base, app
+        self._base, self._app, self._variables = base, app, variables or {}
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         data.mkdir(parents=True, exist_ok=True)
@@ -38,7 +46,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=self.log.parent,
-                env=os.environ | {"MLPCORE_HOME": str(self.home), "MLPCORE_DATA": str(self.data)},
+                env=os.environ | {"MLPCORE_HOME": str(self.home), "MLPCORE_DATA": str(self.data)} | self._variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -92,9 +100,9 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, *, data: Path, base: str = "") -> Iterator[Server]:
-    """Serve the app until the block ends."""
-    server = Server(folder, data=data, base=base)
+def serving(folder: Path, *, data: Path, base: str = "", **variables: str) -> Iterator[Server]:
+    """Serve the app, with these variables in its environment, until the block ends."""
+    server = Server(folder, data=data, base=base, variables=variables)
     try:
         server.start()
         yield server

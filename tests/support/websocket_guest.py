@@ -27,8 +27,9 @@ class Guest:
     fragment asks for, one at a time. `errors` are those that a visitor would see.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = urlsplit(url)
+    def __init__(self, url: str, *, page: str = "") -> None:
+        """page: its name in the address; by default the first page."""
+        self._url, self._page_name = urlsplit(url), page
         self.query = self._url.query
         self.errors: list[str] = []
         self.ticks: list[float] = []  # seconds that each rerun of a fragment took
@@ -74,6 +75,8 @@ class Guest:
         asked = BackMsg()
         state = asked.rerun_script
         state.query_string, state.page_script_hash = self.query, self._page
+        if not self._page:
+            state.page_name = self._page_name
         state.fragment_id, state.is_auto_rerun = fragment, bool(fragment)
         state.cached_message_hashes.extend(self._kept)
         state.context_info.url, state.context_info.locale = self._url.geturl(), "en-US"
