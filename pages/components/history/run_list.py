@@ -1,49 +1,67 @@
 """The list of runs: one page of rows at a time, sorted and filtered by the database."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
 
-from mlpcore.recipes.recipe import OPTIMIZERS
+from mlpcore.analysis.differences import name_differences
+from mlpcore.recipes.lessons import title_of_label
 from mlpcore.runs.records import RunStatus
-from mlpcore.runs.search import ListedRun, RunFilters
-from pages.components.shared.choices import persistent
+from mlpcore.runs.search import ListedRun, RunSearch
 from pages.components.shared.recipe_summary import describe_training
 from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, _n, show_duration, status_word
 
-T = TypeVar("T")
 ROWS = 50  # on one page
-MAX_CHOSEN = 50  # runs whose curves are drawn together
+MAX_CHOSEN = 80  # runs whose curves are drawn together: those of the largest comparison
+
+Group = list[ListedRun]  # the runs of a row
 
 
-def show_list() -> list[str]:
-    """Draw the filters and a page of runs; return the ids of the chosen runs, of all pages."""
-    state = st.session_state
-    listed, total = _search(*_filters_form())
-    if not total:
-        if get_store().count():
-            st.text(_("No run fits these filters: take one of them back."))
-        else:
-            st.text(_("No run is stored yet. Start one on the playground, and it will appear here."))
-        return []
-    ids, owner = [one.run.id for one in listed], read_owner()
-    chosen = state.setdefault("history.chosen", [])
+def show_empty() -> None:
+    """Say that there is no run yet, and offer to start one."""
+    st.text(_("No run is stored yet: every run that you start appears here."))
+    if st.button(_("Open the playground"), type="primary", key="history.begin"):
+        st.switch_page("playground.py")
+
+
+def search(asked: RunSearch) -> tuple[list[Group], int]:
+    """Read the chosen page of rows, or the last one if there are fewer by now; return them and how many there are."""
+    number = st.session_state.setdefault("history.page", 1)
+    while True:
+        groups, total = _read_page(RunSearch(**asked, limit=ROWS, offset=(number - 1) * ROWS))
+        last = max(-(-total // ROWS), 1)
+        if number <= last:
+            st.session_state["history.page"] = number
+            return groups, total
+        number = last
+
+
+def read_chosen() -> list[str]:
+    """Return the ids of the chosen runs, of all pages."""
+    return st.session_state.setdefault("history.chosen", [])
+
+
+def show_table(groups: Sequence[Group]) -> None:
+    """Draw the rows, to be ticked; a row of several runs stands for all of them."""
+    state, owner, chosen = st.session_state, read_owner(), read_chosen()
+    ids = [[one.run.id for one in group] for group in groups]
     # Streamlit keeps the numbers of the chosen rows. When the rows change, for example because of a new run on top,
     # another key makes a new table, which starts with the same runs chosen.
-    key = f"history.table.{hashlib.sha256(','.join(ids).encode()).hexdigest()[:12]}.{state.get('history.cleared', 0)}"
+    digest = hashlib.sha256(";".join(",".join(some) for some in ids).encode()).hexdigest()[:12]
+    key = f"history.table.{digest}.{state.get('history.cleared', 0)}"
+    frame = pd.DataFrame([_row(group, owner) for group in groups])
     st.dataframe(
-        pd.DataFrame([_row(one, owner) for one in listed]),
+        frame.drop(columns=[_("lesson")]) if not any(frame[_("lesson")]) else frame,
         hide_index=True,
         on_select=lambda: _take_rows(key, ids),
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": [n for n, run_id in enumerate(ids) if run_id in chosen]}},
+        selection_default={"selection": {"rows": [n for n, some in enumerate(ids) if set(some) & set(chosen)]}},
         key=key,
-        height="content" if len(listed) <= 12 else 430,
+        height="content" if len(groups) <= 12 else 430,
         placeholder="—",
         column_config={
             _("best"): st.column_config.NumberColumn(format="%.1f %%"),
@@ -53,123 +71,63 @@ def show_list() -> list[str]:
             _("recipe"): st.column_config.TextColumn(width=320),
         },
     )
-    _footer(total, chosen)
-    return chosen
 
 
-def _search(filters: RunFilters, sort: str, descending: bool) -> tuple[list[ListedRun], int]:
-    """Read the chosen page of runs, or the last one if there are fewer by now."""
-    number = st.session_state.setdefault("history.page", 1)
-    while True:
-        listed, total = get_store().search(
-            sort=sort, descending=descending, limit=ROWS, offset=(number - 1) * ROWS, **filters
-        )
-        last = max(-(-total // ROWS), 1)
-        if number <= last:
-            st.session_state["history.page"] = number
-            return listed, total
-        number = last
+def count_pages(total: int) -> int:
+    """Return how many pages so many rows fill."""
+    return -(-total // ROWS)
 
 
-def _take_rows(key: str, ids: Sequence[str]) -> None:
-    """Store which runs are chosen; those of other pages stay chosen."""
-    state = st.session_state
-    here = [ids[row] for row in state[key].selection.rows if row < len(ids)]
-    elsewhere = [run_id for run_id in state["history.chosen"] if run_id not in ids]
-    state["history.chosen"] = [*elsewhere, *here][:MAX_CHOSEN]
-
-
-def _clear() -> None:
+def clear_chosen() -> None:
+    """Untick every run."""
     st.session_state["history.chosen"] = []
     st.session_state["history.cleared"] = st.session_state.get("history.cleared", 0) + 1
 
 
-def _footer(total: int, chosen: Sequence[str]) -> None:
-    pages = -(-total // ROWS)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        template = _n(
-            "{total:,} run. Choose it to look at, compare, pass on or delete.",
-            "{total:,} runs. Choose rows to look at, compare, pass on or delete.",
-            total,
-        )
-        st.caption(template.format(total=total))
-        if chosen:
-            st.caption(_n("{count} is chosen.", "{count} are chosen.", len(chosen)).format(count=len(chosen)))
-            st.button(_("Choose none"), on_click=_clear, key="history.none", type="tertiary")
-        if pages > 1:
-            title = _("Page of {pages}").format(pages=pages)
-            st.number_input(title, 1, pages, key="history.page", width=140, persist_state="session")
+def _read_page(asked: RunSearch) -> tuple[list[Group], int]:
+    if st.session_state["history.folded"]:
+        return get_store().search_submissions(**asked)
+    listed, total = get_store().search(**asked)
+    return [[one] for one in listed], total
 
 
-def _filters_form() -> tuple[RunFilters, str, bool]:
-    """Draw the filters and the order; return the filters, what to sort by, and whether the largest comes first."""
-    titles = {
-        "created": _("newest"),
-        "name": _("name"),
-        "best_acc": _("best accuracy"),
-        "last_acc": _("final accuracy"),
-        "seconds": _("longest"),
-    }
-    datasets: dict[str | None, str] = {None: _("all")} | {name: name for name in get_store().list_values("dataset")}
-    optimizers: dict[str | None, str] = {None: _("all")} | {name: name for name in OPTIMIZERS}
-    statuses: dict[RunStatus | None, str] = {None: _("all")} | {status: status_word(status) for status in RunStatus}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        words = st.text_input(
-            _("Search name and note"), max_chars=60, width=180, on_change=_first_page, **persistent("history.words")
-        )
-        dataset = _select(_("Data set"), "history.dataset", datasets, width=140)
-        optimizer = _select(_("Optimizer"), "history.optimizer", optimizers, width=120)
-        status = _select(_("State"), "history.status", statuses, width=130)
-        least = st.number_input(
-            _("Best, at least %"), 0, 100, 0, width=130, on_change=_first_page, **persistent("history.least")
-        )
-        sort = _select(_("Sort by"), "history.sort", titles, width=140)
-        backwards = _toggle(_("Backwards"), "history.backwards")
-        starred = _toggle(_("Starred"), "history.starred")
-    filters = RunFilters(
-        words=words.strip(),
-        dataset=dataset,
-        optimizer=optimizer,
-        statuses=None if status is None else [status],
-        least_best_acc=least / 100 or None,
-        starred=starred,
-    )
-    return filters, sort, (sort != "name") != backwards
+def _take_rows(key: str, ids: Sequence[Sequence[str]]) -> None:
+    """Store which runs are chosen; those of other pages stay chosen."""
+    state = st.session_state
+    here = [run_id for row in state[key].selection.rows if row < len(ids) for run_id in ids[row]]
+    shown = {run_id for some in ids for run_id in some}
+    elsewhere = [run_id for run_id in state["history.chosen"] if run_id not in shown]
+    state["history.chosen"] = [*elsewhere, *here][:MAX_CHOSEN]
 
 
-def _select(label: str, key: str, titles: Mapping[T, str], *, width: int) -> T:
-    return st.selectbox(
-        label,
-        list(titles),
-        format_func=titles.__getitem__,
-        on_change=_first_page,
-        filter_mode=None,
-        width=width,
-        **persistent(key),
-    )
-
-
-def _toggle(label: str, key: str) -> bool:
-    return st.toggle(label, width="content", on_change=_first_page, **persistent(key))
-
-
-def _first_page() -> None:
-    st.session_state["history.page"] = 1
-
-
-def _row(one: ListedRun, owner: str) -> dict[str, object]:
-    run = one.run
+def _row(group: Group, owner: str) -> dict[str, object]:
+    runs = [one.run for one in group]
+    first = runs[0]
+    best, final = ([value for one in group if (value := getattr(one, name)) is not None] for name in ACCURACIES)
+    states = {run.status for run in runs}
     return {
-        "★": "★" if run.starred else "",
-        _("name"): run.name,
-        _("state"): status_word(run.status),
-        _("data set"): run.recipe.dataset,
-        _("recipe"): describe_training(run.recipe),
-        _("iterations"): run.step,
-        _("best"): None if one.best_acc is None else 100 * one.best_acc,
-        _("final"): None if one.last_acc is None else 100 * one.last_acc,
-        _("computing"): show_duration(run.seconds),
-        _("started"): datetime.fromtimestamp(run.created, tz=UTC),
-        _("mine"): run.belongs_to(owner),
-        _("note"): run.note,
+        "★": "★" if any(run.starred for run in runs) else "",
+        _("name"): _name(runs[0].name, len(runs) - 1),
+        _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
+        _("data set"): first.recipe.dataset,
+        _("recipe"): describe_training(first.recipe)
+        if len(runs) == 1
+        else " · ".join(dict.fromkeys(name_differences([run.recipe.replace(seed=0) for run in runs]))),
+        _("iterations"): max(run.step for run in runs),
+        _("best"): 100 * max(best) if best else None,
+        _("final"): 100 * max(final) if final else None,
+        _("computing"): show_duration(sum(run.seconds for run in runs)),
+        _("started"): datetime.fromtimestamp(first.created, tz=UTC),
+        _("mine"): first.belongs_to(owner),
+        _("lesson"): (title_of_label(first.lesson) or _("A lesson")) if first.lesson else "",
+        _("note"): " · ".join(run.note for run in runs if run.note),
     }
+
+
+ACCURACIES = ("best_acc", "last_acc")
+
+
+def _name(first: str, others: int) -> str:
+    if not others:
+        return first
+    return _n("{name} and {count} more", "{name} and {count} more", others).format(name=first, count=others)

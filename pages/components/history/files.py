@@ -1,0 +1,60 @@
+"""Runs that leave as files and come back."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from mlpcore.charts.compare import compare_chart
+from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_html, to_json
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.runs.messages import StoreError
+from mlpcore.runs.records import Run
+from pages.components.compare.results import build_series
+from pages.components.shared.flash import show_warning
+from pages.components.shared.state import get_stored_runs, read_owner
+from pages.components.shared.words import _, keep_language, say
+
+
+def show_import() -> None:
+    """Import runs from a file of this program: all of them or none."""
+    with st.popover(_("Import runs")):
+        file = st.file_uploader(
+            _("A JSON file that was saved here"),
+            type="json",
+            key="history.file",
+            max_upload_size=MAX_BYTES // 1_000_000,
+        )
+        if file is None:
+            return
+        file_id, sentence, show = st.session_state.get("history.imported", (None, None, None))
+        if file_id != file.file_id:
+            sentence, show = _import(file.getvalue())
+            st.session_state["history.imported"] = (file.file_id, sentence, show)
+        show(say(sentence))
+
+
+def show_downloads(runs: Sequence[Run]) -> None:
+    """Offer the runs as files."""
+    translate = keep_language()  # a file is made when it is asked for, outside any page
+    files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
+        ("csv", "CSV", "text/csv", lambda: to_csv(runs)),
+        ("json", "JSON", "application/json", lambda: to_json(runs)),
+        ("html", _("Report"), "text/html", lambda: _as_page(runs, translate)),
+    ]
+    for kind, label, mime, write in files:
+        st.download_button(label, write, f"runs.{kind}", mime, key=f"history.{kind}", on_click="ignore")
+
+
+def _import(data: bytes) -> tuple[Sentence, Callable[[str], object]]:
+    """Import the runs of a file; return what to say of it, and how to show that."""
+    try:
+        owner = read_owner()
+        count = get_stored_runs().import_runs(lambda: from_json(data, owner=owner), owner=owner)
+    except (SentenceError, StoreError) as error:
+        return error.sentence, show_warning
+    template = "1 run imported." if count == 1 else "{count} runs imported."
+    return Sentence(template, {"count": count}), st.success
+
+
+def _as_page(runs: Sequence[Run], translate: Callable[[str], str]) -> str:
+    return to_html(compare_chart(build_series(runs), translate=translate), title=translate("MLP playground"))
