@@ -1,4 +1,4 @@
-"""Sentences of the diagnoses: what is seen, why, by which rule, and what to try."""
+"""Sentences of the diagnoses: what is seen, why, by which rule, and what to try; those about schedules at the end."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,17 @@ _SIGMOID = N_(
     "derivative of a sigmoid is at most 1/4, so the gradient shrinks at every layer until it vanishes. Try relu."
 )
 
+ONE_SO_FAR = N_("{count} evaluation so far; advice starts at {enough}.")
+
 # What is seen, why, and what to try.
 FINDINGS: Mapping[Symptom, str] = {
     Symptom.FEW_EVALUATIONS: N_(
         "Evaluations: {count}. That is too few to show a trend. Set a smaller eval_every to get more."
     ),
-    Symptom.FEW_SO_FAR: N_("Evaluations so far: {count}. The first diagnosis appears after {enough}."),
+    Symptom.FEW_SO_FAR: N_("{count} evaluations so far; advice starts at {enough}."),
     Symptom.NOT_FINITE: N_(
-        "The run diverged at step {step:,}: a loss became infinite or not a number. Each update overshot the minimum "
-        "further than the one before. Try a lower learning rate."
+        "At step {step:,} a loss became infinite or not a number: each update overshot the minimum further than the "
+        "one before. Try a lower learning rate."
     ),
     Symptom.STUCK: N_(
         "The network learns almost nothing: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The "
@@ -49,18 +51,18 @@ FINDINGS: Mapping[Symptom, str] = {
         "to {last:.2f}, which is {share:.0%} of its whole fall. Try a higher rate, or more iterations."
     ),
     Symptom.TEST_ACC_FELL: N_(
-        "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss fell "
+        "From step {step:,} on, the test loss rose from {low} to {high} while the train loss fell "
         "from {train} to {train_end}. The network memorises the training images. Stopping at the best step, {best:,}, "
         "would have kept {gain:.1f} percentage points of test accuracy. This figure is optimistic because the test "
         "images chose the step. Try more images, dropout or weight decay."
     ),
     Symptom.TEST_LOSS_ROSE: N_(
-        "Overfitting from step {step:,}: since then the test loss rose from {low} to {high} while the train loss fell "
+        "From step {step:,} on, the test loss rose from {low} to {high} while the train loss fell "
         "from {train} to {train_end}. The test accuracy did not fall measurably on {images:,} test images: the network "
         "makes as many mistakes as before, but with more confidence. Try more images, dropout or weight decay."
     ),
     Symptom.FLAT_LOSS: N_(
-        "Plateau from step {step:,}: at lr {lr} the train loss stopped falling and stays near {loss}. Updates of this "
+        "From step {step:,} on, at lr {lr}, the train loss stopped falling and stays near {loss}. Updates of this "
         "size no longer bring it down. Try lowering the rate there."
     ),
     Symptom.DROP_AT: N_(
@@ -71,17 +73,31 @@ FINDINGS: Mapping[Symptom, str] = {
         "The rate drops to {lr} between steps {step:,} and {until:,}: the train loss goes from {before} to {after}, "
         "and test accuracy changes by {gain:+.1f} percentage points."
     ),
-    Symptom.NO_PROBLEM_YET: N_("No problem so far: the train loss is falling, and the test loss is not rising."),
+    Symptom.CHANGED: N_(
+        "{setting} at step {step:,}: test accuracy changed by {gain:+.1f} pp, and the train loss from {before} to "
+        "{after}."
+    ),
+    Symptom.OWN_BETTER: N_(
+        "Your run with {theirs} instead of {mine} did better: it ended at {other:.1%}, this one at {own:.1%} "
+        "({gain:+.1f} pp)."
+    ),
+    Symptom.OWN_WORSE: N_("This run did better than your run with {theirs}: {own:.1%} against {other:.1%}."),
+    Symptom.OWN_EQUAL: N_(
+        "Your run with {theirs} instead of {mine} ended at {other:.1%}, this one at {own:.1%}: too close to call."
+    ),
+    Symptom.OWN_LEARNED: N_("Your run with {theirs} instead of {mine} learned: it ended at {other:.1%}."),
+    Symptom.NO_PROBLEM_YET: N_("The train loss is falling, and the test loss is not rising."),
+    Symptom.NOT_FALLING: N_("No warning applies, but the train loss did not fall over the last {count} evaluations."),
     Symptom.WIDE_GAP: N_(
-        "Healthy: the test accuracy of {accuracy:.1%} is {gap:.1f} percentage points below the train accuracy, but the "
+        "The test accuracy of {accuracy:.1%} is {gap:.1f} percentage points below the train accuracy, but the "
         "test loss is not rising. More images, dropout or weight decay may narrow the gap."
     ),
     Symptom.UNSETTLED: N_(
-        "Healthy, and still improving: test accuracy is {accuracy:.1%}, and the last quarter of the run brought "
+        "Still improving: test accuracy is {accuracy:.1%}, and the last quarter of the run brought "
         "{share:.0%} of the fall of the train loss. Try more iterations."
     ),
     Symptom.CONVERGED: N_(
-        "Healthy: the train loss has settled, and the test accuracy of {accuracy:.1%} is within {gap:.1f} percentage "
+        "The train loss has settled, and the test accuracy of {accuracy:.1%} is within {gap:.1f} percentage "
         "points of the train accuracy. A larger network may reach more."
     ),
 }
@@ -102,12 +118,19 @@ _BARELY = N_(
 _DROP = N_(
     "Means of up to {around} evaluations before and after the drop. Part of the gain would have come without the drop."
 )
-_HEALTHY = N_("No other rule applies: diverged, rate too low, rate too high, overfitting, plateau.")
+_OWN = N_(
+    "Your finished runs on the same images, of the same length, that differ in one hyperparameter. A difference counts "
+    "from {margin:.1f} pp on, what {images:,} test images can tell; another seed may give another result."
+)
+_HEALTHY = N_("No warning applies: diverged, rate too low, rate too high, overfitting, plateau.")
 
 RULES: Mapping[Symptom, str] = {
     Symptom.FEW_EVALUATIONS: _EVALUATIONS,
     Symptom.FEW_SO_FAR: _EVALUATIONS,
-    Symptom.NOT_FINITE: N_("A run has diverged when a loss is infinite or not a number."),
+    Symptom.NOT_FINITE: N_(
+        "A run has diverged when a loss is infinite or not a number. The suggested rate is a tenth of its rate, or a "
+        "lower one at which this optimizer learned when it was tested on Shapes and CIFAR-10."
+    ),
     Symptom.STUCK: _STUCK,
     Symptom.UNMOVED: N_(
         "At least {begin:.0%} of the run is done, the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, "
@@ -136,7 +159,13 @@ RULES: Mapping[Symptom, str] = {
     ),
     Symptom.DROP_AT: _DROP,
     Symptom.DROP_BETWEEN: _DROP,
+    Symptom.CHANGED: N_("Means of up to {around} evaluations before and after the change."),
+    Symptom.OWN_BETTER: _OWN,
+    Symptom.OWN_WORSE: _OWN,
+    Symptom.OWN_EQUAL: _OWN,
+    Symptom.OWN_LEARNED: _OWN,
     Symptom.NO_PROBLEM_YET: _HEALTHY,
+    Symptom.NOT_FALLING: _HEALTHY,
     Symptom.WIDE_GAP: _HEALTHY,
     Symptom.UNSETTLED: _HEALTHY,
     Symptom.CONVERGED: _HEALTHY,
@@ -145,6 +174,8 @@ RULES: Mapping[Symptom, str] = {
 
 def describe_finding(diagnosis: Diagnosis) -> Sentence:
     """Say what was seen in a run, why, and what to try."""
+    if diagnosis.symptom is Symptom.FEW_SO_FAR and diagnosis.numbers["count"] == 1:
+        return _fill(ONE_SO_FAR, diagnosis.numbers)
     return _fill(FINDINGS[diagnosis.symptom], diagnosis.numbers)
 
 
@@ -161,10 +192,14 @@ def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
         return Sentence("Use relu")
     if diagnosis.kind is DiagnosisKind.PLATEAU:
         return Sentence("Lower the rate at step {step:,}", {"step": diagnosis.numbers["step"]})
+    if diagnosis.kind is DiagnosisKind.CHANGE:
+        return Sentence("Leave this change out")
+    if diagnosis.kind is DiagnosisKind.OWN_RUN:
+        return Sentence("Use {setting}", {"setting": diagnosis.numbers["theirs"]})
     return Sentence("Set lr to {lr}", {"lr": short_number(diagnosis.suggestion.optimizer.lr)})
 
 
-def _fill(template: str, numbers: Mapping[str, float]) -> Sentence:
+def _fill(template: str, numbers: Mapping[str, float | str]) -> Sentence:
     """Put the numbers into a template; a fraction that has no format there is rounded to three significant digits."""
     return Sentence(
         template,
@@ -173,3 +208,20 @@ def _fill(template: str, numbers: Mapping[str, float]) -> Sentence:
             for name, value in numbers.items()
         },
     )
+
+
+# Schedules that are probably not meant, each with the label of the button that applies its fix.
+ENDS_IN_WARMUP = N_(
+    "The warm-up takes {warmup_iters:,} iterations, but the run has only {train_iter:,}: "
+    "the learning rate never reaches lr."
+)
+SET_WARMUP = N_("Warm up for {value:,}")
+NEVER_DROPS = N_("step_size is {step_size:,}, but the run has {length:,} iterations: the learning rate never drops.")
+SET_STEP_SIZE = N_("Set step_size to {value:,}")
+ENDS_BEFORE_MILESTONE = N_(
+    "The run ends after {length:,} iterations, before the milestone {late:,}: the rate never drops there."
+)
+SET_MILESTONES = N_("Set milestones to {shown}")
+RISES_AGAIN = N_("T_max is {T_max:,}: the learning rate rises again in the last {rest:,} of {length:,} iterations.")
+NEVER_REACHES_ETA_MIN = N_("T_max is {T_max:,}, but the run has {length:,} iterations: the rate never reaches eta_min.")
+SET_T_MAX = N_("Set T_max to {value:,}")

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from mlpcore.analysis import trends
 from mlpcore.analysis.statistics import detectable_difference
-from mlpcore.analysis.suggestions import find_planned_drops, with_milestone, with_rate
+from mlpcore.analysis.suggestions import find_planned_drops, with_milestone, with_rate, with_tested_rate, without_change
 from mlpcore.analysis.trends import LateFall, Losses, measure_gap
 from mlpcore.data.catalog import BUILT_IN_CLASSES
 from mlpcore.recipes.recipe import SGD, Recipe
@@ -27,6 +27,8 @@ NEAR_ZERO = 0.1  # of the loss of guessing: a lower train loss jumps without har
 LOWERED = 0.5  # of the highest rate: below it the schedule has lowered the rate already
 LARGEST_SGD = 0.3  # lr / (1 - momentum) of SGD, up to which a suggestion may raise the rate by a hundred
 MAX_DROPS = 5  # diagnosed; each gains less than the one before
+MAX_CHANGES = 3  # diagnosed, the newest
+HARM = 0.02  # of accuracy, at least, that a harmful change lost
 LARGE_GAP = 10.0  # percentage points of train over test accuracy; beyond it a larger network does not help
 
 
@@ -41,6 +43,8 @@ class DiagnosisKind(StrEnum):
     OVERFITTING = "overfitting"
     PLATEAU = "plateau"
     DROP = "drop of the rate"
+    CHANGE = "change during the run"
+    OWN_RUN = "other run of the same person"
     HEALTHY = "healthy"
     SO_FAR = "no problem so far"
 
@@ -64,7 +68,13 @@ class Symptom(StrEnum):
     FLAT_LOSS = "loss is flat at one rate"
     DROP_AT = "rate drops at a known step"
     DROP_BETWEEN = "rate drops between two evaluations"
+    CHANGED = "hyperparameter changed during the run"
+    OWN_BETTER = "other run did better"
+    OWN_WORSE = "other run did worse"
+    OWN_EQUAL = "other run did as well"
+    OWN_LEARNED = "other run learned, this one diverged"
     NO_PROBLEM_YET = "nothing wrong so far"
+    NOT_FALLING = "no rule applies, loss does not fall"
     WIDE_GAP = "healthy, wide gap"
     UNSETTLED = "healthy, still improving"
     CONVERGED = "healthy, loss has settled"
@@ -76,7 +86,7 @@ class Diagnosis:
 
     kind: DiagnosisKind
     symptom: Symptom
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, float | str]
     step: int | None = None  # where in the history
     suggestion: Recipe | None = None
 
@@ -93,7 +103,7 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
         One diagnosis at least: the problems found, else that there is none, and one for each drop of the rate.
     """
     if run.status is RunStatus.DIVERGED:
-        suggestion = with_rate(run.recipe, 0.1)
+        suggestion = with_tested_rate(run.recipe)
         return (Diagnosis(DiagnosisKind.DIVERGED, Symptom.NOT_FINITE, {"step": run.step}, run.step, suggestion),)
     if len(run.evaluations) < ENOUGH:
         symptom = Symptom.FEW_EVALUATIONS if run.status.is_over else Symptom.FEW_SO_FAR
@@ -106,7 +116,11 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
     rate = rate or (None if overfitting else _find_slow(run, losses, late, guessing, growth))
     plateau = None if rate else _find_plateau(run, losses)
     found = [diagnosis for diagnosis in (rate, overfitting, plateau) if diagnosis]
-    return (*(found or [_find_no_problem(run, late)]), *_find_drops(run, losses))
+    changes = _find_changes(run, test_images)
+    harmful = [one for one in changes if one.suggestion is not None]
+    harmless = [one for one in changes if one.suggestion is None]
+    found = harmful + (found or ([] if harmful else [_find_no_problem(run, losses, late)]))
+    return (*found, *harmless, *_find_drops(run, losses))
 
 
 def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None) -> Diagnosis | None:
@@ -191,7 +205,10 @@ def _find_plateau(run: Run, losses: Losses) -> Diagnosis | None:
 def _find_drops(run: Run, losses: Losses) -> list[Diagnosis]:
     """Report what each of the first drops of the rate gained."""
     found = []
+    changed = {change.step for change in run.recipe.changes}
     for drop in trends.find_rate_drops(losses)[:MAX_DROPS]:
+        if any(drop.step <= step < drop.until for step in changed):  # reported as a change
+            continue
         planned = find_planned_drops(run.recipe, drop.step, drop.until)
         is_known = len(planned) == 1
         step = planned[0] if is_known else drop.step
@@ -203,10 +220,24 @@ def _find_drops(run: Run, losses: Losses) -> list[Diagnosis]:
     return found
 
 
-def _find_no_problem(run: Run, late: LateFall) -> Diagnosis:
+def _find_changes(run: Run, test_images: int) -> list[Diagnosis]:
+    """Report what the newest changes did; one that lost accuracy is suggested to be left out."""
+    found, harm = [], max(HARM, detectable_difference(test_images))
+    for effect in trends.find_change_effects(run.recipe, run.evaluations)[:MAX_CHANGES]:
+        gain = effect.accuracy_after - effect.accuracy_before
+        numbers: dict[str, float | str] = {"setting": effect.setting, "step": effect.step, "around": trends.AROUND}
+        numbers |= {"gain": 100 * gain, "before": effect.loss_before, "after": effect.loss_after}
+        suggestion = without_change(run.recipe, effect.step) if gain <= -harm else None
+        found.append(Diagnosis(DiagnosisKind.CHANGE, Symptom.CHANGED, numbers, effect.step, suggestion))
+    return found
+
+
+def _find_no_problem(run: Run, losses: Losses, late: LateFall) -> Diagnosis:
     """Report that no rule applies, and which symptom says what to try next."""
     if run.step < run.recipe.train_iter:
-        return Diagnosis(DiagnosisKind.SO_FAR, Symptom.NO_PROBLEM_YET, {})
+        is_falling = losses.train[-1] < losses.train[-ENOUGH]
+        symptom = Symptom.NO_PROBLEM_YET if is_falling else Symptom.NOT_FALLING
+        return Diagnosis(DiagnosisKind.SO_FAR, symptom, {"count": ENOUGH})
     gap = measure_gap(run.evaluations)
     numbers = {"accuracy": gap.test_acc, "gap": abs(gap.train_over_test), "share": late.share}
     if gap.train_over_test > LARGE_GAP:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mlpcore.analysis import schedule_wording as wording
+from mlpcore.analysis import diagnosis_wording as wording
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 

@@ -1,4 +1,5 @@
-"""Trends in a run's losses, found by thresholds: falls, jumps, plateaus, where overfitting begins, drops of the rate.
+"""Trends in a run's losses, found by thresholds: falls, jumps, plateaus, where overfitting begins, drops of the rate,
+changes.
 
 All of them use losses measured in eval mode, because train_loss is measured with dropout on. From 40 evaluations on,
 late falls, plateaus and the start of overfitting are found in losses averaged with their neighbours; steady falls,
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mlpcore.numbers import short_number
+from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +34,9 @@ LEVEL = 0.02  # of a plateau's mean; the loss where it begins is no further abov
 LONG = 0.2  # of the steps so far; a shorter plateau may be a pause
 AT_ZERO = 0.1  # nats; below it the images are memorised: a plateau is the minimum, and jumps mean nothing
 SAME_RATE = 0.9  # of a rate, and above: it was not lowered
-AROUND = 3  # evaluations on each side of a drop of the rate, if there are so many; more in long histories
+AROUND = (
+    3  # evaluations on each side of a change or of a drop of the rate, if there are so many; more in long histories
+)
 
 
 @dataclass(frozen=True)
@@ -209,3 +214,41 @@ def find_rate_drops(losses: Losses) -> list[RateDrop]:
             )
         )
     return drops
+
+
+@dataclass(frozen=True)
+class ChangeEffect:
+    """What a change at `step` set, `lr 0.01 → 0.05`, and means of evaluations before and after it."""
+
+    step: int
+    setting: str
+    accuracy_before: float
+    accuracy_after: float
+    loss_before: float
+    loss_after: float
+
+
+def find_change_effects(recipe: Recipe, evaluations: Sequence[Evaluation]) -> list[ChangeEffect]:
+    """Measure each change with an evaluation on both sides, the newest first."""
+    effects = []
+    values = recipe.optimizer.model_dump()
+    bounds = [0, *(change.step for change in recipe.changes), recipe.train_iter]
+    for change, first, last in zip(recipe.changes, bounds, bounds[2:], strict=False):
+        setting = ", ".join(
+            f"{name} {short_number(values[name])} → {short_number(value)}" for name, value in change.values.items()
+        )
+        values |= change.values
+        before = [one for one in evaluations if first < one.step <= change.step][-AROUND:]
+        after = [one for one in evaluations if change.step < one.step <= last][:AROUND]
+        if before and after:
+            effects.append(
+                ChangeEffect(
+                    step=change.step,
+                    setting=setting,
+                    accuracy_before=float(np.mean([one.test_acc for one in before])),
+                    accuracy_after=float(np.mean([one.test_acc for one in after])),
+                    loss_before=float(np.mean([min(one.train_eval_loss, LARGEST) for one in before])),
+                    loss_after=float(np.mean([min(one.train_eval_loss, LARGEST) for one in after])),
+                )
+            )
+    return effects[::-1]

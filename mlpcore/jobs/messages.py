@@ -48,9 +48,7 @@ DEVICE_WORDS = ("CUDA error", "HIP error", "cuDNN error", "CUBLAS_STATUS")
 
 def explain_divergence(step: int) -> Sentence:
     """Say that a run diverged, and what to try."""
-    template = (
-        "The loss became infinite or NaN at step {step:,}: the learning rate is probably too high. Try a tenth of it."
-    )
+    template = "The loss became infinite or NaN at step {step:,}: the learning rate is probably too high. Lower it."
     return Sentence(template, {"step": step})
 
 

@@ -36,7 +36,7 @@ def test_plateau_is_told_with_its_rule_and_one_click_puts_the_milestone_into_the
     open_run: Callable[[list[float]], AppTest],
 ) -> None:
     page = open_run([0.6, 0.5, 0.4, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
-    assert "Plateau from step 1,500: at lr 0.01 the train loss stopped falling and stays near 0.2." in diagnoses(page)
+    assert "From step 1,500 on, at lr 0.01, the train loss stopped falling and stays near 0.2." in diagnoses(page)
     assert "For the last 20% of the steps or longer, at an unchanged rate," in diagnoses(page)
     button = page.button(key="diagnosis.0")
     assert button.label == "Lower the rate at step 1,500"

@@ -75,7 +75,7 @@ class TestPages:
             page.session_state["insight"] = view
             page = wait_for(shown(page.run()), lambda: True)
             if view == "script":  # its code is in English as all code is, its comments are another test's
-                page.session_state["insight"] = "diagnoses"
+                page.session_state["insight"] = "path"
                 assert any(re.search("[가-힣]", code.value) for code in page.code)
             else:
                 assert_korean(page)

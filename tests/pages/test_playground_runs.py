@@ -6,7 +6,9 @@ import pytest
 
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.records import RunStatus
+from mlpcore.runs.messages import INTERRUPTED
+from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.store import RunStore
 from mlpcore.training.device import explain_device
 from tests.support.app_tests import Open, figure, is_over, shown, wait_for
 from tests.support.playground_page import planned_rate, press_start, says
@@ -43,7 +45,7 @@ def test_run_that_goes_on_can_be_paused_resumed_changed_and_stopped(open_page: O
     wait_for(page, lambda: len(run().evaluations) >= 2)
     assert page.button(key="start").disabled
     wait_for(shown(page.button(key="pause").click().run()), lambda: run().status is RunStatus.PAUSED)
-    assert [metric.value for metric in page.metric if metric.label == "Time left"] == ["—"]
+    assert not any(text.value.endswith(" left") for text in page.text)
     wait_for(shown(page.button(key="resume").click().run()), lambda: run().status is RunStatus.RUNNING)
     shown(page.select_slider(key="knob.SGD.lr.slider").set_value(0.003).run())
     wait_for(page, lambda: run().recipe.changes != () and run().latest.lr == 0.003)
@@ -55,15 +57,15 @@ def test_run_that_goes_on_can_be_paused_resumed_changed_and_stopped(open_page: O
     assert len(figure(page, "curves")["data"][0]["x"]) >= 2
 
 
-def test_diverged_run_says_so_and_offers_a_lower_rate(open_page: Open) -> None:
+def test_diverged_run_says_so_and_offers_a_rate_that_learns(open_page: Open) -> None:
     page = open_page(lr="10", train_iter="3000", batch_size="8")
     run_id = press_start(page)
     wait_for(page, is_over(run_id))
     run = manager.shared_manager().get(run_id)
     assert run.status is RunStatus.DIVERGED
     assert str(run.message) in [element.value for element in page.text]
-    shown(page.button(key="lower_lr").click().run())
-    assert page.query_params["lr"] == "1.0"
+    shown(page.button(key="diagnosis.0").click().run())
+    assert page.select_slider(key="knob.SGD.lr.slider").value == 0.01  # at a tenth of 10 nothing is learned
 
 
 def test_failed_run_shows_a_sentence_and_no_traceback(open_page: Open) -> None:
@@ -76,6 +78,20 @@ def test_failed_run_shows_a_sentence_and_no_traceback(open_page: Open) -> None:
     assert str(run.message) in [element.value for element in page.text]
     assert "Traceback" in run.traceback
     assert not any("Traceback" in element.value for element in [*page.text, *page.code, *page.markdown])
+
+
+def test_interrupted_run_says_so_shows_what_it_had_and_another_can_be_started(
+    open_page: Open, page_store: RunStore
+) -> None:
+    points = tuple(Evaluation(step, 2.0, 1.9, 0.4, 2.1, 0.5, 0.01, 0.1) for step in (10, 20))
+    recipe = Recipe(dataset="Tiny", batch_size=8, eval_every=10)
+    run = Run("a", "a run", recipe, RunStatus.INTERRUPTED, 1.0, step=20, evaluations=points, message=INTERRUPTED)
+    page_store.create_many([run])
+    page = open_page(run="a")
+    assert "interrupted" in "".join(element.value for element in page.markdown)
+    assert says(page, str(INTERRUPTED))
+    assert figure(page, "curves")["data"][0]["x"] == [10, 20]
+    assert not page.button(key="start").disabled
 
 
 def test_visitor_cannot_stop_what_another_started(open_page: Open) -> None:

@@ -5,16 +5,16 @@ from typing import Literal
 
 import streamlit as st
 
-from mlpcore.analysis.suggestions import scale_rate
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
-from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
-from pages.components.recipe_form.form_state import find_lesson, put_knob, put_recipe
+from pages.components.recipe_form.form_state import put_recipe
 from pages.components.run.lesson_builder import offer_lesson
+from pages.components.run.reference import note_start
+from pages.components.run.run_bar import tend_run_bar
 from pages.components.shared.flash import flash_errors, toast_errors
-from pages.components.shared.recipe_summary import describe_data, describe_training
+from pages.components.shared.recipe_summary import describe_data, describe_next, describe_training
 from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import find_run, get_manager, manager_is_up, read_owner
 from pages.components.shared.words import _, as_markdown
@@ -28,10 +28,15 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
             if shown is not None:
                 st.markdown(f"##### {describe_training(shown)}")
                 st.caption(as_markdown(describe_data(shown)))
+            if run is not None and recipe is not None:
+                st.caption(_say_what_start_trains(run, recipe))
         _show_other_runs(run)
-        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
-            offer_lesson()
+        offer_lesson()
+        with st.container(
+            horizontal=True, width="content", vertical_alignment="center", gap="small", key="run_bar", wrap=False
+        ):
             _show_buttons(run, recipe, can_start=can_start)
+            tend_run_bar()
 
 
 def _show_other_runs(run: Run | None) -> None:
@@ -52,17 +57,12 @@ def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) ->
     """Draw Start, and the actions on an active run for the visitor who started it."""
     is_mine = run is not None and not run.status.is_over and run.belongs_to(read_owner())
     run_id, status = (run.id, run.status) if run else (None, None)
-    if run is not None and status is RunStatus.DIVERGED and recipe is not None and not find_lesson().holds("lr"):
-        optimizer = run.recipe.optimizer
-        lower = max(scale_rate(optimizer.lr, 0.1), find_limits(type(optimizer), "lr")[0])
-        label = _("Set lr to {lr}").format(lr=exact_number(lower))
-        st.button(label, on_click=put_knob, args=(f"{optimizer.name}.lr", lower), key="lower_lr")
     if is_mine and status is RunStatus.PAUSED:
         st.button(_("Resume"), on_click=_ask_manager, args=("resume", run_id), key="resume")
     elif run is not None and run.ended_early:
-        help_ = _("Trains this recipe to its end as a new run; this run is kept.")
+        help_ = _("Trains this recipe again, from the start to its end, as a new run. This run stays as a grey curve.")
         help_ = f"{help_} {describe_reproducibility([run])}"
-        st.button(_("Continue"), on_click=_continue_run, args=(run_id,), key="continue", help=help_)
+        st.button(_("Continue from the start"), on_click=_continue_run, args=(run_id,), key="continue", help=help_)
     else:
         can_pause = is_mine and status is RunStatus.RUNNING
         st.button(_("Pause"), on_click=_ask_manager, args=("pause", run_id), disabled=not can_pause, key="pause")
@@ -78,20 +78,38 @@ def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) ->
     )
 
 
+def _say_what_start_trains(run: Run, recipe: Recipe) -> str:
+    """Say what Start would train, if the knobs say something else than the recipe of the shown run."""
+    is_mine = not run.status.is_over and run.belongs_to(read_owner())
+    if recipe != run.recipe:
+        template = _("Start then trains {recipe}") if is_mine else _("Start trains {recipe}")
+        return template.format(recipe=as_markdown(describe_next(run.recipe, recipe)))
+    if is_mine:
+        return _("Learning rate, momentum and weight decay can be changed while the run goes on.")
+    return _("The knobs are those of this run. Turn one, and press Start.")
+
+
 def _start_run(recipe: Recipe) -> None:
     """Submit the recipe and show its run."""
     name = f"{recipe.optimizer.name} {exact_number(recipe.optimizer.lr)}"
     stop = st.session_state.get("stop_when_disconnected", False)
+    shown = st.session_state.get("run")
     with flash_errors("trouble"):
-        (st.session_state["run"],) = get_manager().submit(
-            [recipe], owner=read_owner(), names=[name], stop_when_disconnected=stop
-        )
+        (run_id,) = get_manager().submit([recipe], owner=read_owner(), names=[name], stop_when_disconnected=stop)
+        _show_started(run_id, shown)
 
 
 def _continue_run(run_id: str) -> None:
     """Train a run that ended early to its end, and show the new run."""
     with flash_errors("trouble"):
-        (st.session_state["run"],) = get_manager().continue_runs([run_id], owner=read_owner())
+        (continued,) = get_manager().continue_runs([run_id], owner=read_owner())
+        _show_started(continued, run_id)
+
+
+def _show_started(run_id: str, before: str | None) -> None:
+    """Show a run that was just started; the one shown before becomes the grey one."""
+    st.session_state["run"] = st.session_state["run.started"] = run_id
+    note_start(run_id, before)
 
 
 def _switch_to_run(run_id: str) -> None:

@@ -3,13 +3,17 @@
 import streamlit as st
 
 from mlpcore.analysis.diagnosis_wording import describe_finding, describe_rule, describe_suggestion
-from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, diagnose
+from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind
+from mlpcore.analysis.differences import find_differences
+from mlpcore.analysis.own_runs import OwnRun, diagnose_among
 from mlpcore.data.catalog import count_classes, data_home
-from mlpcore.runs.records import Run
-from pages.components.recipe_form.form_state import put_recipe
-from pages.components.shared.state import count_test_images
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run, RunStatus
+from pages.components.recipe_form.form_state import find_lesson, put_recipe
+from pages.components.shared.state import count_test_images, get_store, read_owner
 from pages.components.shared.words import _, say
 
+MAX_OTHERS = 100  # of the visitor's newest runs, which a run is compared with once it is over
 COLOURS = {
     DiagnosisKind.TOO_FEW: "gray",
     DiagnosisKind.DIVERGED: "red",
@@ -19,6 +23,8 @@ COLOURS = {
     DiagnosisKind.OVERFITTING: "orange",
     DiagnosisKind.PLATEAU: "blue",
     DiagnosisKind.DROP: "blue",
+    DiagnosisKind.CHANGE: "blue",
+    DiagnosisKind.OWN_RUN: "violet",
     DiagnosisKind.HEALTHY: "green",
     DiagnosisKind.SO_FAR: "gray",
 }
@@ -29,27 +35,43 @@ def show_diagnoses(run: Run) -> None:
     if st.session_state.pop("diagnosis.taken", False):
         st.toast(_("The knobs are set. Press Start to try it."))
     classes, test_images = count_classes(data_home(), run.recipe.dataset), count_test_images(run.recipe.dataset)
-    for place, diagnosis in enumerate(diagnose(run, classes=classes, test_images=test_images)):
-        _show(diagnosis, place)
+    found = diagnose_among(run, _list_own(run), classes=classes, test_images=test_images)
+    for place, diagnosis in enumerate(found):
+        _show(run, diagnosis, place)
 
 
-def _show(diagnosis: Diagnosis, place: int) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="top"):
-        with st.container(width="stretch", gap=None):
-            badge = f":{COLOURS[diagnosis.kind]}-badge[{_name(diagnosis.kind)}]"
-            st.markdown(f"{badge} {say(describe_finding(diagnosis))}")
-            st.caption(_("Rule: {rule}").format(rule=say(describe_rule(diagnosis))))
-        if (label := describe_suggestion(diagnosis)) is not None:
+def _list_own(run: Run) -> list[OwnRun]:
+    """List the visitor's finished runs on the same images, for a run that is over."""
+    if not run.status.is_over:
+        return []
+    listed, _total = get_store().search(
+        owner=read_owner(), dataset=run.recipe.dataset, statuses=[RunStatus.FINISHED], limit=MAX_OTHERS
+    )
+    return [OwnRun(one.run, one.last_acc) for one in listed if one.last_acc is not None]
+
+
+def _show(run: Run, diagnosis: Diagnosis, place: int) -> None:
+    with st.container(gap="xsmall"):
+        badge = f":{COLOURS[diagnosis.kind]}-badge[{_name(diagnosis.kind)}]"
+        st.markdown(f"{badge} {say(describe_finding(diagnosis))}")
+        label, suggestion = describe_suggestion(diagnosis), diagnosis.suggestion
+        if label is not None and suggestion is not None and not _is_held(run, suggestion):
             pressed = st.button(
                 say(label),
                 key=f"diagnosis.{place}",
                 on_click=put_recipe,
-                args=(diagnosis.suggestion,),
+                args=(suggestion,),
                 help=_("Sets the knobs to this. Start trains it as a new run."),
             )
             if pressed:
                 st.session_state["diagnosis.taken"] = True
                 st.rerun()  # the knobs are outside this fragment
+        st.caption(_("Rule: {rule}").format(rule=say(describe_rule(diagnosis))))
+
+
+def _is_held(run: Run, suggestion: Recipe) -> bool:
+    """Return whether a lesson keeps what a suggestion would change."""
+    return any(find_lesson().holds(name) for name in find_differences([run.recipe, suggestion]))
 
 
 def _name(kind: DiagnosisKind) -> str:
@@ -62,6 +84,8 @@ def _name(kind: DiagnosisKind) -> str:
         DiagnosisKind.OVERFITTING: _("overfitting"),
         DiagnosisKind.PLATEAU: _("plateau"),
         DiagnosisKind.DROP: _("drop of the rate"),
+        DiagnosisKind.CHANGE: _("your change"),
+        DiagnosisKind.OWN_RUN: _("your runs"),
         DiagnosisKind.HEALTHY: _("healthy"),
         DiagnosisKind.SO_FAR: _("so far"),
     }

@@ -1,9 +1,9 @@
-"""What there is to learn from a run: its diagnoses, what its network sees, and a script that reproduces it."""
+"""What there is to learn from a run: its path, what its network sees, and a script that reproduces it."""
 
 import streamlit as st
 
 from mlpcore.runs.records import Run
-from pages.components.run.diagnostics import show_diagnoses
+from pages.components.run.path import show_path
 from pages.components.run.predictions import has_snapshot, show_confusion, show_first_layer, show_predictions
 from pages.components.run.script import show_script
 from pages.components.shared.choices import choose
@@ -23,7 +23,7 @@ def show_insight(run: Run) -> None:
 
 def _draw(run_id: str, waited: bool) -> None:
     views = {
-        "diagnoses": (_("Diagnoses"), show_diagnoses),
+        "path": (_("Path"), show_path),
         "images": (_("Images"), show_predictions),
         "classes": (_("Classes"), show_confusion),
         "weights": (_("Weights"), show_first_layer),
@@ -33,7 +33,7 @@ def _draw(run_id: str, waited: bool) -> None:
     if run is None:  # deleted meanwhile, on another page
         return
     titles = {name: title for name, (title, _show) in views.items()}
-    chosen = choose(_("About this run"), titles, key="insight", default="diagnoses")
+    chosen = choose(_("About this run"), titles, key="insight", default="path")
     waits = chosen == "images" and has_snapshot(run) and is_loading(run.recipe)
     if waited and not waits:
         rerun_page()

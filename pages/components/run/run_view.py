@@ -1,14 +1,18 @@
-"""A run, live: its status in a sentence, its curves, its path and its numbers."""
+"""A run, live: its status in a sentence, its curves with what there is to say about them, and its numbers."""
 
 from typing import Literal
 
 import streamlit as st
 
-from mlpcore.charts.run import path_chart, run_chart
+from mlpcore.charts.measures import MEASURES, USUAL
+from mlpcore.charts.run import Ghost, run_chart
 from mlpcore.data.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
+from pages.components.run.diagnostics import show_diagnoses
+from pages.components.run.reference import Reference, find_reference, offer_pin
+from pages.components.run.tiles import show_tiles
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.download_panel import show_downloads
 from pages.components.shared.flash import flash
@@ -35,9 +39,9 @@ from pages.components.shared.state import (
 )
 from pages.components.shared.words import _, say, show_duration, status_word
 
-Drawn = tuple[str, RunStatus, bool]  # id, status and whether it had evaluations: the run as the page drew it
+Drawn = tuple[str, RunStatus, bool, int]  # the run as the page drew it: id, status, any evaluations, changes
 SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
-CHART_HEIGHT = 430  # pixels; with the header and the tiles it fits a window 800 high
+CHART_HEIGHT = 400  # pixels; with the header and the tiles it fits a window 800 high
 BADGE_COLOURS: dict[RunStatus, Literal["gray", "blue", "green", "orange", "red"]] = {
     RunStatus.RUNNING: "blue",
     RunStatus.FINISHED: "green",
@@ -69,11 +73,14 @@ def show_run(run: Run | None, recipe: Recipe | None) -> None:
     """
     is_early = st.session_state["run.is_early"] = run is None and not torch_is_loaded()
     ticks = is_early or (preload_images(recipe) if run is None else not run.status.is_over)
-    shown = (run.id, run.status, bool(run.evaluations)) if run else None
-    show_fragment(_draw, shown, recipe, ticks, is_early, every=refresh_interval(run) if ticks else None)
+    shown = (run.id, run.status, bool(run.evaluations), len(run.recipe.changes)) if run else None
+    interval = refresh_interval(run) if ticks else None
+    show_fragment(_draw, shown, recipe, find_reference(run), ticks, is_early, every=interval)
 
 
-def _draw(drawn: Drawn | None, recipe: Recipe | None, ticks: bool, was_early: bool) -> None:
+def _draw(
+    drawn: Drawn | None, recipe: Recipe | None, reference: Reference | None, ticks: bool, was_early: bool
+) -> None:
     is_early = st.session_state.pop("run.is_early", False)
     if was_early and not is_early:
         get_manager()
@@ -88,25 +95,29 @@ def _draw(drawn: Drawn | None, recipe: Recipe | None, ticks: bool, was_early: bo
     if ticks and run is None and not is_early and not is_loading(shown):
         rerun_page()
     _show_status(run, shown, is_early)
-    curves, path = st.columns([7, 3], gap="small")
+    curves, beside = st.columns([7, 3], gap="small")
     with curves:
-        _show_curves(run, shown)
-    with path:
-        if run is not None or is_early or not _show_class_images(shown):
-            figure = path_chart(run.evaluations if run else (), train_iter=shown.train_iter, translate=_)
-            alt = _("The run's path in the plane of train loss and test accuracy.")
-            live_plot(figure, key="path", height=CHART_HEIGHT, alt=alt, revision=run_id or "")
-    st.progress(run.step / shown.train_iter if run else 0.0)
-    _show_metrics(run)
-    _view_options()
+        _show_curves(run, shown, reference)
+    with beside, st.container(height=CHART_HEIGHT, border=False, key="beside"):
+        if run is not None:
+            show_diagnoses(run)
+        else:
+            _show_class_images(shown)
+    with st.container(key="run_progress"):
+        st.progress(run.step / shown.train_iter if run else 0.0)
+    show_tiles(run, reference)
+    _view_options(reference)
 
 
 def _is_outdated(run: Run, drawn: Drawn) -> bool:
-    """Return whether the page must rerun: its buttons are for another status, or its timer is faster than needed.
+    """Return whether the page must rerun: its buttons are for another status, its headline lacks a change, or its timer
+    is faster than needed.
 
     It does not rerun between Start and the first evaluation, which each rerun would delay by a third of a second.
     """
-    _run_id, status, has_evaluations = drawn
+    _run_id, status, has_evaluations, changes = drawn
+    if len(run.recipe.changes) != changes:
+        return True
     if not has_evaluations and run.evaluations:
         was_drawn = st.session_state.get("first_evaluation") == run.id
         st.session_state["first_evaluation"] = run.id
@@ -115,33 +126,34 @@ def _is_outdated(run: Run, drawn: Drawn) -> bool:
     return run.status is not status and not has_begun
 
 
-def _show_curves(run: Run | None, recipe: Recipe) -> None:
+def _show_curves(run: Run | None, recipe: Recipe, reference: Reference | None) -> None:
     figure = run_chart(
         run.evaluations if run else (),
         planned_rates=preview(recipe),
         train_iter=recipe.train_iter,
         steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
         changes=recipe.changes,
+        measures=st.session_state.get("measures", USUAL),
+        ghost=Ghost(reference.run.evaluations, reference.title) if reference else None,
         log_loss=st.session_state.get("log_loss", False),
         log_lr=st.session_state.get("log_lr", False),
         smoothing=st.session_state.get("smoothing") or 0.0,
         is_over=run is not None and run.status.is_over,
         translate=_,
     )
-    alt = _("Train loss, test accuracy and learning rate over the iterations.")
+    alt = _("Losses, accuracies and learning rate over the iterations.")
     live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run.id if run else "")
 
 
-def _show_class_images(recipe: Recipe) -> bool:
-    """Draw a few images of each class; return whether they are loaded."""
-    if find_images(recipe) is None:
-        return False
+def _show_class_images(recipe: Recipe) -> None:
+    """Draw a few images of each class, once they are loaded."""
+    if not torch_is_loaded() or find_images(recipe) is None:
+        return
     with st.container(gap="small"):
         # the container has the width: an image with one is decoded, resized and encoded at every rerun, 38 ms
         with st.container(width=SHEET_WIDTH):
             st.image(draw_class_images(recipe, each=2), width="stretch", alt=_("A few images of each class."))
         show_downloads([CIFAR10], place="sheet")
-    return True
 
 
 def _show_status(run: Run | None, recipe: Recipe, is_early: bool) -> None:
@@ -186,31 +198,30 @@ def describe_wait(run: Run) -> str:
 def _progress_sentence(run: Run) -> str:
     if run.status is RunStatus.QUEUED:
         return describe_wait(run)
-    done = _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter)
-    spent = _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device)
-    return f"{done} · {spent}"
+    parts = [
+        _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter),
+        _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device),
+    ]
+    if pace := get_manager().iterations_per_second(run):
+        parts.append(_("{pace:,.0f} iterations per second").format(pace=pace))
+        if run.status is RunStatus.RUNNING:
+            left = show_duration((run.recipe.train_iter - run.step) / pace)
+            parts.append(_("{duration} left").format(duration=left))
+    return " · ".join(parts)
 
 
-def _show_metrics(run: Run | None) -> None:
-    latest, best = (run.latest, run.best) if run else (None, None)
-    pace = get_manager().iterations_per_second(run) if run else 0.0
-    with st.grid(7, min_column_width=104, gap="small"):
-        st.metric(_("Mini-batch loss"), f"{latest.train_loss:.3f}" if latest else None)
-        st.metric(_("Test accuracy"), f"{latest.test_acc:.1%}" if latest else None)
-        help_best = _("Best on the test images, at step {step:,}.").format(step=best.step) if best else None
-        st.metric(_("Best on test set"), f"{best.test_acc:.1%}" if best else None, help=help_best)
-        st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
-        gap = f"{100 * (latest.train_acc - latest.test_acc):+.1f}" if latest else None
-        st.metric(_("Gap, pp"), gap)
-        st.metric(_("Iterations / s"), f"{pace:,.0f}" if pace else None)
-        left = None
-        if run and pace and not run.status.is_over and run.status is not RunStatus.PAUSED:
-            left = (run.recipe.train_iter - run.step) / pace
-        st.metric(_("Time left"), show_duration(left) if left is not None else None)
-
-
-def _view_options() -> None:
+def _view_options(reference: Reference | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.session_state.setdefault("measures", list(USUAL))
+        st.pills(
+            _("Curves"),
+            list(MEASURES),
+            selection_mode="multi",
+            format_func=lambda name: _(MEASURES[name].name),
+            label_visibility="collapsed",
+            **persistent("measures"),
+        )
+        offer_pin(reference)
         st.toggle(_("Log loss"), width="content", **persistent("log_loss"))
         titles = {share: f"{share:g}" if share else _("no smoothing") for share in (0.0, 0.3, 0.5, 0.7, 0.9)}
         choose(_("Smoothing"), titles, key="smoothing", default=0.0)

@@ -1,14 +1,26 @@
 """Describe a recipe in one line."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from mlpcore.analysis.differences import find_differences
 from mlpcore.numbers import exact_number
-from mlpcore.recipes.recipe import SGD, Recipe, RMSprop
+from mlpcore.recipes.flat import write_text
+from mlpcore.recipes.recipe import PARTS, SGD, Change, Recipe, RMSprop
 from pages.components.shared.words import _, _n
+
+IN_SUMMARY = ("lr", "momentum", "nesterov", "weight_decay", "step_size", "gamma", "milestones", "T_max", "dropout")
+MOST_CHANGES = 3  # in a summary
+MOST_OTHERS = 4  # hyperparameters named beside a summary
 
 
 def describe_training(recipe: Recipe) -> str:
-    """Name the optimizer and the scheduler, with what matters of each: SGD · lr 0.01 · momentum 0.9 · StepLR …"""
+    """Name the optimizer and the scheduler, with what matters of each: SGD · lr 0.01 · momentum 0.9 · StepLR …
+
+    Changes made during the run follow the value they changed.
+    """
     optimizer, scheduler = recipe.optimizer, recipe.scheduler
-    parts = [optimizer.name, f"lr {exact_number(optimizer.lr)}"]
+    parts = [optimizer.name, f"lr {exact_number(optimizer.lr)}{_describe_changes(recipe.changes)}"]
     if isinstance(optimizer, SGD | RMSprop) and optimizer.momentum:
         word = "Nesterov" if isinstance(optimizer, SGD) and optimizer.nesterov else "momentum"
         parts.append(f"{word} {exact_number(optimizer.momentum)}")
@@ -23,9 +35,26 @@ def describe_training(recipe: Recipe) -> str:
         parts.append(f"CosineAnnealingLR {scheduler.T_max:,}")
     elif scheduler.name != "none":
         parts.append(scheduler.name)
-    if recipe.dropout != Recipe.model_fields["dropout"].default:
-        parts.append(f"dropout {exact_number(recipe.dropout)}")
+    parts.append(f"dropout {exact_number(recipe.dropout)}")
     return " · ".join(parts)
+
+
+def describe_next(shown: Recipe, recipe: Recipe) -> str:
+    """Describe a recipe as `describe_training` does, and name what else differs from the shown one."""
+    differences = find_differences([shown, recipe], besides=(*PARTS, *IN_SUMMARY, "changes"))
+    images = differences.pop("train_size", None)  # None stands for all of them; elsewhere for what a kind does not have
+    others = [f"{name} {_write(values[1])}" for name, values in differences.items() if None not in values]
+    if images is not None:
+        others.append(_("all images") if recipe.train_size is None else _images(recipe.train_size))
+    more = ["…"] if len(others) > MOST_OTHERS else []
+    return " · ".join([describe_training(recipe), *others[:MOST_OTHERS], *more])
+
+
+def _describe_changes(changes: Sequence[Change]) -> str:
+    """Write changes of lr as what follows it: → 0.05 at step 1,300."""
+    rates = [(change.step, change.lr) for change in changes if change.lr is not None]
+    told = [_("→ {lr} at step {step:,}").format(lr=exact_number(lr), step=step) for step, lr in rates[:MOST_CHANGES]]
+    return "".join(f" {one}" for one in told) + (" …" if len(rates) > MOST_CHANGES else "")
 
 
 def describe_data(recipe: Recipe) -> str:
@@ -42,3 +71,8 @@ def describe_data(recipe: Recipe) -> str:
 
 def _images(count: int) -> str:
     return _n("{n:,} image", "{n:,} images", count).format(n=count)
+
+
+def _write(value: Any) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return exact_number(value) if is_number else write_text(value)

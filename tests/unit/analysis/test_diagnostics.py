@@ -147,7 +147,7 @@ def test_loss_of_accuracy_that_so_many_test_images_cannot_tell_is_none(
 def test_diverged_run_says_where_and_offers_a_tenth_of_its_rate() -> None:
     diagnosis = only(run(history(healthy)[:3], status=RunStatus.DIVERGED, step=345))
     assert (diagnosis.kind, diagnosis.step) == (KINDS.DIVERGED, 345)
-    assert str(describe_finding(diagnosis)).startswith("The run diverged at step 345:")
+    assert str(describe_finding(diagnosis)).startswith("At step 345 a loss became infinite or not a number:")
     assert present(diagnosis.suggestion).optimizer.lr == 0.001
     assert str(describe_suggestion(diagnosis)) == "Set lr to 0.001"
 

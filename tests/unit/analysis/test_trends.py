@@ -86,7 +86,6 @@ class TestDrops:
         [
             ({"scheduler": MultiStepLR(milestones=(1000,))}, 1000, "at step 1,000:"),
             ({"scheduler": StepLR(step_size=800, warmup_iters=200)}, 1000, "at step 1,000:"),
-            ({"scheduler": NoScheduler(), "changes": (Change(step=1000, lr=0.01),)}, 1000, "at step 1,000:"),
             ({"scheduler": NoScheduler()}, 900, "between steps 900 and 1,200:"),  # from elsewhere: who knows
             ({"scheduler": MultiStepLR(milestones=(1000, 1100))}, 900, "between steps 900 and 1,200:"),
         ],

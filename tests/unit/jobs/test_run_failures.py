@@ -38,8 +38,7 @@ class TestFailure:
         assert run.status is RunStatus.DIVERGED
         assert 0 < run.step < 5000
         assert str(run.message) == (
-            f"The loss became infinite or NaN at step {run.step:,}: the learning rate is probably too high. "
-            "Try a tenth of it."
+            f"The loss became infinite or NaN at step {run.step:,}: the learning rate is probably too high. Lower it."
         )
         assert run.evaluations == manager.get(diverging).evaluations
         assert present(run.message).values == {"step": run.step}
@@ -103,7 +102,7 @@ class TestFailure:
 
     def test_of_runs_submitted_together_all_are_stored_or_none(self, manager, store, monkeypatch):
         (kept,) = wait_for_end(manager, *submit(manager, SHORT))
-        ids = iter(["a new one", kept.id])
+        ids = iter(["a submission", "a new one", kept.id])
         monkeypatch.setattr(secrets, "token_hex", lambda _: next(ids))
         with pytest.raises(ValueError, match=f"id is '{kept.id}'"):
             submit(manager, SHORT, SHORT)
