@@ -1,4 +1,6 @@
-"""The comparison's page: its rows, its start, what it says of finished runs, and its address."""
+"""The comparison's page: its start, what it says of finished runs, and its address."""
+
+from statistics import stdev
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,16 +15,15 @@ from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, 
 
 FULL = "⚠ 2 runs and comparisons are already waiting or training on this server. Try again when some are over."
 
-SHORT = {"train_iter": "20", "eval_every": "10", "batch_size": "8", "hidden_sizes": "8"}
+SHORT = {"dataset": "Tiny", "train_iter": "20", "eval_every": "10", "batch_size": "8"}
 LONG = SHORT | {"train_iter": "200000", "eval_every": "200"}
+LIKE = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=8)
 LABELS = ["SGD lr=0.01", "SGD lr=0.01 momentum=0.9", "SGD lr=0.01 momentum=0.9 nesterov=on", "Adam lr=0.001"]
 
 
-def open_compare(open_page: Open, **knobs: str) -> AppTest:
-    """The page as it is after these knobs were set on the playground."""
-    page = open_page(**knobs)
-    page.query_params.clear()
-    return shown(page.switch_page("compare.py").run())
+def open_compare(open_page: Open, **shared: str) -> AppTest:
+    """The page as a link opens it that says only what all rows share."""
+    return open_page("compare.py", **shared)
 
 
 def press_start(page: AppTest) -> list[str]:
@@ -49,34 +50,10 @@ def table(page: AppTest):
 
 def test_it_opens_with_the_lectures_optimizers_and_says_what_differs(open_page: Open) -> None:
     page = open_compare(open_page, **SHORT)
-    sentence = "Each row differs from the one before in one thing: momentum, nesterov, optimizer"
-    assert any(text.startswith(sentence) for text in texts(page))
-    assert says(page, "Every row: Tiny, all images · 20 iterations of 8.")
+    assert says(page, "Each row differs from the one before in one thing: momentum, nesterov, optimizer")
+    assert says(page, "Tiny, all images · 20 iterations of 8 · 1 seed")
     assert not page.button(key="compare.start").disabled
     assert page.button(key="compare.stop").disabled
-
-
-@pytest.mark.parametrize("preset", COMPARISONS)
-def test_every_preset_is_one_click(open_page: Open, preset: str) -> None:
-    page = open_compare(open_page, **SHORT)
-    shown(page.button(key=f"preset.{preset}").click().run())
-    base = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=8, hidden_sizes=(8,))
-    assert read_rows(page.session_state["compare.rows"]) == (COMPARISONS[preset](base), [])
-
-
-def test_rows_can_be_copied_removed_and_taken_from_the_playground(open_page: Open) -> None:
-    page = open_compare(open_page, **SHORT, lr="0.5")
-    assert page.button(key="compare.copy").disabled
-    shown(page.button(key="compare.add").click().run())
-    assert [row["lr"] for row in page.session_state["compare.rows"]] == [0.01, 0.01, 0.01, 0.001, 0.5]
-    page.session_state["compare.chosen_rows"] = {0, 4}
-    shown(page.run())
-    shown(page.button(key="compare.copy").click().run())
-    assert [row["lr"] for row in page.session_state["compare.rows"]] == [0.01, 0.01, 0.01, 0.01, 0.001, 0.5, 0.5]
-    page.session_state["compare.chosen_rows"] = {0, 1, 2, 3}
-    shown(page.run())
-    shown(page.button(key="compare.remove").click().run())
-    assert [row["lr"] for row in page.session_state["compare.rows"]] == [0.001, 0.5, 0.5]
 
 
 def test_row_that_is_no_recipe_is_named_as_plain_text_and_start_waits(open_page: Open) -> None:
@@ -104,6 +81,9 @@ def test_first_preset_is_trained_together_and_its_table_says_what_came_of_it(ope
     assert len(set(frame["initial weights"])) == len(set(frame["batches"])) == 1
     assert "chosen by validation" not in frame
     assert [trace["name"] for trace in figure(page, "compare")["data"] if trace["showlegend"]] == LABELS
+    assert frame["vs baseline"].isna().tolist() == [True, False, False, False]
+    assert frame["vs baseline"][1] == pytest.approx(frame["final"][1] - frame["final"][0])
+    assert "± seeds" not in frame  # of one seed
     assert "4 finished" in texts(page)
     assert says(page, "The test images chose it, so it is optimistic")
 
@@ -117,7 +97,7 @@ def test_one_seed_gets_differences_and_no_verdict(open_page: Open) -> None:
     assert not says(page, "paired t-test at 5 %")
 
 
-def test_several_seeds_give_bands_and_verdicts_against_the_first_row(open_page: Open) -> None:
+def test_several_seeds_give_bands_a_spread_and_verdicts_against_the_chosen_baseline(open_page: Open) -> None:
     page = open_compare(open_page, **SHORT)
     shown(page.number_input(key="compare.seeds").set_value(3).run())
     runs = finish(page)
@@ -129,6 +109,12 @@ def test_several_seeds_give_bands_and_verdicts_against_the_first_row(open_page: 
     assert [verdict.split(" minus ")[0] for verdict in verdicts] == LABELS[1:]
     assert all("3 seeds" in verdict for verdict in verdicts)
     assert not says(page, "No verdict yet")
+    last = [100 * run.evaluations[-1].test_acc for run in runs[:3]]
+    assert table(page)["± seeds"][0] == pytest.approx(stdev(last))
+    shown(page.button_group(key="compare.baseline").set_value(LABELS[3]).run())
+    others = [text.split(" minus ")[0] for text in texts(page) if f" minus {LABELS[3]}:" in text]
+    assert others == LABELS[:3]
+    assert table(page)["vs baseline"].isna().tolist() == [False, False, False, True]
 
 
 def test_fresh_page_holds_out_images_and_says_so_in_its_address(open_page: Open) -> None:
@@ -143,7 +129,7 @@ def test_fresh_page_holds_out_images_and_says_so_in_its_address(open_page: Open)
 
 
 def test_link_without_hold_out_holds_none_out(open_page: Open) -> None:
-    page = open_page("compare.py", dataset="Tiny", **SHORT, **{"2.lr": "0.1"})
+    page = open_page("compare.py", **SHORT, **{"2.lr": "0.1"})
     assert not page.toggle(key="compare.hold_out").value
     assert "hold_out" not in page.query_params
 
@@ -167,7 +153,7 @@ def test_500_held_out_images_choose_the_step_and_the_last_stands_beside_it(
     assert "best" not in frame
     assert says(page, "the test images had no part in the choice")
     assert says(page, "test accuracy at the step chosen by validation")
-    assert page.toggle(key="compare.hold_out").value
+    assert page.session_state["compare.hold_out"]
 
 
 def test_comparison_survives_a_reload_through_its_address(open_page: Open) -> None:
@@ -179,9 +165,9 @@ def test_comparison_survives_a_reload_through_its_address(open_page: Open) -> No
     again.run()  # by now the images are there, for the hashes
     assert again.session_state["compare.runs"] == [run.id for run in runs]
     assert list(table(again)["recipe"]) == LABELS
-    assert again.number_input(key="compare.seeds").value == 2
-    base = Recipe(dataset="Tiny", train_iter=20, eval_every=10, batch_size=8, hidden_sizes=(8,))
-    assert read_rows(again.session_state["compare.rows"])[0] == COMPARISONS["SGD, momentum, Nesterov, Adam"](base)
+    assert not again.session_state["compare.setup"]
+    assert again.session_state["compare.seeds"] == 2
+    assert read_rows(again.session_state["compare.rows"])[0] == COMPARISONS["SGD, momentum, Nesterov, Adam"](LIKE)
 
 
 @pytest.mark.parametrize("named", ["0123456789ab", "<b>,![](http://a.example/b.png)", "," * 50, "a" * 5000])
@@ -240,4 +226,4 @@ def test_diverged_and_failed_runs_say_so(open_page: Open) -> None:
         assert any(text.endswith(str(run.message)) for text in texts(page))
     assert list(table(page)["state"]) == ["diverged", "failed"]
     assert table(page)["steps to target"].isna().all()
-    assert says(page, "the first recipe and another must finish with the same seed")
+    assert says(page, "the baseline and another row must finish with the same seed")

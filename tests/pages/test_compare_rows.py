@@ -4,7 +4,7 @@ from typing import Any
 
 from mlpcore.recipes.flat import flatten
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
-from pages.components.compare.rows import CHOSEN, MAX_ROWS, apply_edits, copy_rows, read_rows
+from pages.components.compare.rows import CHOSEN, MAX_ROWS, apply_edits, copy_rows, read_names, read_rows
 
 ROWS = [flatten(Recipe(optimizer=SGD(lr=lr))) for lr in (0.1, 0.2, 0.3)]
 NOTHING: dict[str, Any] = {"edited_rows": {}, "deleted_rows": [], "added_rows": []}
@@ -36,6 +36,19 @@ class TestEdits:
         after, _chosen, said = apply_edits(ROWS, NOTHING | {"added_rows": [{}] * 20}, Recipe())
         assert len(after) == MAX_ROWS == 16
         assert [str(sentence) for sentence in said] == ["A comparison has at most 16 rows."]
+
+    def test_row_is_named_until_its_name_is_emptied_and_a_copy_has_none(self) -> None:
+        named, _chosen, said = apply_edits(ROWS, NOTHING | {"edited_rows": {1: {"name": " my best "}}}, Recipe())
+        assert (read_names(named), said) == (("", "my best", ""), [])
+        assert read_names(copy_rows(named, {1})) == ("", "my best", "", "")
+        assert read_names(apply_edits(named, NOTHING | {"edited_rows": {1: {"name": None}}}, Recipe())[0]) == ()
+
+    def test_name_that_no_run_may_have_is_refused_and_the_old_one_stays(self) -> None:
+        named = [row | {"name": "mine"} for row in ROWS]
+        after, _chosen, said = apply_edits(named, NOTHING | {"edited_rows": {0: {"name": "<b>"}}}, Recipe())
+        assert read_names(after) == ("mine", "mine", "mine")
+        problem = "name is <b>: it must be 1 to 40 letters, digits, spaces, dots, hyphens or underscores."
+        assert [str(sentence) for sentence in said] == [f"Row 1: {problem}"]
 
     def test_rows_are_chosen_and_copied_below_themselves(self) -> None:
         edits = NOTHING | {"edited_rows": {0: {CHOSEN: True}, 2: {CHOSEN: True}}}

@@ -1,26 +1,32 @@
-"""The recipes of a comparison, one per row: comparisons to choose from, copies, edits in place."""
+"""The recipes of a comparison, one per row: their names, copies, edits in place."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 from pydantic import ValidationError
 
-from mlpcore.analysis.differences import find_differences
+from mlpcore.analysis.differences import find_differences, label_recipes
+from mlpcore.charts.compare import Series
 from mlpcore.messages import Sentence
+from mlpcore.recipes import messages
 from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten
-from mlpcore.recipes.presets import COMPARISONS
+from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.recipes.url import MAX_ROWS
+from mlpcore.recipes.url import MAX_ROWS, NAME
 from mlpcore.recipes.validation import find_problems, shorten
 from pages.components.shared.choices import persistent
-from pages.components.shared.flash import flash, get_flashed, show_warning
-from pages.components.shared.recipe_summary import describe_data
-from pages.components.shared.words import _, as_markdown, say
+from pages.components.shared.flash import flash
+from pages.components.shared.layout import row_colour
+from pages.components.shared.words import _, say
 
 FIELDS = list_fields()
 CHOSEN = "✓"
+MARK = " "  # the column with the look of a row's curves
+ROW_NAME = "name"  # the key of the name that a person gave to a row
+MARKS = {"solid": "━━", "dash": "╍╍", "dot": "┅┅"}
 ALWAYS = ("optimizer", "lr", "scheduler")  # columns that are there even where nothing differs
 HIDDEN = ("changes", "seed", "device")
 LARGEST = 2**53  # a float is exact for whole numbers below this, and a table shows no larger ones
@@ -28,16 +34,29 @@ LARGEST = 2**53  # a float is exact for whole numbers below this, and a table sh
 Rows = list[dict[str, Any]]
 
 
-def get_rows(base: Recipe) -> Rows:
+def get_rows(like: Recipe) -> Rows:
     """Return the visitor's rows, at first those of the lecture's optimizers."""
     if "compare.rows" not in st.session_state:
-        put_rows(next(iter(COMPARISONS.values()))(base))
+        put_rows(build_comparison(next(iter(COMPARISONS)), like))
     return st.session_state["compare.rows"]
 
 
-def put_rows(recipes: Sequence[Recipe]) -> None:
+def put_rows(recipes: Sequence[Recipe], names: Sequence[str] = ()) -> None:
     """Replace the rows by these recipes, without the changes made while a run went on."""
-    _set([flatten(recipe.model_copy(update={"changes": ()})) for recipe in recipes[:MAX_ROWS]])
+    rows = [flatten(recipe.model_copy(update={"changes": ()})) for recipe in recipes[:MAX_ROWS]]
+    set_rows([row | ({ROW_NAME: name} if name else {}) for row, name in zip_longest(rows, names[: len(rows)])])
+
+
+def read_names(rows: Rows) -> tuple[str, ...]:
+    """Return the names that a person gave to the rows, "" for each without one; none at all if no row has one."""
+    names = tuple(row.get(ROW_NAME, "") for row in rows)
+    return names if any(names) else ()
+
+
+def draw_mark(place: int) -> tuple[str, str]:
+    """Return how a table shows the look of a row's curves: a text and its CSS."""
+    look = Series("", place, [])
+    return MARKS[look.dash], f"color: {row_colour(look.colour)}"
 
 
 def read_rows(rows: Rows) -> tuple[list[Recipe], list[str]]:
@@ -52,36 +71,48 @@ def read_rows(rows: Rows) -> tuple[list[Recipe], list[str]]:
     return recipes, refused
 
 
-def edit_rows(rows: Rows, base: Recipe, datasets: Sequence[str]) -> tuple[list[Recipe], list[str]]:
-    """Draw the rows as a table that is edited in place, with the columns that matter; return what `read_rows` says."""
-    recipes, refused = read_rows(rows)
+def edit_rows(rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datasets: Sequence[str]) -> None:
+    """Draw the rows as a table that is edited in place, with the columns that matter.
+
+    base: the playground's recipe, which a row can be copied from; None if it has none.
+    """
     differing = find_differences(recipes, besides=HIDDEN)
-    every = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in HIDDEN]
-    _presets(base)
-    extra = st.session_state.get("compare.columns", [])
-    shown = [name for name in every if name in ALWAYS or name in differing or name in extra]
+    every = [name for name in dict.fromkeys(name for row in rows for name in row) if name in FIELDS]
+    every = [name for name in every if name not in HIDDEN]
+    # what differs only because some optimizers lack it is offered among more columns
+    telling = [name for name, values in differing.items() if len({repr(one) for one in values if one is not None}) > 1]
+    plain = [name for name in every if name in ALWAYS or name in telling]
+    extra = [name for name in st.session_state.get("compare.columns", []) if name in every]
+    st.session_state["compare.columns"] = extra
+    shown = [name for name in every if name in plain or name in extra]
     chosen = st.session_state["compare.chosen_rows"]
-    cells = [{CHOSEN: number in chosen} | _as_cells(row, shown) for number, row in enumerate(rows)]
+    named = len(recipes) == len(rows)
+    labels = label_recipes(recipes, read_names(rows) or [""] * len(rows)) if named else [""] * len(rows)
+    marks = [draw_mark(place) for place in range(len(rows))]
+    cells = [
+        {CHOSEN: number in chosen, MARK: marks[number][0], ROW_NAME: row.get(ROW_NAME) or labels[number]}
+        | _as_cells(row, shown)
+        for number, row in enumerate(rows)
+    ]
+    frame = pd.DataFrame(cells, columns=[CHOSEN, MARK, ROW_NAME, *shown])
+    help_ = _("What the row is called in the chart and in History. Empty: after what sets it apart.")
+    own = {
+        CHOSEN: st.column_config.CheckboxColumn(width=44, help=_("Rows to copy or to remove.")),
+        MARK: st.column_config.TextColumn(width=44, disabled=True),
+        ROW_NAME: st.column_config.TextColumn(_("name"), width=270, help=help_, max_chars=40),
+    }
     st.data_editor(
-        pd.DataFrame(cells, columns=[CHOSEN, *shown]),
+        frame.style.apply(lambda _cells: [css for _text, css in marks], subset=[MARK]),
         key=f"compare.editor.{st.session_state['compare.version']}",
         num_rows="dynamic",
         hide_index=True,
         placeholder="—",
         height="content" if len(rows) < 10 else 360,
-        column_config={CHOSEN: st.column_config.CheckboxColumn(width=44, help=_("Rows to copy or to remove."))}
-        | {name: _column(name, datasets) for name in shown},
+        column_config=own | {name: _column(name, datasets) for name in shown},
         on_change=_take_edits,
-        args=(rows, base),
+        args=(rows, base or Recipe()),
     )
-    _row_buttons(rows, base, [name for name in every if name not in ALWAYS])
-    if recipes and not {"dataset", "train_size", "label_noise", "train_iter", "batch_size"} & differing.keys():
-        st.caption(_("Every row: {data}.").format(data=as_markdown(describe_data(recipes[0]))))
-    for sentence in get_flashed("compare.said"):
-        show_warning(say(sentence))
-    for text in refused:
-        show_warning(text)
-    return recipes, refused
+    _row_buttons(rows, base, [name for name in every if name not in plain or name in extra])
 
 
 def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Rows, set[int], list[Sentence]]:
@@ -94,6 +125,8 @@ def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Row
     ticks = {number: cells[CHOSEN] for number, cells in edited_rows.items() if CHOSEN in cells}
     for number, cells in edited_rows.items():
         row, typed = edited[number], _read_cells(cells)
+        if ROW_NAME in cells:
+            said += _take_name(row, number, cells[ROW_NAME])
         row |= {name: value for name, value in typed.items() if value is not None or FIELDS[name].type is not str}
         for name in sorted(name for name in typed if not _has(row, FIELDS[name])):
             part = FIELDS[name].part
@@ -103,7 +136,7 @@ def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Row
     after = [edited[number] for number in kept]
     for cells in (row for row in edits["added_rows"] if isinstance(row, dict)):
         given = {name: value for name, value in _read_cells(cells).items() if value is not None}
-        after.append((dict(after[-1]) if after else flatten(base)) | given)
+        after.append((_copy(after[-1]) if after else flatten(base)) | given)
     chosen = {place for place, number in enumerate(kept) if ticks.get(number)}
     if len(after) > MAX_ROWS:
         said.append(Sentence("A comparison has at most {most} rows.", {"most": MAX_ROWS}))
@@ -114,21 +147,33 @@ def copy_rows(rows: Rows, chosen: set[int]) -> Rows:
     """Put a copy of each chosen row under it, as many as there is room for."""
     room = MAX_ROWS - len(rows)
     copied = set(sorted(chosen)[:room])
-    return [dict(row) for number, row in enumerate(rows) for _copy in range(2 if number in copied else 1)]
+    return [one for number, row in enumerate(rows) for one in ([row, _copy(row)] if number in copied else [row])]
 
 
-def _presets(base: Recipe) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for title, preset in COMPARISONS.items():
-            st.button(_(title), on_click=lambda preset=preset: put_rows(preset(base)), key=f"preset.{title}")
+def _copy(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy a row without its name: two rows of one name would be mistaken for each other."""
+    return {name: value for name, value in row.items() if name != ROW_NAME}
 
 
-def _row_buttons(rows: Rows, base: Recipe, columns: list[str]) -> None:
+def _take_name(row: dict[str, Any], number: int, name: Any) -> list[Sentence]:
+    """Name a row; an empty name is forgotten, a wrong one is refused in a sentence."""
+    text = name.strip() if isinstance(name, str) else ""
+    if not text:
+        row.pop(ROW_NAME, None)
+    elif NAME.fullmatch(text):
+        row[ROW_NAME] = text
+    else:
+        problem = Sentence(messages.BAD_NAME, {"field": ROW_NAME, "value": shorten(text)})
+        return [Sentence("Row {number}: {problem}", {"number": number + 1, "problem": problem})]
+    return []
+
+
+def _row_buttons(rows: Rows, base: Recipe | None, columns: list[str]) -> None:
     chosen = st.session_state["compare.chosen_rows"]
     full = len(rows) >= MAX_ROWS
 
     def offer(label: str, key: str, change: Callable[[], Rows], *, disabled: bool) -> None:
-        st.button(label, key=f"compare.{key}", on_click=lambda: _set(change()), disabled=disabled)
+        st.button(label, key=f"compare.{key}", on_click=lambda: set_rows(change()), disabled=disabled)
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         offer(_("Copy chosen rows"), "copy", lambda: copy_rows(rows, chosen), disabled=full or not chosen)
@@ -138,7 +183,7 @@ def _row_buttons(rows: Rows, base: Recipe, columns: list[str]) -> None:
             lambda: [row for number, row in enumerate(rows) if number not in chosen],
             disabled=not chosen,
         )
-        offer(_("Copy from the playground"), "add", lambda: [*rows, flatten(base)], disabled=full)
+        offer(_("Copy from the playground"), "add", lambda: [*rows, _join(rows, base)], disabled=full or base is None)
         st.multiselect(
             _("More columns"),
             columns,
@@ -147,6 +192,12 @@ def _row_buttons(rows: Rows, base: Recipe, columns: list[str]) -> None:
             width=260,
             **persistent("compare.columns"),
         )
+
+
+def _join(rows: Rows, base: Recipe | None) -> dict[str, Any]:
+    """Return the playground's recipe as a further row, with what all rows share."""
+    shared = {name: rows[0][name] for name in SHARED if rows and all(row.get(name) == rows[0][name] for row in rows)}
+    return flatten(base or Recipe()) | shared
 
 
 def _column(name: str, datasets: Sequence[str]) -> Any:
@@ -201,7 +252,7 @@ def _take_edits(rows: Rows, base: Recipe) -> None:
         edits = {**edits, "edited_rows": merged}
     after, chosen, said = apply_edits(rows, edits, base)
     flash("compare.said", said)
-    _set(after, chosen)
+    set_rows(after, chosen)
 
 
 def _read_cells(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,7 +270,7 @@ def _from_cell(kind: type[Any], value: Any) -> Any:
     return value
 
 
-def _set(rows: Rows, chosen: set[int] | None = None) -> None:
+def set_rows(rows: Rows, chosen: set[int] | None = None) -> None:
     """Keep these rows, under a new key of the table: it keeps edits of its own, which are in the rows by now."""
     st.session_state["compare.rows"] = rows
     st.session_state["compare.chosen_rows"] = chosen or set()

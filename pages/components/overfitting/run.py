@@ -12,7 +12,7 @@ from mlpcore.analysis.trends import measure_gap
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from pages.components.compare.results import NOISY_VALIDATION
+from pages.components.compare.results_table import NOISY_VALIDATION
 from pages.components.run.run_view import describe_wait, show_badge
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import (

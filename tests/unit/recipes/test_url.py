@@ -278,5 +278,7 @@ def test_comparisons_address_names_its_runs_and_its_rows_once_they_are_others(op
     shown(page.button(key="compare.start").click().run())
     runs = ",".join(page.session_state["compare.runs"])
     assert dict(page.query_params) == {"runs": runs}
-    shown(page.button(key="preset.Weight decay").click().run())
+    page.session_state["compare.setup"] = True
+    shown(page.run())
+    shown(page.button_group(key="compare.preset").set_value("Weight decay").run())
     assert (page.query_params["runs"], page.query_params["rows"]) == (runs, "5")
