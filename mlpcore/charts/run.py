@@ -41,6 +41,8 @@ def run_chart(
     changes: Sequence[Change] = (),
     measures: Sequence[str] = USUAL,
     ghost: Ghost | None = None,
+    last_losses: Sequence[float] = (),
+    diverged_at: int | None = None,
     log_loss: bool = False,
     log_lr: bool = False,
     smoothing: float = 0.0,
@@ -53,6 +55,7 @@ def run_chart(
         evaluations: The run's, in order.
         planned_rates: One rate per step, of the recipe with its changes so far.
         measures: What is drawn, of the keys of MEASURES.
+        last_losses: Of a run that diverged at step `diverged_at`: those of the mini-batches before it.
         smoothing: 0 for none, up to below 1: the share of the last smoothed value carried into the next. The raw
             curve stays visible below the smoothed one, paler.
         is_over: Whether no further evaluation will come.
@@ -85,11 +88,19 @@ def run_chart(
         name = translate("lr, effective")
         data.append(line("effective", name, steps_shown, rounded(values), RATE, dash="dash", **strip))
 
+    last_steps = np.arange(len(last_losses)) + (diverged_at or 0) - len(last_losses)
+    if len(last_losses):
+        name = translate("loss of each mini-batch")
+        data.append(
+            line("last-losses", name, last_steps, rounded(last_losses), LOSS, width=1.2, hovertemplate="%{y:.4~g}")
+        )
+    end = train_iter if evaluations or not len(last_losses) else max(diverged_at or 0, 10)
     every = [*evaluations, *(ghost.evaluations if ghost else ())]
     losses, accuracies = (
         np.concatenate([[np.nan], *(_read(every, name) for name, one in shown.items() if one.is_loss is is_loss)])
         for is_loss in (True, False)
     )
+    losses = np.concatenate([losses, finite(last_losses)])
     titles = _name_axes(shown, translate)
     layout = {
         "margin": {"l": 54, "r": 60, "t": 42, "b": 40},
@@ -98,7 +109,7 @@ def run_chart(
         "hovermode": "x unified",
         "hoversubplots": "axis",
         "legend": legend(xanchor="left", itemdoubleclick=False),
-        "xaxis": axis(translate("iteration"), range=[0, train_iter], nticks=7, tickformat=",d", anchor="y3")
+        "xaxis": axis(translate("iteration"), range=[0, end], nticks=7, tickformat=",d", anchor="y3")
         | {"spikethickness": 1, "spikedash": "solid", "spikecolor": NOTE}
         | {"unifiedhovertitle": {"text": f"{translate('step')} %{{x:,d}}"}},
         "yaxis": axis(titles[0], domain=[0.32, 1], color=LOSS) | loss_axis(losses, log=log_loss),
@@ -114,8 +125,10 @@ def run_chart(
     layout["annotations"].append(paper_note(about, 0, 0.2) | {"font": {"color": RATE, "size": 11}})
     if not log_loss:
         own = {name: _read(evaluations, name) for name, one in shown.items() if one.is_loss}
-        layout["annotations"] += _note_spike(steps, own, layout["yaxis"]["range"][1])
-    if not evaluations and not is_over:
+        points = [(step, loss) for values in own.values() for step, loss in zip(steps, values, strict=True)]
+        points += zip(last_steps, last_losses, strict=True)
+        layout["annotations"] += _note_spike(points, layout["yaxis"]["range"][1])
+    if not evaluations and not is_over and ghost is None:
         layout["annotations"].append(waiting_note(translate, y=0.66))
     return {"data": data, "layout": layout}
 
@@ -202,21 +215,13 @@ def _draw_ghost(ghost: Ghost, shown: Mapping[str, Measure], translate: Translate
     return data
 
 
-def _note_spike(steps: Array, losses: Mapping[str, Array], top: float) -> list[Json]:
-    """Write the highest loss at the axis's top, where it lies far above the axis: else the other curves were flat."""
-    peak = max(
-        (
-            (float(value), int(step))
-            for own in losses.values()
-            for step, value in zip(steps, own, strict=True)
-            if value > top
-        ),
-        default=None,
-    )
+def _note_spike(points: Sequence[tuple[int, float]], top: float) -> list[Json]:
+    """Write the highest loss at the top of its axis where it lies above it."""
+    peak = max(((loss, step) for step, loss in points if loss > top), default=None)
     if peak is None:
         return []
-    text = f"↑ {short_number(peak[0])}"
-    return [note(text, x=peak[1], y=top, xref="x", yref="y", xanchor="left", yanchor="top") | {"font": {"color": LOSS}}]
+    place = {"x": int(peak[1]), "y": top, "xref": "x", "yref": "y", "xanchor": "right", "yanchor": "top"}
+    return [note(f"↑ {short_number(float(peak[0]))}", **place) | {"font": {"color": LOSS, "size": 11}}]
 
 
 def _recorded_rates(

@@ -120,10 +120,10 @@ class ActiveRun:
         self.update_run(evaluations=(*self.run.evaluations, evaluation))
         self.snapshot = snapshot.after(self.snapshot)
 
-    def end(self, status: RunStatus, message: Sentence | None = None) -> None:
+    def end(self, status: RunStatus, message: Sentence | None = None, *, last_losses: tuple[float, ...] = ()) -> None:
         """End the run, unless it is over already."""
         if not self.run.status.is_over:
-            self.update_run(status=status, message=message)
+            self.update_run(status=status, message=message, last_losses=last_losses)
 
 
 class JobQueue:

@@ -204,7 +204,7 @@ class Worker:
                 active.update_run(step=progress.step - (position in progress.pending), seconds=progress.seconds)
                 if (status := progress.over.get(position)) is not None:
                     message = explain_divergence(progress.step) if status is RunStatus.DIVERGED else None
-                    self._end(active, status, message)
+                    self._end(active, status, message, last_losses=progress.last_losses.get(position, ()))
 
     def _fail(self, job: Job, error: BaseException) -> None:
         with self._queue.lock:
@@ -213,8 +213,15 @@ class Worker:
                     active.update_run(traceback="".join(traceback.format_exception(error)))
                     self._end(active, RunStatus.FAILED, explain_failure(error))
 
-    def _end(self, active: ActiveRun, status: RunStatus, message: Sentence | None = None) -> None:
-        active.end(status, message)
+    def _end(
+        self,
+        active: ActiveRun,
+        status: RunStatus,
+        message: Sentence | None = None,
+        *,
+        last_losses: tuple[float, ...] = (),
+    ) -> None:
+        active.end(status, message, last_losses=last_losses)
         job = active.job
         if job.is_over:
             if job.training is not None:

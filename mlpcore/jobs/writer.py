@@ -121,6 +121,7 @@ class Writer:
             device=run.device,
             message=message,
             traceback=run.traceback,
+            last_losses=run.last_losses,
             recipe=run.recipe,
             evaluations=evaluations,
             hasty=True,

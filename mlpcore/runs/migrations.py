@@ -142,6 +142,10 @@ def _keep_submissions_lessons_and_deleted_runs(connection: Connection) -> None:
     connection.execute(text(f"CREATE TABLE deleted_runs ({run_id}, deleted DOUBLE PRECISION NOT NULL)"))
 
 
+def _keep_last_losses(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE runs ADD COLUMN last_losses TEXT NOT NULL DEFAULT '[]'"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
@@ -151,6 +155,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _hash_the_tokens_of_browsers,
     _keep_effective_learning_rates,
     _keep_submissions_lessons_and_deleted_runs,
+    _keep_last_losses,
 )
 
 

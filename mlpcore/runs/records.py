@@ -105,6 +105,7 @@ class Run:
     continues: str = ""  # the id of the run that ended early and whose recipe this one trains to the end
     submission: str = ""  # the same for all runs that were started together
     lesson: str = ""  # the lesson it was started in, as `Lesson.label` writes it
+    last_losses: tuple[float, ...] = ()  # of a diverged run: the mini-batches after its last evaluation, before `step`
     evaluations: tuple[Evaluation, ...] = ()
 
     def belongs_to(self, owner: str) -> bool:

@@ -36,6 +36,7 @@ def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...] = ()
             "versions": MappingProxyType(json.loads(values["versions"])),
             "message": read_sentence(values["message"]),
             "starred": bool(values["starred"]),
+            "last_losses": tuple(map(float, json.loads(values["last_losses"]))),
         }
     except (ValueError, TypeError) as error:
         raise ValueError(f"Run {values['id']} was stored in a form that this version cannot read.") from error
@@ -48,6 +49,7 @@ def write_run(run: Run) -> dict[str, Any]:
         "recipe": run.recipe.model_dump_json(),
         "versions": json.dumps(dict(run.versions)),
         "message": write_sentence(run.message),
+        "last_losses": write_losses(run.last_losses),
         "created": finite("created", run.created),
         "seconds": finite("seconds", run.seconds),
         "dataset": run.recipe.dataset,
@@ -55,6 +57,11 @@ def write_run(run: Run) -> dict[str, Any]:
         "best_acc": run.best and run.best.test_acc,
         "last_acc": run.latest and run.latest.test_acc,
     }
+
+
+def write_losses(losses: Sequence[float]) -> str:
+    """Write losses as JSON. Raises ValueError if one is not finite."""
+    return json.dumps([finite("last_losses", loss) for loss in losses])
 
 
 def read_evaluation(values: Mapping[str, Any]) -> Evaluation:

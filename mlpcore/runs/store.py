@@ -35,6 +35,7 @@ from mlpcore.runs.schema import (
     one_at_a_time,
     read_evaluation,
     read_run,
+    write_losses,
     write_run,
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
@@ -131,6 +132,7 @@ class RunStore:
         device: str | None = None,
         message: Sentence | None = None,
         traceback: str | None = None,
+        last_losses: Sequence[float] = (),
         recipe: Recipe | None = None,
         evaluations: Sequence[Evaluation] = (),
         hasty: bool = False,
@@ -147,6 +149,7 @@ class RunStore:
         """
         values: dict[str, Any] = {"status": status, "step": step, "device": device}
         values |= {"traceback": traceback, "recipe": recipe and recipe.model_dump_json()}
+        values["last_losses"] = write_losses(last_losses) if last_losses else None
         values["message"] = None if message is None else write_sentence(message)
         values["seconds"] = None if seconds is None else finite("seconds", seconds)
         values = {name: value for name, value in values.items() if value is not None}

@@ -18,6 +18,7 @@ from mlpcore.training.evaluation import Metrics, weights_to_pixels
 from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
 from mlpcore.training.schedules import apply_change, build_scheduler
 
+MAX_LAST_LOSSES = 100  # kept of a run that diverges
 SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
 
 
@@ -90,6 +91,11 @@ class CohortRun:
             first_layers.insert(0, FirstLayer(0, 0, self.initial_pixels))
         predictions = metrics.top_classes, metrics.top_probabilities
         return Snapshot(step, self.classes, test_labels, *predictions, tuple(first_layers))
+
+    @property
+    def last_losses(self) -> tuple[float, ...]:
+        """The losses of the newest mini-batches since the last evaluation, without that of the last iteration."""
+        return tuple(self.losses[:-1][-MAX_LAST_LOSSES:])
 
     def is_due(self, step: int) -> bool:
         """Whether the run is evaluated after `step` iterations; a run that has diverged is not."""

@@ -56,6 +56,7 @@ class Progress:
     evaluations: Mapping[int, Evaluation] = field(default_factory=dict)
     snapshots: Mapping[int, Snapshot] = field(default_factory=dict)  # of the runs that were evaluated
     over: Mapping[int, RunStatus] = field(default_factory=dict)  # finished or diverged
+    last_losses: Mapping[int, tuple[float, ...]] = field(default_factory=dict)  # of the runs that diverged
     pending: Collection[int] = ()  # runs whose evaluation after this step is not complete
 
 
@@ -107,8 +108,12 @@ def train_cohort(
                 over |= {run.position: RunStatus.DIVERGED for run in due if run.position not in evaluations}
             if evaluations or over or clock.is_slice_over:
                 break
+        last_losses = {
+            run.position: run.last_losses for run in cohort.runs if over.get(run.position) is RunStatus.DIVERGED
+        }
         cohort.remove(over)
-        yield from cohort.yield_progress(Progress(step, clock.read(), evaluations, snapshots, over), clock)
+        progress = Progress(step, clock.read(), evaluations, snapshots, over, last_losses)
+        yield from cohort.yield_progress(progress, clock)
         cohort.apply_commands()
 
 

@@ -135,6 +135,8 @@ def _show_curves(run: Run | None, recipe: Recipe, reference: Reference | None) -
         changes=recipe.changes,
         measures=st.session_state.get("measures", USUAL),
         ghost=Ghost(reference.run.evaluations, reference.title) if reference else None,
+        last_losses=run.last_losses if run else (),
+        diverged_at=run.step if run else None,
         log_loss=st.session_state.get("log_loss", False),
         log_lr=st.session_state.get("log_lr", False),
         smoothing=st.session_state.get("smoothing") or 0.0,

@@ -79,6 +79,24 @@ def test_accuracy_does_not_run_along_the_edge_of_its_axis(highest: float, top: f
     assert figure["layout"]["yaxis2"]["range"][1] == top
 
 
+class TestDivergence:
+    """A run that diverged before its first evaluation, at step 4."""
+
+    LOSSES = (2.3, 2.6, 40_000.0)
+
+    def test_losses_of_its_mini_batches_are_drawn_at_their_steps(self) -> None:
+        figure = draw((), last_losses=self.LOSSES, diverged_at=4, is_over=True)
+        trace = drawn(figure)["last-losses"]
+        assert (trace["x"], trace["y"], trace["name"]) == ([1, 2, 3], [2.3, 2.6, 40_000.0], "loss of each mini-batch")
+        assert figure["layout"]["xaxis"]["range"] == [0, 10]  # in 300 steps they would be a stroke at the edge
+        assert "↑ 4e4" in [note["text"] for note in figure["layout"]["annotations"]]
+
+    def test_evaluations_keep_the_axis_of_the_whole_run(self) -> None:
+        figure = draw(BOTH, last_losses=self.LOSSES, diverged_at=204, is_over=True)
+        assert figure["layout"]["xaxis"]["range"] == [0, 300]
+        assert drawn(figure)["last-losses"]["x"] == [201, 202, 203]
+
+
 class TestGhost:
     def test_it_lies_grey_under_the_curves_with_one_entry_in_the_legend(self) -> None:
         figure = draw(ghost=Ghost((replace(FIRST, train_loss=2.2), replace(SECOND, test_acc=0.45)), "last run"))

@@ -47,6 +47,18 @@ class TestFailure:
         (following,) = wait_for_end(manager, *submit(manager, SHORT))
         assert timeless(following.evaluations) == train_alone(SHORT, images)
 
+    def test_run_that_diverges_before_its_first_evaluation_keeps_the_losses_of_its_mini_batches(
+        self, manager, store, images
+    ):
+        wild = SHORT.replace(optimizer=SGD(lr=10.0, momentum=0.999, nesterov=False), train_iter=5000, eval_every=5000)
+        (run,) = wait_for_end(manager, *submit(manager, wild))
+        assert (run.status, run.evaluations) == (RunStatus.DIVERGED, ())
+        every_step = train_alone(wild.replace(eval_every=1), images)
+        losses = [evaluation.train_loss for evaluation in every_step][: run.step - 1]
+        assert losses[0] > 0
+        assert list(run.last_losses[: len(losses)]) == losses[-len(run.last_losses) :]
+        assert store.get(run.id).last_losses == run.last_losses
+
     @pytest.mark.parametrize(
         ("knobs", "message"),
         [

@@ -168,7 +168,8 @@ class TestMigrations:
             (6, "hash_the_tokens_of_browsers"),
             (7, "keep_effective_learning_rates"),
             (8, "keep_submissions_lessons_and_deleted_runs"),
-            (9, "add_second"),
+            (9, "keep_last_losses"),
+            (10, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:
