@@ -43,13 +43,15 @@ def run_jax(files: Files) -> float:
     return float(count_hits(parameters, *parts[2:])) / len(parts[3])
 
 
-def build_vmap(networks: int, steps: int, images: np.ndarray, labels: np.ndarray, threads: int) -> Callable[[], None]:
+def build_vmap(
+    networks: int, steps: int, images: torch.Tensor, labels: torch.Tensor, threads: int
+) -> Callable[[], object]:
     """Compile `steps` steps of several networks that share their batches; the result trains them once.
 
     images (N, 3072) as bytes, labels (N,).
     """
     jax, jnp = _import_jax(threads)
-    rows, targets = jnp.asarray(images), jnp.asarray(labels.astype(np.int32))
+    rows, targets = jnp.asarray(images.numpy()), jnp.asarray(labels.numpy().astype(np.int32))
     order = np.random.default_rng(0).integers(len(rows), size=(steps, BATCH)).astype(np.int32)
     keys = jax.random.split(jax.random.key(0), networks)
     parameters = jax.vmap(_draw_parameters)(keys)
