@@ -8,7 +8,7 @@ from pages.components.run.controls import show_header
 from pages.components.run.insight import show_insight
 from pages.components.run.lesson_builder import build_lesson, is_building, show_lesson
 from pages.components.run.run_view import find_shown_run, show_run
-from pages.components.run.settings import recipe_form, show_preview
+from pages.components.run.settings import recipe_form
 from pages.components.shared.address import adopt_run, take_link, write_link
 from pages.components.shared.flash import get_flashed, show_warning
 from pages.components.shared.state import read_owner
@@ -23,8 +23,6 @@ with left:
         show_warning(say(sentence))
     show_lesson()
     recipe, can_start = recipe_form(datasets)
-    if recipe is not None:
-        show_preview(recipe)
 run = find_shown_run()
 with right:
     if is_building():

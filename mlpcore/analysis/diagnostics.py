@@ -7,7 +7,13 @@ from enum import StrEnum
 
 from mlpcore.analysis import trends
 from mlpcore.analysis.statistics import detectable_difference
-from mlpcore.analysis.suggestions import find_planned_drops, with_milestone, with_rate, with_tested_rate, without_change
+from mlpcore.analysis.suggestions import (
+    find_planned_drops,
+    with_milestone,
+    with_rate,
+    with_tested_rate,
+    without_changes,
+)
 from mlpcore.analysis.trends import LateFall, Losses, measure_gap
 from mlpcore.data.catalog import BUILT_IN_CLASSES
 from mlpcore.recipes.recipe import SGD, Recipe
@@ -119,6 +125,8 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
     changes = _find_changes(run, test_images)
     harmful = [one for one in changes if one.suggestion is not None]
     harmless = [one for one in changes if one.suggestion is None]
+    if harmful:  # what it did is no sign of a rate that was too high from the beginning
+        found = [diagnosis for diagnosis in found if diagnosis.kind is not DiagnosisKind.TOO_HIGH]
     found = harmful + (found or ([] if harmful else [_find_no_problem(run, losses, late)]))
     return (*found, *harmless, *_find_drops(run, losses))
 
@@ -225,10 +233,10 @@ def _find_changes(run: Run, test_images: int) -> list[Diagnosis]:
     found, harm = [], max(HARM, detectable_difference(test_images))
     for effect in trends.find_change_effects(run.recipe, run.evaluations)[:MAX_CHANGES]:
         gain = effect.accuracy_after - effect.accuracy_before
-        numbers: dict[str, float | str] = {"setting": effect.setting, "step": effect.step, "around": trends.AROUND}
+        numbers: dict[str, float | str] = {"setting": effect.setting, "step": effect.steps[-1], "around": trends.AROUND}
         numbers |= {"gain": 100 * gain, "before": effect.loss_before, "after": effect.loss_after}
-        suggestion = without_change(run.recipe, effect.step) if gain <= -harm else None
-        found.append(Diagnosis(DiagnosisKind.CHANGE, Symptom.CHANGED, numbers, effect.step, suggestion))
+        suggestion = without_changes(run.recipe, effect.steps) if gain <= -harm else None
+        found.append(Diagnosis(DiagnosisKind.CHANGE, Symptom.CHANGED, numbers, effect.steps[-1], suggestion))
     return found
 
 

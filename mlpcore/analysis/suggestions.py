@@ -1,5 +1,6 @@
 """Recipes to try next: one hyperparameter changed; None if the result is not a valid recipe."""
 
+from collections.abc import Collection
 from typing import Any
 
 from mlpcore.recipes.recipe import MAX_MILESTONES, SGD, MultiStepLR, Recipe, RMSprop, Scheduler, StepLR
@@ -27,9 +28,9 @@ def with_tested_rate(recipe: Recipe) -> Recipe | None:
     return with_rate(recipe, min(0.1, tested / optimizer.lr))
 
 
-def without_change(recipe: Recipe, step: int) -> Recipe | None:
-    """Leave out the change at a step."""
-    return _validate(recipe, changes=[change for change in recipe.changes if change.step != step])
+def without_changes(recipe: Recipe, steps: Collection[int]) -> Recipe | None:
+    """Leave out the changes at these steps."""
+    return _validate(recipe, changes=[change for change in recipe.changes if change.step not in steps])
 
 
 def scale_rate(lr: float, factor: float) -> float:

@@ -7,8 +7,10 @@ jumps and rate drops in the losses as they are.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -218,9 +220,9 @@ def find_rate_drops(losses: Losses) -> list[RateDrop]:
 
 @dataclass(frozen=True)
 class ChangeEffect:
-    """What a change at `step` set, `lr 0.01 → 0.05`, and means of evaluations before and after it."""
+    """What changes set, `lr 0.01 → 0.05`, with their steps, and means of evaluations before and after."""
 
-    step: int
+    steps: tuple[int, ...]
     setting: str
     accuracy_before: float
     accuracy_after: float
@@ -229,21 +231,28 @@ class ChangeEffect:
 
 
 def find_change_effects(recipe: Recipe, evaluations: Sequence[Evaluation]) -> list[ChangeEffect]:
-    """Measure each change with an evaluation on both sides, the newest first."""
+    """Measure the changes that have evaluations on both sides, the newest first.
+
+    Changes without an evaluation between them, as of a slider that is moved in several steps, count as one.
+    """
     effects = []
     values = recipe.optimizer.model_dump()
-    bounds = [0, *(change.step for change in recipe.changes), recipe.train_iter]
-    for change, first, last in zip(recipe.changes, bounds, bounds[2:], strict=False):
+    measured = [evaluation.step for evaluation in evaluations]
+    groups = [list(group) for _place, group in groupby(recipe.changes, lambda one: bisect_right(measured, one.step))]
+    bounds = [0, *(group[-1].step for group in groups)]
+    ends = [*(group[0].step for group in groups[1:]), recipe.train_iter]
+    for group, start, end in zip(groups, bounds, ends, strict=False):
+        new = {name: value for change in group for name, value in change.values.items()}
         setting = ", ".join(
-            f"{name} {short_number(values[name])} → {short_number(value)}" for name, value in change.values.items()
+            f"{name} {short_number(values[name])} → {short_number(value)}" for name, value in new.items()
         )
-        values |= change.values
-        before = [one for one in evaluations if first < one.step <= change.step][-AROUND:]
-        after = [one for one in evaluations if change.step < one.step <= last][:AROUND]
+        values |= new
+        before = [one for one in evaluations if start < one.step <= group[0].step][-AROUND:]
+        after = [one for one in evaluations if group[-1].step < one.step <= end][:AROUND]
         if before and after:
             effects.append(
                 ChangeEffect(
-                    step=change.step,
+                    steps=tuple(change.step for change in group),
                     setting=setting,
                     accuracy_before=float(np.mean([one.test_acc for one in before])),
                     accuracy_after=float(np.mean([one.test_acc for one in after])),

@@ -5,6 +5,7 @@ The path leads through the plane of mini-batch loss and test accuracy.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from mlpcore.runs.records import Evaluation
 
 Array = NDArray[Any]
 MAX_ROWS = 5  # of labels of changes
+CLOSE = 0.02  # of a run's steps, between two changes of the same hyperparameters that share a label
 MAX_MARKERS = 60  # evaluations; more markers would hide the curve
 
 
@@ -55,7 +57,8 @@ def run_chart(
         evaluations: The run's, in order.
         planned_rates: One rate per step, of the recipe with its changes so far.
         measures: What is drawn, of the keys of MEASURES.
-        last_losses: Of a run that diverged at step `diverged_at`: those of the mini-batches before it.
+        last_losses: Of a run that diverged at step `diverged_at`: those of the mini-batches before it. Without any
+            evaluation, the axes fit these.
         smoothing: 0 for none, up to below 1: the share of the last smoothed value carried into the next. The raw
             curve stays visible below the smoothed one, paler.
         is_over: Whether no further evaluation will come.
@@ -94,7 +97,9 @@ def run_chart(
         data.append(
             line("last-losses", name, last_steps, rounded(last_losses), LOSS, width=1.2, hovertemplate="%{y:.4~g}")
         )
-    end = train_iter if evaluations or not len(last_losses) else max(diverged_at or 0, 10)
+    is_short = not evaluations and len(last_losses) > 0  # then its losses grow by powers of ten in a few steps
+    end = max(diverged_at or 0, 10) if is_short else train_iter
+    log_loss = log_loss or is_short
     every = [*evaluations, *(ghost.evaluations if ghost else ())]
     losses, accuracies = (
         np.concatenate([[np.nan], *(_read(every, name) for name, one in shown.items() if one.is_loss is is_loss)])
@@ -258,7 +263,14 @@ def _mark_changes(changes: Sequence[Change], train_iter: int) -> Json:
     """Mark each change by a line through both panels, its label beside it in the first row that has room."""
     notes = []
     rows = [-1.0] * MAX_ROWS  # how far each row is taken, as a share of the width
+    passing = {  # of a slider on its way, of which only the last value has a label
+        change.step
+        for change, following in pairwise(changes)
+        if following.values.keys() == change.values.keys() and following.step - change.step < CLOSE * train_iter
+    }
     for change in changes:
+        if change.step in passing:
+            continue
         label = ", ".join(f"{name} → {short_number(value)}" for name, value in change.values.items())
         place, width = change.step / train_iter, 0.02 * len(label)  # at 11 px on a phone, the narrowest there is
         side, start = ("left", place) if place + width < 1 else ("right", place - width)

@@ -63,7 +63,7 @@ class TestGhost:
         second = train(page)
         one, two = (manager.shared_manager().get(run_id) for run_id in (first, second))
         assert ghost(page)["ghost-loss"]["x"] == [10, 20, 30, 40]
-        assert ghost(page)["ghost"]["name"] == "last run (lr=0.01)"
+        assert ghost(page)["ghost"]["name"] == "last run (lr 0.01)"
         assert one.latest is not None
         assert two.latest is not None
         gain = 100 * (two.latest.test_acc - one.latest.test_acc)
@@ -78,9 +78,9 @@ class TestGhost:
         shown(page.toggle(key="pin").set_value(True).run())
         shown(page.select_slider(key="knob.SGD.lr.slider").set_value(0.02).run())
         train(page)
-        assert ghost(page)["ghost"]["name"] == "pinned run (lr=0.01)"
+        assert ghost(page)["ghost"]["name"] == "pinned run (lr 0.01)"
         shown(page.toggle(key="pin").set_value(False).run())
-        assert ghost(page)["ghost"]["name"] == "last run (lr=0.1)"
+        assert ghost(page)["ghost"]["name"] == "last run (lr 0.1)"
 
     def test_run_on_other_images_is_no_measure(self, open_page: Open, keep: Keep) -> None:
         keep("a", RECIPE, [0.3])
@@ -133,6 +133,11 @@ class TestHeadline:
         changed = RECIPE.replace(scheduler=NoScheduler(), changes=(Change(step=20, lr=0.05),))
         keep("a", changed, [0.3, 0.4])
         assert headline(open_page(run="a")) == "##### SGD · lr 0.01 → 0.05 at step 20 · Nesterov 0.9 · dropout 0.5"
+
+    def test_it_names_the_last_of_several_changes(self, open_page: Open, keep: Keep) -> None:
+        changes = Change(step=10, lr=0.02), Change(step=20, momentum=0.5), Change(step=30, lr=0.05)
+        keep("a", RECIPE.replace(scheduler=NoScheduler(), changes=changes), [0.3, 0.4])
+        assert headline(open_page(run="a")).startswith("##### SGD · lr 0.01 → … → 0.05 at step 30 · Nesterov 0.9")
 
 
 class TestMeasures:

@@ -25,6 +25,7 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
     shown = run.recipe if run else recipe
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(gap=None):
+            tend_run_bar()
             if shown is not None:
                 st.markdown(f"##### {describe_training(shown)}")
                 st.caption(as_markdown(describe_data(shown)))
@@ -36,7 +37,6 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
             horizontal=True, width="content", vertical_alignment="center", gap="small", key="run_bar", wrap=False
         ):
             _show_buttons(run, recipe, can_start=can_start)
-            tend_run_bar()
 
 
 def _show_other_runs(run: Run | None) -> None:

@@ -39,8 +39,10 @@ def find_reference(run: Run | None) -> Reference | None:
     name = _("pinned run") if reference.id == pinned else _("last run")
     if reference.id == run.continues:
         name = _("run that ended early")
-    label = name_differences([reference.recipe, run.recipe])[0] if reference.recipe != run.recipe else ""
-    return Reference(reference, name, f"{name} ({label})" if label else name)
+    if reference.recipe == run.recipe:
+        return Reference(reference, name, name)
+    label = name_differences([reference.recipe, run.recipe])[0].replace("=", " ")
+    return Reference(reference, name, f"{name} ({label})")
 
 
 def offer_pin(reference: Reference | None) -> None:

@@ -221,6 +221,7 @@ def _view_options(reference: Reference | None) -> None:
             selection_mode="multi",
             format_func=lambda name: _(MEASURES[name].name),
             label_visibility="collapsed",
+            wrap=True,
             **persistent("measures"),
         )
         offer_pin(reference)

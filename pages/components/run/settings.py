@@ -1,4 +1,4 @@
-"""The playground's left column: the form of the recipe and the schedule preview."""
+"""The playground's left column: the form of the recipe, with its schedule where it is edited."""
 
 import streamlit as st
 
@@ -21,11 +21,16 @@ from pages.components.shared.words import _, say
 
 
 def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
-    """Draw the form; return its recipe, None if it makes no valid one, and whether it can be trained here."""
+    """Draw the form with the schedule.
+
+    Returns:
+        Its recipe, None if it makes no valid one, and whether it can be trained here.
+    """
     forms.optimizer_form(change_run)
     forms.scheduler_form()
     forms.changes_form()
-    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+    schedule = st.container()  # drawn where it is edited, once the whole recipe is known
+    with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center"):
         if is_shown(*GROUPS["images"]):
             with st.popover(_("Images")):
                 forms.data_form(datasets)
@@ -46,10 +51,13 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
     for sentence in [*problems, misfit] if misfit else problems:
         show_warning(say(sentence))
+    if recipe is not None:
+        with schedule:
+            _show_preview(recipe)
     return recipe, recipe is not None and misfit is None
 
 
-def show_preview(recipe: Recipe) -> None:
+def _show_preview(recipe: Recipe) -> None:
     """Draw the learning rate of every iteration, with a button to fix each warning about it."""
     rates = preview(recipe)
     figure = schedule_chart(

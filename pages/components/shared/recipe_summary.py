@@ -10,7 +10,6 @@ from mlpcore.recipes.recipe import PARTS, SGD, Change, Recipe, RMSprop
 from pages.components.shared.words import _, _n
 
 IN_SUMMARY = ("lr", "momentum", "nesterov", "weight_decay", "step_size", "gamma", "milestones", "T_max", "dropout")
-MOST_CHANGES = 3  # in a summary
 MOST_OTHERS = 4  # hyperparameters named beside a summary
 
 
@@ -51,10 +50,13 @@ def describe_next(shown: Recipe, recipe: Recipe) -> str:
 
 
 def _describe_changes(changes: Sequence[Change]) -> str:
-    """Write changes of lr as what follows it: → 0.05 at step 1,300."""
+    """Write the last change of lr as what follows it: → 0.05 at step 1,300; earlier ones as an ellipsis."""
     rates = [(change.step, change.lr) for change in changes if change.lr is not None]
-    told = [_("→ {lr} at step {step:,}").format(lr=exact_number(lr), step=step) for step, lr in rates[:MOST_CHANGES]]
-    return "".join(f" {one}" for one in told) + (" …" if len(rates) > MOST_CHANGES else "")
+    if not rates:
+        return ""
+    step, lr = rates[-1]
+    told = _("→ {lr} at step {step:,}").format(lr=exact_number(lr), step=step)
+    return f" → … {told}" if len(rates) > 1 else f" {told}"
 
 
 def describe_data(recipe: Recipe) -> str:

@@ -132,6 +132,18 @@ class TestChanges:
         )
         assert (diagnosis.kind, diagnosis.step, diagnosis.suggestion) == (KINDS.CHANGE, 400, FLAT)
 
+    def test_change_that_ended_all_learning_is_blamed_rather_than_the_first_rate(self) -> None:
+        stuck = run(
+            [
+                evaluation(100 * place, test_acc=accuracy, train_eval_loss=loss, lr=0.05 if place > 10 else 0.01)
+                for place, (accuracy, loss) in enumerate([(0.4, 1.6)] * 10 + [(0.1, 2.31), (0.1, 2.30)] * 5, 1)
+            ],
+            FLAT.replace(changes=(Change(step=1000, lr=0.05),)),
+            status=RunStatus.STOPPED,
+            step=2000,
+        )
+        assert [one.kind for one in diagnose(stuck, classes=10, test_images=IMAGES)] == [KINDS.CHANGE]
+
     def test_change_that_helped_is_told_after_the_rest(self) -> None:
         helped = self.changed([0.2, 0.2, 0.2, 0.2, 0.3, 0.3], Change(step=400, lr=0.05))
         found = diagnose(helped, classes=10, test_images=IMAGES)
@@ -144,6 +156,13 @@ class TestChanges:
         told = [one for one in diagnose(twice, classes=10, test_images=IMAGES) if one.kind is KINDS.CHANGE]
         assert [one.numbers["setting"] for one in told] == ["lr 0.01 → 0.05", "lr 0.05 → 0.02, momentum 0.9 → 0.5"]
         assert [round(float(one.numbers["gain"]), 1) for one in told] == [-20.0, 10.0]
+
+    def test_changes_without_an_evaluation_between_them_count_as_one(self) -> None:
+        passing = tuple(Change(step=400 + place, lr=lr) for place, lr in enumerate((0.02, 0.03, 0.05)))
+        hurt = self.changed([0.38, 0.39, 0.40, 0.40, 0.21, 0.21], *passing)
+        (diagnosis,) = diagnose(hurt, classes=10, test_images=IMAGES)
+        assert (diagnosis.numbers["setting"], diagnosis.step) == ("lr 0.01 → 0.05", 402)
+        assert diagnosis.suggestion == FLAT
 
     def test_lower_rate_set_by_a_person_is_told_once(self) -> None:
         lowered = history(healthy, points=10, rate=lambda step: 0.1 if step <= 1000 else 0.01)

@@ -89,12 +89,14 @@ class TestDivergence:
         trace = drawn(figure)["last-losses"]
         assert (trace["x"], trace["y"], trace["name"]) == ([1, 2, 3], [2.3, 2.6, 40_000.0], "loss of each mini-batch")
         assert figure["layout"]["xaxis"]["range"] == [0, 10]  # in 300 steps they would be a stroke at the edge
-        assert "↑ 4e4" in [note["text"] for note in figure["layout"]["annotations"]]
+        axis = figure["layout"]["yaxis"]
+        assert (axis["type"], axis["ticktext"][-1]) == ("log", "1e5")  # each update overshoots by a factor
 
     def test_evaluations_keep_the_axis_of_the_whole_run(self) -> None:
         figure = draw(BOTH, last_losses=self.LOSSES, diverged_at=204, is_over=True)
         assert figure["layout"]["xaxis"]["range"] == [0, 300]
         assert drawn(figure)["last-losses"]["x"] == [201, 202, 203]
+        assert "↑ 4e4" in [note["text"] for note in figure["layout"]["annotations"]]
 
 
 class TestGhost:

@@ -169,6 +169,13 @@ def test_labels_of_changes_that_stand_close_take_rows_of_their_own():
     assert [note["yshift"] for note in notes] == [0, -14, 0]
 
 
+def test_slider_on_its_way_has_one_label_for_its_last_value():
+    changes = [Change(step=800 + place, lr=lr) for place, lr in enumerate((0.02, 0.03, 0.05))]
+    layout = draw([], changes=changes)["layout"]
+    assert [shape["x0"] for shape in layout["shapes"]] == [800, 801, 802]
+    assert [note["text"] for note in layout["annotations"] if "→" in note["text"]] == ["lr → 0.05"]
+
+
 def test_the_followed_rate_has_the_plan_s_corners_and_jumps_at_a_change():
     evaluations = [evaluation(step, lr=STEP_LR[step - 1]) for step in (450, 900, 1350)]
     evaluations.append(evaluation(1800, lr=0.0001))
