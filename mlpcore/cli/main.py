@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from mlpcore.cli.flags import add_flags, build_recipe
 from mlpcore.data import catalog
-from mlpcore.data.download.sources import ARCHIVES
+from mlpcore.data.download.sources import ARCHIVES, dataset_title
 from mlpcore.data.messages import CANCELLED, DONE
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number, short_number
@@ -91,7 +91,7 @@ def _data(given: argparse.Namespace) -> int:
         return 0
     dataset = {name.lower(): name for name in ARCHIVES}.get(given.name.lower(), given.name)
     _fetch(dataset, home)
-    print(Sentence(DONE, {"dataset": dataset}))
+    print(Sentence(DONE, {"dataset": dataset_title(dataset)}))
     return 0
 
 
@@ -101,7 +101,7 @@ def _fetch(dataset: str, home: Path) -> None:
     try:
         download(dataset, home, archive_sets=ARCHIVES)
     except KeyboardInterrupt:
-        print(Sentence(CANCELLED, {"dataset": dataset}), file=sys.stderr)
+        print(Sentence(CANCELLED, {"dataset": dataset_title(dataset)}), file=sys.stderr)
         raise
 
 

@@ -16,7 +16,7 @@ from mlpcore.data.cache import Arrays, cached_arrays
 from mlpcore.data.catalog import CIFAR10, PUBLISHED, SHAPES, all_datasets, find_installed, missing_files
 from mlpcore.data.download.download import download as download_dataset
 from mlpcore.data.download.install import Installer, is_unpacked
-from mlpcore.data.download.sources import ARCHIVES, ArchiveSet
+from mlpcore.data.download.sources import ARCHIVES, ArchiveSet, dataset_title
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.seeds import build_generator
@@ -172,6 +172,7 @@ def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tup
 
 def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> tuple[ImageSplit, ImageSplit]:
     dataset = archive_set.dataset
+    title = dataset_title(dataset)
     if not missing_files(home, archive_set):
         return _read_published(archive_set, home)
     if find_installed(archive_set):
@@ -182,9 +183,9 @@ def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> t
                 if all(map(installer.install_local, archive_set.archives)):
                     return _read_published(archive_set, Path(folder))
         except OSError as error:
-            raise SentenceError(messages.NO_ROOM_TO_UNPACK, dataset=dataset, reason=error.strerror) from error
+            raise SentenceError(messages.NO_ROOM_TO_UNPACK, dataset=title, reason=error.strerror) from error
     if not download:
-        raise SentenceError(messages.NOT_INSTALLED, dataset=dataset, name=dataset.lower())
+        raise SentenceError(messages.NOT_INSTALLED, dataset=title, name=dataset.lower())
     download_dataset(dataset, home, archive_sets={dataset: archive_set})
     return _read_published(archive_set, home)
 
@@ -192,7 +193,7 @@ def _load_published(archive_set: ArchiveSet, home: Path, *, download: bool) -> t
 def _read_published(archive_set: ArchiveSet, home: Path) -> tuple[ImageSplit, ImageSplit]:
     """Read a data set with torchvision's class; raise SentenceError if it is not the published one."""
     dataset, folder = archive_set.dataset, home / archive_set.unpacked
-    damaged = SentenceError(messages.DAMAGED, folder=archive_set.unpacked, dataset=dataset)
+    damaged = SentenceError(messages.DAMAGED, folder=archive_set.unpacked, dataset=dataset_title(dataset))
     # torchvision checks CIFAR10 itself, but not MNIST, where it prefers a folder 'processed' of older versions.
     if dataset != CIFAR10 and not all(is_unpacked(each, folder) for each in archive_set.archives):
         raise damaged

@@ -31,3 +31,17 @@ def test_label_noise_shows_how_many_labels_it_changed(open_page: Open) -> None:
     wrong = page.dataframe[0].value["wrong label"].tolist()
     assert 20 <= sum(wrong) <= 60  # half of 80, give or take four standard deviations
     assert any(text.startswith(f"{sum(wrong)} of 80 training labels are wrong") for text in texts(page))
+
+
+def test_all_images_are_a_number_that_counts_down_and_back_up_to_all(open_page: Open) -> None:
+    page = open_images(open_page)
+    count = page.number_input(key="knob.train_size.count")
+    assert count.value == 80
+    shown(count.set_value(79).run())
+    assert page.session_state["knob.train_size"] == 79
+    shown(page.number_input(key="knob.validation_size").set_value(10).run())
+    count = page.number_input(key="knob.train_size.count")
+    shown(count.set_value(70).run())
+    assert page.session_state["knob.train_size"] is None
+    shown(page.number_input(key="knob.validation_size").set_value(20).run())
+    assert page.number_input(key="knob.train_size.count").value == 60

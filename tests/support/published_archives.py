@@ -116,7 +116,7 @@ def run(
 
 
 def assert_is_here(home: Path, progress: DownloadProgress) -> None:
-    assert (progress.status, str(progress.sentence)) == (DownloadStatus.DONE, "CIFAR10 is ready.")
+    assert (progress.status, str(progress.sentence)) == (DownloadStatus.DONE, "CIFAR-10 is ready.")
     assert progress.bytes_done == progress.bytes_total
     folder = home / "cifar-10-batches-py"
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == cifar_batches()

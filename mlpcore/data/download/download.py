@@ -11,7 +11,7 @@ from typing import Any
 from mlpcore.data import messages
 from mlpcore.data.download.fetch import ArchiveFetcher, RetryPolicy
 from mlpcore.data.download.install import Cancelled, Installer, file_size, raise_if
-from mlpcore.data.download.sources import ARCHIVES, Archive, ArchiveSet
+from mlpcore.data.download.sources import ARCHIVES, Archive, ArchiveSet, dataset_title
 from mlpcore.messages import Sentence, SentenceError
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class DownloadProgress:
     @property
     def sentence(self) -> Sentence:
         """What a page shows."""
-        return self.failure or Sentence(self.status.value, {"dataset": self.dataset, "host": self.host})
+        return self.failure or Sentence(self.status.value, {"dataset": dataset_title(self.dataset), "host": self.host})
 
     @property
     def seconds_left(self) -> float | None:
@@ -145,7 +145,9 @@ class Download:
         part.replace(complete)
         self._report(DownloadStatus.UNPACKING, self._bytes_in_place + archive.size)
         if not self._installer.install(archive, complete):
-            raise SentenceError(messages.UNEXPECTED_CONTENT, file=archive.name, dataset=self._set.dataset)
+            raise SentenceError(
+                messages.UNEXPECTED_CONTENT, file=archive.name, dataset=dataset_title(self._set.dataset)
+            )
 
     def _report_waiting(self) -> None:
         files = [self._folder / archive.name for archive in self._set.archives]

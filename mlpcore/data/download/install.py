@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from mlpcore.data import messages
-from mlpcore.data.download.sources import Archive, ArchiveSet
+from mlpcore.data.download.sources import Archive, ArchiveSet, dataset_title
 from mlpcore.messages import SentenceError
 
 CHUNK_BYTES = 1 << 20
@@ -152,11 +152,13 @@ class Installer:
         if error.errno in NO_ROOM:
             return self._full_disk(sum(archive.size + archive.unpacked_size for archive in self._set.archives))
         template = messages.FOLDER_IS_READ_ONLY if error.errno in NOT_WRITABLE else messages.CANNOT_BE_STORED
-        return SentenceError(template, dataset=self._set.dataset, reason=os.strerror(error.errno or errno.EIO))
+        return SentenceError(
+            template, dataset=dataset_title(self._set.dataset), reason=os.strerror(error.errno or errno.EIO)
+        )
 
     def _full_disk(self, needed: int) -> SentenceError:
         megabytes = -(-needed // 1_000_000)
-        return SentenceError(messages.DISK_IS_FULL, dataset=self._set.dataset, megabytes=megabytes)
+        return SentenceError(messages.DISK_IS_FULL, dataset=dataset_title(self._set.dataset), megabytes=megabytes)
 
 
 def _extract_gz(archive: Archive, source: Path, folder: Path) -> None:

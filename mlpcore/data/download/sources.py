@@ -103,4 +103,10 @@ _FASHION_MNIST = _idx_set(
     installed=("/usr/share/datasets/fashion-mnist",),  # Debian's package dataset-fashion-mnist
 )
 
+TITLES = {"CIFAR10": "CIFAR-10", "FashionMNIST": "Fashion-MNIST"}
 ARCHIVES: Mapping[str, ArchiveSet] = {each.dataset: each for each in (_CIFAR10, _FASHION_MNIST, _MNIST)}
+
+
+def dataset_title(name: str) -> str:
+    """Return the name by which people know a data set: CIFAR-10 for CIFAR10. Folders are known by their own."""
+    return TITLES.get(name, name)

@@ -9,6 +9,7 @@ from mlpcore.analysis.comparison import MIN_VALIDATION
 from mlpcore.analysis.comparison_wording import describe_differences
 from mlpcore.analysis.differences import classify_differences
 from mlpcore.analysis.schedule_checks import find_warnings
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import N_
 from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison, find_comparison
 from mlpcore.recipes.recipe import Recipe
@@ -110,7 +111,15 @@ def _shared_field(name: str, rows: Rows, datasets: Sequence[str]) -> None:
     if name == "dataset":
         st.session_state[key] = value if value in datasets else None
         index = None if st.session_state[key] is None else 0
-        st.selectbox(_(LABELS[name]), list(datasets), index=index, filter_mode=None, width=170, **common)
+        st.selectbox(
+            _(LABELS[name]),
+            list(datasets),
+            index=index,
+            format_func=dataset_title,
+            filter_mode=None,
+            width=170,
+            **common,
+        )
         return
     low, high = find_limits(Recipe, name)
     st.session_state[key] = value if type(value) is int and low <= value <= high else None

@@ -14,6 +14,7 @@ from mlpcore.analysis.claims import CLAIMS, Claim, decide
 from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.data.catalog import SHAPES, data_home, fingerprint, known_datasets, last_modified
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import StoreError
@@ -35,7 +36,9 @@ def show_claims() -> None:
     datasets = [name for name in known_datasets(data_home()) if _is_usable(name)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kept, first = persistent("claims.dataset"), datasets.index(SHAPES)
-        dataset = st.selectbox(_("Data set"), datasets, first, filter_mode=None, width=200, **kept)
+        dataset = st.selectbox(
+            _("Data set"), datasets, first, filter_mode=None, format_func=dataset_title, width=200, **kept
+        )
         st.caption(
             _(
                 "The claims of the lecture notes, each with an experiment that tests it. The rule that decides it is "
@@ -100,7 +103,7 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
         else:
             label = _("Try it again") if runs else _("Try it")
             st.button(label, on_click=_start, args=(claim, recipes, known, place), key=f"claims.try.{claim.key}")
-    names = ", ".join(f"`{name}`" for name in dict.fromkeys(recipe.dataset for recipe in recipes))
+    names = ", ".join(f"`{dataset_title(name)}`" for name in dict.fromkeys(recipe.dataset for recipe in recipes))
     cost = _("{count} runs on {datasets}, about {duration} of computing.")
     cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
     st.caption(f"{say(texts.experiment)} {cost}  \n{say(texts.rule)}")

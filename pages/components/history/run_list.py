@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from mlpcore.analysis.differences import name_differences
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.recipes.lessons import title_of_label
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.search import ListedRun, RunSearch
@@ -109,7 +110,7 @@ def _row(group: Group, owner: str) -> dict[str, object]:
         "★": "★" if any(run.starred for run in runs) else "",
         _("name"): _name(runs[0].name, len(runs) - 1),
         _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
-        _("data set"): first.recipe.dataset,
+        _("data set"): dataset_title(first.recipe.dataset),
         _("recipe"): describe_training(first.recipe)
         if len(runs) == 1
         else " · ".join(dict.fromkeys(name_differences([run.recipe.replace(seed=0) for run in runs]))),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.data.image_grid import draw_grid
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
@@ -47,7 +48,7 @@ def _classes(recipe: Recipe, summary: "DatasetSummary") -> None:
     facts = _("{train:,} training and {test:,} test images of {width} × {height} pixels, {kind}, in {n} classes.")
     kind = _("in colour") if channels == 3 else _("grey")
     values = {"train": sum(summary.train_counts), "test": sum(summary.test_counts), "n": len(summary.classes)}
-    st.text(f"{recipe.dataset} · {facts.format(width=width, height=height, kind=kind, **values)}")
+    st.text(f"{dataset_title(recipe.dataset)} · {facts.format(width=width, height=height, kind=kind, **values)}")
     images, counts = st.columns([3, 2], gap="medium")
     with images:
         # three of each class: with two classes side by side their names can be read on a phone

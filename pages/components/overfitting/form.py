@@ -7,6 +7,7 @@ import streamlit as st
 from pydantic import BaseModel, ValidationError
 
 from mlpcore.analysis.remedies import OVERFITTING_PRESETS, build_lab_recipe
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import list_fields
@@ -101,6 +102,7 @@ def show_form(datasets: Sequence[str]) -> None:
         datasets if current in datasets else [*datasets, current],
         help=_(list_fields()["dataset"].help),
         filter_mode=None,
+        format_func=dataset_title,
         **persistent("lab.dataset"),
     )
     images = count_images(st.session_state["lab.dataset"])

@@ -10,7 +10,7 @@ from mlpcore.messages import N_
 from mlpcore.recipes.recipe import PARTS, Recipe
 from pages.components.recipe_form import widgets
 from pages.components.recipe_form.form_state import PATHS, get_knob
-from pages.components.shared.state import manager_is_up
+from pages.components.shared.state import count_images, manager_is_up
 from pages.components.shared.words import _, say
 
 LIVE_KNOBS = ("lr", "momentum", "weight_decay")  # a change of these reaches a run that is still going
@@ -40,7 +40,7 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "div_factor": (widgets.draw_number, N_("Start divisor"), {"step": 1.0, "format": "%g"}),
     "final_div_factor": (widgets.draw_number, N_("End divisor"), {"step": 100.0, "format": "%g"}),
     "dataset": (widgets.draw_choice, N_("Data set"), {}),
-    "train_size": (widgets.draw_number, N_("Training images"), {"step": 1000}),
+    "train_size": (widgets.draw_share, N_("Training images"), {}),
     "label_noise": (widgets.draw_slider, N_("Label noise"), {"step": 0.05}),
     "validation_size": (widgets.draw_number, N_("Held out for validation"), {"step": 1000}),
     "hidden_sizes": (widgets.draw_list, N_("Hidden sizes"), {}),
@@ -88,7 +88,8 @@ def data_form(datasets: list[str]) -> None:
     current = get_knob("dataset")  # gone meanwhile, perhaps: it stays chosen, and the page says so
     options = datasets if current is None or current in datasets else [*datasets, current]
     _draw("dataset", options=options)
-    _draw("train_size", placeholder=_("all"))
+    images = count_images(get_knob("dataset")) - (get_knob("validation_size") or 0)
+    _draw("train_size", everything=max(images, 1))
     _draw("label_noise")
     _draw("validation_size")
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 from pydantic import BaseModel
 
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import read_number
@@ -28,7 +29,8 @@ def is_shown(*names: str) -> bool:
 def draw_choice(path: str, label: str, options: list[str] | None = None) -> None:
     """Draw a choice of one among several: the field's own names without `options`."""
     if common := _prepare(path):
-        st.selectbox(label, options or PATHS[path][0].options, filter_mode=None, **common)
+        titles = dataset_title if path == "dataset" else str
+        st.selectbox(label, options or PATHS[path][0].options, filter_mode=None, format_func=titles, **common)
 
 
 def draw_number(path: str, label: str, **settings: Any) -> None:
@@ -37,6 +39,17 @@ def draw_number(path: str, label: str, **settings: Any) -> None:
         value: Literal["min"] | None = None if get_knob(path) is None else "min"
         low, high = _limits(path)
         st.number_input(label, low, high, value, **({"step": 1} | settings), **common)
+
+
+def draw_share(path: str, label: str, *, everything: int) -> None:
+    """Draw a field for a number of images, which counts down from all of them; the recipe's word for all is None."""
+    if common := _prepare(path):
+        chosen = get_knob(path)
+        key = f"knob.{path}.count"
+        st.session_state[key] = everything if chosen is None else chosen
+        most = max(everything, chosen or 1)  # a link may ask for more than there are, which the page says
+        args = (path, everything)
+        st.number_input(label, 1, most, step=1000, on_change=_take_share, args=args, **(common | {"key": key}))
 
 
 def draw_list(path: str, label: str) -> None:
@@ -146,6 +159,11 @@ def _prepare(path: str) -> dict[str, Any]:
 def _limits(path: str) -> tuple[float, float]:
     field, kind = PATHS[path]
     return find_limits(kind, field.path[-1])
+
+
+def _take_share(path: str, everything: int) -> None:
+    count = st.session_state[f"knob.{path}.count"]
+    put_knob(path, None if count is None or count == everything else count)
 
 
 def _take_slider(path: str, edited: Edited) -> None:

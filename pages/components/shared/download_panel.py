@@ -6,7 +6,7 @@ import streamlit as st
 
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.data.download.download import Download
-from mlpcore.data.download.sources import ARCHIVES
+from mlpcore.data.download.sources import ARCHIVES, dataset_title
 from mlpcore.runs.records import is_same_owner
 from pages.components.shared.refresh import show_fragment
 from pages.components.shared.state import get_downloads, read_owner
@@ -37,7 +37,7 @@ def _draw(missing: list[str], were_running: list[str], place: str) -> None:
             _show_progress(running, name, place)
             continue
         size = sum(archive.size for archive in ARCHIVES[name].archives) / MEGABYTE
-        label = _("Get {name}, {size:.0f} MB").format(name=name, size=size)
+        label = _("Get {name}, {size:.0f} MB").format(name=dataset_title(name), size=size)
         st.button(label, on_click=_request, args=(name,), key=f"download.{place}.{name}")
         if last := get_downloads().find(name):
             st.caption(say(last.progress.sentence))

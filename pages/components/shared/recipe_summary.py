@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlpcore.analysis.differences import find_differences
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import write_text
 from mlpcore.recipes.recipe import PARTS, SGD, Change, Recipe, RMSprop
@@ -65,10 +66,9 @@ def describe_data(recipe: Recipe) -> str:
     if recipe.validation_size:
         size += _(", {n:,} held out").format(n=recipe.validation_size)
     noise = "" if recipe.label_noise == 0 else _(", {share:.0%} of the labels random").format(share=recipe.label_noise)
+    values = {"dataset": dataset_title(recipe.dataset), "size": size, "noise": noise}
     template = _("{dataset}, {size}{noise} · {train_iter:,} iterations of {batch_size:,}")
-    return template.format(
-        dataset=recipe.dataset, size=size, noise=noise, train_iter=recipe.train_iter, batch_size=recipe.batch_size
-    )
+    return template.format(**values, train_iter=recipe.train_iter, batch_size=recipe.batch_size)
 
 
 def _images(count: int) -> str:

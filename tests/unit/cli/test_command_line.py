@@ -244,7 +244,7 @@ class TestData:
             server.add(f"/f/{name}.gz", gzip.compress(content, mtime=1))
         assert main(["data", "fashionMnist"]) == 0
         output = capsys.readouterr()
-        assert output.out == "FashionMNIST is ready.\n"
+        assert output.out == "Fashion-MNIST is ready.\n"
         assert "FashionMNIST: 100%" in output.err
         assert "B/s" in output.err
         folder = homes / "data" / "FashionMNIST" / "raw"
@@ -283,6 +283,6 @@ class TestData:
         assert process.returncode == 130
         assert "Traceback" not in errors
         assert errors.endswith(
-            "The download of CIFAR10 was cancelled. The next one continues where this one stopped.\n"
+            "The download of CIFAR-10 was cancelled. The next one continues where this one stopped.\n"
         )
         assert cifar_archive().startswith(part.read_bytes())

@@ -99,13 +99,15 @@ class TestCifar10:
 
     def test_a_folder_with_wrong_bytes_fails_the_integrity_check(self, tmp_path):
         write_batches(tmp_path / "cifar-10-batches-py")  # not the bytes of the real one
-        sentence = r"^cifar-10-batches-py fails the md5 check of CIFAR10: delete it and download CIFAR10 again\.$"
+        sentence = r"^cifar-10-batches-py fails the md5 check of CIFAR-10: delete it and download CIFAR-10 again\.$"
         with pytest.raises(SentenceError, match=sentence):
             load_data("CIFAR10", tmp_path)
 
-    @pytest.mark.parametrize("name", ["CIFAR10", "FashionMNIST", "MNIST"])
-    def test_without_leave_to_download_what_is_missing_says_how_to_get_it(self, tmp_path, name, archive_sets):
-        sentence = rf"^{name} is not on this computer: .* or with 'python -m mlpcore data {name.lower()}'\.$"
+    @pytest.mark.parametrize(
+        ("name", "title"), [("CIFAR10", "CIFAR-10"), ("FashionMNIST", "Fashion-MNIST"), ("MNIST", "MNIST")]
+    )
+    def test_without_leave_to_download_what_is_missing_says_how_to_get_it(self, tmp_path, name, title, archive_sets):
+        sentence = rf"^{title} is not on this computer: .* or with 'python -m mlpcore data {name.lower()}'\.$"
         with pytest.raises(SentenceError, match=sentence):
             load_data(name, tmp_path, download=False, archive_sets=archive_sets)
         assert list(tmp_path.iterdir()) == []
@@ -138,7 +140,7 @@ class TestFashionMnist:
         folder = tmp_path / "FashionMNIST" / "raw"
         write_fashion(folder)
         os.truncate(folder / "train-images-idx3-ubyte", 5000)
-        with pytest.raises(SentenceError, match=r"^FashionMNIST/raw fails the md5 check of FashionMNIST: delete it"):
+        with pytest.raises(SentenceError, match=r"^FashionMNIST/raw fails the md5 check of Fashion-MNIST: delete it"):
             load_data("FashionMNIST", tmp_path, archive_sets={"FashionMNIST": fashion_set()})
 
     def test_what_an_old_torchvision_left_is_not_taken_for_the_checked_files(self, tmp_path):
@@ -164,7 +166,7 @@ class TestFashionMnist:
         for name in fashion_files():
             (tmp_path / f"{name}.gz").write_bytes(gzip.compress(b"other bytes"))
         archive_sets = {"FashionMNIST": replace(fashion_set(), installed=(str(tmp_path),))}
-        with pytest.raises(SentenceError, match=r"^FashionMNIST is not on this computer"):
+        with pytest.raises(SentenceError, match=r"^Fashion-MNIST is not on this computer"):
             load_data("FashionMNIST", tmp_path / "home", download=False, archive_sets=archive_sets)
 
     def test_debians_package_is_found_and_whole(self, tmp_path):

@@ -53,7 +53,7 @@ class TestLoader:
 
     def test_it_downloads_nothing(self, tmp_path):
         failure = DatasetLoader(lambda: tmp_path).request("CIFAR10", self.CPU).images.exception()
-        assert str(failure).startswith("CIFAR10 is not on this computer")
+        assert str(failure).startswith("CIFAR-10 is not on this computer")
         assert list(tmp_path.iterdir()) == []
 
     def test_three_data_sets_stay_and_those_that_somebody_holds(self, tmp_path):

@@ -29,12 +29,12 @@ class TestCancel:
         server.files["/c"].holding.wait()
         while work.progress.bytes_done < 60_000:
             work.wait(0.01)
-        assert str(work.progress.sentence) == "Downloading CIFAR10 from 127.0.0.1."
+        assert str(work.progress.sentence) == "Downloading CIFAR-10 from 127.0.0.1."
         work.cancel()
         progress = work.wait(30)  # the server is still holding
         assert (progress.status, progress.bytes_done) == (DownloadStatus.CANCELLED, 60_000)
         assert str(progress.sentence) == (
-            "The download of CIFAR10 was cancelled. The next one continues where this one stopped."
+            "The download of CIFAR-10 was cancelled. The next one continues where this one stopped."
         )
         assert (tmp_path / f"{NAME}.part").read_bytes() == cifar_archive()[:60_000]
         assert missing_files(tmp_path, ARCHIVES[CIFAR10])
@@ -82,7 +82,7 @@ class TestSharing:
         url = server.add("/c", cifar_archive(), hold_after=10)
         with child(url, tmp_path) as other:
             work = wait_behind(server, url, tmp_path)
-            assert str(work.progress.sentence) == ("Waiting: another process on this computer is downloading CIFAR10.")
+            assert str(work.progress.sentence) == ("Waiting: another process on this computer is downloading CIFAR-10.")
             server.released.set()
             assert_is_here(tmp_path, work.wait())
             assert other.wait() == 0
@@ -101,7 +101,7 @@ class TestSentences:
         progress = run(cifar_set(server.add("/c", cifar_archive()), unpacked_size=10**18), tmp_path)
         assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            "The disk is full: CIFAR10 needs 1,000,000,000,001 MB more. Free some space, or set MLPCORE_DATA to a "
+            "The disk is full: CIFAR-10 needs 1,000,000,000,001 MB more. Free some space, or set MLPCORE_DATA to a "
             "folder on another disk, and try again."
         )
         assert not server.requests
@@ -112,7 +112,7 @@ class TestSentences:
         progress = run(cifar_set(server.add("/c", cifar_archive())), tmp_path)
         assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            "The disk is full: CIFAR10 needs 1 MB more. Free some space, or set MLPCORE_DATA to a folder on another "
+            "The disk is full: CIFAR-10 needs 1 MB more. Free some space, or set MLPCORE_DATA to a folder on another "
             "disk, and try again."
         )
 
@@ -122,8 +122,8 @@ class TestSentences:
             output, _ = other.communicate()
         assert other.returncode == 1
         assert output.splitlines()[-1] == (
-            f"CIFAR10 could not be stored ({os.strerror(errno.EFBIG)}). Check the disk, or set MLPCORE_DATA to another "
-            "folder, and try again: the download continues where it stopped."
+            f"CIFAR-10 could not be stored ({os.strerror(errno.EFBIG)}). Check the disk, or set MLPCORE_DATA to "
+            "another folder, and try again: the download continues where it stopped."
         )
         assert (tmp_path / f"{NAME}.part").read_bytes() == cifar_archive()[:100_000]
         assert_is_here(tmp_path, run(cifar_set(url), tmp_path))
@@ -135,7 +135,7 @@ class TestSentences:
         progress = run(cifar_set(), tmp_path / "file" / below)
         assert progress.status is DownloadStatus.FAILED
         assert str(progress.sentence) == (
-            "CIFAR10 cannot be stored: the data folder is not writable "
+            "CIFAR-10 cannot be stored: the data folder is not writable "
             f"({os.strerror(errno.ENOTDIR if below else errno.EEXIST)}). Make it writable, or set MLPCORE_DATA to "
             "another folder, and try again."
         )
