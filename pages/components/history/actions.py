@@ -10,8 +10,8 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import current_hyperparameters
 from mlpcore.runs.records import Run
 from pages.components.compare.results import show_comparison
-from pages.components.history.deletion import show_delete
-from pages.components.history.files import show_downloads
+from pages.components.history.deletion import show_delete, show_delete_all
+from pages.components.history.files import show_downloads, show_import
 from pages.components.history.run_list import clear_chosen, count_pages
 from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.flash import get_flashed, show_warning, toast_errors
@@ -26,23 +26,27 @@ def find_chosen(run_ids: Sequence[str]) -> list[Run]:
 
 
 def show_action_row(runs: Sequence[Run], total: int) -> None:
-    """Say how many rows there are, and offer what can be done with the chosen runs; the row is always there.
+    """Say how many rows there are, and offer what can be done with the chosen runs, or with all where none is chosen.
 
-    total: rows of the list on all pages.
+    The row is always there and as high as a button, so that the table below stays where it is. total: rows of the list
+    on all pages.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if not total:
-            st.text(_("No run fits these filters."))
+            st.text(_("No run fits these filters."), width="stretch")
         elif not runs:
             template = _n(
                 "{total:,} row. Tick it to open, compare, export or delete its runs.",
                 "{total:,} rows. Tick some to open, compare, export or delete their runs.",
                 total,
             )
-            st.caption(template.format(total=total))
+            st.caption(template.format(total=total), width="stretch")
         if runs:
             st.caption(_n("{count} run ticked", "{count} runs ticked", len(runs)).format(count=len(runs)))
             _buttons(runs)
+        else:
+            show_import()
+            show_delete_all()
         if (pages := count_pages(total)) > 1:
             title = _("Page (of {pages})").format(pages=pages)
             st.number_input(title, 1, pages, key="history.page", width=140, persist_state="session")

@@ -95,7 +95,7 @@ def _confirm_all() -> None:
     _answer(label, "history.confirm_all", _delete_all)
 
 
-def _answer(label: str, key: str, confirm: Callable[[], object]) -> None:
+def _answer(label: str, key: str, confirm: Callable[[], None]) -> None:
     """Draw the two buttons of a dialog; both close it."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         cancelled = st.button(_("Cancel"), key="history.cancel")
