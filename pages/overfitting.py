@@ -6,7 +6,7 @@ import streamlit as st
 
 from mlpcore.analysis.comparison_wording import describe_expectation, describe_remedy
 from mlpcore.analysis.curve_shapes import Shape
-from mlpcore.analysis.remedies import Remedy, build_remedies, repeat_recipes
+from mlpcore.analysis.remedies import Remedy, build_remedies, name_lab_run, repeat_recipes
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
@@ -68,7 +68,7 @@ def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
 
 def start(recipe: Recipe) -> None:
     """Train the recipe of the knobs."""
-    if submitted := submit([recipe], ["lab"]):
+    if submitted := submit([recipe], [name_lab_run(recipe)]):
         show_submitted(submitted[0])
         state["lab.remedies"] = []
 
@@ -87,11 +87,11 @@ def forget_predictions() -> None:
 def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
     """Train remedies, and their base if it has no run yet; a remedy that ended early is trained again."""
     again = [remedy.recipe for remedy in remedies]
-    names = [f"lab {remedy.name.replace('_', ' ')}" for remedy in remedies]
+    names = [name_lab_run(recipe) for recipe in again]
     with flash_errors("lab.said"):
         run = find_run(state.get("lab.run"))
         earlier = read_runs(state["lab.remedies"])
-        recipes, names = (again, names) if run else ([base, *again], ["lab", *names])
+        recipes, names = (again, names) if run else ([base, *again], [name_lab_run(base), *names])
         submitted = get_manager().submit(recipes, owner=owner, names=names)
         if not run:
             show_submitted(submitted.pop(0))
@@ -113,7 +113,7 @@ def stop(runs: list[Run]) -> None:
 def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, ready: bool, predicting: bool) -> None:
     """Say what to look for, beside the buttons, without giving away what is still to be predicted."""
     mine = [one for one in everyone if not one.status.is_over and one.belongs_to(owner)]
-    shown = run.recipe if run else recipe
+    shown = recipe or (run.recipe if run else None)  # the knobs: a preset changes what is said at once
     words, buttons = st.columns([3, 1], gap="small", vertical_alignment="center")
     with words, st.container(gap=None):
         if shown is not None:
@@ -121,7 +121,8 @@ def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, 
             st.markdown(say(describe_expectation(shown, images=images, predicting=predicting)))
             st.caption(as_markdown(describe_data(shown)))
             if run is not None and recipe is not None and recipe != run.recipe:
-                st.caption(_("Start trains {recipe}.").format(recipe=as_markdown(describe_data(recipe))))
+                template = _("The curves are of {run}, until Start trains what the knobs say.")
+                st.caption(template.format(run=as_markdown(describe_data(run.recipe))))
     with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
         st.button(_("Stop"), on_click=stop, args=(mine,), disabled=not mine, key="lab.stop")
         st.button(
@@ -191,7 +192,7 @@ def show_remedy_buttons(run: Run | None, base: Recipe, repeats: dict[str, dict[i
         st.button(
             _("Repeat with three seeds"),
             on_click=repeat_remedies,
-            args=(list(missing.values()), [f"lab {name.replace('_', ' ')} seed {seed}" for name, seed in missing]),
+            args=(list(missing.values()), [name_lab_run(recipe) for recipe in missing.values()]),
             key="lab.repeat",
             help=_("Trains the base and the remedies above with two more seeds; a paired t-test then compares them."),
             disabled=not missing,

@@ -121,9 +121,12 @@ def describe_expectation(recipe: Recipe, *, images: int, predicting: bool = Fals
     images: training images of the data set. predicting: whether the visitor still has to predict the test curve.
     """
     used = recipe.train_size or images
-    if recipe.label_noise > 0 and predicting:
+    if predicting and recipe.label_noise > 0:
         template = "{noise:.0%} of the labels are random. Watch what happens to train and test accuracy."
         return Sentence(template, {"noise": recipe.label_noise})
+    if predicting:
+        template = "The network trains on {used:,} images. Watch what happens to train and test accuracy."
+        return Sentence(template, {"used": used})
     if recipe.label_noise == 1:
         return Sentence(
             "Every label is random, so there is nothing to learn. Train accuracy rises nevertheless, while test "
@@ -157,30 +160,31 @@ def describe_remedy(remedy: Remedy) -> Sentence:
 
 
 def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> list[Sentence]:
-    """Say what remedies gained with one seed, without a verdict. names: the remedies in the visitor's words."""
-    gained, rest = (
-        ", ".join(f"{names[name]} {gain:+.1f}" for name, gain in gains.items())
-        for gains in (results.gained, results.rest)
-    )
-    values = {"gained": gained, "rest": rest, "base": results.base_acc}
-    values |= {"margin": results.margin, "images": results.test_images}
-    if not rest:
-        template = (
-            "One seed, in percentage points over the base's test accuracy of {base:.1%}: {gained}. Each gain is larger "
-            "than the sampling error of {images:,} test images ({margin:.1f})."
-        )
-    elif not gained:
-        template = (
-            "One seed, in percentage points over the base's test accuracy of {base:.1%}: {rest}. No gain is larger "
-            "than the sampling error of {images:,} test images ({margin:.1f})."
-        )
-    else:
-        template = (
-            "One seed, in percentage points over the base's test accuracy of {base:.1%}. Larger than the sampling "
-            "error of {images:,} test images ({margin:.1f}): {gained}. Not larger: {rest}."
-        )
-    sentences = [Sentence(template, values)]
+    """Say what remedies did with one seed, without a verdict.
+
+    names: the remedies in the visitor's words, as within a sentence.
+    """
+    sentences = []
+    for group, (one, several) in (
+        (results.helped, ("{names} helped ({gain:+.1f} pp).", "{names} helped.")),
+        (results.within, ("{names} is within noise (±{margin:.1f}).", "{names} are within noise (±{margin:.1f}).")),
+        (results.hurt, ("{names} hurt ({gain:+.1f} pp).", "{names} hurt.")),
+    ):
+        if not group:
+            continue
+        shows_gains = len(group) > 1 and group is not results.within
+        parts = [names[name] + (f" ({gain:+.1f} pp)" if shows_gains else "") for name, gain in group.items()]
+        values = {"names": _join(parts), "gain": next(iter(group.values())), "margin": results.margin}
+        sentences.append(Sentence(several if len(group) > 1 else one, values))
     if results.early_stop is not None:
         template = "Early stop: {gain:+.1f} percentage points over the last step of the base."
         sentences.append(Sentence(template, {"gain": results.early_stop}))
-    return [*sentences, Sentence("Another seed may give other results: repeat with three seeds for a verdict.")]
+    return [*sentences, Sentence("One seed only: repeat with three seeds for a verdict.")]
+
+
+def _join(parts: Sequence[str]) -> Sentence | str:
+    """Join names for the beginning of a sentence: A, b and c."""
+    first, *others = [parts[0][:1].upper() + parts[0][1:], *parts[1:]]
+    if not others:
+        return first
+    return Sentence("{names} and {last}", {"names": ", ".join([first, *others[:-1]]), "last": others[-1]})

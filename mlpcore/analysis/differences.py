@@ -13,6 +13,7 @@ from mlpcore.recipes.recipe import PARTS, Recipe
 
 MAX_PARTS = 5  # of a label
 LONGEST_NAME = 40  # of a run
+LAB_WORDS = ("lab", "all", "images", "units", "noise", "decay")  # in the names of the overfitting lab's runs
 SEED = re.compile(r" seed \d+$")  # at the end of a name
 ALWAYS_NAMED = ("lr", "weight_decay")  # even where they differ only by the defaults of two optimizers
 
@@ -95,7 +96,7 @@ def find_given_name(name: str, recipe: Recipe) -> str:
     Names that pages give are made of the words and values of the recipe: SGD lr 0.01 momentum 0.9 seed 2.
     """
     text = SEED.sub("", name)
-    words = {"seed", "on", "off", "lab", *recipe.dataset.split()}
+    words = {"seed", "on", "off", *LAB_WORDS, *recipe.dataset.split()}
     for field in list_fields().values():
         words |= {field.name, *field.options}
     parts = text.split()

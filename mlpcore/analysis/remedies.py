@@ -11,6 +11,7 @@ from mlpcore.analysis.comparison import (
     is_validated,
     select_evaluation,
 )
+from mlpcore.analysis.differences import LONGEST_NAME
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe
 from mlpcore.recipes.validation import find_limits
@@ -23,6 +24,7 @@ DROPOUT = 0.5
 WEIGHT_DECAY = 0.05  # of SGD at lr 0.01: ten times less changed nothing on 1,000 photographs, twice as much underfitted
 SMALLER = 4  # times fewer units in each hidden layer
 BASE, EARLY_STOP = "base", "early_stop"  # names beside those of REMEDIES; stopping early needs no run of its own
+USUAL_SIZES = (128, 64)
 REPEATS = MIN_SEEDS  # seeds
 
 
@@ -67,6 +69,22 @@ def build_lab_recipe(
         eval_every=max(train_iter // EVALUATIONS, 1),
         seed=seed,
     )
+
+
+def name_lab_run(recipe: Recipe) -> str:
+    """Name a run of the lab by what it is: 1000 images noise 0.4 dropout 0.5, and its seed unless that is 0.
+
+    What does not fit into a name is left out.
+    """
+    parts = ["all images" if recipe.train_size is None else f"{recipe.train_size} images"]
+    shown = {"noise": recipe.label_noise, "dropout": recipe.dropout, "decay": recipe.optimizer.weight_decay}
+    parts += [f"{name} {value:g}" for name, value in shown.items() if value]
+    if recipe.hidden_sizes != USUAL_SIZES:
+        parts.append(f"units {' '.join(map(str, recipe.hidden_sizes))}")
+    seed = f" seed {recipe.seed}" if recipe.seed else ""
+    while len(" ".join(parts)) + len(seed) > LONGEST_NAME:
+        parts.pop()
+    return " ".join(parts) + seed
 
 
 OVERFITTING_PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -140,6 +158,11 @@ def stop_early(run: Run) -> Evaluation | None:
     return run.chosen if is_validated(run) else run.best
 
 
+def find_lowest_loss(run: Run) -> Evaluation | None:
+    """Return a run's first evaluation with the lowest test loss, if there is one."""
+    return min(run.evaluations, key=lambda evaluation: evaluation.test_loss, default=None)
+
+
 def percentage_points(accuracy: float, other: float = 0.0) -> float:
     """Subtract two accuracies after rounding each to a tenth of a percentage point, as they are shown."""
     return round(round(100 * accuracy, 1) - round(100 * other, 1), 1)
@@ -149,20 +172,21 @@ def percentage_points(accuracy: float, other: float = 0.0) -> float:
 class RemedyResults:
     """Test accuracy of remedies over the base, with one seed, in percentage points, best first.
 
-    gained: those that gained `margin` percentage points or more. rest: the others. early_stop: what the step that the
-    held-out images chose gains over the last step of the base, if they chose it.
+    helped: those that gained `margin` percentage points or more, the sampling error of the test images. hurt: those
+    that lost as much. within: the others. early_stop: what the step that the held-out images chose gains over the last
+    step of the base, if they chose it.
     """
 
     base_acc: float
-    gained: Mapping[str, float]
-    rest: Mapping[str, float]
+    helped: Mapping[str, float]
+    within: Mapping[str, float]
+    hurt: Mapping[str, float]
     margin: float
-    test_images: int
     early_stop: float | None = None
 
 
 def judge_remedies(base: Run, tried: Mapping[str, Run], *, test_images: int) -> RemedyResults | None:
-    """Find which remedies gained more than the sampling error of the test images.
+    """Find which remedies gained, or lost, more than the sampling error of the test images.
 
     Runs are compared by `select_evaluation`. Only finished runs count; None if the base or all remedies have not
     finished.
@@ -174,14 +198,15 @@ def judge_remedies(base: Run, tried: Mapping[str, Run], *, test_images: int) -> 
     margin = detectable_difference(test_images)
     accuracies = {name: evaluation.test_acc for name, evaluation in finished.items() if evaluation is not None}
     gains = {name: percentage_points(accuracy, reference.test_acc) for name, accuracy in accuracies.items()}
-    gained = {name for name, accuracy in accuracies.items() if accuracy - reference.test_acc >= margin}
     ranked = sorted(gains, key=lambda name: -gains[name])
+    helped = {name: gains[name] for name in ranked if accuracies[name] - reference.test_acc >= margin}
+    hurt = {name: gains[name] for name in ranked if reference.test_acc - accuracies[name] >= margin}
     return RemedyResults(
         reference.test_acc,
-        {name: gains[name] for name in ranked if name in gained},
-        {name: gains[name] for name in ranked if name not in gained},
+        helped,
+        {name: gains[name] for name in ranked if name not in helped | hurt},
+        hurt,
         100 * margin,
-        test_images,
         percentage_points(reference.test_acc, base.latest.test_acc) if is_validated(base) else None,
     )
 

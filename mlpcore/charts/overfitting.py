@@ -9,10 +9,24 @@ from mlpcore.charts.annotations import legend, note, vertical_line, waiting_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.downsampling import evenly, finite, rounded
-from mlpcore.charts.traces import ACCURACY, LOSS, NOTE, NOTHING, Figure, Json, Translate, data_line, faded, line
+from mlpcore.charts.traces import (
+    ACCURACY,
+    LOSS,
+    NOTE,
+    NOTHING,
+    Figure,
+    Json,
+    Translate,
+    data_line,
+    faded,
+    line,
+    markers,
+)
 from mlpcore.runs.records import Evaluation
 
-SHADE = 0.14  # opacity of the gap
+SHADE = 0.22  # opacity of the gap: less cannot be seen on a dark page
+LETTER = 0.016  # of the panel's width, a letter of a note: 6 pixels of 380
+HEIGHTS = (0.5, 0.65, 0.35, 0.8, 0.2, 0.93, 0.07)  # at which a note may stand, shares of the panel's height
 SMALL_NOTE = {"font": {"color": NOTE, "size": 11}}
 
 
@@ -20,26 +34,31 @@ def loss_gap_chart(
     evaluations: Sequence[Evaluation],
     *,
     train_iter: int,
-    best_step: int | None,
+    lowest: Evaluation | None,
     show_test: bool = True,
     translate: Translate = str,
 ) -> Figure:
-    """Draw train and test loss, both in eval mode, with the gap shaded and the best step marked.
+    """Draw train and test loss, both in eval mode, with the gap shaded and the lowest test loss marked.
 
-    best_step: None for no mark. show_test: whether anything of the test images is drawn.
+    lowest: None for no mark. show_test: whether anything of the test images is drawn.
     """
     train, test = [each.train_eval_loss for each in evaluations], [each.test_loss for each in evaluations]
     curves = _gap_curves(evaluations, train, test if show_test else None, LOSS, ".3f", translate)
     values = finite(train + test if show_test else train)
-    # the best step is named in the chart of the accuracy, which has room for it
-    shapes = [] if best_step is None else [vertical_line(best_step)]
+    shapes, notes = [], [] if evaluations else [waiting_note(translate)]
+    scale = five_steps(values, default=2.5)
+    if lowest is not None:
+        shapes.append(vertical_line(lowest.step))
+        text = f"{translate('lowest test loss')} {lowest.step:,}"
+        notes.append(_step_note(text, lowest.step, curves, train_iter, top=scale[1]))
+        curves.append(_optimum(lowest.step, lowest.test_loss, LOSS, translate("lowest test loss"), ".3f"))
     return _step_chart(
         curves,
-        axis(translate("loss"), range=five_steps(values, default=2.5), nticks=INTERVALS + 1),
+        axis(translate("loss"), range=scale, nticks=INTERVALS + 1),
         train_iter,
         translate,
         shapes=shapes,
-        annotations=[] if evaluations else [waiting_note(translate)],
+        annotations=notes,
     )
 
 
@@ -47,12 +66,12 @@ def accuracy_gap_chart(
     evaluations: Sequence[Evaluation],
     *,
     train_iter: int,
-    best_step: int | None,
+    best: Evaluation | None,
     chance: float | None = None,
     show_test: bool = True,
     translate: Translate = str,
 ) -> Figure:
-    """Draw train and test accuracy likewise; chance, if known, as a dotted line."""
+    """Draw train and test accuracy likewise, and the best step; chance, if known, as a dotted line."""
     train, test = [each.train_acc for each in evaluations], [each.test_acc for each in evaluations]
     curves = _gap_curves(evaluations, train, test if show_test else None, ACCURACY, ".1%", translate)
     shapes, notes = [], [] if evaluations else [waiting_note(translate)]
@@ -61,13 +80,13 @@ def accuracy_gap_chart(
             {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": chance, "y1": chance}
             | {"line": {"color": NOTE, "width": 1, "dash": "dot"}, "layer": "below"}
         )
-        place = {"x": 0, "y": chance, "xref": "paper", "yref": "y", "xanchor": "left", "yanchor": "top"}
-        notes.append(note(translate("chance"), **place) | {"xshift": 3} | SMALL_NOTE)
-    if best_step is not None:
-        side, shift = ("left", 3) if best_step < train_iter / 2 else ("right", -3)
-        shapes.append(vertical_line(best_step))
-        place = {"x": best_step, "y": 0.5, "xref": "x", "yref": "paper", "xanchor": side}  # within the gap
-        notes.append(note(f"{translate('best step')} {best_step:,}", **place) | {"xshift": shift} | SMALL_NOTE)
+        place = {"x": 1, "y": chance, "xref": "paper", "yref": "y", "xanchor": "right", "yanchor": "top"}
+        notes.append(note(translate("chance"), **place) | {"xshift": -3} | SMALL_NOTE)
+    if best is not None:
+        shapes.append(vertical_line(best.step))
+        text = f"{translate('best step')} {best.step:,}"
+        notes.append(_step_note(text, best.step, curves, train_iter, top=1.0))
+        curves.append(_optimum(best.step, best.test_acc, ACCURACY, translate("best step"), ".1%"))
     scale = {"range": [0, 1], "tickformat": ".0%", "nticks": INTERVALS + 1}
     return _step_chart(
         curves, axis(translate("accuracy")) | scale, train_iter, translate, shapes=shapes, annotations=notes
@@ -153,6 +172,30 @@ def _gap_curves(
         return [curve | NOTHING for curve in curves]
     fill = NOTHING if test is None else {"fill": "tonexty", "fillcolor": faded(colour, SHADE)}
     return [curves[0], curves[1] | fill]
+
+
+def _optimum(step: int, value: float, colour: str, name: str, form: str) -> Json:
+    """Mark the best point of a curve with a ring that is no colour of its own."""
+    ring = {"color": colour, "size": 9, "symbol": "circle-open", "line": {"width": 2}}
+    look = {"marker": ring, "name": name, "showlegend": False, "hovertemplate": f"%{{y:{form}}}"}
+    return markers("optimum", [step], rounded(finite([value])), **look)
+
+
+def _step_note(text: str, step: int, curves: Sequence[Json], train_iter: int, *, top: float) -> Json:
+    """Name a step beside its line, at the height where the curves leave most room for the text."""
+    is_left = step > train_iter / 2
+    span = train_iter * LETTER * len(text)
+    first, last = (step - span, step) if is_left else (step, step + span)
+    crossed = [
+        value / top
+        for curve in curves
+        for x, value in zip(curve["x"], curve["y"], strict=True)
+        if value is not None and first <= x <= last
+    ]
+    height = max(HEIGHTS, key=lambda height: min((abs(height - value) for value in crossed), default=1.0))
+    place = {"x": step, "y": height, "xref": "x", "yref": "paper", "yanchor": "middle"}
+    side = {"xanchor": "right", "xshift": -3} if is_left else {"xanchor": "left", "xshift": 3}
+    return note(text, **place) | side | SMALL_NOTE
 
 
 def _step_chart(

@@ -37,6 +37,9 @@ def test_a_run_shows_both_curves_and_the_gap_in_numbers(open_page: Open) -> None
     assert tiles(page)["Test accuracy"] == f"{last.test_acc:.1%}"
     assert tiles(page)["Gap, pp"] == f"{100 * (last.train_acc - last.test_acc):+.1f}"
     assert tiles(page)["Best step"] == f"{run.best.step:,}"
+    lowest = min(run.evaluations, key=lambda one: one.test_loss)
+    assert tiles(page)["Lowest test loss"] == f"{lowest.step:,}"
+    assert run.name == "40 images units 8"
     assert read_test_curves(page)[1] == pytest.approx([one.test_acc for one in run.evaluations])
     assert len(figure(page, "lab-norms")["data"]) == 2
     assert says(page, "The test images chose the best step, so it is optimistic")
@@ -66,9 +69,10 @@ def test_fresh_page_holds_out_a_tenth_of_the_images(open_page: Open) -> None:
 
 
 def test_presets_set_the_knobs_and_leave_the_images(open_page: Open) -> None:
-    page = open_lab(open_page)
+    page = train(open_lab(open_page))
     shown(page.button(key="lab.preset.random_labels").click().run())
-    assert "there is nothing to learn" in texts(page)
+    assert "there is nothing to learn" in texts(page)  # at once, whatever run is shown
+    assert "The curves are of Tiny, 40 images · 30 iterations of 40, until Start" in texts(page).replace("\\", "")
     assert (page.session_state["lab.label_noise"], page.session_state["lab.dataset"]) == (1.0, "Tiny")
     shown(page.button(key="lab.preset.all_images").click().run())
     assert "Tiny, all images, 8 held out · 3,000 iterations" in texts(page)
@@ -100,7 +104,7 @@ class TestRemedies:
         differences = [accuracy - table["test"][0] for accuracy in table["test"][1:]]
         assert list(table["over base"])[1:] == pytest.approx(differences)
         assert [curve["name"] for curve in figure(page, "lab-remedies")["data"]] == names[:-1]
-        assert "One seed, in percentage points over the base's test accuracy of" in texts(page)
+        assert "One seed only: repeat with three seeds for a verdict." in texts(page)
         assert list(table["test, last step"])[:5] == [round(100 * one.test_acc, 1) for one in last]
 
     def test_they_are_repeated_with_three_seeds_for_a_paired_test(self, open_page: Open) -> None:
@@ -115,7 +119,7 @@ class TestRemedies:
         ]
         assert page.button(key="lab.repeat").disabled
         assert "Dropout minus Base:" in texts(page)
-        assert "One seed, in percentage points" not in texts(page)
+        assert "One seed only" not in texts(page)
         (table,) = (element.value for element in page.dataframe)
         assert len(table) == 6
 

@@ -16,7 +16,7 @@ class TestPrediction:
         finish(page)
         last = runs(page)[0].evaluations[-1]
         assert read_test_curves(page) == [[None], [None]]
-        hidden = ("Test accuracy", "Gap, pp", "Best step", "Early stop, pp")
+        hidden = ("Test accuracy", "Gap, pp", "Best step", "Lowest test loss", "Early stop, pp")
         assert {tiles(page)[name] for name in hidden} == {"—"}
         assert tiles(page)["Train accuracy"] == f"{last.train_acc:.1%}"
         assert list(page.dataframe) == []
@@ -65,6 +65,11 @@ class TestPrediction:
         assert "You predicted that test accuracy “stays at chance”" in texts(page)
 
     def test_note_does_not_answer_it(self, open_page: Open) -> None:
+        page = open_lab(open_page)
+        assert "With many images the two curves stay together for longer." in texts(page)
+        shown(page.toggle(key="lab.predict").set_value(True).run())
+        assert "The network trains on 40 images. Watch what happens to train and test accuracy." in texts(page)
+        assert "many images" not in texts(page)
         page = open_lab(open_page, label_noise=1.0)
         assert "test accuracy stays at chance" in texts(page)
         shown(page.toggle(key="lab.predict").set_value(True).run())

@@ -46,6 +46,16 @@ def remedy_names() -> dict[str, str]:
     }
 
 
+def _names_within() -> dict[str, str]:
+    """Name the remedies as within a sentence."""
+    return {
+        "more_data": _("more data"),
+        "dropout": _("dropout"),
+        "weight_decay": _("weight decay"),
+        "smaller_network": _("the smaller network"),
+    }
+
+
 def match_repeats(base: Run, runs: Sequence[Run]) -> dict[str, dict[int, Run]]:
     """Return the base and those runs that repeat it or try its remedies, with any of the seeds, by name and seed."""
     repeats = repeat_recipes(base.recipe, REMEDIES, images=count_images(base.recipe.dataset))
@@ -119,7 +129,7 @@ def _show_results(base: Run, tried: dict[str, Run], repeats: Mapping[str, Mappin
         return
     results = judge_remedies(base, tried, test_images=count_test_images(base.recipe.dataset))
     if results is not None:
-        st.text(" ".join(say(sentence) for sentence in describe_remedies(results, names)))
+        st.text(" ".join(say(sentence) for sentence in describe_remedies(results, _names_within())))
 
 
 def _table(base: Run, tried: dict[str, Run]) -> None:

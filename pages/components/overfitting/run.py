@@ -7,7 +7,7 @@ import streamlit as st
 from mlpcore.analysis.comparison import is_validated
 from mlpcore.analysis.comparison_wording import describe_curve
 from mlpcore.analysis.curve_shapes import Shape, classify_curve
-from mlpcore.analysis.remedies import percentage_points, stop_early
+from mlpcore.analysis.remedies import find_lowest_loss, percentage_points, stop_early
 from mlpcore.analysis.trends import measure_gap
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.recipes.recipe import Recipe
@@ -27,6 +27,7 @@ from pages.components.shared.state import count_test_images, find_images, find_r
 from pages.components.shared.words import _, say, show_duration
 
 CHART_HEIGHT, NORMS_HEIGHT = 280, 190  # pixels; with the header and the tiles the charts fit a window 800 high
+RISEN = 1.1  # times the lowest test loss, from which on the page says that it has risen
 OVERFITTED = 10.0  # percentage points of train over test accuracy, from which on the page speaks of overfitting
 
 
@@ -66,8 +67,9 @@ def _draw(
         rerun_page()
     _status_line(run, recipe)
     stop = stop_early(run) if run and not hidden else None
-    _curves(run, recipe, stop, hidden=hidden)
-    _tiles(run, stop, hidden=hidden)
+    lowest = find_lowest_loss(run) if run and not hidden else None
+    _curves(run, recipe, stop, lowest, hidden=hidden)
+    _tiles(run, stop, lowest, hidden=hidden)
     norms, words = st.columns(2, gap="medium")
     with norms:
         _norms(run, recipe)
@@ -99,11 +101,12 @@ def tell_progress(run: Run) -> str:
     return template.format(step=run.step, train_iter=run.recipe.train_iter, duration=show_duration(run.seconds))
 
 
-def _curves(run: Run | None, recipe: Recipe, stop: Evaluation | None, *, hidden: bool) -> None:
+def _curves(
+    run: Run | None, recipe: Recipe, stop: Evaluation | None, lowest: Evaluation | None, *, hidden: bool
+) -> None:
     evaluations = run.evaluations if run else ()
     common: dict[str, Any] = {
         "train_iter": recipe.train_iter,
-        "best_step": stop and stop.step,
         "show_test": not hidden,
         "translate": _,
     }
@@ -113,10 +116,14 @@ def _curves(run: Run | None, recipe: Recipe, stop: Evaluation | None, *, hidden:
     with loss:
         alt = _("Train and test loss over the iterations, the gap between them shaded.")
         live_plot(
-            loss_gap_chart(evaluations, **common), key="lab-loss", height=CHART_HEIGHT, alt=alt, revision=revision
+            loss_gap_chart(evaluations, lowest=lowest, **common),
+            key="lab-loss",
+            height=CHART_HEIGHT,
+            alt=alt,
+            revision=revision,
         )
     with accuracy:
-        figure = accuracy_gap_chart(evaluations, chance=classes and 1 / classes, **common)
+        figure = accuracy_gap_chart(evaluations, best=stop, chance=classes and 1 / classes, **common)
         alt = _("Train and test accuracy over the iterations, the gap between them shaded.")
         live_plot(figure, key="lab-accuracy", height=CHART_HEIGHT, alt=alt, revision=revision)
 
@@ -127,18 +134,23 @@ def _count_classes(recipe: Recipe) -> int | None:
     return len(images.train.classes) if images else None
 
 
-def _tiles(run: Run | None, stop: Evaluation | None, *, hidden: bool) -> None:
+def _tiles(run: Run | None, stop: Evaluation | None, lowest: Evaluation | None, *, hidden: bool) -> None:
     latest = run.latest if run else None
     seen = latest if not hidden else None
-    with st.grid(5, min_column_width=104, gap="small"):
+    with st.grid(6, min_column_width=104, gap="small"):
         st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
         st.metric(_("Test accuracy"), f"{seen.test_acc:.1%}" if seen else None)
         st.metric(_("Gap, pp"), f"{percentage_points(seen.train_acc, seen.test_acc):+.1f}" if seen else None)
         help_best = _(
             "The first step with the highest accuracy on the held-out images, or on the test images if fewer than 500 "
-            "are held out. The loss may be smallest at another step."
+            "are held out."
         )
         st.metric(_("Best step"), f"{stop.step:,}" if stop else None, help=help_best)
+        help_lowest = _(
+            "The step with the lowest loss on the test images. Often earlier than the best step: the network grows "
+            "surer of its mistakes while it still gets a few more images right."
+        )
+        st.metric(_("Lowest test loss"), f"{lowest.step:,}" if lowest else None, help=help_lowest)
         kept = f"{percentage_points(stop.test_acc, latest.test_acc):+.1f}" if stop and latest else None
         help_kept = _("The percentage points of test accuracy that stopping at the best step would have kept.")
         st.metric(_("Early stop, pp"), kept, help=help_kept)
@@ -177,6 +189,12 @@ def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> Non
             test_acc=latest.test_acc,
         )
     )
+    if (lowest := find_lowest_loss(run)) and latest.test_loss > RISEN * lowest.test_loss:
+        template = _(
+            "Test loss was lowest at step {step:,} ({lowest:.2f}) and has risen since, although accuracy may still "
+            "grow: the network becomes surer of its mistakes."
+        )
+        st.text(template.format(step=lowest.step, lowest=lowest.test_loss))
     if prediction is not None and run.status is RunStatus.FINISHED:
         _show_outcome(run, prediction)
     if is_validated(run):

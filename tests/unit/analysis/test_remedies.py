@@ -1,6 +1,8 @@
 """The overfitting lab without its page: what its recipes say, what its figures hold, which words its rules choose."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from scipy import stats
 from mlpcore.analysis.comparison import ComparisonVerdict
 from mlpcore.analysis.comparison_wording import describe_curve, describe_expectation, describe_remedies, describe_remedy
 from mlpcore.analysis.curve_shapes import Shape, classify_curve
+from mlpcore.analysis.differences import find_given_name
 from mlpcore.analysis.remedies import (
     OVERFITTING_PRESETS,
     REMEDIES,
@@ -16,18 +19,19 @@ from mlpcore.analysis.remedies import (
     build_remedies,
     compare_repeats,
     judge_remedies,
+    name_lab_run,
     percentage_points,
     repeat_recipes,
     stop_early,
 )
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits
-from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.records import NAME, Evaluation, Run, RunStatus
 from tests.support.histories import evaluations
 from tests.support.present import present
 
 IMAGES = 50_000
-NAMES = {name: name.replace("_", " ").capitalize() for name in REMEDIES}
+NAMES = {name: name.replace("_", " ") for name in REMEDIES} | {"smaller_network": "the smaller network"}
 BASE = build_lab_recipe(dataset="Shapes", images=IMAGES)
 
 
@@ -80,6 +84,25 @@ class TestRecipes:
         assert built["random_labels"] == BASE.model_copy(update={"label_noise": 1.0})
         assert built["all_images"].train_size is None
 
+    @pytest.mark.parametrize(
+        ("knobs", "name"),
+        [
+            ({}, "1000 images"),
+            ({"train_size": None, "label_noise": 0.4}, "all images noise 0.4"),
+            ({"dropout": 0.5, "weight_decay": 1e-4, "seed": 2}, "1000 images dropout 0.5 seed 2"),
+            ({"width": 64, "depth": 3, "label_noise": 1.0}, "1000 images noise 1 units 64 32 16"),
+            (
+                {"width": 1024, "depth": 4, "dropout": 0.5, "weight_decay": 0.05, "seed": 2_147_483_647},
+                "1000 images dropout 0.5 seed 2147483647",
+            ),
+        ],
+    )
+    def test_run_is_named_by_what_it_is(self, knobs: dict[str, Any], name: str) -> None:
+        recipe = build_lab_recipe(dataset="Shapes", images=IMAGES, **knobs)
+        assert name_lab_run(recipe) == name
+        assert re.fullmatch(NAME, name_lab_run(recipe))
+        assert find_given_name(name_lab_run(recipe), recipe) == ""
+
     def test_value_out_of_range_is_refused(self) -> None:
         with pytest.raises(ValueError, match="dropout"):
             build_lab_recipe(dataset="Shapes", images=IMAGES, dropout=0.99)
@@ -96,6 +119,8 @@ class TestRecipes:
     def test_what_to_look_for_depends_on_the_knobs(self, knobs, said) -> None:
         recipe = build_lab_recipe(dataset="Shapes", images=IMAGES, **knobs)
         assert said in str(describe_expectation(recipe, images=IMAGES))
+        asked = str(describe_expectation(recipe, images=IMAGES, predicting=True))
+        assert asked.endswith("Watch what happens to train and test accuracy.")
 
 
 class TestRemedies:
@@ -138,25 +163,40 @@ class TestRemedies:
         accuracies = {"dropout": 0.38, "more_data": 0.45, "smaller_network": 0.32}
         tried = {name: run(evaluations([0.2, accuracy])) for name, accuracy in accuracies.items()}
         assert judged(run(evaluations([0.3, 0.36])), tried) == (
-            "One seed, in percentage points over the base's test accuracy of 36.0%. Larger than the sampling error of "
-            "10,000 test images (1.4): More data +9.0, Dropout +2.0. Not larger: Smaller network -4.0. Another seed "
-            "may give other results: repeat with three seeds for a verdict."
+            "More data (+9.0 pp) and dropout (+2.0 pp) helped. The smaller network hurt (-4.0 pp). One seed only: "
+            "repeat with three seeds for a verdict."
+        )
+
+    def test_those_that_differ_by_no_more_than_chance_are_said_together(self) -> None:
+        accuracies = {"more_data": 0.606, "dropout": 0.37, "weight_decay": 0.355, "smaller_network": 0.33}
+        tried = {name: run(evaluations([0.2, accuracy])) for name, accuracy in accuracies.items()}
+        assert judged(run(evaluations([0.3, 0.36])), tried) == (
+            "More data helped (+24.6 pp). Dropout and weight decay are within noise (±1.4). "
+            "The smaller network hurt (-3.0 pp). One seed only: repeat with three seeds for a verdict."
         )
 
     @pytest.mark.parametrize(
-        ("images", "accuracy", "gained"),
-        [(10_000, 0.375, True), (10_000, 0.374, False), (1_000, 0.405, True), (1_000, 0.404, False)],
+        ("images", "accuracy", "said"),
+        [
+            (10_000, 0.375, "Dropout helped (+1.5 pp)."),
+            (10_000, 0.374, "Dropout is within noise (±1.4)."),
+            (10_000, 0.345, "Dropout hurt (-1.5 pp)."),
+            (1_000, 0.405, "Dropout helped (+4.5 pp)."),
+            (1_000, 0.404, "Dropout is within noise (±4.5)."),
+        ],
     )
-    def test_a_gain_is_larger_than_so_many_test_images_vary(self, images, accuracy, gained) -> None:
-        said = judged(run(evaluations([0.36])), {"dropout": run(evaluations([accuracy]))}, test_images=images)
-        assert ("Each gain is larger" if gained else "No gain is larger") in said
-        assert f"sampling error of {images:,} test images" in said
+    def test_noise_is_what_so_many_test_images_vary(self, images: int, accuracy: float, said: str) -> None:
+        tried = {"dropout": run(evaluations([accuracy]))}
+        assert said in judged(run(evaluations([0.36])), tried, test_images=images)
 
     def test_differences_are_those_of_the_accuracies_as_they_are_read(self) -> None:
         assert f"{0.1044:.1%} {0.1036:.1%}" == "10.4% 10.4%"
         assert (percentage_points(0.1036), percentage_points(0.1036, 0.1044)) == (10.4, 0.0)
         assert (percentage_points(0.1034, 0.1036), percentage_points(0.9, 0.3)) == (-0.1, 60.0)
-        assert "Dropout +0.0" in judged(run(evaluations([0.1044])), {"dropout": run(evaluations([0.1036]))})
+        results = judge_remedies(
+            run(evaluations([0.1044])), {"dropout": run(evaluations([0.1036]))}, test_images=10_000
+        )
+        assert present(results).within == {"dropout": 0.0}
 
     @pytest.mark.parametrize("status", [status for status in RunStatus if status is not RunStatus.FINISHED])
     def test_nothing_is_judged_before_the_base_and_a_remedy_have_finished(self, status: RunStatus) -> None:
@@ -164,18 +204,18 @@ class TestRemedies:
         for base, remedy in ((not_done, done), (done, not_done)):
             assert judge_remedies(base, {"dropout": remedy}, test_images=10_000) is None
         said = judged(done, {"dropout": not_done, "more_data": run(evaluations([0.45]))})
-        assert "More data +9.0" in said
-        assert "Dropout" not in said
+        assert "More data helped (+9.0 pp)." in said
+        assert "ropout" not in said
 
     def test_remedies_are_compared_at_the_step_that_enough_held_out_images_choose(self) -> None:
         base = validated(evaluations([0.2, 0.4, 0.3]), (0.1, 0.3, 0.2))
         tried = {"dropout": validated(evaluations([0.5, 0.35, 0.1]), (0.1, 0.3, 0.2))}
         results = present(judge_remedies(base, tried, test_images=10_000))
-        assert (results.base_acc, results.rest, results.early_stop) == (0.4, {"dropout": -5.0}, 10.0)
+        assert (results.base_acc, results.hurt, results.early_stop) == (0.4, {"dropout": -5.0}, 10.0)
         assert "Early stop: +10.0 percentage points over the last step of the base." in judged(base, tried)
         without = run(evaluations([0.2, 0.4, 0.3]))
         results = present(judge_remedies(without, {"dropout": run(evaluations([0.35]))}, test_images=10_000))
-        assert (results.base_acc, results.gained, results.early_stop) == (0.3, {"dropout": 5.0}, None)
+        assert (results.base_acc, results.helped, results.early_stop) == (0.3, {"dropout": 5.0}, None)
 
     def test_repeats_are_the_base_and_remedies_with_three_seeds_its_own_among_them(self) -> None:
         for seed in (0, 7, 2**32):

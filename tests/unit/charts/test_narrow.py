@@ -26,11 +26,11 @@ PANEL = MatrixPanel("W", "weight", np.ones((2, 2)), (0.0, 0.0), is_known=True, i
 RUN = Run("a", "a run", Recipe(), RunStatus.RUNNING, 0.0)
 DRAW: dict[str, Callable[[], dict]] = {
     "accuracy_by_lr_chart": lambda: accuracy_by_lr_chart([RUN]),
-    "accuracy_gap_chart": lambda: accuracy_gap_chart((), train_iter=9, best_step=None),
+    "accuracy_gap_chart": lambda: accuracy_gap_chart((), train_iter=9, best=None),
     "activations_chart": lambda: activations_chart(0.0),
     "compare_chart": lambda: compare_chart([]),
     "confusion_chart": lambda: confusion_chart(np.eye(2), ["a", "b"]),
-    "loss_gap_chart": lambda: loss_gap_chart((), train_iter=9, best_step=None),
+    "loss_gap_chart": lambda: loss_gap_chart((), train_iter=9, lowest=None),
     "network_chart": lambda: network_chart([PANEL], unit=0, feature=0),
     "norms_chart": lambda: norms_chart((), train_iter=9),
     "path_chart": lambda: path_chart((), train_iter=9),

@@ -22,10 +22,10 @@ class TestFigures:
     @pytest.mark.parametrize("show_test", [True, False])
     def test_plotly_and_json_take_them(self, count: int, show_test: bool) -> None:
         some = self.HISTORY[:count]
-        common: dict[str, Any] = {"train_iter": 60, "best_step": 40, "show_test": show_test}
+        common: dict[str, Any] = {"train_iter": 60, "show_test": show_test}
         for figure in (
-            loss_gap_chart(some, **common),
-            accuracy_gap_chart(some, chance=0.1, **common),
+            loss_gap_chart(some, lowest=some[0] if some else None, **common),
+            accuracy_gap_chart(some, best=some[0] if some else None, chance=0.1, **common),
             norms_chart(some, train_iter=60),
             remedies_chart([RemedyCurve("Base", "#0072B2", some)], train_iter=60),
         ):
@@ -33,22 +33,37 @@ class TestFigures:
             json.dumps(figure, allow_nan=False)
 
     def test_train_and_test_are_measured_in_eval_mode_and_the_gap_between_them_is_shaded(self) -> None:
-        loss = loss_gap_chart(self.HISTORY, train_iter=60, best_step=None)
+        loss = loss_gap_chart(self.HISTORY, train_iter=60, lowest=None)
         assert (trace(loss, "train")["y"], trace(loss, "test")["y"]) == ([0.5] * 3, [6.2] * 3)
         assert [drawn.get("fill") for drawn in loss["data"]] == [None, "tonexty"]
-        accuracy = accuracy_gap_chart(self.HISTORY, train_iter=60, best_step=None)
+        accuracy = accuracy_gap_chart(self.HISTORY, train_iter=60, best=None)
         assert (trace(accuracy, "train")["y"], trace(accuracy, "test")["y"]) == ([0.9] * 3, [0.2, 0.4, 0.3])
 
     def test_hidden_test_curve_leaves_no_trace_of_it_in_the_figure(self) -> None:
-        common: dict[str, Any] = {"train_iter": 60, "best_step": None, "show_test": False}
-        loss, accuracy = loss_gap_chart(self.HISTORY, **common), accuracy_gap_chart(self.HISTORY, **common)
+        common: dict[str, Any] = {"train_iter": 60, "show_test": False}
+        loss = loss_gap_chart(self.HISTORY, lowest=None, **common)
+        accuracy = accuracy_gap_chart(self.HISTORY, best=None, **common)
         assert trace(loss, "test")["y"] == trace(accuracy, "test")["y"] == [None]
         assert loss["layout"]["yaxis"]["range"] == [0, 2.5]  # nor does the axis give it away
 
     def test_best_step_is_marked_and_chance_drawn(self) -> None:
-        layout = accuracy_gap_chart(self.HISTORY, train_iter=60, best_step=40, chance=0.1)["layout"]
+        figure = accuracy_gap_chart(self.HISTORY, train_iter=60, best=self.HISTORY[1], chance=0.1)
+        layout, ring = figure["layout"], trace(figure, "optimum")
+        assert (ring["x"], ring["y"]) == ([40], [0.4])
         assert [(shape["x0"], shape["y0"]) for shape in layout["shapes"]] == [(0, 0.1), (40, 0)]
         assert [note["text"] for note in layout["annotations"]] == ["chance", "best step 40"]
+
+    def test_lowest_test_loss_is_marked_too(self) -> None:
+        figure = loss_gap_chart(self.HISTORY, train_iter=60, lowest=self.HISTORY[0])
+        assert [note["text"] for note in figure["layout"]["annotations"]] == ["lowest test loss 20"]
+        assert (trace(figure, "optimum")["x"], trace(figure, "optimum")["y"]) == ([20], [6.2])
+
+    @pytest.mark.parametrize(("train", "test"), [(0.5, 0.05), (0.9, 0.5), (0.7, 0.45), (0.1, 0.93)])
+    def test_name_of_the_best_step_stands_away_from_the_curves(self, train: float, test: float) -> None:
+        history = evaluations([test] * 30, train_acc=train)
+        figure = accuracy_gap_chart(history, train_iter=600, best=history[3])
+        (name,) = [note for note in figure["layout"]["annotations"] if note["text"].startswith("best step")]
+        assert min(abs(name["y"] - train), abs(name["y"] - test)) >= 0.15
 
     def test_each_layer_has_its_curve(self) -> None:
         drawn = norms_chart(self.HISTORY, train_iter=60)["data"]
