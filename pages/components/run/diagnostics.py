@@ -54,19 +54,18 @@ def _show(run: Run, diagnosis: Diagnosis, place: int) -> None:
     with st.container(gap="xsmall"):
         badge = f":{COLOURS[diagnosis.kind]}-badge[{_name(diagnosis.kind)}]"
         st.markdown(f"{badge} {say(describe_finding(diagnosis))}")
-        label, suggestion = describe_suggestion(diagnosis), diagnosis.suggestion
-        if label is not None and suggestion is not None and not _is_held(run, suggestion):
-            pressed = st.button(
-                say(label),
-                key=f"diagnosis.{place}",
-                on_click=put_recipe,
-                args=(suggestion,),
-                help=_("Sets the knobs to this. Start trains it as a new run."),
-            )
-            if pressed:
-                st.session_state["diagnosis.taken"] = True
-                st.rerun()  # the knobs are outside this fragment
+        _offer(run, diagnosis, place)
         st.caption(_("Rule: {rule}").format(rule=say(describe_rule(diagnosis))))
+
+
+def _offer(run: Run, diagnosis: Diagnosis, place: int) -> None:
+    """Offer the recipe to try next, if there is one and no lesson holds what it changes."""
+    label, suggestion = describe_suggestion(diagnosis), diagnosis.suggestion
+    if label is None or suggestion is None or _is_held(run, suggestion):
+        return
+    if st.button(say(label), key=f"diagnosis.{place}", on_click=put_recipe, args=(suggestion,)):
+        st.session_state["diagnosis.taken"] = True
+        st.rerun()  # the knobs are outside this fragment
 
 
 def _is_held(run: Run, suggestion: Recipe) -> bool:
