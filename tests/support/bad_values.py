@@ -89,7 +89,7 @@ def wrong_values(field: Field) -> st.SearchStrategy[Any]:
         kinds = OPTIMIZERS | SCHEDULERS
         unknown = texts().filter(lambda text: text not in kinds).map(lambda text: {"name": text})
         return unknown | st.integers() | st.booleans() | texts() | st.none() | st.lists(st.integers(), max_size=3)
-    if name in ("activation", "device"):
+    if name in ("activation", "precision", "device"):
         allowed = get_args(Recipe.model_fields[name].annotation)
         return nothing | st.integers() | st.booleans() | st.none() | texts().filter(lambda text: text not in allowed)
     if name == "nesterov":
