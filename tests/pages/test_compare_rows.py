@@ -57,6 +57,12 @@ class TestEdits:
         assert self.lrs(copy_rows(after, chosen)) == [0.1, 0.1, 0.2, 0.3, 0.3]
         assert len(copy_rows(ROWS * 5, {0, 5, 7})) == 16  # there is room for one
 
+    def test_rate_is_typed_in_any_notation_and_what_is_no_number_is_named(self) -> None:
+        edits = NOTHING | {"edited_rows": {0: {"lr": "5e-4"}, 1: {"lr": " 0.05 "}, 2: {"lr": ""}}}
+        assert self.lrs(apply_edits(ROWS, edits, Recipe())[0]) == [5e-4, 0.05, 0.01]
+        _recipes, refused = read_rows(apply_edits(ROWS, NOTHING | {"edited_rows": {0: {"lr": "fast"}}}, Recipe())[0])
+        assert refused == ["Row 1: lr is fast: it must be a number from 1e-6 to 10."]
+
     def test_lists_are_typed_and_emptied_cells_are_the_default(self) -> None:
         edits = NOTHING | {"edited_rows": {0: {"hidden_sizes": "64, 32", "batch_size": 16.0}, 1: {"lr": None}}}
         first, second, _third = read_rows(apply_edits(ROWS, edits, Recipe())[0])[0]

@@ -35,7 +35,7 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
     always = (ranked, _("steps to target"))
     frame = frame.loc[:, [name in always or not frame[name].isna().all() for name in frame]]
     looks = [draw_mark(one.place)[1] for one in series]
-    percent = st.column_config.NumberColumn(format="%.1f %%")
+    percent = st.column_config.NumberColumn(format="%.1f%%")
     spread = _("One standard deviation over the seeds, in percentage points.")
     difference = _("Minus the baseline, in percentage points. The sentences below say what can be concluded from it.")
     of_seeds = _("With several seeds: the mean of each seed's own best, which is not the best of the mean curve.")
@@ -54,12 +54,12 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
             _("recipe"): st.column_config.TextColumn(width=LABEL_WIDTH),
             _("± seeds"): st.column_config.NumberColumn(format="%.1f", help=spread),
             _("vs baseline"): st.column_config.NumberColumn(format="%+.1f pp", help=difference),
-            _("best"): st.column_config.NumberColumn(format="%.1f %%", help=of_seeds),
+            _("best"): st.column_config.NumberColumn(format="%.1f%%", help=of_seeds),
             _("final"): percent,
             _("chosen by validation"): percent,
-            _("best step"): st.column_config.NumberColumn(format="%d", help=of_seeds),
-            _("chosen step"): st.column_config.NumberColumn(format="%d"),
-            _("steps to target"): st.column_config.NumberColumn(format="%d"),
+            _("best step"): st.column_config.NumberColumn(format="localized", help=of_seeds),
+            _("chosen step"): st.column_config.NumberColumn(format="localized"),
+            _("steps to target"): st.column_config.NumberColumn(format="localized"),
             _("weights' size"): st.column_config.NumberColumn(
                 format="%.1f", help=_("The Euclidean norm of all weight matrices together at the latest evaluation.")
             ),

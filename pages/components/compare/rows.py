@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from mlpcore.analysis.differences import find_differences, label_recipes
 from mlpcore.charts.compare import Series
 from mlpcore.messages import Sentence
+from mlpcore.numbers import exact_number
 from mlpcore.recipes import messages
-from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten
+from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_number, read_numbers, unflatten
 from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import MAX_ROWS, NAME
@@ -209,7 +210,9 @@ def _column(name: str, datasets: Sequence[str]) -> Any:
         return st.column_config.TextColumn(help=help_)
     if field.type is bool:
         return st.column_config.CheckboxColumn(help=help_)
-    return st.column_config.NumberColumn(format="%g", help=help_)
+    if field.type is float:
+        return st.column_config.TextColumn(help=help_, alignment="right")
+    return st.column_config.NumberColumn(format="localized", help=help_)
 
 
 def _as_cells(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -228,6 +231,8 @@ def _to_cell(kind: type[Any], value: Any) -> Any:
     if kind in (str, bool):
         return value if isinstance(value, kind) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    if kind is float:
+        return exact_number(float(value)) if is_number else shorten(value) if value is not None else None
     return value if is_number else None
 
 
@@ -265,6 +270,8 @@ def _from_cell(kind: type[Any], value: Any) -> Any:
     if kind in (str, tuple) and value is not None:
         text = value if isinstance(value, str) else shorten(value)  # lists may be nested deeper than str() goes
         return tuple(read_numbers(text)) if kind is tuple else text
+    if kind is float and isinstance(value, str):
+        return read_number(value) if value.strip() else None
     if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
         return int(value)  # a field of type float accepts it as well
     return value

@@ -71,9 +71,11 @@ def show_verdicts(series: Sequence[Series], *, baseline: int, going_on: bool) ->
         return
     measure = _("test accuracy at the step chosen by validation") if validated else _("final test accuracy")
     st.caption(_("By {measure}, compared with the baseline:").format(measure=measure))
-    for place, result in zip(others, compared, strict=True):
-        if result.verdict is not ComparisonVerdict.NO_PAIRS:
-            st.text(say(describe_comparison(result, reference=series[baseline].label, other=series[place].label)))
+    with st.container(gap="xxsmall"):
+        for place, result in zip(others, compared, strict=True):
+            if result.verdict is not ComparisonVerdict.NO_PAIRS:
+                labels = {"reference": series[baseline].label, "other": series[place].label}
+                st.text(say(describe_comparison(result, **labels)))
     if any(result.p is not None for result in compared):
         st.caption(
             _("± is one standard deviation of the differences over the seeds. Significance: paired t-test at 5 %.")

@@ -148,8 +148,12 @@ function listen(state) {
   state.listening = true;
   state.box.classList.add("liveplot-ready");
   state.plot.on("plotly_doubleclick", () => reset(state));
-  state.plot.on("plotly_click", ({ points }) => {
-    const picked = points.at(0)?.data.meta; // what a clickable trace stands for, a run's id for example
+  state.plot.on("plotly_click", ({ points, event }) => {
+    // Where hover names all traces at a step, the one that was meant is the closest.
+    const bottom = state.plot.getBoundingClientRect().top;
+    const distance = ({ yaxis, y }) => Math.abs(bottom + yaxis._offset + yaxis.d2p(y) - event.clientY);
+    const closest = points.length > 1 ? [...points].sort((one, other) => distance(one) - distance(other)) : points;
+    const picked = closest.at(0)?.data.meta; // what a clickable trace stands for, a run's id for example
     if (picked !== undefined) state.pick(picked);
   });
   state.plot.on("plotly_relayout", (changed) => {
