@@ -199,3 +199,15 @@ def test_more_images_than_there_are_cannot_be_started(open_page: Open) -> None:
     page = open_page(train_size="81", batch_size="4")
     assert says(page, "train_size is 81: it must be from 1 to 80, the number of images left for training.")
     assert page.button(key="start").disabled
+
+
+def test_length_can_be_entered_in_epochs(open_page: Open) -> None:
+    page = open_page(train_size="40", batch_size="8", train_iter="30", eval_every="5", scheduler="none")
+    assert page.number_input(key="knob.train_iter.epochs").value == 6
+    shown(page.number_input(key="knob.train_iter.epochs").set_value(2.5).run())
+    assert page.number_input(key="knob.train_iter").value == 12  # of 12.5
+    assert page.query_params["train_iter"] == "12"
+    shown(page.number_input(key="knob.batch_size").set_value(4).run())
+    assert (page.query_params["train_iter"], page.number_input(key="knob.train_iter.epochs").value) == ("12", 1.2)
+    shown(page.number_input(key="knob.train_iter.epochs").set_value(0.0).run())
+    assert page.query_params["train_iter"] == "1"

@@ -10,6 +10,7 @@ from mlpcore.messages import N_
 from mlpcore.recipes.recipe import PARTS, Recipe
 from pages.components.recipe_form import widgets
 from pages.components.recipe_form.form_state import PATHS, get_knob
+from pages.components.recipe_form.length import draw_epochs
 from pages.components.shared.state import count_images, manager_is_up
 from pages.components.shared.words import _, say
 
@@ -107,7 +108,10 @@ def network_form() -> None:
 
 def run_form() -> None:
     """Draw how long a run trains, how often it is measured, its seed and its device."""
-    for name in ("train_iter", "eval_every", "seed", "precision", "device"):
+    with st.container(horizontal=True, wrap=False, gap="small"):
+        _draw("train_iter")
+        draw_epochs()
+    for name in ("eval_every", "seed", "precision", "device"):
         _draw(name)
     _explain_device()
     optimizer = _get_kind("optimizer")
