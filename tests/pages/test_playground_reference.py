@@ -170,3 +170,13 @@ def test_own_run_that_did_better_is_told_and_offered(open_page: Open, keep: Keep
     assert not any("dropout 0.2 instead" in text.value for text in page.markdown)
     shown(page.button(key="diagnosis.0").click().run())
     assert page.slider(key="knob.dropout").value == 0.0
+
+
+def test_lesson_that_hides_diagnoses_shows_none_and_its_runs_carry_its_label(open_page: Open) -> None:
+    page = open_page(**SHORT, lock="lr", hide="diagnoses", title="Guess")
+    run_id = train(page)
+    assert not any(text.startswith("Rule: ") for text in sentences(page))
+    assert figure(page, "curves")["data"][0]["x"] == [10, 20, 30, 40]
+    assert manager.shared_manager().get(run_id).lesson == page.session_state["lesson"].label
+    shown(page.button(key="lesson.leave").click().run())
+    assert any(text.startswith("Rule: ") for text in sentences(page))

@@ -9,7 +9,7 @@ from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
-from pages.components.recipe_form.form_state import put_recipe
+from pages.components.recipe_form.form_state import find_lesson, put_recipe
 from pages.components.run.lesson_builder import offer_lesson
 from pages.components.run.reference import note_start
 from pages.components.run.run_bar import tend_run_bar
@@ -95,7 +95,9 @@ def _start_run(recipe: Recipe) -> None:
     stop = st.session_state.get("stop_when_disconnected", False)
     shown = st.session_state.get("run")
     with flash_errors("trouble"):
-        (run_id,) = get_manager().submit([recipe], owner=read_owner(), names=[name], stop_when_disconnected=stop)
+        (run_id,) = get_manager().submit(
+            [recipe], owner=read_owner(), names=[name], stop_when_disconnected=stop, lesson=find_lesson().label
+        )
         _show_started(run_id, shown)
 
 

@@ -10,6 +10,7 @@ from mlpcore.data.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
+from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.diagnostics import show_diagnoses
 from pages.components.run.reference import Reference, find_reference, offer_pin
 from pages.components.run.tiles import show_tiles
@@ -95,14 +96,17 @@ def _draw(
     if ticks and run is None and not is_early and not is_loading(shown):
         rerun_page()
     _show_status(run, shown, is_early)
-    curves, beside = st.columns([7, 3], gap="small")
-    with curves:
+    if run is not None and find_lesson().hides_diagnoses:
         _show_curves(run, shown, reference)
-    with beside, st.container(height=CHART_HEIGHT, border=False, key="beside"):
-        if run is not None:
-            show_diagnoses(run)
-        else:
-            _show_class_images(shown)
+    else:
+        curves, beside = st.columns([7, 3], gap="small")
+        with curves:
+            _show_curves(run, shown, reference)
+        with beside, st.container(height=CHART_HEIGHT, border=False, key="beside"):
+            if run is not None:
+                show_diagnoses(run)
+            else:
+                _show_class_images(shown)
     with st.container(key="run_progress"):
         st.progress(run.step / shown.train_iter if run else 0.0)
     show_tiles(run, reference)
