@@ -21,10 +21,10 @@ def paper_note(text: str, x: float, y: float, xanchor: str = "left", yanchor: st
     return note(text, x=x, y=y, xref="paper", yref="paper", xanchor=xanchor, yanchor=yanchor)
 
 
-def waiting_note(translate: Translate, *, x: float = 0.5, y: float = 0.5) -> dict[str, Any]:
+def waiting_note(translate: Translate, *, y: float = 0.5) -> dict[str, Any]:
     """Build the note that stands where the curves of a run will be."""
     text = translate("The curves appear here as the run goes on.")
-    return paper_note(text, x, y, "center", "middle") | {"font": {"color": NOTE, "size": 13}}
+    return paper_note(text, 0.5, y, "center", "middle") | {"font": {"color": NOTE, "size": 13}}
 
 
 def legend(**rest: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The comparison's page: its start, what it says of finished runs, and its address."""
 
+import re
 from statistics import stdev
 
 import pytest
@@ -195,6 +196,8 @@ def test_runs_are_stopped_by_the_one_who_started_them_and_by_nobody_else(open_pa
     stranger = open_page("compare.py", runs=",".join(ids))
     assert stranger.button(key="compare.stop").disabled
     wait_for(page, lambda: all(run.status is RunStatus.RUNNING and run.evaluations for run in get_runs(ids)))
+    (progress,) = page.get("progress")
+    assert re.match(r"4 running · [\d,]+ of 800,000 iterations", progress.proto.text)
     shown(page.button(key="compare.stop").click().run())
     wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
     assert {run.status for run in get_runs(ids)} == {RunStatus.STOPPED}

@@ -93,9 +93,6 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool) -> None:
     with st.container(gap="xsmall"):
         _show_progress(runs)
         st.text(name_best(series) or _("The best row is named here as soon as two rows have results."))
-    for one in series:
-        for message in dict.fromkeys(say(run.message) for run in one.runs if run.message):
-            st.text(f"{one.label}: {message}")
     options = _view_options(runs)
     if options["x"] == "lr":
         by_rate = sorted(runs, key=lambda run: run.recipe.optimizer.lr)
@@ -109,7 +106,15 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool) -> None:
     with table:
         show_table(series, picked, baseline=baseline, fingerprints=fingerprints)
         st.caption(describe_choice(series))
+        _show_messages(series)
     show_verdicts(series, baseline=baseline, going_on=going_on)
+
+
+def _show_messages(series: Sequence[Series]) -> None:
+    """Say of each row why a run of it came to nothing, once for all seeds with the same reason."""
+    for one in series:
+        for message in {run.message.template: run.message for run in one.runs if run.message}.values():
+            st.text(f"{one.label}: {say(message)}")
 
 
 def _draw_curves(series: Sequence[Series], options: dict[str, Any], *, revision: str) -> None:

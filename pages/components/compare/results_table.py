@@ -47,7 +47,7 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
         on_select=lambda: _take_rows(key, series),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [n for n, one in enumerate(series) if one.label in picked]}},
-        height="content" if len(series) < 9 else 340,
+        height="content" if len(series) < 13 else 380,
         placeholder="—",
         column_config={
             MARK: st.column_config.TextColumn(width=44),
