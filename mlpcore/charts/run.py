@@ -28,10 +28,11 @@ MAX_MARKERS = 60  # evaluations; more markers would hide the curve
 
 @dataclass(frozen=True)
 class Ghost:
-    """An earlier run drawn in grey under the curves of the shown one, and what the legend calls it."""
+    """An earlier run drawn in grey under the curves of the shown one: its name in labels, its title in the legend."""
 
     evaluations: Sequence[Evaluation]
     name: str
+    title: str
 
 
 def run_chart(
@@ -209,7 +210,7 @@ def _draw_measure(measure: Measure, uid: str, name: str, steps: Array, values: l
 def _draw_ghost(ghost: Ghost, shown: Mapping[str, Measure], translate: Translate) -> list[Json]:
     """Draw the same measures of an earlier run in grey, with one entry for all of them in the legend."""
     group = {"legendgroup": "ghost"}
-    data = [line("ghost", ghost.name, [], [], NOTE, width=1.4) | {"x": [None], "y": [None]} | group]
+    data = [line("ghost", ghost.title, [], [], NOTE, width=1.4) | {"x": [None], "y": [None]} | group]
     steps = np.array([evaluation.step for evaluation in ghost.evaluations], int)
     for name, measure in shown.items():
         values = _read(ghost.evaluations, name)

@@ -29,7 +29,7 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
             if shown is not None:
                 st.markdown(f"##### {describe_training(shown)}")
                 st.caption(as_markdown(describe_data(shown)))
-            if run is not None and recipe is not None:
+            if recipe is not None:
                 st.caption(_say_what_start_trains(run, recipe))
         _show_other_runs(run)
         offer_lesson()
@@ -78,8 +78,10 @@ def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) ->
     )
 
 
-def _say_what_start_trains(run: Run, recipe: Recipe) -> str:
+def _say_what_start_trains(run: Run | None, recipe: Recipe) -> str:
     """Say what Start would train, if the knobs say something else than the recipe of the shown run."""
+    if run is None:
+        return _("Start trains this, and keeps it to be compared with what you train next.")
     is_mine = not run.status.is_over and run.belongs_to(read_owner())
     if recipe != run.recipe:
         template = _("Start then trains {recipe}") if is_mine else _("Start trains {recipe}")

@@ -41,7 +41,7 @@ from pages.components.shared.state import (
 from pages.components.shared.words import _, say, show_duration, status_word
 
 Drawn = tuple[str, RunStatus, bool, int]  # the run as the page drew it: id, status, any evaluations, changes
-SHEET_WIDTH = 224  # pixels: leaves room for a button within the charts' height
+SHEET_WIDTH = 208  # pixels: leaves room for a button within the charts' height
 CHART_HEIGHT = 400  # pixels; with the header and the tiles it fits a window 800 high
 BADGE_COLOURS: dict[RunStatus, Literal["gray", "blue", "green", "orange", "red"]] = {
     RunStatus.RUNNING: "blue",
@@ -138,7 +138,7 @@ def _show_curves(run: Run | None, recipe: Recipe, reference: Reference | None) -
         steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
         changes=recipe.changes,
         measures=st.session_state.get("measures", USUAL),
-        ghost=Ghost(reference.run.evaluations, reference.title) if reference else None,
+        ghost=Ghost(reference.run.evaluations, reference.name, reference.title) if reference else None,
         last_losses=run.last_losses if run else (),
         diverged_at=run.step if run else None,
         log_loss=st.session_state.get("log_loss", False),

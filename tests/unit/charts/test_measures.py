@@ -101,22 +101,29 @@ class TestDivergence:
 
 class TestGhost:
     def test_it_lies_grey_under_the_curves_with_one_entry_in_the_legend(self) -> None:
-        figure = draw(ghost=Ghost((replace(FIRST, train_loss=2.2), replace(SECOND, test_acc=0.45)), "last run"))
+        figure = draw(
+            ghost=Ghost(
+                (replace(FIRST, train_loss=2.2), replace(SECOND, test_acc=0.45)), "last run", "last run (lr 0.01)"
+            )
+        )
         uids = [trace["uid"] for trace in figure["data"]]
         assert uids.index("ghost-loss") < uids.index("loss")
         traces = drawn(figure)
         assert (traces["ghost-loss"]["y"], traces["ghost-accuracy"]["y"]) == ([2.2, 1.6], [0.3, 0.45])
         assert traces["ghost-loss"]["line"]["color"] == traces["ghost-accuracy"]["line"]["color"] == "#8A94A0"
+        assert traces["ghost-loss"]["name"] == "mini-batch loss, last run"
         grey = [trace for trace in figure["data"] if trace.get("legendgroup") == "ghost"]
-        assert [trace["name"] for trace in grey if trace.get("showlegend", True)] == ["last run"]
+        assert [trace["name"] for trace in grey if trace.get("showlegend", True)] == ["last run (lr 0.01)"]
 
     def test_it_counts_for_the_axes(self) -> None:
-        figure = draw(ghost=Ghost((replace(FIRST, test_acc=0.7),), "last run"))
+        figure = draw(ghost=Ghost((replace(FIRST, test_acc=0.7),), "last run", "last run (lr 0.01)"))
         assert figure["layout"]["yaxis2"]["range"][1] >= 0.7
 
     def test_only_what_is_drawn_of_the_run_is_drawn_of_it(self) -> None:
-        assert "ghost-test_loss" not in drawn(draw(ghost=Ghost(BOTH, "last run")))
-        assert "ghost-test_loss" in drawn(draw(ghost=Ghost(BOTH, "last run"), measures=("test_loss",)))
+        assert "ghost-test_loss" not in drawn(draw(ghost=Ghost(BOTH, "last run", "last run (lr 0.01)")))
+        assert "ghost-test_loss" in drawn(
+            draw(ghost=Ghost(BOTH, "last run", "last run (lr 0.01)"), measures=("test_loss",))
+        )
 
     def test_it_is_there_before_the_first_evaluation(self) -> None:
-        assert drawn(draw((), ghost=Ghost(BOTH, "last run")))["ghost-loss"]["x"] == [100, 200]
+        assert drawn(draw((), ghost=Ghost(BOTH, "last run", "last run (lr 0.01)")))["ghost-loss"]["x"] == [100, 200]
