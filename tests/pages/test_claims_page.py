@@ -83,7 +83,7 @@ def test_every_claim_says_what_is_tried_and_by_which_rule_and_has_a_button(open_
         assert any(str(texts.statement) in element.value for element in page.markdown)
         assert says(page, str(texts.experiment))
         assert says(page, str(texts.rule))
-    assert says(page, "18 runs on `Tiny`, about")
+    assert says(page, "18 runs on Tiny, about")
 
 
 def test_click_trains_the_experiment_and_states_what_was_measured(open_claims) -> None:
@@ -145,14 +145,14 @@ def test_second_data_set_makes_another_experiment_of_the_claim_that_takes_two(
     for name, archives in ARCHIVES.items():
         monkeypatch.setitem(ARCHIVES, name, replace(archives, installed=()))
     page = open_claims()
-    assert says(page, "runs on `Tiny`, `Shapes`, about")
+    assert says(page, "runs on Tiny, Shapes, about")
     ids = try_it(page, "adam_not_always")
     both = tmp_path / "data"
     shutil.copytree(data, both)
     shutil.copytree(data / "Tiny", both / "Aaa")  # stands before Shapes
     monkeypatch.setenv("MLPCORE_DATA", str(both))
     shown(page.run())
-    assert says(page, "runs on `Tiny`, `Aaa`, about")
+    assert says(page, "runs on Tiny, Aaa, about")
     assert "claims.stop.adam_not_always" not in buttons(page)
     for run_id in ids:
         manager.shared_manager().stop(run_id, owner=browser_owner("ann"))

@@ -26,7 +26,7 @@ from pages.components.shared.flash import flash_errors, get_flashed, show_warnin
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import count_images, count_test_images, get_manager, get_store, read_owner, read_runs
-from pages.components.shared.words import _, say, show_duration
+from pages.components.shared.words import _, as_markdown, say, show_duration
 
 SEARCHED = 200  # of the visitor's newest runs, for those of an experiment that was started before a reload
 
@@ -103,7 +103,7 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
         else:
             label = _("Try it again") if runs else _("Try it")
             st.button(label, on_click=_start, args=(claim, recipes, known, place), key=f"claims.try.{claim.key}")
-    names = ", ".join(f"`{dataset_title(name)}`" for name in dict.fromkeys(recipe.dataset for recipe in recipes))
+    names = ", ".join(as_markdown(dataset_title(name)) for name in dict.fromkeys(recipe.dataset for recipe in recipes))
     cost = _("{count} runs on {datasets}, about {duration} of computing.")
     cost = cost.format(count=len(recipes), datasets=names, duration=show_duration(claim.seconds))
     st.caption(f"{say(texts.experiment)} {cost}  \n{say(texts.rule)}")

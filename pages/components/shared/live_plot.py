@@ -14,7 +14,11 @@ SOURCE = f"assets/plotly-{version('plotly')}.min.js"
 
 _mount = st.components.v2.component(
     "liveplot",
-    html='<div class="liveplot" role="img"><div class="liveplot-note"></div><div class="liveplot-figure"></div></div>',
+    html="""
+        <div class="liveplot" role="figure">
+            <div class="liveplot-note"></div><div class="liveplot-figure"></div>
+        </div>
+    """,
     css="""
         .liveplot { position: relative; width: 100%; border-radius: var(--st-base-radius); }
         .liveplot-figure { position: absolute; inset: 0; }
