@@ -35,9 +35,9 @@ def compare_schedules(base: Recipe) -> list[Recipe]:
     steps = base.train_iter
     return [
         base.replace(scheduler=NoScheduler()),
-        base.replace(scheduler=StepLR(step_size=max(steps // 3, 1), gamma=0.5)),
-        base.replace(scheduler=StepLR(step_size=max(steps // 3, 1), gamma=0.1)),
-        base.replace(scheduler=StepLR(step_size=max(steps // 6, 1), gamma=0.5)),
+        base.replace(scheduler=StepLR(step_size=-(-steps // 3), gamma=0.5)),
+        base.replace(scheduler=StepLR(step_size=-(-steps // 3), gamma=0.1)),
+        base.replace(scheduler=StepLR(step_size=-(-steps // 6), gamma=0.5)),
         base.replace(scheduler=MultiStepLR(milestones=(max(steps // 2, 1), max(steps * 5 // 6, 2)), gamma=0.1)),
         base.replace(scheduler=CosineAnnealingLR(T_max=steps)),
     ]

@@ -82,9 +82,9 @@ def test_first_preset_is_trained_together_and_its_table_says_what_came_of_it(ope
     assert len(set(frame["initial weights"])) == len(set(frame["batches"])) == 1
     assert "chosen by validation" not in frame
     assert [trace["name"] for trace in figure(page, "compare")["data"] if trace["showlegend"]] == LABELS
-    assert frame["vs baseline"].isna().tolist() == [True, False, False, False]
-    assert frame["vs baseline"][1] == pytest.approx(frame["final"][1] - frame["final"][0])
-    assert "± seeds" not in frame  # of one seed
+    assert frame["vs baseline, pp"].isna().tolist() == [True, False, False, False]
+    assert frame["vs baseline, pp"][1] == pytest.approx(frame["final"][1] - frame["final"][0])
+    assert "± seeds, pp" not in frame  # of one seed
     assert "4 finished" in texts(page)
     assert says(page, "The test images chose it, so it is optimistic")
 
@@ -111,11 +111,11 @@ def test_several_seeds_give_bands_a_spread_and_verdicts_against_the_chosen_basel
     assert all("3 seeds" in verdict for verdict in verdicts)
     assert not says(page, "No verdict yet")
     last = [100 * run.evaluations[-1].test_acc for run in runs[:3]]
-    assert table(page)["± seeds"][0] == pytest.approx(stdev(last))
+    assert table(page)["± seeds, pp"][0] == pytest.approx(stdev(last))
     shown(page.button_group(key="compare.baseline").set_value(LABELS[3]).run())
     others = [text.split(" minus ")[0] for text in texts(page) if f" minus {LABELS[3]}:" in text]
     assert others == LABELS[:3]
-    assert table(page)["vs baseline"].isna().tolist() == [False, False, False, True]
+    assert table(page)["vs baseline, pp"].isna().tolist() == [False, False, False, True]
 
 
 def test_fresh_page_holds_out_images_and_says_so_in_its_address(open_page: Open) -> None:

@@ -30,14 +30,14 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
     ranked = _("chosen by validation") if validated else _("final")
     for place, row in enumerate(rows):
         known = None not in (row[ranked], rows[baseline][ranked])
-        row[_("vs baseline")] = row[ranked] - rows[baseline][ranked] if known and place != baseline else None
+        row[_("vs baseline, pp")] = row[ranked] - rows[baseline][ranked] if known and place != baseline else None
     frame = pd.DataFrame(rows)
     always = (ranked, _("steps to target"))
     frame = frame.loc[:, [name in always or not frame[name].isna().all() for name in frame]]
     looks = [draw_mark(one.place)[1] for one in series]
     percent = st.column_config.NumberColumn(format="%.1f%%")
-    spread = _("One standard deviation over the seeds, in percentage points.")
-    difference = _("Minus the baseline, in percentage points. The sentences below say what can be concluded from it.")
+    spread = _("One standard deviation over the seeds.")
+    difference = _("Minus the baseline. The sentences below say what can be concluded from it.")
     of_seeds = _("With several seeds: the mean of each seed's own best, which is not the best of the mean curve.")
     key = f"compare.table.{st.session_state['compare.shown']}.{st.session_state.get('compare.clicks', 0)}"
     st.dataframe(
@@ -52,8 +52,8 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
         column_config={
             MARK: st.column_config.TextColumn(width=44),
             _("recipe"): st.column_config.TextColumn(width=LABEL_WIDTH),
-            _("± seeds"): st.column_config.NumberColumn(format="%.1f", help=spread),
-            _("vs baseline"): st.column_config.NumberColumn(format="%+.1f pp", help=difference),
+            _("± seeds, pp"): st.column_config.NumberColumn(format="%.1f", help=spread),
+            _("vs baseline, pp"): st.column_config.NumberColumn(format="%+.1f", help=difference),
             _("best"): st.column_config.NumberColumn(format="%.1f%%", help=of_seeds),
             _("final"): percent,
             _("chosen by validation"): percent,
@@ -106,8 +106,8 @@ def _row(one: Series, target: float, *, validated: bool, fingerprints: bool) -> 
         MARK: draw_mark(one.place)[0],
         _("recipe"): one.label,
         _("chosen by validation") if validated else _("final"): chosen if validated else final,
-        _("± seeds"): statistics.stdev(ranked) if len(ranked) > 1 else None,
-        _("vs baseline"): None,
+        _("± seeds, pp"): statistics.stdev(ranked) if len(ranked) > 1 else None,
+        _("vs baseline, pp"): None,
         _("final") if validated else _("best"): final if validated else chosen,
         _("chosen step") if validated else _("best step"): _round(_mean(evaluation.step for evaluation in best)),
         _("steps to target"): _round(_mean(steps_to_target)) if len(steps_to_target) == len(reached) else None,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison, find_comparison
-from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison, compare_schedules, find_comparison
+from mlpcore.recipes.recipe import SGD, Recipe, StepLR
 
 KNOBS = Recipe(
     dataset="Tiny",
@@ -34,3 +34,9 @@ def test_comparison_is_known_by_its_recipes(title: str) -> None:
     assert find_comparison([*recipes[:-1], recipes[-1].model_copy(update={"dropout": 0.25})]) is None
     assert find_comparison(recipes[1:]) is None
     assert find_comparison([]) is None
+
+
+@pytest.mark.parametrize(("train_iter", "sizes"), [(3000, [1000, 1000, 500]), (200, [67, 67, 34]), (1, [1, 1, 1])])
+def test_schedules_do_not_drop_in_the_last_iterations(train_iter: int, sizes: list[int]) -> None:
+    schedulers = [one.scheduler for one in compare_schedules(Recipe(train_iter=train_iter))]
+    assert [one.step_size for one in schedulers if isinstance(one, StepLR)] == sizes
