@@ -7,13 +7,13 @@ from pages.components.history.actions import find_chosen, show_action_row, show_
 from pages.components.history.deletion import show_undo
 from pages.components.history.files import show_import
 from pages.components.history.filters import show_filters, show_order
-from pages.components.history.lesson_runs import show_lesson_runs, take_lesson_link
+from pages.components.history.lesson_runs import asks_for_lesson, show_lesson_runs, take_lesson_link
 from pages.components.history.run_list import read_chosen, search, show_empty, show_table
 from pages.components.shared.state import get_store
 
 take_lesson_link()
 show_undo()
-if not get_store().count():
+if not get_store().count() and not asks_for_lesson():
     show_empty()
     show_import()
     if get_store().count():

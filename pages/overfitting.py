@@ -14,9 +14,11 @@ from mlpcore.recipes.validation import find_misfit
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.overfitting import form as lab_form
+from pages.components.overfitting.lesson import LAB, find_lab_lesson, sets_up, take_set_up, write_asked, write_set_up
 from pages.components.overfitting.remedies import match_repeats, remedy_names, select_tried, show_remedies
 from pages.components.overfitting.run import shape_names, show_lab
 from pages.components.recipe_form.form_state import first_recipe, put_recipe
+from pages.components.run.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
 from pages.components.shared.address import put_query, take_query
 from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning
@@ -30,39 +32,49 @@ CUT_OFF = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)  # a reme
 
 owner = read_owner()
 datasets = known_datasets(data_home())
-lab_form.begin(first_recipe(datasets).dataset)
+first = lab_form.build_first(first_recipe(datasets).dataset)
+lab_form.begin(first.dataset)
 state = st.session_state
 state.setdefault("lab.remedies", [])
 
 
 def read_address() -> None:
-    """Show the run and the remedies that the address names, if it is a new one."""
+    """Show what a new address names: a run and its remedies, or knobs and a lesson before anything is trained."""
     asked = take_query("lab")
-    if asked is None or "lab" not in asked:
+    if asked is None:
         return
-    run = find_run(asked["lab"])
-    if run is None:
-        flash("lab.said", [Sentence("The run that this address names is not kept here.")])
-        return
-    if run.id != state.get("lab.run"):
+    said = take_set_up(asked, first, datasets)
+    run = find_run(asked.get("lab"))
+    if run is None and "lab" in asked:
+        said.append(Sentence("The run that this address names is not kept here."))
+    elif run is not None or sets_up(asked):
+        show_named(run, asked.get("remedies", ""))
+    if run is not None and not sets_up(asked):
+        lab_form.put_recipe(run.recipe)
+    flash("lab.said", said)
+
+
+def show_named(run: Run | None, remedies: str) -> None:
+    """Show the run that an address names, or none, with its remedies."""
+    if run is None or run.id != state.get("lab.run"):
         forget_predictions()
-    state["lab.run"] = run.id
-    state["lab.remedies"] = [part for part in asked.get("remedies", "").split(",") if part][:MAX_REMEDIES]
-    lab_form.put_recipe(run.recipe)
+    state["lab.run"] = run.id if run else None
+    state["lab.remedies"] = [part for part in remedies.split(",") if part][:MAX_REMEDIES]
 
 
-def write_address(run: Run | None, *, is_ticking: bool) -> None:
-    """Write what is shown into the address, so that a reload keeps it."""
-    if run is None:
-        return
-    wanted = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])}
-    put_query("lab", {name: value for name, value in wanted.items() if value}, is_ticking=is_ticking)
+def write_address(run: Run | None, recipe: Recipe | None, *, is_ticking: bool) -> None:
+    """Write what is shown into the address, so that a reload keeps it and a link can be shared."""
+    wanted = {"lab": run.id, "remedies": ",".join(state["lab.remedies"])} if run else {}
+    if recipe is not None and (run is None or find_lab_lesson().is_on):
+        wanted |= write_set_up(recipe)
+    if wanted:
+        put_query("lab", {name: value for name, value in wanted.items() if value}, is_ticking=is_ticking)
 
 
 def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
     """Submit recipes; return the ids of their runs, none if they are refused."""
     with flash_errors("lab.said"):
-        return get_manager().submit(recipes, owner=owner, names=names)
+        return get_manager().submit(recipes, owner=owner, names=names, lesson=find_lab_lesson().label)
     return []
 
 
@@ -92,7 +104,7 @@ def try_remedies(base: Recipe, remedies: list[Remedy]) -> None:
         run = find_run(state.get("lab.run"))
         earlier = read_runs(state["lab.remedies"])
         recipes, names = (again, names) if run else ([base, *again], [name_lab_run(base), *names])
-        submitted = get_manager().submit(recipes, owner=owner, names=names)
+        submitted = get_manager().submit(recipes, owner=owner, names=names, lesson=find_lab_lesson().label)
         if not run:
             show_submitted(submitted.pop(0))
         state["lab.remedies"] = [*(one.id for one in earlier if one.recipe not in again), *submitted]
@@ -118,12 +130,14 @@ def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, 
     with words, st.container(gap=None):
         if shown is not None:
             images = count_images(shown.dataset)
-            st.markdown(say(describe_expectation(shown, images=images, predicting=predicting)))
+            if not find_lab_lesson().hides_diagnoses:
+                st.markdown(say(describe_expectation(shown, images=images, predicting=predicting)))
             st.caption(as_markdown(describe_data(shown)))
             if run is not None and recipe is not None and recipe != run.recipe:
                 template = _("The curves are of {run}, until Start trains what the knobs say.")
                 st.caption(template.format(run=as_markdown(describe_data(run.recipe))))
     with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
+        offer_lesson(LAB)
         st.button(_("Stop"), on_click=stop, args=(mine,), disabled=not mine, key="lab.stop")
         st.button(
             _("Start"),
@@ -216,6 +230,7 @@ def open_in_playground(run: Run) -> None:
 read_address()
 left, right = st.columns([3, 9], gap="medium")
 with left:
+    show_lesson(LAB)
     lab_form.show_form(datasets)
     recipe, problems = lab_form.read_lab_form()
     misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
@@ -231,12 +246,15 @@ asks = state.get("lab.predict", False)
 prediction: Shape | None = state.get(NEXT if run is None else SHOWN) if asks else None
 hidden = asks and prediction is None
 with right:
-    show_header(run, recipe, everyone, ready=ready, predicting=hidden or (asks and state.get(about) is None))
     for sentence in get_flashed("lab.said"):
-        st.error(say(sentence))
-    ask_prediction(about)
-    show_lab(run, recipe, prediction=prediction, hidden=hidden)
-if base is not None:
+        show_warning(say(sentence))
+    if is_building(LAB):
+        build_lesson(recipe, LAB, query=write_asked())
+    else:
+        show_header(run, recipe, everyone, ready=ready, predicting=hidden or (asks and state.get(about) is None))
+        ask_prediction(about)
+        show_lab(run, recipe, prediction=prediction, hidden=hidden)
+if base is not None and not is_building(LAB):
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(gap=None):
             st.markdown(_("##### Remedies"))
@@ -246,4 +264,4 @@ if base is not None:
     show_remedy_buttons(run, base, repeats, ready=ready)
     if run is not None:
         show_remedies(run, repeats, hidden=hidden)
-write_address(run, is_ticking=any(not one.status.is_over for one in everyone))
+write_address(run, recipe, is_ticking=any(not one.status.is_over for one in everyone))

@@ -167,7 +167,7 @@ def test_a_reload_keeps_the_run_and_its_remedies(open_page: Open) -> None:
 @pytest.mark.parametrize("named", ["nothing", "../../etc"])
 def test_address_of_a_run_that_is_not_kept_is_answered_with_a_sentence(open_page: Open, named: str) -> None:
     page = open_page("overfitting.py", lab=named)
-    assert says(page, "The run that this address names is not kept here.")
+    assert "The run that this address names is not kept here." in texts(page)
     assert not page.button(key="lab.start").disabled
 
 
@@ -189,7 +189,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open, monk
     for owner in "ab":
         manager.shared_manager().submit([long], owner=owner, names=["long"])
     shown(page.button(key="lab.start").click().run())
-    assert says(page, "2 runs and comparisons are already waiting or training")
+    assert "2 runs and comparisons are already waiting or training" in texts(page)
 
 
 def test_data_set_that_is_gone_is_said_and_start_waits(open_page: Open) -> None:

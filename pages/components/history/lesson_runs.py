@@ -29,6 +29,11 @@ def take_lesson_link() -> None:
         st.session_state["history.lesson"] = query["lesson"][:100]
 
 
+def asks_for_lesson() -> bool:
+    """Return whether the runs of a lesson are shown, even if there are none yet."""
+    return bool(st.session_state.get("history.lesson"))
+
+
 def show_lesson_runs(label: str) -> None:
     """Show the newest runs of a lesson, and look for more of them every two seconds."""
     show_fragment(_draw, label, every=SECONDS)

@@ -1,6 +1,7 @@
 """The overfitting lab's form: a few hyperparameters, kept apart from the playground's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import streamlit as st
@@ -10,9 +11,10 @@ from mlpcore.analysis.remedies import OVERFITTING_PRESETS, build_lab_recipe
 from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
-from mlpcore.recipes.flat import list_fields
+from mlpcore.recipes.flat import flatten, list_fields
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits, find_problems
+from pages.components.recipe_form.form_state import find_lesson
 from pages.components.shared.choices import persistent
 from pages.components.shared.state import count_images
 from pages.components.shared.words import _
@@ -34,6 +36,8 @@ START: dict[str, Any] = {
     "hold_out": True,
 }
 ALL = 0  # a slider takes no None
+LESSON = "lab.lesson"  # in the session: the lesson of the lab
+FIELD_OF = {"width": "hidden_sizes", "depth": "hidden_sizes", "hold_out": "validation_size"}  # where names differ
 HELD_OUT = 0.1  # of the training images
 
 
@@ -55,32 +59,20 @@ def put_preset(name: str) -> None:
 
 
 def put_recipe(recipe: Recipe) -> None:
-    """Set the knobs to a recipe of the lab."""
-    put_knobs(
-        {
-            "dataset": recipe.dataset,
-            "train_size": recipe.train_size or ALL,
-            "label_noise": recipe.label_noise,
-            "dropout": recipe.dropout,
-            "weight_decay": recipe.optimizer.weight_decay,
-            "width": recipe.hidden_sizes[0],
-            "depth": len(recipe.hidden_sizes),
-            "train_iter": recipe.train_iter,
-            "seed": recipe.seed,
-            "hold_out": recipe.validation_size > 0,
-        }
-    )
+    """Set the knobs to a recipe of the lab, but for what a lesson keeps."""
+    put_knobs(_as_knobs(flatten(recipe)) | _held())
+
+
+def build_first(dataset: str) -> Recipe:
+    """Build the recipe with which the lab begins."""
+    return _build(dataset, START)
 
 
 def read_lab_form() -> tuple[Recipe | None, list[Sentence]]:
     """Build a recipe from the knobs, or return None and sentences that say why it is not valid."""
-    knobs = {name: st.session_state[f"lab.{name}"] for name in START}
-    dataset = st.session_state["lab.dataset"]
-    images = count_images(dataset)
-    held = round(HELD_OUT * images) if knobs.pop("hold_out") else 0
-    knobs["train_size"] = knobs["train_size"] or None
     try:
-        return build_lab_recipe(dataset=dataset, images=images, validation_size=held, **knobs), []
+        knobs = {name: st.session_state[f"lab.{name}"] for name in START}
+        return _build(st.session_state["lab.dataset"], knobs), []
     except ValidationError as error:
         return None, [sentence for _field, sentence in find_problems(error)]
 
@@ -113,19 +105,72 @@ def show_form(datasets: Sequence[str]) -> None:
     _share("dropout", _("Dropout"))
     _stops("weight_decay", _("Weight decay"), DECAYS, exact_number, kind=SGD)
     help_width = _("Units of the first hidden layer; each further layer has half as many as the one before.")
-    with st.container(horizontal=True, wrap=False, gap="medium"):
+    with _row("width", "depth"):
         _stops("width", _("Width"), WIDTHS, str, field="hidden_sizes", help_text=help_width)
         _stops("depth", _("Depth"), DEPTHS, str, field="", help_text=_("Hidden layers."))
-    with st.container(horizontal=True, wrap=False, gap="medium", vertical_alignment="bottom"):
+    with _row("train_iter", "seed"):
         _stops("train_iter", _("Iterations"), ITERATIONS, lambda steps: f"{steps:,}")
-        low, high = find_limits(Recipe, "seed")
-        help_seed = _(list_fields()["seed"].help)
-        st.number_input(_("Seed"), low, high, step=1, help=help_seed, width=110, **persistent("lab.seed"))
-    st.toggle(
-        _("Hold out a tenth to choose the best step"),
-        help=_(list_fields()["validation_size"].help),
-        **persistent("lab.hold_out"),
-    )
+        if _is_shown("seed"):
+            low, high = find_limits(Recipe, "seed")
+            st.number_input(
+                _("Seed"),
+                low,
+                high,
+                step=1,
+                help=_(list_fields()["seed"].help),
+                width=110,
+                disabled=_is_held("seed"),
+                **persistent("lab.seed"),
+            )
+    if _is_shown("hold_out"):
+        st.toggle(
+            _("Hold out a tenth to choose the best step"),
+            help=_(list_fields()["validation_size"].help),
+            disabled=_is_held("hold_out"),
+            **persistent("lab.hold_out"),
+        )
+
+
+def _build(dataset: str, knobs: Mapping[str, Any]) -> Recipe:
+    """Build the recipe of knobs. Raises ValidationError if one is out of range."""
+    images = count_images(dataset)
+    held = round(HELD_OUT * images) if knobs["hold_out"] else 0
+    rest = {name: value for name, value in knobs.items() if name != "hold_out"}
+    rest["train_size"] = rest["train_size"] or None
+    return build_lab_recipe(dataset=dataset, images=images, validation_size=held, **rest)
+
+
+def _as_knobs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the knobs that stand for those hyperparameters that are given, by their flat names."""
+    knobs = {name: values[name] for name in ("dataset", *START) if name in values}
+    if "train_size" in values:
+        knobs["train_size"] = values["train_size"] or ALL
+    if "hidden_sizes" in values:
+        sizes = values["hidden_sizes"]
+        knobs |= {"width": sizes[0], "depth": min(len(sizes), max(DEPTHS))}
+    if "validation_size" in values:
+        knobs["hold_out"] = values["validation_size"] > 0
+    return knobs
+
+
+def _held() -> dict[str, Any]:
+    """Return the knobs that a lesson keeps, at its values."""
+    return _as_knobs(find_lesson(LESSON).values)
+
+
+def _is_held(knob: str) -> bool:
+    return find_lesson(LESSON).holds(FIELD_OF.get(knob, knob))
+
+
+def _is_shown(knob: str) -> bool:
+    return FIELD_OF.get(knob, knob) not in find_lesson(LESSON).hidden
+
+
+def _row(*knobs: str) -> AbstractContextManager[object]:
+    """Draw knobs side by side; no row where a lesson hides them all."""
+    if not any(map(_is_shown, knobs)):
+        return nullcontext()
+    return st.container(horizontal=True, wrap=False, gap="medium", vertical_alignment="bottom")
 
 
 def _stops(
@@ -140,6 +185,8 @@ def _stops(
     help_text: str = "",
 ) -> None:
     """Draw a slider over the stops that the field allows, including values that a preset or a link has set."""
+    if not _is_shown(name):
+        return
     field = name if field is None else field
     low, high = find_limits(kind, field) if field else (min(stops), max(stops))
     # A value that was once set from elsewhere stays on offer: a slider returns an index, not a value.
@@ -152,13 +199,17 @@ def _stops(
         options,
         format_func=show,
         help=help_text or _(list_fields()[field].help),
+        disabled=_is_held(name),
         **persistent(f"lab.{name}"),
     )
 
 
 def _share(name: str, label: str) -> None:
+    if not _is_shown(name):
+        return
     low, high = find_limits(Recipe, name)
-    st.slider(label, low, high, step=0.05, help=_(list_fields()[name].help), **persistent(f"lab.{name}"))
+    help_ = _(list_fields()[name].help)
+    st.slider(label, low, high, step=0.05, help=help_, disabled=_is_held(name), **persistent(f"lab.{name}"))
 
 
 def _show_size(size: int) -> str:

@@ -21,7 +21,9 @@ from mlpcore.analysis.remedies import (
 from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.overfitting import RemedyCurve, remedies_chart
 from mlpcore.runs.records import Evaluation, Run
+from pages.components.overfitting.form import LESSON
 from pages.components.overfitting.run import tell_progress
+from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.run_view import show_badge
 from pages.components.shared.compared_runs import reload_runs
 from pages.components.shared.layout import row_colour
@@ -100,7 +102,7 @@ def _draw(base_id: str, drawn: Sequence[str], ticks: bool, hidden: bool) -> None
     names = remedy_names()
     curves = [RemedyCurve(_("Base"), BASE_COLOUR, base.evaluations)]
     curves += [RemedyCurve(names[name], REMEDY_COLOURS[name], run.evaluations) for name, run in tried.items()]
-    if not going_on:
+    if not going_on and not find_lesson(LESSON).hides_diagnoses:
         _show_results(base, tried, repeats)
     chart, table = st.columns([5, 6], gap="medium")
     with chart:

@@ -13,6 +13,8 @@ from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from pages.components.compare.results_table import NOISY_VALIDATION
+from pages.components.overfitting.form import LESSON
+from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.run_view import describe_wait, show_badge
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import (
@@ -166,6 +168,8 @@ def _norms(run: Run | None, recipe: Recipe) -> None:
 def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> None:
     """Say how large the gap is, how the best step was chosen, and whether the prediction came true."""
     if run is None or run.latest is None:
+        return
+    if find_lesson(LESSON).hides_diagnoses:
         return
     if hidden:
         st.text(_("Results on the test images are hidden until you have predicted them."))

@@ -20,6 +20,7 @@ from mlpcore.recipes.validation import find_problems
 LOG_SLIDERS = ("lr", "weight_decay", "lr_decay")
 FIELDS = list_fields()
 NO_LESSON = Lesson()
+LESSON = "lesson"  # in the session: the lesson of the playground
 
 
 def _path(field: FlatField, owner: str) -> str:
@@ -29,9 +30,9 @@ def _path(field: FlatField, owner: str) -> str:
 PATHS = {_path(field, owner): (field, kind) for field in FIELDS.values() for owner, kind in field.owners.items()}
 
 
-def find_lesson() -> Lesson:
-    """Return the lesson of this session; an empty one where there is none."""
-    return st.session_state.get("lesson", NO_LESSON)
+def find_lesson(key: str = LESSON) -> Lesson:
+    """Return a page's lesson in this session, an empty one where there is none. key: where the session keeps it."""
+    return st.session_state.get(key, NO_LESSON)
 
 
 def put_recipe(recipe: Recipe) -> None:

@@ -1,106 +1,163 @@
-"""Lessons: the line that says a lesson is on, and the panel that makes one.
+"""Lessons: the lines that say a lesson is on and what is asked, and the panel that makes one.
 
 The panel takes the place of a run's curves, so that the form beside it is what students will see.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from mlpcore.recipes.flat import flatten, write_text
-from mlpcore.recipes.lessons import CHOICES, FIELDS, GROUPS, MAX_TITLE, Lesson, lesson_to_query, make_lesson
+from mlpcore.recipes.lessons import CHOICES, FIELDS, GROUPS, MAX_TASK, MAX_TITLE, Lesson, lesson_to_query, make_lesson
 from mlpcore.recipes.recipe import PARTS, Recipe
-from pages.components.recipe_form.form_state import NO_LESSON, find_lesson
+from pages.components.recipe_form.form_state import LESSON, NO_LESSON, find_lesson
 from pages.components.shared.words import _
 
 OPEN, LOCKED, HIDDEN = "open", "locked", "hidden"
 
 
-def is_building() -> bool:
+@dataclass(frozen=True)
+class Place:
+    """A page that has lessons.
+
+    Attributes:
+        key: Of the lesson in the session, and the beginning of the panel's widgets.
+        path: Of the page.
+        names: The hyperparameters that its form has, in their order; None for all of a recipe's.
+    """
+
+    key: str
+    path: str
+    names: tuple[str, ...] | None = None
+
+
+PLAYGROUND = Place(LESSON, "")
+
+
+def is_building(place: Place = PLAYGROUND) -> bool:
     """Return whether the visitor is making a lesson."""
-    return st.session_state.get("lesson.building", False)
+    return st.session_state.get(f"{place.key}.building", False)
 
 
-def show_lesson() -> None:
-    """Say that a lesson is on, and offer to leave it."""
-    lesson = find_lesson()
+def show_lesson(place: Place = PLAYGROUND) -> None:
+    """Say that a lesson is on and what it asks, and offer to leave it."""
+    lesson = find_lesson(place.key)
     if not lesson.is_on:
         return
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="lesson"):
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=place.key):
         st.text(
             lesson.title or _("A lesson"),
             help=_(
                 "Whoever made this link has chosen which knobs are there to be turned. The others keep their values."
             ),
         )
-        st.button(_("Leave the lesson"), on_click=leave_lesson, key="lesson.leave", type="tertiary")
+        with st.container(horizontal=True, width="content", gap="small"):
+            if st.button(_("Runs of the class"), key=f"{place.key}.runs", type="tertiary"):
+                st.session_state["history.lesson"] = lesson.label
+                st.switch_page("history.py")
+            st.button(
+                _("Leave the lesson"), on_click=leave_lesson, args=(place,), key=f"{place.key}.leave", type="tertiary"
+            )
+    if lesson.task:
+        with st.container(border=True):
+            st.text(lesson.task)
 
 
-def offer_lesson() -> None:
+def offer_lesson(place: Place = PLAYGROUND) -> None:
     """Offer to make a lesson from the form as it is, or to change one that was made here."""
-    if is_building() or (find_lesson().is_on and "lesson.building" not in st.session_state):
+    is_on = find_lesson(place.key).is_on
+    if is_building(place) or (is_on and f"{place.key}.building" not in st.session_state):
         return
-    label = _("Change the lesson") if find_lesson().is_on else _("Make a lesson")
+    label = _("Change the lesson") if is_on else _("Make a lesson")
     help_ = _("A link for students that sets these knobs, and locks or hides those that the lesson is not about.")
-    st.button(label, on_click=_build, args=(True,), key="lesson.build", type="tertiary", help=help_)
+    st.button(label, on_click=_build, args=(place, True), key=f"{place.key}.build", type="tertiary", help=help_)
 
 
-def build_lesson(recipe: Recipe | None) -> None:
-    """Draw the panel: a title, a choice for each hyperparameter, and the link."""
+def build_lesson(recipe: Recipe | None, place: Place = PLAYGROUND, *, query: Mapping[str, str] | None = None) -> None:
+    """Draw the panel: title, task, a choice for each hyperparameter, and the links of students and teacher.
+
+    query: what the students' link says besides.
+    """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(gap=None):
             st.markdown(f"##### {_('Make a lesson')}")
             st.caption(_("The knobs beside this are what students will see. What is locked or hidden keeps its value."))
-        st.button(_("Done"), type="primary", on_click=_build, args=(False,), key="lesson.done")
+        st.button(_("Done"), type="primary", on_click=_build, args=(place, False), key=f"{place.key}.done")
     if recipe is None:
         st.text(_("A lesson needs knobs that can be trained with: correct them first."))
         return
-    lesson, values = find_lesson(), _values(recipe)
+    _texts(place)
+    _choices(place, recipe)
+    lesson = find_lesson(place.key)
+    page = (st.context.url or "").partition("?")[0].removesuffix("/").removesuffix(f"/{place.path}")
+    students = f"{page}/{place.path}?{urlencode(lesson_to_query(recipe, lesson) | dict(query or {}), safe=',')}"
+    st.caption(_("The link for students, with all of this in it:"))
+    st.code(students, language=None, wrap_lines=True)
+    if lesson.is_on:
+        st.caption(_("The link for you: what the class does in this lesson, live."))
+        st.code(f"{page}/history?{urlencode({'lesson': lesson.label})}", language=None, wrap_lines=True)
+
+
+def leave_lesson(place: Place = PLAYGROUND) -> None:
+    """Unlock and show everything again; each hyperparameter keeps its value."""
+    st.session_state[place.key] = NO_LESSON
+    _build(place, False)
+
+
+def _texts(place: Place) -> None:
+    """Draw the fields for title and task, and the switch for the diagnoses."""
+    state, lesson = st.session_state, find_lesson(place.key)
+    for name, text in (("title", lesson.title), ("task", lesson.task), ("diagnoses", not lesson.hides_diagnoses)):
+        state[f"{place.key}.{name}"] = text
+    empty = _("Shown to students, may stay empty")
+    take: dict[str, Any] = {"on_change": _take_texts, "args": (place,)}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.session_state["lesson.title"] = lesson.title
-        st.text_input(
-            _("Title"),
-            key="lesson.title",
-            max_chars=MAX_TITLE,
-            width=400,
-            on_change=_take_title,
-            placeholder=_("Shown to students, may stay empty"),
+        st.text_input(_("Title"), key=f"{place.key}.title", max_chars=MAX_TITLE, width=260, placeholder=empty, **take)
+        st.text_input(_("Task"), key=f"{place.key}.task", max_chars=MAX_TASK, placeholder=empty, **take)
+        st.toggle(
+            _("Diagnoses"),
+            key=f"{place.key}.diagnoses",
+            width="content",
+            **take,
+            help=_("Whether students read what the program makes of their runs, or find out by themselves."),
         )
+
+
+def _choices(place: Place, recipe: Recipe) -> None:
+    """Draw the choice between open, locked and hidden for each hyperparameter, and for all at once."""
+    lesson, values = find_lesson(place.key), _values(place, recipe)
+    with st.container(horizontal=True, gap="small"):
         for choice, label in ((OPEN, _("Open all")), (LOCKED, _("Lock all")), (HIDDEN, _("Hide all"))):
-            st.button(label, on_click=_choose, args=(recipe, dict.fromkeys(values, choice)), key=f"lesson.all.{choice}")
+            chosen = dict.fromkeys(values, choice)
+            st.button(label, on_click=_choose, args=(place, recipe, chosen), key=f"{place.key}.all.{choice}")
     words = {OPEN: _("open"), LOCKED: _("locked"), HIDDEN: _("hidden")}
     with st.grid(3, min_column_width=240, gap=("xsmall", "small")):
         for name, value in values.items():
-            st.session_state[f"lesson.choice.{name}"] = _choice(lesson, name)
+            st.session_state[f"{place.key}.choice.{name}"] = _choice(lesson, name)
             st.segmented_control(
                 f"`{name} = {_('all') if value is None else write_text(value)}`",
                 [OPEN, LOCKED, HIDDEN],
                 required=True,
                 format_func=words.__getitem__,
-                key=f"lesson.choice.{name}",
+                key=f"{place.key}.choice.{name}",
                 on_change=_take_choice,
-                args=(recipe, name),
+                args=(place, recipe, name),
                 help=_(FIELDS[name].help),
             )
-    st.caption(_("The link, with all of this in it:"))
-    page = (st.context.url or "").partition("?")[0].removesuffix("/")
-    st.code(f"{page}/?{urlencode(lesson_to_query(recipe, lesson), safe=',')}", language=None, wrap_lines=True)
 
 
-def leave_lesson() -> None:
-    """Unlock and show everything again; each hyperparameter keeps its value."""
-    st.session_state["lesson"] = NO_LESSON
-    _build(False)
+def _build(place: Place, is_on: bool) -> None:
+    st.session_state[f"{place.key}.building"] = is_on
 
 
-def _build(is_on: bool) -> None:
-    st.session_state["lesson.building"] = is_on
-
-
-def _values(recipe: Recipe) -> dict[str, object]:
+def _values(place: Place, recipe: Recipe) -> dict[str, object]:
     """Return what can be locked or hidden, in the order of the forms; no start_factor where there is no warm-up."""
     own = flatten(recipe)
+    if place.names is not None:
+        return {name: own[name] for name in place.names}
     parts = {part: [name for name in own if name in CHOICES and FIELDS[name].part == part] for part in PARTS}
     names = ["optimizer", "batch_size", *parts["optimizer"], "scheduler", *parts["scheduler"]]
     names += [name for group in ("images", "network", "run") for name in GROUPS[group]]
@@ -111,20 +168,25 @@ def _choice(lesson: Lesson, name: str) -> str:
     return HIDDEN if name in lesson.hidden else LOCKED if name in lesson.locked else OPEN
 
 
-def _take_title() -> None:
-    lesson = find_lesson()
-    title = " ".join(st.session_state["lesson.title"].split())
-    if title.isprintable():
-        st.session_state["lesson"] = replace(lesson, title=title)
+def _take_texts(place: Place) -> None:
+    """Take title, task and the switch; a text that could not stand in a link is left as it was."""
+    state, lesson = st.session_state, find_lesson(place.key)
+    title, task = (" ".join(state[f"{place.key}.{name}"].split()) for name in ("title", "task"))
+    state[place.key] = replace(
+        lesson,
+        title=title if title.isprintable() else lesson.title,
+        task=task if task.isprintable() else lesson.task,
+        hides_diagnoses=not state[f"{place.key}.diagnoses"],
+    )
 
 
-def _take_choice(recipe: Recipe, name: str) -> None:
-    _choose(recipe, {name: st.session_state[f"lesson.choice.{name}"]})
+def _take_choice(place: Place, recipe: Recipe, name: str) -> None:
+    _choose(place, recipe, {name: st.session_state[f"{place.key}.choice.{name}"]})
 
 
-def _choose(recipe: Recipe, chosen: dict[str, str]) -> None:
+def _choose(place: Place, recipe: Recipe, chosen: dict[str, str]) -> None:
     """Make the lesson again; if the whole schedule is chosen alike, so are the other schedulers' hyperparameters."""
-    old, shown = find_lesson(), _values(recipe)
+    old, shown = find_lesson(place.key), _values(place, recipe)
     choices = {name: _choice(old, name) for name in CHOICES} | chosen
     alike = {choices[name] for name in GROUPS["schedule"] if name in shown}
     if len(alike) == 1:
@@ -132,4 +194,5 @@ def _choose(recipe: Recipe, chosen: dict[str, str]) -> None:
     locked = [name for name, choice in choices.items() if choice == LOCKED]
     hidden = [name for name, choice in choices.items() if choice == HIDDEN]
     others = {name: value for name, value in old.values.items() if name not in shown and choices[name] != OPEN}
-    st.session_state["lesson"] = make_lesson(recipe, locked=locked, hidden=hidden, title=old.title, others=others)
+    lesson = make_lesson(recipe, locked=locked, hidden=hidden, others=others)
+    st.session_state[place.key] = replace(lesson, title=old.title, task=old.task, hides_diagnoses=old.hides_diagnoses)

@@ -10,7 +10,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_misfit, find_problems
 from mlpcore.runs.messages import StoreError
 from pages.components.recipe_form import forms
-from pages.components.recipe_form.form_state import find_lesson, put_recipe, read_form
+from pages.components.recipe_form.form_state import find_lesson, get_knob, put_recipe, read_form
 from pages.components.recipe_form.widgets import is_shown
 from pages.components.shared.choices import persistent
 from pages.components.shared.download_panel import show_downloads
@@ -38,7 +38,7 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
         if is_shown(*GROUPS["network"]):
             with st.popover(_("Network")):
                 forms.network_form()
-        if is_shown(*GROUPS["run"], "eps"):
+        if is_shown(*GROUPS["run"]) or (get_knob("optimizer") != "SGD" and is_shown("eps")):
             with st.popover(_("Run")):
                 forms.run_form()
                 help_ = _(
