@@ -1,6 +1,6 @@
 """Show a data set as a recipe uses it: its classes, its labels and the first mini-batch."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,9 +61,18 @@ def _classes(recipe: Recipe, summary: "DatasetSummary") -> None:
             _("in this run"): summary.run_counts,
             _("wrong label"): summary.relabelled_counts,
         }
-        st.dataframe(pd.DataFrame(columns), hide_index=True, height=table_height(len(summary.classes)))
+        counts_format = st.column_config.NumberColumn(format="localized")
+        st.dataframe(
+            pd.DataFrame(columns),
+            hide_index=True,
+            height=table_height(len(summary.classes)),
+            column_config=dict.fromkeys(list(columns)[1:], counts_format),
+        )
+    if not len(summary.mean_images):
+        st.caption(_("The mean image of each class is plain grey: no pixel by itself tells the class."))
+        return
     st.markdown(f"###### {_('The mean image of each class')}")
-    st.caption(_("What a class has in common, pixel by pixel. Plain grey: no pixel by itself tells the class."))
+    st.caption(_("What a class has in common, pixel by pixel."))
     _grid(summary.mean_images, summary.classes, columns=5, alt=_("The mean image of each class"))
 
 
@@ -76,8 +85,8 @@ def _labels(summary: "DatasetSummary") -> None:
         return
     wrong, all_images = sum(summary.relabelled_counts), sum(summary.run_counts)
     template = _(
-        "{wrong:,} of {all:,} training labels are wrong, {share:.1%}; test labels never change. Some of them, the true "
-        "class above the label they got:"
+        "{wrong:,} of {all:,} training labels are wrong, {share:.1%}; test labels never change. Some of every class, "
+        "the true one in brackets above the label they got:"
     )
     st.caption(template.format(wrong=wrong, all=all_images, share=wrong / all_images))
     _grid(summary.relabelled_images, summary.relabelled_captions, columns=6, alt=_("Images whose label was changed"))
@@ -90,14 +99,18 @@ def _batch(summary: "DatasetSummary") -> None:
         "deviation. Then the {pixels:,} numbers of an image form one row."
     )
     st.caption(template.format(pixels=summary.batch_images[0].size))
-    _grid(summary.batch_images, summary.batch_captions, columns=6, alt=_("The first mini-batch"))
+    if summary.batch_relabelled:
+        st.caption(_("In a frame: the label is wrong; the true class stands in brackets."))
+    alt, marked = _("The first mini-batch"), summary.batch_relabelled
+    _grid(summary.batch_images, summary.batch_captions, columns=6, alt=alt, marked=marked)
 
 
-def _grid(images: np.ndarray, captions: Sequence[str], *, columns: int, alt: str) -> None:
+def _grid(images: np.ndarray, captions: Sequence[str], *, columns: int, alt: str, marked: Collection[int] = ()) -> None:
     """Draw images in two halves, side by side or, on a phone, one below the other, so that captions stay readable."""
     half = -(-len(images) // 2)
     with st.grid(2, min_column_width=300, gap="small"):
-        for part in (slice(half), slice(half, None)):
+        for first, part in ((0, slice(half)), (half, slice(half, None))):
             if len(images[part]):
-                grid = draw_grid(images[part], columns=columns, scale=3, captions=captions[part])
+                places = {place - first for place in marked}
+                grid = draw_grid(images[part], columns=columns, scale=3, captions=captions[part], marked=places)
                 st.image(grid, width="stretch", alt=alt)
