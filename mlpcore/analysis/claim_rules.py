@@ -180,7 +180,7 @@ def judge_plateau(runs: Sequence[Run], _margins: Margins) -> ClaimResult:
     kept_losses, lowered_losses = ([_last(run).train_eval_loss for run in group] for group in (kept, lowered))
     gain = paired_t_test([one - other for one, other in zip(kept_losses, lowered_losses, strict=True)])
     kept_loss = statistics.fmean(kept_losses)
-    at_kept = {"at": at, "length": end - at, "before": before, "after": after}
+    at_kept = {"start": 2 * at - end, "at": at, "end": end, "before": before, "after": after}
     at_lowered: dict[str, object] = {
         "kept": kept_loss,
         "lowered": statistics.fmean(lowered_losses),

@@ -1,12 +1,15 @@
 """Sentences of the claims: what each says, how it is tried, by which rule it is decided, and what was measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import NamedTuple
 
-from mlpcore.analysis.claim_rules import Finding, Margins, Measurement
+from mlpcore.analysis.claim_rules import ClaimResult, Finding, Margins
 from mlpcore.analysis.claims import Claim
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import N_, Sentence
+from mlpcore.numbers import exact_number
 
 
 class ClaimTexts(NamedTuple):
@@ -66,40 +69,76 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
     ),
 }
 
-_MEASUREMENTS: Mapping[Finding, str] = {
+_SENTENCES: Mapping[Finding, str] = {
     Finding.INCOMPLETE: N_("{missing} of the {count} runs did not finish, so nothing is decided."),
-    Finding.BATCH_NOISE: N_(
-        "At the same weights, the loss of a batch deviates from the loss of all images by {full:.4%} with all {images} "
-        "images in each batch, and by {mini:.1%} with {batch} drawn at random (root mean square over {steps} steps)."
-    ),
-    Finding.WEIGHT_NORMS: N_(
-        "With weight decay {decays} the weights end with norm {norms} and test accuracy {accuracies}."
-    ),
-    Finding.GOOD_RATES: N_(
-        "Within {near:.3g} percentage points of its own best test accuracy, SGD ({sgd_best:.1%}) has {sgd} of {count} "
-        "rates: {sgd_rates}. Adam ({adam_best:.1%}) has {adam}: {adam_rates}."
-    ),
-    Finding.SGD_OVER_ADAM: N_(
-        "{dataset}: SGD ends at {sgd:.1%} and Adam at {adam:.1%}, the means of {seeds} seeds. SGD minus Adam: "
-        "{mean:+.1f} ± {deviation:.1f} percentage points ({p})."
-    ),
     Finding.NEEDS_SECOND_SET: N_(
         "One data set cannot show that Adam is always ahead. Get a second one on the Images page."
     ),
-    Finding.LOSS_AT_KEPT_RATE: N_(
-        "At the same rate, the mean mini-batch loss was {before:.3f} in the {length:,} steps before step {at:,} and "
-        "{after:.3f} in the steps after it."
+}
+
+
+class Layout(NamedTuple):
+    """How a finding is laid out as a table: its columns, its rows as templates, and a sentence about them."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str
+
+
+_TABLES: Mapping[Finding, Layout] = {
+    Finding.BATCH_NOISE: Layout(
+        (N_("images per batch"), N_("deviation of the loss")),
+        (("{images:,}", "{full:.4%}"), ("{batch:,}", "{mini:.1%}")),
+        N_("Of the loss of a batch from that of all images at the same weights, root mean square over {steps} steps."),
     ),
-    Finding.LOSS_AT_LOWERED_RATE: N_(
-        "At the end the train loss is {kept:.3f} at the same rate and {lowered:.3f} at the lowered rate; test accuracy "
-        "is {kept_acc:.1%} and {lowered_acc:.1%}. Means of {seeds} seeds; for the losses {p}."
+    Finding.WEIGHT_NORMS: Layout(
+        (N_("weight decay"), N_("norm of the weights"), N_("test accuracy")),
+        (("{decays}", "{norms:.1f}", "{accuracies:.1%}"),),
+        N_("At the end of each run."),
     ),
-    Finding.FEW_AND_ALL_IMAGES: N_(
-        "Trained on {few:,} images, the network ends with train loss {few_loss:.3f} and test accuracy {few_acc:.1%}; "
-        "trained on {whole:,} images, with {whole_loss:.3f} and {whole_acc:.1%}."
+    Finding.GOOD_RATES: Layout(
+        (N_("optimizer"), N_("best test accuracy"), N_("good rates")),
+        (
+            ("SGD", "{sgd_best:.1%}", N_("{sgd} of {count}: {sgd_rates}")),
+            ("Adam", "{adam_best:.1%}", N_("{adam} of {count}: {adam_rates}")),
+        ),
+        N_("A rate is good within {near:.3g} percentage points of its optimizer's best."),
+    ),
+    Finding.SGD_OVER_ADAM: Layout(
+        (N_("data set"), "SGD", "Adam", N_("SGD − Adam, pp"), "p"),
+        (("{dataset}", "{sgd:.1%}", "{adam:.1%}", "{mean:+.1f} ± {deviation:.1f}", "{p}"),),
+        N_("Test accuracy at the end, means of {seeds} seeds."),
+    ),
+    Finding.LOSS_AT_KEPT_RATE: Layout(
+        (N_("steps at the same rate"), N_("mean mini-batch loss")),
+        (("{start:,}–{at:,}", "{before:.3f}"), ("{at:,}–{end:,}", "{after:.3f}")),
+        N_("Before step {at:,}, where the other runs lower their rate, and after it."),
+    ),
+    Finding.LOSS_AT_LOWERED_RATE: Layout(
+        (N_("learning rate"), N_("train loss"), N_("test accuracy")),
+        (
+            (N_("kept"), "{kept:.3f}", "{kept_acc:.1%}"),
+            (N_("lowered"), "{lowered:.3f}", "{lowered_acc:.1%}"),
+        ),
+        N_("At the end, means of {seeds} seeds; for the losses p = {p}."),
+    ),
+    Finding.FEW_AND_ALL_IMAGES: Layout(
+        (N_("training images"), N_("train loss"), N_("test accuracy")),
+        (("{few:,}", "{few_loss:.3f}", "{few_acc:.1%}"), ("{whole:,}", "{whole_loss:.3f}", "{whole_acc:.1%}")),
+        N_("At the end of each run."),
     ),
 }
-_LISTS = {"decays": "g", "norms": ".1f", "accuracies": ".1%", "sgd_rates": "g", "adam_rates": "g"}
+
+
+_PER_RUN = ("decays", "norms", "accuracies")  # numbers of which a finding lists one for each run
+
+
+class ResultTable(NamedTuple):
+    """What was measured, as a table with a sentence about it."""
+
+    columns: tuple[Sentence, ...]
+    rows: tuple[tuple[Sentence, ...], ...]
+    note: Sentence
 
 
 def describe_claim(claim: Claim, *, test_images: int) -> ClaimTexts:
@@ -109,13 +148,40 @@ def describe_claim(claim: Claim, *, test_images: int) -> ClaimTexts:
     return ClaimTexts(Sentence(statement), Sentence(experiment), Sentence(rule, margins | {"images": test_images}))
 
 
-def describe_measurement(measurement: Measurement) -> Sentence:
-    """Say what was measured."""
-    values = {
-        name: ", ".join(f"{one:{_LISTS[name]}}" for one in value) if isinstance(value, list) else value
-        for name, value in measurement.numbers.items()
-    }
-    if "p" in values:
-        template = "no p: each seed shows the same difference" if values["p"] is None else "p = {p:.2g}"
-        values["p"] = Sentence(template, {"p": values["p"]})
-    return Sentence(_MEASUREMENTS[measurement.finding], values)
+def describe_results(result: ClaimResult) -> list[Sentence | ResultTable]:
+    """Say what was measured: as tables, one for all measurements of a kind, and as sentences where there is none."""
+    said: list[Sentence | ResultTable] = []
+    for finding, group in groupby(result.measurements, key=lambda measurement: measurement.finding):
+        every = [measurement.numbers for measurement in group]
+        if finding in _SENTENCES:
+            said += [Sentence(_SENTENCES[finding], numbers) for numbers in every]
+        else:
+            columns, templates, note = _TABLES[finding]
+            rows = [row for numbers in every for row in _fill(templates, numbers)]
+            said.append(ResultTable(tuple(map(Sentence, columns)), tuple(rows), Sentence(note, _write(every[0]))))
+    return said
+
+
+def _fill(templates: Sequence[tuple[str, ...]], numbers: Mapping[str, object]) -> list[tuple[Sentence, ...]]:
+    """Fill rows with numbers; a finding that lists a number of each run has a row for each."""
+    counts = {len(value) for name, value in numbers.items() if name in _PER_RUN and isinstance(value, list)}
+    each = [
+        {name: value[run] if name in _PER_RUN and isinstance(value, list) else value for name, value in numbers.items()}
+        for run in range(max(counts, default=1))
+    ]
+    return [tuple(Sentence(cell, _write(own)) for cell in row) for own in each for row in templates]
+
+
+def _write(numbers: Mapping[str, object]) -> dict[str, object]:
+    """Write p, lists and single rates as texts; leave the rest to the templates."""
+    written: dict[str, object] = {}
+    for name, value in numbers.items():
+        if name == "p":
+            written[name] = Sentence(N_("none: each seed shows the same")) if value is None else f"{value:.2g}"
+        elif name in ("sgd_rates", "adam_rates") and isinstance(value, list):
+            written[name] = ", ".join(map(exact_number, value))
+        else:
+            written[name] = exact_number(value) if name == "decays" and isinstance(value, float) else value
+    if "dataset" in written:
+        written["dataset"] = dataset_title(str(written["dataset"]))
+    return written

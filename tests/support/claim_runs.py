@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mlpcore.analysis.claim_rules import ClaimResult
-from mlpcore.analysis.claim_wording import describe_measurement
+from mlpcore.analysis.claim_wording import ResultTable, describe_results
 from mlpcore.analysis.claims import CLAIMS, decide
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -34,7 +34,14 @@ def ended(key: str, ends: Sequence[dict[str, float]], *datasets: str) -> ClaimRe
 
 
 def said(result: ClaimResult) -> list[str]:
-    return [str(describe_measurement(measurement)) for measurement in result.measurements]
+    """The sentences of a result, those about its tables too."""
+    return [str(one.note if isinstance(one, ResultTable) else one) for one in describe_results(result)]
+
+
+def tabulated(result: ClaimResult) -> list[str]:
+    """The rows of a result's tables, without their columns' names."""
+    tables = [one for one in describe_results(result) if isinstance(one, ResultTable)]
+    return [" | ".join(map(str, row)) for table in tables for row in table.rows]
 
 
 def accuracies(*values: float) -> list[dict[str, float]]:

@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from mlpcore.analysis.claim_rules import Verdict
-from mlpcore.analysis.claim_wording import describe_claim, describe_measurement
+from mlpcore.analysis.claim_wording import ResultTable, describe_claim, describe_results
 from mlpcore.analysis.claims import CLAIMS, Claim, decide
 from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
@@ -23,6 +23,7 @@ from pages.components.compare.results import build_series
 from pages.components.shared.choices import persistent
 from pages.components.shared.compared_runs import reload_runs
 from pages.components.shared.flash import flash_errors, get_flashed, show_warning
+from pages.components.shared.layout import number_table
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import count_images, count_test_images, get_manager, get_store, read_owner, read_runs
@@ -177,8 +178,12 @@ def _show_result(claim: Claim, runs: Sequence[Run]) -> None:
         st.badge(_("Did not hold here"), color="orange")
     else:
         st.badge(_("Not decided here"), color="gray")
-    for measurement in result.measurements:
-        st.text(say(describe_measurement(measurement)))
+    for said in describe_results(result):
+        if isinstance(said, ResultTable):
+            number_table([say(name) for name in said.columns], [[say(cell) for cell in row] for row in said.rows])
+            st.caption(as_markdown(say(said.note)))
+        else:
+            st.text(say(said))
     for message in dict.fromkeys(say(run.message) for run in runs if run.message):
         st.text(message)
     if st.button(_("Open in Compare"), key=f"claims.compare.{claim.key}"):

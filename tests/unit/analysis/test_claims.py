@@ -14,7 +14,7 @@ from mlpcore.analysis.claims import CLAIMS, Claim, decide
 from mlpcore.data.batches import DeviceImages
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import RunStatus
-from tests.support.claim_runs import CLAIM, accuracies, ended, evaluation, plan, run, said
+from tests.support.claim_runs import CLAIM, accuracies, ended, evaluation, plan, run, said, tabulated
 from tests.support.managers import train_alone
 
 SUPPORTED, REFUTED, UNDECIDED = Verdict
@@ -92,10 +92,8 @@ def test_full_batch_is_without_noise_if_its_loss_is_that_of_all_images_whether_i
     result = decide(CLAIM["full_batch"], runs, test_images=10_000)
     assert result.verdict is verdict
     if verdict is REFUTED:
-        assert said(result)[0] == (
-            "At the same weights, the loss of a batch deviates from the loss of all images by 2.0000% with all 500 "
-            "images in each batch, and by 5.0% with 50 drawn at random (root mean square over 3 steps)."
-        )
+        assert tabulated(result) == ["500 | 2.0000%", "50 | 5.0%"]
+        assert said(result)[0].endswith("root mean square over 3 steps.")
 
 
 @pytest.mark.parametrize("lr", [1e-3, 3.0], ids=["falling", "overshooting"])
@@ -123,10 +121,8 @@ def test_weights_are_kept_small_if_each_decay_shrinks_them(sizes: list[float], v
     result = ended("weight_decay", [{"weights": size} for size in sizes])
     assert result.verdict is verdict
     if verdict is SUPPORTED:
-        assert said(result)[0] == (
-            "With weight decay 0, 0.0005, 0.005, 0.05 the weights end with norm 12.0, 11.0, 9.0, 4.0 and test accuracy "
-            "50.0%, 50.0%, 50.0%, 50.0%."
-        )
+        ends = ["0 | 12.0 | 50.0%", "5e-4 | 11.0 | 50.0%", "0.005 | 9.0 | 50.0%", "0.05 | 4.0 | 50.0%"]
+        assert tabulated(result) == ends
 
 
 NARROW = [0.1, 0.1, 0.1, 0.1, 0.2, 0.3, 0.4, 0.3, 0.1]  # one good rate
@@ -148,10 +144,8 @@ def test_adam_is_less_sensitive_if_more_of_its_rates_are_good(sgd: list, adam: l
     result = ended("rates", accuracies(*sgd, *adam))
     assert result.verdict is verdict
     if (sgd, adam) == (NARROW, WIDE):
-        assert said(result)[0] == (
-            "Within 5 percentage points of its own best test accuracy, SGD (40.0%) has 1 of 9 rates: 0.1. Adam (40.0%) "
-            "has 4: 0.001, 0.003, 0.01, 0.03."
-        )
+        assert tabulated(result) == ["SGD | 40.0% | 1 of 9: 0.1", "Adam | 40.0% | 4 of 9: 0.001, 0.003, 0.01, 0.03"]
+        assert said(result) == ["A rate is good within 5 percentage points of its optimizer's best."]
 
 
 def test_rate_at_which_a_run_diverged_is_not_a_good_one() -> None:
@@ -193,10 +187,8 @@ def test_adam_is_not_always_better_if_sgd_is_ahead_somewhere_by_more_than_its_se
     assert needs_another == (there is None and verdict is UNDECIDED)
     if verdict is SUPPORTED and there is None:
         p = stats.ttest_rel(AHEAD, EVEN).pvalue
-        assert said(result) == [
-            "Shapes: SGD ends at 52.3% and Adam at 50.0%, the means of 6 seeds. SGD minus Adam: +2.3 ± 0.6 percentage "
-            f"points (p = {p:.2g})."
-        ]
+        assert tabulated(result) == [f"Shapes | 52.3% | 50.0% | +2.3 ± 0.6 | {p:.2g}"]
+        assert said(result) == ["Test accuracy at the end, means of 6 seeds."]
 
 
 def test_two_data_sets_share_the_chance_of_an_accident() -> None:
@@ -241,12 +233,9 @@ def test_lower_rate_helps_at_a_plateau_if_the_loss_ends_lower_by_more_than_its_s
     ]
     result = decide(CLAIM["plateau"], runs, test_images=10_000)
     assert result.verdict is verdict
-    assert said(result)[0] == (
-        "At the same rate, the mean mini-batch loss was 2.000 in the 400 steps before step 800 and "
-        f"{after:.3f} in the steps after it."
-    )
+    assert tabulated(result)[:2] == ["400–800 | 2.000", f"800–1,200 | {after:.3f}"]
     p = stats.ttest_rel([after] * 6, lowered).pvalue
-    assert said(result)[1].endswith(f"Means of 6 seeds; for the losses p = {p:.2g}.")
+    assert said(result)[1] == f"At the end, means of 6 seeds; for the losses p = {p:.2g}."
 
 
 @pytest.mark.parametrize(
@@ -262,10 +251,7 @@ def test_small_loss_is_not_good_accuracy_if_the_lower_loss_has_the_lower_one(few
     result = ended("memorising", [{"loss": loss, "test_acc": accuracy} for loss, accuracy in (few, whole)])
     assert result.verdict is verdict
     if verdict is SUPPORTED:
-        assert said(result)[0] == (
-            "Trained on 1,000 images, the network ends with train loss 0.010 and test accuracy 25.0%; trained on "
-            "50,000 images, with 1.300 and 45.0%."
-        )
+        assert tabulated(result) == ["1,000 | 0.010 | 25.0%", "50,000 | 1.300 | 45.0%"]
 
 
 @pytest.mark.parametrize(
