@@ -62,6 +62,32 @@ COMMENTS = {
     "new_lr": N_("The learning rate continues as if the schedule had started with the new value."),
 }
 
+# The report of runs
+REPORT = {
+    "runs": N_("Runs"),
+    "curves": N_("Curves"),
+    "differences": N_("What differs"),
+    "recipe": N_("Recipe"),
+    "evaluations": N_("Evaluations"),
+    "changes": N_("Changes during the run"),
+    "name": N_("name"),
+    "state": N_("state"),
+    "dataset": N_("data set"),
+    "step": N_("iterations"),
+    "best": N_("best test accuracy"),
+    "best_step": N_("best step"),
+    "final": N_("final test accuracy"),
+    "train": N_("final train accuracy"),
+    "test_loss": N_("final test loss"),
+    "lesson": N_("lesson"),
+    "note": N_("note"),
+    "all": N_("all"),
+    "starred": N_("starred"),
+    "started": N_("started {moment} UTC"),
+    "computing": N_("{seconds:,.1f} s of computing on {device}"),
+    "not_measured": N_("Nothing was measured."),
+}
+
 # Why a file cannot be read
 LARGE_RECIPE = N_("The file has {size:.1f} MB: a recipe has at most {most:.0f} MB.")
 LARGE_FILE = N_("The file has {size:.0f} MB: at most {most:.0f} MB are read.")

@@ -1,10 +1,10 @@
-"""Export runs as CSV, JSON or one HTML file, and import runs from JSON."""
+"""Export runs as CSV or JSON, and import runs from JSON."""
 
 import csv
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from io import StringIO
 from itertools import pairwise
@@ -21,12 +21,13 @@ from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import NAME, Evaluation, Run, RunStatus
 
 FORMAT = "mlp-playground-runs"
-VERSION = 2  # in version 1 a message was one finished text
+VERSION = 3  # in version 1 a message was one finished text; 2 had no stars, submissions and last losses
 MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
 MAX_RUNS = 1_000
 MAX_KEYS = 100  # per object: a million unknown keys would make a million errors, 2 GB
 FORM = re.compile(r"\+?,?(\.\d)?[defgs%]?")  # format of a value in a message; a width could make it any length
 LARGEST = 2**63  # whole number in a message: one of 400 digits does not fit in a float
+MAX_LOSSES = 1_000  # after the last evaluation of a run that diverged
 MAX_MESSAGE = 5_000  # characters, with its values
 
 Text = Annotated[str, Field(max_length=1000)]
@@ -65,6 +66,9 @@ class _StoredRun(_Strict):
     versions: Annotated[dict[str, Text], Field(max_length=20)] = {}
     message: _Message | Annotated[str, Field(max_length=500)] | None = None
     note: Annotated[str, Field(max_length=2000)] = ""
+    starred: bool = False
+    submission: Annotated[str, Field(pattern=r"^\w{0,64}$")] = ""
+    last_losses: Annotated[list[float], Field(max_length=MAX_LOSSES)] = []
     evaluations: Annotated[list[Evaluation], Field(max_length=MAX_EVALUATIONS, fail_fast=True)] = []
 
     @model_validator(mode="after")
@@ -79,7 +83,7 @@ class _StoredRun(_Strict):
 
 class _File(_Strict):
     format: Literal["mlp-playground-runs"]
-    version: Literal[1, 2]
+    version: Literal[1, 2, 3]
     runs: Annotated[list[_StoredRun], Field(max_length=MAX_RUNS, fail_fast=True)]
 
 
@@ -126,31 +130,25 @@ def from_json(data: bytes, *, owner: str) -> list[Run]:
         read = _File.model_validate_json(data)
     except (ValueError, RecursionError) as error:
         raise _explain(error, data) from error
-    return [_build_run(stored, owner) for stored in read.runs]
+    # new ones too: what is imported twice does not belong together
+    submissions = {stored.submission: secrets.token_hex(6) for stored in read.runs if stored.submission}
+    return [_build_run(stored, owner, submissions.get(stored.submission, "")) for stored in read.runs]
 
 
-def _build_run(stored: _StoredRun, owner: str) -> Run:
+def _build_run(stored: _StoredRun, owner: str, submission: str) -> Run:
     message = stored.message
     read: dict[str, Any] = {name: getattr(stored, name) for name in _StoredRun.model_fields} | {
         "id": secrets.token_hex(6),
         "owner": owner,
+        "submission": submission,
         "status": RunStatus(stored.status),
         "message": Sentence(message.template, message.values)
         if isinstance(message, _Message)
         else Sentence.of_text(message or ""),
+        "last_losses": tuple(stored.last_losses),
         "evaluations": tuple(stored.evaluations),
     }
     return Run(**read)
-
-
-def to_html(figure: Mapping[str, Any], *, title: str) -> str:
-    """Export a chart as one HTML file that needs nothing else: it contains plotly.js, 5 MB."""
-    from plotly import graph_objects, io  # 0.3 s: not before it is needed
-
-    chart = graph_objects.Figure(figure)
-    chart.update_layout(template="plotly_white", title=None, height=700)
-    page: str = io.to_html(chart, include_plotlyjs=True, full_html=True, config={"displaylogo": False})
-    return page.replace("<head>", f"<head><title>{title}</title>", 1)
 
 
 def _refuse_many(pairs: list[tuple[str, Any]]) -> None:

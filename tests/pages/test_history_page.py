@@ -218,7 +218,7 @@ class TestFiles:
                 b"not json",
                 "This file does not contain runs that this program saved: choose a JSON file from the History page.",
             ),
-            (b'{"format": "mlp-playground-runs", "version": 9}', "this one reads files up to version 2"),
+            (b'{"format": "mlp-playground-runs", "version": 9}', "this one reads files up to version 3"),
             (
                 to_json([make_run("a"), make_run("b")]).replace('"name": "run b"', '"name": "<b>"').encode(),
                 "The file is damaged at runs.1.name",

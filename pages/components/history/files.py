@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from mlpcore.charts.compare import compare_chart
-from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_html, to_json
+from mlpcore.export.report import to_html
+from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_json
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run
@@ -57,4 +58,5 @@ def _import(data: bytes) -> tuple[Sentence, Callable[[str], object]]:
 
 
 def _as_page(runs: Sequence[Run], translate: Callable[[str], str]) -> str:
-    return to_html(compare_chart(build_series(runs), translate=translate), title=translate("MLP playground"))
+    curves = compare_chart(build_series(runs), translate=translate)
+    return to_html(runs, [curves], title=translate("Runs of the MLP playground"), translate=translate)

@@ -13,6 +13,7 @@ from mlpcore.export.script import MAX_BYTES, read_recipe, to_notebook, to_script
 from mlpcore.jobs import manager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe, RMSprop, StepLR
+from mlpcore.runs.kernel_rule import recorded_rule
 from tests.support.app_tests import is_over, shown, wait_for
 from tests.support.present import present
 from tests.support.scripts import BASE, RECIPES, code_cells, recipe
@@ -153,7 +154,9 @@ class TestPage:
         page.session_state["insight"] = "script"
         shown(page.run())
         run = manager.shared_manager().get(run_id)
-        assert [code.value for code in page.code] == [to_script(run.recipe).rstrip()]
+        assert [code.value for code in page.code] == [
+            to_script(run.recipe, rule=present(recorded_rule(run.versions))).rstrip()
+        ]
         wanted = run.recipe.model_copy(update={"optimizer": Adam(lr=0.002), "batch_size": 16})
         page.file_uploader(key="script.file").upload("bad.json", b'{"batch_size": 0}').run()
         assert "⚠ batch_size is 0: it must be a whole number from 1 to 100,000." in [text.value for text in page.text]

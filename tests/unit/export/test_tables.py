@@ -7,8 +7,7 @@ from io import StringIO
 
 import pytest
 
-from mlpcore.charts.compare import Series, compare_chart
-from mlpcore.export.tables import MAX_BYTES, MAX_RUNS, from_json, to_csv, to_html, to_json
+from mlpcore.export.tables import MAX_BYTES, MAX_RUNS, from_json, to_csv, to_json
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, Change, MultiStepLR, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -27,12 +26,15 @@ RUN = Run(
     message=Sentence("{step:,} — {word}.", {"step": 1234, "word": "한국어"}),
     traceback="Traceback, with what only the server's own may see",
     note="![a note](http://a.example/b.png)",
+    starred=True,
+    last_losses=(2.5, 1 / 3),
     evaluations=(
         Evaluation(100, 0.1 + 0.2, 5e-324, 0.0, 1.7976931348623157e308, 1 / 3, 0.1, 0.5, (3.0, 0.1), 1 / 7, 0.25),
         Evaluation(200, 2.0, 2.0, 0.5, 2.0, 0.5, 1e-5, 1.5),
     ),
 )
 FILE = json.loads(to_json([RUN]))
+NEW = ("starred", "submission", "last_losses")  # in version 3
 
 
 def altered(**values: object) -> bytes:
@@ -65,6 +67,20 @@ class TestJson:
         assert (back.message and str(back.message)) == message
         assert from_json(to_json([back]).encode(), owner="")[0].message == back.message
 
+    def test_file_of_version_2_has_no_stars(self) -> None:
+        old = {name: value for name, value in FILE["runs"][0].items() if name not in NEW}
+        (back,) = from_json(json.dumps({**FILE, "version": 2, "runs": [old]}).encode(), owner="ann")
+        assert back == replace(RUN, id=back.id, owner="ann", traceback="", starred=False, last_losses=())
+
+    def test_runs_that_were_started_together_stay_together_under_a_new_name(self) -> None:
+        together = [replace(RUN, submission="1"), replace(RUN, submission="1"), replace(RUN, submission="2"), RUN]
+        data = to_json(together).encode()
+        one, other, third, alone = (run.submission for run in from_json(data, owner=""))
+        assert one == other
+        assert len({one, third, alone, "1", "2"}) == 5
+        assert alone == ""
+        assert from_json(data, owner="")[0].submission != one
+
     def test_no_runs_are_no_runs(self) -> None:
         assert from_json(to_json([]).encode(), owner="") == []
 
@@ -76,8 +92,8 @@ class TestJson:
             from_json(data, owner="")
 
     def test_file_of_another_version_gets_a_sentence(self) -> None:
-        with pytest.raises(SentenceError, match=r"and this one reads files up to version 2: update this program\."):
-            from_json(json.dumps({**FILE, "version": 3}).encode(), owner="")
+        with pytest.raises(SentenceError, match=r"and this one reads files up to version 3: update this program\."):
+            from_json(json.dumps({**FILE, "version": 4}).encode(), owner="")
 
     def test_file_that_is_too_large_gets_a_sentence(self) -> None:
         with pytest.raises(SentenceError, match=r"^The file has 21 MB: at most 20 MB are read\.$"):
@@ -90,6 +106,10 @@ class TestJson:
             (altered(name=""), "name"),
             (altered(status="running"), "status"),
             (altered(owner="somebody"), "owner"),
+            (altered(starred="yes"), "starred"),
+            (altered(submission="<b>"), "submission"),
+            (altered(last_losses=[0.5] * 1_001), "last_losses"),
+            (altered(lesson="1a2b somebody else's class"), "lesson"),
             (altered(message={"template": "{step}", "values": {}}), "message"),
             (altered(message={"template": "{step", "values": {"step": 1}}), "message"),
             (altered(message={"template": "{step.real}", "values": {"step": 1}}), "message"),
@@ -140,12 +160,3 @@ class TestCsv:
         assert "secret" not in to_csv([RUN])
         assert to_csv([replace(RUN, evaluations=())]).count("\n") == 1
         assert to_csv([]).startswith("run,name,status,step,train_loss")
-
-
-def test_html_page_needs_nothing_else() -> None:
-    page = to_html(compare_chart([Series("SGD", 0, [RUN])]), title="Runs")
-    assert "<title>Runs</title>" in page
-    assert "<script src" not in page
-    assert "<link" not in page
-    assert '"loss-0"' in page
-    assert len(page) > 1_000_000  # plotly.js itself
