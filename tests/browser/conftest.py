@@ -3,7 +3,6 @@
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -11,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.support.chromium import find_chromium, launch_chromium
 from tests.support.image_folders import make_tiny
 from tests.support.servers import Server, serving
-from tests.support.visitors import Visitor
+from tests.support.visitors import PHONE, WIDE, Visitor
 
 
 def require_chromium() -> None:
@@ -70,37 +69,43 @@ def server(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[Ser
 
 
 @pytest.fixture
-def visitors(server: Server) -> Iterator[list[Visitor]]:
-    """Return a test's visitors; at its end none has sent a request to another host or has an error in the console."""
+def visitors() -> Iterator[list[Visitor]]:
+    """Return a test's visitors, who leave at its end and are checked."""
     came: list[Visitor] = []
     yield came
     for visitor in came:
         visitor.leave()
     for visitor in came:
-        assert visitor.hosts
-        assert set(visitor.hosts) == {urlsplit(server.url).netloc}
-        assert visitor.errors == []
+        visitor.check()
 
 
 @pytest.fixture
 def visitor(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
     """Return a visitor with a window of 1280 × 800."""
-    visitors.append(Visitor(browser.new_context(viewport={"width": 1280, "height": 800}), server))
+    visitors.append(Visitor(browser.new_context(viewport=WIDE), server))
     return visitors[-1]
 
 
 @pytest.fixture
 def stranger(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
     """Return another visitor, at another computer."""
-    visitors.append(Visitor(browser.new_context(viewport={"width": 1280, "height": 800}), server))
+    visitors.append(Visitor(browser.new_context(viewport=WIDE), server))
     return visitors[-1]
+
+
+@pytest.fixture(scope="module")
+def regular(browser: Browser, server: Server) -> Iterator[Visitor]:
+    """Return a visitor who stays for all tests of a module: to open a page takes seconds."""
+    visitor = Visitor(browser.new_context(viewport=WIDE), server)
+    yield visitor
+    visitor.leave()
+    visitor.check()
 
 
 @pytest.fixture
 def phone(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
     """Return a visitor with a phone, 390 px wide."""
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    visitors.append(Visitor(context, server))
+    visitors.append(Visitor(browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True), server))
     return visitors[-1]
 
 

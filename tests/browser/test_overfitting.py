@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.visitors import Visitor, settle
+from tests.support.visitors import Visitor, button, follow, fresh, settle
 
 
 def read_tiles(page: Page) -> dict[str, float]:
@@ -20,12 +20,11 @@ def read_curve(page: Page, key: str, uid: str) -> list[float]:
 
 def test_small_training_loss_does_not_mean_a_good_test_result(visitor: Visitor) -> None:
     page = visitor.open()
-    page.get_by_role("link", name="Overfitting").click()
-    expect(
-        page.get_by_text("A small training loss does not mean a good test result: with 1,000 images")
-    ).to_be_visible()
-    page.locator(".st-key-lab-start button:enabled").click()
-    expect(page.get_by_text("600 of 600 iterations")).to_be_visible()
+    follow(page, "Overfitting")
+    lesson = "A small training loss does not mean a good test result: with 1,000 images"
+    expect(fresh(page.get_by_text(lesson))).to_be_visible()
+    button(page, "lab-start").click()
+    expect(fresh(page.get_by_text("600 of 600 iterations"))).to_be_visible()
     settle(page)
     tiles = read_tiles(page)
     assert tiles["Train accuracy"] > 95
@@ -34,4 +33,5 @@ def test_small_training_loss_does_not_mean_a_good_test_result(visitor: Visitor) 
     loss, test_loss = read_curve(page, "lab-loss", "train"), read_curve(page, "lab-loss", "test")
     assert loss[-1] < 0.05
     assert test_loss[-1] > 1.5 * min(test_loss)  # it was lowest long before
-    expect(page.get_by_text("a small training loss does not mean a good test result. The network is")).to_be_visible()
+    sentence = "a small training loss does not mean a good test result. The network is"
+    expect(fresh(page.get_by_text(sentence))).to_be_visible()

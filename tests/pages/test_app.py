@@ -22,6 +22,9 @@ from tests.support.servers import Server, serving
 
 PLOTLY = f"/assets/plotly-{version('plotly')}.min.js"
 INSTALLED = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+LISTENING = "0A"
+THIS_MACHINE = "0100007F"  # 127.0.0.1, as Linux writes it
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -149,15 +152,19 @@ def test_every_response_forbids_other_hosts_frames_and_guesses_at_its_type(serve
     assert answer.getheader("referrer-policy") == "same-origin"
 
 
-def test_pages_live_under_a_base_path_with_all_they_need(tmp_path: Path) -> None:
+@pytest.mark.skipif(not TABLES[0].exists(), reason="reads the table of sockets that Linux keeps")
+def test_only_this_machine_can_reach_a_server_that_was_told_nothing_else(server: Server) -> None:
+    rows = [line.split() for table in TABLES if table.exists() for line in table.read_text().splitlines()[1:]]
+    listening = [row[1].rpartition(":") for row in rows if row[3] == LISTENING]
+    assert [address for address, _, port in listening if int(port, 16) == server.port] == [THIS_MACHINE]
+
+
+def test_under_a_base_path_pages_have_all_they_need_and_a_server_asked_to_end_ends_without_an_error(
+    tmp_path: Path,
+) -> None:
     with serving(tmp_path, data=tmp_path / "data", base="/class/mlp") as server:
         for path in ("/class/mlp/", "/class/mlp/healthz", f"/class/mlp{PLOTLY}"):
             assert ask(server, path, PAGE)[0].status == 200
-
-
-def test_server_asked_to_end_ends_without_an_error(tmp_path: Path) -> None:
-    with serving(tmp_path, data=tmp_path / "data") as server:
-        ask(server, "/", PAGE)
     assert server.exit_code != -signal.SIGKILL  # nobody had to insist
     assert "Traceback" not in server.read_log()
 

@@ -46,7 +46,9 @@ def wait_until(trainer: Trainer, moment: float) -> None:
     trainer.wait_for(lambda: monotonic() > moment)
 
 
-def kill_at_random(folder: Path, count: int, *, seed: int, kept: float = KEPT_SECONDS) -> Iterator[Kill]:
+def kill_at_random(
+    folder: Path, count: int, *, seed: int, kept: float = KEPT_SECONDS, latest: float = LATEST
+) -> Iterator[Kill]:
     """Let process after process train on one database and die; check what each leaves. Raises AssertionError."""
     home, data, draw = folder / "home", folder / "data", random.Random(seed)
     make_tiny(data)
@@ -58,7 +60,7 @@ def kill_at_random(folder: Path, count: int, *, seed: int, kept: float = KEPT_SE
             else:
                 trainer.wait_for(lambda: trainer.run_ids)
             began = monotonic()
-            wait_until(trainer, began + draw.uniform(0.0, LATEST))
+            wait_until(trainer, began + draw.uniform(0.0, latest))
             killed = trainer.kill()
         assert check_file(home / "runs.sqlite3") == "ok"
         with closing(RunStore(f"sqlite:///{home / 'runs.sqlite3'}")) as store:

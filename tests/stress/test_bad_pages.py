@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mlpcore.charts.compare import Series, compare_chart
-from mlpcore.export.tables import to_html
+from mlpcore.export.report import to_html
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -252,5 +252,7 @@ class TestMarkup:
 
     def test_legend_of_a_page_that_leaves_holds_no_script(self) -> None:
         figure = compare_chart([Series("</script><script>alert(1)</script>", 0, [make_run("a")])])
-        page = to_html(figure, title="x")
+        page = to_html(
+            [make_run("a", note="</p><script>alert(1)</script>")], [figure], title="<script>alert(1)</script>"
+        )
         assert "<script>alert(1)" not in page

@@ -13,18 +13,12 @@ from tests.support.websocket_guest import Guest
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory where Linux keeps it")
 
 
-def test_five_tabs_watch_four_runs_without_an_error(tmp_path: Path, is_long: bool) -> None:
+def test_five_tabs_watch_four_runs_without_an_error_and_what_goes_wrong_is_an_error_of_its_tab(
+    tmp_path: Path, is_long: bool
+) -> None:
     make_tiny(tmp_path / "data")
     with serving(tmp_path / "server", data=tmp_path / "data") as server:
         crowd = asyncio.run(gather(server, sessions=5, seconds=60 if is_long else 4, knobs=TINY))
-    assert crowd.errors == ()
-    assert [len(ticks) >= (20 if is_long else 1) for ticks in crowd.ticks] == [True] * 5
-    assert min(*crowd.alone, crowd.watched) > 0
-
-
-def test_what_goes_wrong_on_a_page_is_an_error_of_its_tab(tmp_path: Path) -> None:
-    make_tiny(tmp_path / "data")
-    with serving(tmp_path / "server", data=tmp_path / "data") as server:
 
         async def visit() -> list[str]:
             async with Guest(f"{server.url}/?{TINY}&train_iter=200000") as guest:
@@ -35,6 +29,9 @@ def test_what_goes_wrong_on_a_page_is_an_error_of_its_tab(tmp_path: Path) -> Non
             return guest.errors
 
         (error,) = asyncio.run(visit())
+    assert crowd.errors == ()
+    assert [len(ticks) >= (20 if is_long else 1) for ticks in crowd.ticks] == [True] * 5
+    assert min(*crowd.alone, crowd.watched) > 0
     assert error.startswith("ConnectionClosed")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
-from tests.stress.killed import begin_run, check_file, check_history, end_server, find_lost, kill_at_random
+from tests.stress.killed import LATEST, begin_run, check_file, check_history, end_server, find_lost, kill_at_random
 from tests.support.image_folders import make_tiny
 from tests.support.servers import serving
 from tests.support.trainer_process import Said, as_json
@@ -16,8 +16,8 @@ from tests.support.trainer_process import Said, as_json
 
 def test_what_was_measured_a_while_ago_survives_a_kill_at_any_moment(tmp_path: Path, is_long: bool) -> None:
     # the command holds it to the second; here five, for a machine that other tests keep busy
-    count = 20 if is_long else 2
-    kills = list(kill_at_random(tmp_path, count, seed=3, kept=5.0))
+    count, latest = (20, LATEST) if is_long else (2, 1.5)  # each second is trained a second time, to compare
+    kills = list(kill_at_random(tmp_path, count, seed=3, kept=5.0, latest=latest))
     assert len(kills) == count
     assert sum(kill.said for kill in kills) > 0
 

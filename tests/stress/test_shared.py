@@ -19,8 +19,8 @@ def test_two_processes_share_a_database_and_a_data_folder_and_every_run_has_one_
     home, data = tmp_path / "home", tmp_path / "data"
     make_tiny(data)
     with (
-        Trainer(home=home, data=data, train_iter=400) as first,
-        Trainer(home=home, data=data, train_iter=400) as second,
+        Trainer(home=home, data=data, train_iter=200) as first,
+        Trainer(home=home, data=data, train_iter=200) as second,
     ):
         for trainer in (first, second):
             wait_for_end(trainer)
@@ -35,7 +35,7 @@ def test_two_processes_share_a_database_and_a_data_folder_and_every_run_has_one_
     with closing(RunStore(f"sqlite:///{home / 'runs.sqlite3'}")) as store:
         for trainer in (first, second):
             runs = [store.get(run_id) for run_id in trainer.run_ids]
-            assert [(run.status, run.step) for run in runs] == [(RunStatus.FINISHED, 400)] * 4
+            assert [(run.status, run.step) for run in runs] == [(RunStatus.FINISHED, 200)] * 4
             assert find_lost(trainer.said, runs) == []
             for run in runs:
                 check_history(run, data)

@@ -3,20 +3,28 @@
 import re
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.visitors import SECONDS, button, fresh
 
 SHORT = {"dataset": "Tiny", "train_iter": 300, "eval_every": 50, "step_size": 100, "batch_size": 16}
 LONG = {"dataset": "Tiny", "scheduler": "none", "train_iter": 100_000, "eval_every": 100}
 NAMED = "key => document.querySelector(`.st-key-${key} .js-plotly-plot`)"
 
 
-def knob(page: Page, path: str):
+def knob(page: Page, path: str) -> Locator:
     """Return the widget of a knob, for example "SGD.lr.slider" or "train_iter"."""
-    return page.locator(f".st-key-knob-{path.replace('.', '-')}")
+    return fresh(page.locator(f".st-key-knob-{path.replace('.', '-')}"))
 
 
-def button(page: Page, key: str):
-    return page.locator(f".st-key-{key} button")
+def slider(page: Page, path: str) -> Locator:
+    """Return what takes the arrow keys of a knob's slider."""
+    return knob(page, path).locator("input[type=range]")
+
+
+def exact_rate(page: Page) -> Locator:
+    """Return the field for the exact learning rate."""
+    return fresh(page.get_by_label("Learning rate, exact"))
 
 
 def trace(page: Page, key: str, uid: str) -> dict[str, Any]:
@@ -26,29 +34,33 @@ def trace(page: Page, key: str, uid: str) -> dict[str, Any]:
     return next(trace for trace in traces if trace["uid"] == uid)
 
 
+def wait_for_plot(page: Page, key: str, shows: str) -> None:
+    """Wait until a live chart is drawn and an expression in JavaScript holds for it: `plot.data[0].x.length > 3`."""
+    page.wait_for_function(f"key => {{ const plot = ({NAMED})(key); return plot?.data?.length && ({shows}) }}", arg=key)
+
+
+def find_trace(uid: str) -> str:
+    """Write how a trace is found in what `wait_for_plot` waits for; where there is none, it has no points."""
+    return f"(plot.data.find(trace => trace.uid == '{uid}') ?? {{x: [], y: []}})"
+
+
 def planned_rate(page: Page) -> float:
     return trace(page, "preview", "schedule")["y"][0]
 
 
 def wait_for_rate(page: Page, rate: float) -> None:
     """Wait until the schedule preview starts at a learning rate."""
-    page.wait_for_function(
-        f"rate => Math.abs((({NAMED})('preview')?.data?.[0].y[0] ?? NaN) / rate - 1) < 1e-6", arg=rate
-    )
+    wait_for_plot(page, "preview", f"Math.abs(plot.data[0].y[0] / {rate} - 1) < 1e-6")
 
 
 def wait_for_points(page: Page, least: int) -> int:
     """Wait until the loss curve has at least so many points; return how many it has then."""
-    page.wait_for_function(
-        f"least => (({NAMED})('curves')?.data?.find(trace => trace.uid == 'loss')?.x ?? [])"
-        ".filter(step => step !== null).length >= least",
-        arg=least,
-    )
+    wait_for_plot(page, "curves", f"{find_trace('loss')}.x.filter(step => step !== null).length >= {least}")
     return len(trace(page, "curves", "loss")["x"])
 
 
-def wait_for_status(page: Page, status: str) -> None:
-    expect(page.locator(".stMarkdownBadge").first).to_have_text(status)
+def wait_for_status(page: Page, status: str, *, seconds: int = SECONDS) -> None:
+    expect(fresh(page.locator(".stMarkdownBadge")).first).to_have_text(status, timeout=1000 * seconds)
 
 
 def start(page: Page) -> str:
