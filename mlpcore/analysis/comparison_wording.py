@@ -166,9 +166,12 @@ def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> list[
     """
     sentences = []
     for group, (one, several) in (
-        (results.helped, ("{names} helped ({gain:+.1f} pp).", "{names} helped.")),
-        (results.within, ("{names} is within noise (±{margin:.1f}).", "{names} are within noise (±{margin:.1f}).")),
-        (results.hurt, ("{names} hurt ({gain:+.1f} pp).", "{names} hurt.")),
+        (results.helped, (N_("{names} helped ({gain:+.1f} pp)."), N_("{names} helped."))),
+        (
+            results.within,
+            (N_("{names} is within noise (±{margin:.1f})."), N_("{names} are within noise (±{margin:.1f}).")),
+        ),
+        (results.hurt, (N_("{names} hurt ({gain:+.1f} pp)."), N_("{names} hurt."))),
     ):
         if not group:
             continue

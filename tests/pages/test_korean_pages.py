@@ -26,7 +26,7 @@ KNOBS = {name for kind in RECIPE_MODELS for name in kind.model_fields}
 LATIN = """
     auto cpu cuda mps xpu CPU GPU MLP MLPnet torch optim numpy PyTorch plotly js none relu ReLU tanh sigmoid float
     nan Nesterov nesterov on off ln train test train_eval_loss train_acc Tiny Shapes CIFAR MNIST FashionMNIST dark light
-    cat dog frog ship seed PNG JPEG CSV JSON json HTML MB py ipynb Zhang et al Rosenbrock Language English
+    Fashion cat dog frog ship seed PNG JPEG CSV JSON json HTML MB py ipynb Zhang et al Rosenbrock Language English
 """
 NAMES = {*KNOBS, *OPTIMIZERS, *SCHEDULERS, *LATIN.split()}
 WORD = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z_']+(?![A-Za-z0-9_])")
@@ -34,7 +34,7 @@ WORD = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z_']+(?![A-Za-z0-9_])")
 
 def english_of(text: str) -> list[str]:
     """The Latin words of a text that are no names."""
-    return [word for word in WORD.findall(MARKS.sub(" ", text)) if word not in NAMES]
+    return [word for word in WORD.findall(MARKS.sub(" ", text).replace("\\", "")) if word not in NAMES]
 
 
 def assert_korean(page: AppTest) -> None:
@@ -81,7 +81,7 @@ class TestPages:
                 assert_korean(page)
         page.button(key="lesson.build").click().run()
         page.segmented_control(key="lesson.choice.lr").set_value(LOCKED).run()
-        found = {text for text in find_shown(shown(page)) if "/?" not in text}
+        found = {text for text in find_shown(shown(page)) if "?" not in text}  # without the links
         assert {text for text in found if english_of(text)} == set()
         page.query_params.clear()
         page.session_state["history.chosen"] = [run.id]
@@ -175,5 +175,5 @@ class TestRecords:
 
 def test_charts_speak_the_visitors_language(open_page: Open) -> None:
     layout = figure(open_page(lang="ko"), "curves")["layout"]
-    assert layout["yaxis"]["title"]["text"] == "훈련 손실"
+    assert layout["yaxis"]["title"]["text"] == "미니배치 손실"
     assert layout["yaxis2"]["title"]["text"] == "테스트 정확도"

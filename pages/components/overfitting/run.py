@@ -150,7 +150,7 @@ def _tiles(run: Run | None, stop: Evaluation | None, lowest: Evaluation | None, 
         st.metric(_("Best step"), f"{stop.step:,}" if stop else None, help=help_best)
         help_lowest = _(
             "The step with the lowest loss on the test images. Often earlier than the best step: the network grows "
-            "surer of its mistakes while it still gets a few more images right."
+            "more confident in its wrong answers while it still gets a few more images right."
         )
         st.metric(_("Lowest test loss"), f"{lowest.step:,}" if lowest else None, help=help_lowest)
         kept = f"{percentage_points(stop.test_acc, latest.test_acc):+.1f}" if stop and latest else None
@@ -196,7 +196,7 @@ def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> Non
     if (lowest := find_lowest_loss(run)) and latest.test_loss > RISEN * lowest.test_loss:
         template = _(
             "Test loss was lowest at step {step:,} ({lowest:.2f}) and has risen since, although accuracy may still "
-            "grow: the network becomes surer of its mistakes."
+            "grow: the network becomes more confident in its wrong answers."
         )
         st.text(template.format(step=lowest.step, lowest=lowest.test_loss))
     if prediction is not None and run.status is RunStatus.FINISHED:

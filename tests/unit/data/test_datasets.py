@@ -200,7 +200,6 @@ class TestShapes:
         train, test = load_data("Shapes", drawn_shapes, progress=told.append)
         assert told == []
         assert (len(train), len(test)) == (50_000, 10_000)
-        for split, images in (("train", train), ("test", test)):
-            drawn, labels = draw_shapes(split, 300)
+        for images, (drawn, labels) in ((train, draw_shapes("train", 300)), (test, draw_shapes("test", 300))):
             assert torch.equal(images.data[:300], torch.from_numpy(drawn))
             assert images.targets[:300].tolist() == labels.tolist()

@@ -91,7 +91,10 @@ class TestContinuing:
     def test_runs_with_different_matrix_products_do_not_train_together(self, manager):
         budget = MemoryBudget(manager.library, None)
         runs = build_runs([SHORT, SHORT], ["one", "other"], ME)
-        apart = [runs[0], replace(runs[1], versions={**runs[1].versions, "kernels": KernelRule.ONEDNN})]
+        rules = (KernelRule.MKL, KernelRule.ONEDNN)
+        apart = [
+            replace(run, versions={**run.versions, "kernels": rule}) for run, rule in zip(runs, rules, strict=True)
+        ]
         jobs = [build_jobs(some, budget, stop_when_disconnected=False, seen_at=0.0) for some in (runs, apart)]
         assert [[len(job.runs) for job in some] for some in jobs] == [[2], [1, 1]]
 
