@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from mlpcore.data import messages
 from mlpcore.data.download.sources import Archive, ArchiveSet, dataset_title
@@ -21,6 +22,9 @@ LOCK_POLL_SECONDS = 0.2
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)  # file systems that know no locks
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+
+# Python before 3.11.4 has no filters; the archive is the published one in any case, byte for byte
+_SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
 
 class Cancelled(Exception):
@@ -116,7 +120,7 @@ class Installer:
             with tarfile.open(source) as tar:
                 for member in tar:
                     raise_if(self._cancelled)
-                    tar.extract(member, parent, filter="data")
+                    tar.extract(member, parent, **_SAFELY)
 
     @contextlib.contextmanager
     def locked(self, *, on_wait: Callable[[], None]) -> Iterator[None]:
