@@ -86,15 +86,15 @@ def load_data(
 def channel_statistics(split: Images) -> tuple[Tensor, Tensor]:
     """Measure the mean and standard deviation of each channel over all pixels, scaled to 0 … 1; float32 (C,) each.
 
-    Exact: the sums over a row are integers below 2^24, which float32 holds, and the totals are below 2^53. A channel
-    in which all pixels are equal has standard deviation 0.
+    Exact: each product with ones adds integers whose sum is below 2^24, which float32 holds in any order, and the
+    totals are below 2^53. A channel in which all pixels are equal has standard deviation 0.
     """
     channels = split.data.shape[1]
-    totals, squares = torch.zeros(2, channels, dtype=torch.float64)
-    for images in torch.split(split.data, 100):  # 1.2 MB as float32, which fit the cache: 0.08 s for 50,000 images
-        pixels = images.to(torch.float32)
-        totals += pixels.sum(dim=3).sum(dim=(0, 2), dtype=torch.float64)
-        squares += pixels.square_().sum(dim=3).sum(dim=(0, 2), dtype=torch.float64)
+    sums = torch.zeros(2, split.data[0].numel(), dtype=torch.float64)
+    for images in torch.split(split.data.flatten(1), 250):  # 250 · 255² < 2^24; 3 MB as float32, which fit the cache
+        pixels, ones = images.to(torch.float32), torch.ones(len(images))
+        sums += torch.stack([ones @ pixels, ones @ pixels.square_()])  # 0.03 s for 50,000 images
+    totals, squares = sums.view(2, channels, -1).sum(dim=2)
     number = split.data.numel() // channels
     mean = [total / number / 255 for total in totals.tolist()]
     std = [

@@ -187,10 +187,12 @@ class StackedMLP:
     def _forward_backward(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
         outputs, layer_inputs = [], []  # of each hidden layer after its activation, and after dropout
         in_bfloat16 = self.trains_in_bfloat16
-        hidden = self._first_layer(inputs, in_bfloat16=in_bfloat16)
+        is_activated = self.activation == "relu" and len(self.weights) > 1 and not in_bfloat16
+        hidden = self._first_layer(inputs, in_bfloat16=in_bfloat16, relu=is_activated)
         mask = None
         for layer in range(1, len(self.weights)):
-            hidden = activate(hidden, self.activation)
+            if layer > 1 or not is_activated:
+                hidden = activate(hidden, self.activation)
             outputs.append(hidden)
             if layer == len(self.weights) - 1 and uniform is not None:
                 mask = (uniform >= self.dropout_rates) * self.keep_scale
@@ -259,15 +261,18 @@ class StackedMLP:
             else:
                 torch.mm(gradient_of_one.t(), input_of_one, out=self.weight_gradients[layer][row])
 
-    def _first_layer(self, inputs: Inputs, *, in_bfloat16: bool = False) -> Tensor:
-        """Compute the first layer, (K, B, out), in one product of each batch with all networks that read it."""
+    def _first_layer(self, inputs: Inputs, *, in_bfloat16: bool = False, relu: bool = False) -> Tensor:
+        """Compute the first layer, (K, B, out), in one product of each batch with all networks that read it.
+
+        relu: also apply ReLU; not in bfloat16.
+        """
         parts = []
         for images, networks in inputs:
             weight, bias = self.weights[0][networks].flatten(0, 1), self.biases[0][networks].flatten()
             if in_bfloat16:
                 product = matmul.multiply_bfloat16(images.unsqueeze(0), weight.t().unsqueeze(0))[0] + bias
             else:
-                product = matmul.linear(images, weight, bias, self._kernel(len(images), 0))
+                product = matmul.linear(images, weight, bias, self._kernel(len(images), 0), relu=relu)
             parts.append(product.view(len(images), -1, self.biases[0].shape[1]).transpose(0, 1))
         return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
 
