@@ -6,6 +6,7 @@ temporary files.
 """
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -71,6 +72,7 @@ def measure(folder: Path, dataset: str, *, rounds: int, only: Sequence[str] | No
         for name, run in chosen.items():
             if "missing" in rows[name]:
                 continue
+            gc.collect()  # what the row before has left; otherwise this one would pay for it
             began = perf_counter()
             try:
                 accuracy = run(Files(folder))
