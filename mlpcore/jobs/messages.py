@@ -40,6 +40,10 @@ IMAGES_DO_NOT_FIT = N_(
     "Loading these images needs {needed:.1f} GB of memory, and {free:.1f} of {total:.1f} GB are free. "
     "Come back when some runs have ended."
 )
+TEST_DOES_NOT_FIT = N_(
+    "The learning-rate test needs {needed:.1f} GB of memory, and {free:.1f} GB are free. "
+    "Choose smaller hidden_sizes or a smaller batch_size, or try again when some runs have ended."
+)
 
 # in messages that torch raises as plain RuntimeErrors
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")

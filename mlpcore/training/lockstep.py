@@ -87,7 +87,7 @@ def train_cohort(
     Raises:
         ValueError: A recipe does not fit the images.
     """
-    cohort = _Cohort(recipes, images, device, rule or choose_rule())
+    cohort = Cohort(recipes, images, device, rule or choose_rule())
     clock = _Clock()
     step = 0
     while cohort.runs:
@@ -154,7 +154,7 @@ def find_slices(rows: Sequence[int]) -> list[slice]:
     return slices
 
 
-class _Cohort:
+class Cohort:
     """The runs that still train, the stacked network with the parameters of all of them, and their mini-batches.
 
     Runs of one seed read the same batches. They are rows side by side in the network, which reads each batch once.

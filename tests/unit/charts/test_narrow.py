@@ -10,10 +10,13 @@ import pytest
 from plotly import graph_objects
 
 from mlpcore import charts
+from mlpcore.analysis.learning_rate.lr_test import LrTest
+from mlpcore.analysis.learning_rate.suggestions import suggest_rates
 from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.charts.compare import compare_chart
 from mlpcore.charts.concepts import MatrixPanel, activations_chart, network_chart, probabilities_chart
 from mlpcore.charts.confusion import confusion_chart
+from mlpcore.charts.lr_test import lr_test_chart
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
 from mlpcore.charts.run import path_chart, run_chart
 from mlpcore.charts.schedule import schedule_chart, small_schedule_chart
@@ -24,6 +27,7 @@ from tests.support.app_tests import ROOT
 
 PANEL = MatrixPanel("W", "weight", np.ones((2, 2)), (0.0, 0.0), is_known=True, is_current=False)
 RUN = Run("a", "a run", Recipe(), RunStatus.RUNNING, 0.0)
+TEST = LrTest((1e-6, 1e-5), ((2.3, 2.2),))
 DRAW: dict[str, Callable[[], dict]] = {
     "accuracy_by_lr_chart": lambda: accuracy_by_lr_chart([RUN]),
     "accuracy_gap_chart": lambda: accuracy_gap_chart((), train_iter=9, best=None),
@@ -31,6 +35,7 @@ DRAW: dict[str, Callable[[], dict]] = {
     "compare_chart": lambda: compare_chart([]),
     "confusion_chart": lambda: confusion_chart(np.eye(2), ["a", "b"]),
     "loss_gap_chart": lambda: loss_gap_chart((), train_iter=9, lowest=None),
+    "lr_test_chart": lambda: lr_test_chart(TEST, suggest_rates(TEST)),
     "network_chart": lambda: network_chart([PANEL], unit=0, feature=0),
     "norms_chart": lambda: norms_chart((), train_iter=9),
     "path_chart": lambda: path_chart((), train_iter=9),
