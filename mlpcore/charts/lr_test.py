@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.analysis.learning_rate.lr_test import LrTest
+from mlpcore.analysis.learning_rate.lr_wording import TITLES
 from mlpcore.analysis.learning_rate.suggestions import LrSuggestion, smooth_losses
-from mlpcore.analysis.learning_rate.wording import TITLES
 from mlpcore.charts.annotations import legend
 from mlpcore.charts.axes import axis, snug_range
 from mlpcore.charts.downsampling import rounded
 from mlpcore.charts.traces import LOSS, Figure, Json, Translate, faded, line, markers
 
 MARKS: tuple[tuple[str, str], ...] = (("#0072B2", "circle"), ("#009E73", "diamond"), ("#CC79A7", "square"))
-CEILING = 1.3  # times the first loss: what explodes leaves the chart at its top
+CEILING = 1.1  # times the first loss: what explodes leaves the chart at its top
 
 
 def lr_test_chart(test: LrTest, suggestions: Sequence[LrSuggestion], *, translate: Translate = str) -> Figure:
@@ -23,6 +23,7 @@ def lr_test_chart(test: LrTest, suggestions: Sequence[LrSuggestion], *, translat
     The band goes from the lowest seed to the highest, smoothed too; the losses as they were measured are behind it.
     """
     curves = _stack([smooth_losses(losses) for losses in test.losses])
+    curves = curves[:, : sorted(map(len, test.losses))[len(curves) // 2]]  # a mean of few seeds would jump
     known = np.isfinite(curves)
     rates = test.rates[: curves.shape[1]]
     mean = np.where(known, curves, 0.0).sum(axis=0) / known.sum(axis=0)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
+from mlpcore.cli import lr_test
 from mlpcore.cli.flags import add_flags, build_recipe
 from mlpcore.data import catalog
 from mlpcore.data.download.sources import ARCHIVES, dataset_title
@@ -206,6 +207,7 @@ def _build_parser() -> argparse.ArgumentParser:
     train.add_argument("--recipe", metavar="FILE", default=None, help='a recipe as JSON; "-" reads the standard input')
     train.add_argument("--name", default=None, help="the name of the run; its optimizer and learning rate if not given")
     add_flags(train)
+    lr_test.add_command(commands)
     devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
     devices.set_defaults(command=_devices)
     data = commands.add_parser(

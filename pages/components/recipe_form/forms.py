@@ -56,11 +56,14 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
 ELSEWHERE = ("name", "lr", "weight_decay", "eps", "warmup_iters", "start_factor")  # not in the row of their part's own
 
 
-def optimizer_form(edited: widgets.Edited) -> None:
-    """Draw the optimizer's hyperparameters; `edited` is called with the name of each slider that a person moves."""
+def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> None:
+    """Draw the optimizer's hyperparameters, with something beside the learning rate.
+
+    `edited` is called with the name of each slider that a person moves.
+    """
     _draw_row("optimizer", "batch_size", narrow="batch_size")
     name = _get_kind("optimizer")
-    _draw(f"{name}.lr", edited)
+    _draw(f"{name}.lr", edited, beside=beside_lr)
     _draw_row(*_list_own("optimizer"), edited=edited, vertical_alignment="bottom")
     _draw(f"{name}.weight_decay", edited)
 

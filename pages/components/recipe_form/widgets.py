@@ -95,8 +95,8 @@ def draw_betas(path: str, _label: str) -> None:
             st.slider(label, 0.0, top, step=step, format="%g", **(common | {"key": key}))
 
 
-def draw_log_slider(path: str, label: str, edited: Edited) -> None:
-    """Draw a slider over 1-2-3-5-7 × 10^k, with a field beside it for exact values."""
+def draw_log_slider(path: str, label: str, edited: Edited, beside: Callable[[], None] | None = None) -> None:
+    """Draw a slider over 1-2-3-5-7 × 10^k, beside it a field for exact values, and then what `beside` draws."""
     if not (common := _prepare(path)):
         return
     value = st.session_state[f"knob.{path}"]
@@ -120,6 +120,8 @@ def draw_log_slider(path: str, label: str, edited: Edited) -> None:
             width=84,
             **(common | {"key": f"knob.{path}.text", "help": None}),
         )
+        if beside is not None:
+            beside()
     if refused := st.session_state["knob.refused"].get(path):
         show_warning(say(refused))
 

@@ -9,6 +9,7 @@ from mlpcore.recipes.lessons import GROUPS
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_misfit, find_problems
 from mlpcore.runs.messages import StoreError
+from pages.components.lr_test.dialog import offer_lr_test, show_lr_test
 from pages.components.recipe_form import forms
 from pages.components.recipe_form.form_state import find_lesson, get_knob, put_recipe, read_form
 from pages.components.recipe_form.widgets import is_shown
@@ -26,7 +27,7 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
     Returns:
         Its recipe, None if it makes no valid one, and whether it can be trained here.
     """
-    forms.optimizer_form(change_run)
+    forms.optimizer_form(change_run, beside_lr=offer_lr_test)
     forms.scheduler_form()
     forms.changes_form()
     schedule = st.container()  # drawn where it is edited, once the whole recipe is known
@@ -48,12 +49,13 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
                 st.toggle(_("Stop the run when I am gone"), help=help_, **persistent("stop_when_disconnected"))
         st.toggle(_("Log lr"), width="content", **persistent("log_lr"))
     recipe, problems = read_form()
-    misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
+    misfit = None if recipe is None else find_misfit(recipe, datasets, count_images(recipe.dataset))
     for sentence in [*problems, misfit] if misfit else problems:
         show_warning(say(sentence))
     if recipe is not None:
         with schedule:
             _show_preview(recipe)
+    show_lr_test(recipe, misfit)
     return recipe, recipe is not None and misfit is None
 
 

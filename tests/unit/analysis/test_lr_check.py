@@ -3,7 +3,7 @@
 import pytest
 
 from mlpcore.analysis.learning_rate.check import build_check, find_best_rate
-from mlpcore.analysis.learning_rate.wording import describe_winner
+from mlpcore.analysis.learning_rate.lr_wording import describe_winner
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, NoScheduler, OneCycleLR, Recipe
 from tests.support.present import present

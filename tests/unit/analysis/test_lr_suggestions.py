@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mlpcore.analysis.learning_rate.lr_test import LrTest
+from mlpcore.analysis.learning_rate.lr_wording import describe_suggestion
 from mlpcore.analysis.learning_rate.suggestions import LrSuggestion, Rule, round_rate, smooth_losses, suggest_rates
-from mlpcore.analysis.learning_rate.wording import describe_suggestion
 
 RATES = np.geomspace(1e-6, 10, 100)
 DECADES = np.log10(RATES)
@@ -61,7 +61,7 @@ def test_no_rule_finds_a_rate_where_the_loss_does_not_fall(curve):
         assert found.rate is None
         assert found.rounded is None
         assert str(describe_suggestion(found)) == (
-            "No rate found: the loss falls with 0 of 5 seeds. Larger batches show smaller falls."
+            "No rate found: the loss falls clearly with 0 of 5 seeds. A larger batch size makes smaller falls visible."
         )
 
 

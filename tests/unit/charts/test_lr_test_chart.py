@@ -58,5 +58,5 @@ def test_rule_without_a_rate_has_no_mark() -> None:
 
 
 def test_explosion_leaves_the_chart_at_its_top(figure: dict[str, Any]) -> None:
-    assert figure["layout"]["yaxis"]["range"][1] <= 4
+    assert figure["layout"]["yaxis"]["range"][1] <= 3
     assert figure["layout"]["xaxis"]["range"] == pytest.approx([-6, 1])

@@ -23,7 +23,10 @@ def describe_suggestion(suggestion: LrSuggestion) -> Sentence:
     """Say which rate a rule suggests, and how far the seeds are apart."""
     counts = {"found": len(suggestion.found), "seeds": len(suggestion.by_seed)}
     if suggestion.rate is None:
-        template = "No rate found: the loss falls with {found} of {seeds} seeds. Larger batches show smaller falls."
+        template = (
+            "No rate found: the loss falls clearly with {found} of {seeds} seeds. A larger batch size makes smaller "
+            "falls visible."
+        )
         return Sentence(template, counts)
     rates = {"rate": suggestion.rate, "low": suggestion.found[0], "high": suggestion.found[-1]}
     values = {**counts, **{name: short_number(rate, 2) for name, rate in rates.items()}}
