@@ -1,6 +1,7 @@
 """The server: start it with `streamlit run app.py`, from any folder."""
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import importlib
@@ -142,12 +143,23 @@ def _warm_up(is_closing: threading.Event) -> None:
             return
         plotly.zip()
         importlib.import_module("mlpcore.jobs.manager")
+        _resume_sweeps()
         importlib.import_module("torch._dynamo")  # else the first step of an optimizer imports it, 1 s
         # modules stay for good, so later collections need not walk them (175 ms each with torch loaded)
         gc.collect()
         gc.freeze()
     finally:
         gc.enable()
+
+
+def _resume_sweeps() -> None:
+    """Go on with the sweeps that a dead server left unfinished."""
+    from mlpcore.runs.messages import StoreError
+    from pages.components.shared.state import get_store, get_sweeps
+
+    with contextlib.suppress(StoreError):  # the first page says so
+        if get_store().sweeps.has_unfinished():
+            get_sweeps()
 
 
 @asynccontextmanager
@@ -162,6 +174,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 def _shut_down(warm_up: threading.Thread) -> None:
+    if "mlpcore.sweeps.manager" in sys.modules:
+        importlib.import_module("mlpcore.sweeps.manager").shutdown()  # before the runs that it waits for
     if "mlpcore.jobs.manager" in sys.modules:  # else no run was started
         importlib.import_module("mlpcore.jobs.manager").shutdown()  # waits for a page that still imports it
     warm_up.join()  # a thread that is cut off while it imports torch would abort the process

@@ -12,13 +12,14 @@ from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
 from mlpcore.runs.records import Run
+from mlpcore.sweeps.sensitivity import merge_rates
 from pages.components.compare.results import build_series, read_given_name, show_comparison, show_sketch
 from pages.components.compare.rows import get_rows, put_rows, read_names, read_rows
-from pages.components.compare.setup import count_held_out, describe_setup, show_setup
+from pages.components.compare.setup import describe_setup, show_setup
 from pages.components.recipe_form.form_state import begin, first_recipe, read_form
 from pages.components.shared.address import find_repeated, put_query, take_query
 from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning
-from pages.components.shared.state import get_manager, read_owner, read_runs
+from pages.components.shared.state import count_held_out, get_manager, read_owner, read_runs
 from pages.components.shared.words import _, say
 
 MAX_RUNS = 80  # in an address: 16 recipes with 5 seeds each
@@ -136,6 +137,9 @@ def show_header(plan: Plan, runs: list[Run], *, ready: bool) -> None:
         with st.container(gap=None):
             st.markdown(f"##### {title}")
             st.caption(data)
+        help_tune = _("Train these rows at many learning rates each, and compare them at their best.")
+        if st.button(_("Tune learning rates"), help=help_tune, disabled=not ready, key="compare.tune"):
+            hand_over_rows(plan)
         st.button(_("Stop"), on_click=stop, args=(going_on,), disabled=not going_on, key="compare.stop")
         st.button(
             _("Start"),
@@ -146,6 +150,14 @@ def show_header(plan: Plan, runs: list[Run], *, ready: bool) -> None:
             key="compare.start",
             shortcut="Ctrl+Enter",
         )
+
+
+def hand_over_rows(plan: Plan) -> None:
+    """Open the sweep page with these rows; rows that differ only in lr are one there."""
+    state = st.session_state
+    state["sweep.rows"] = merge_rates(plan.recipes, plan.names or ("",) * len(plan.recipes))
+    state["sweep.shown"], state["sweep.setup"] = None, True
+    st.switch_page("sweep.py")
 
 
 def say_whose_results(runs: list[Run]) -> None:

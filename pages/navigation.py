@@ -29,6 +29,11 @@ headers = {  # of each page: its title, what a visitor can do there, and whether
         _("Train several recipes on the same images, side by side, and see which one does better."),
         True,
     ),
+    "sweep": (
+        _("Sweep"),
+        _("Give every optimizer its best learning rate before you compare them."),
+        True,
+    ),
     "overfitting": (
         _("Overfitting"),
         _("Watch a network learn its training images by heart, and try what helps against it."),

@@ -7,6 +7,7 @@ from mlpcore.analysis.curve_shapes import ClassifiedCurve, Shape
 from mlpcore.analysis.differences import DifferenceKind, RecipeDifferences
 from mlpcore.analysis.remedies import Remedy, RemedyResults
 from mlpcore.messages import N_, Sentence
+from mlpcore.numbers import round_tenths
 from mlpcore.recipes.recipe import Recipe
 
 FEW_IMAGES = 5  # times fewer than there are: so few are soon memorised
@@ -85,7 +86,7 @@ def describe_differences(differences: RecipeDifferences) -> Sentence:
 
 def describe_comparison(compared: RecipeComparison, *, reference: str, other: str) -> Sentence:
     """Say how a recipe compares with the reference; reference, other: their labels."""
-    values = {"reference": reference, "other": other, "seeds": compared.seeds, "mean": compared.mean}
+    values = {"reference": reference, "other": other, "seeds": compared.seeds, "mean": round_tenths(compared.mean)}
     values |= {"deviation": compared.deviation, "p": compared.p, "tests": compared.tests, "least": MIN_SEEDS}
     templates = _CORRECTED if compared.tests > 1 else _COMPARISONS
     return Sentence(templates[compared.verdict], values)
@@ -177,7 +178,8 @@ def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> list[
             continue
         shows_gains = len(group) > 1 and group is not results.within
         parts = [names[name] + (f" ({gain:+.1f} pp)" if shows_gains else "") for name, gain in group.items()]
-        values = {"names": _join(parts), "gain": next(iter(group.values())), "margin": results.margin}
+        parts[0] = parts[0][:1].upper() + parts[0][1:]
+        values = {"names": join_names(parts), "gain": next(iter(group.values())), "margin": results.margin}
         sentences.append(Sentence(several if len(group) > 1 else one, values))
     if results.early_stop is not None:
         template = "Early stop: {gain:+.1f} percentage points over the last step of the base."
@@ -185,9 +187,8 @@ def describe_remedies(results: RemedyResults, names: Mapping[str, str]) -> list[
     return [*sentences, Sentence("One seed only: repeat with three seeds for a verdict.")]
 
 
-def _join(parts: Sequence[str]) -> Sentence | str:
-    """Join names for the beginning of a sentence: A, b and c."""
-    first, *others = [parts[0][:1].upper() + parts[0][1:], *parts[1:]]
-    if not others:
-        return first
-    return Sentence("{names} and {last}", {"names": ", ".join([first, *others[:-1]]), "last": others[-1]})
+def join_names(names: Sequence[str]) -> Sentence | str:
+    """Join names within a sentence: a, b and c."""
+    if len(names) < 2:
+        return "".join(names)
+    return Sentence("{names} and {last}", {"names": ", ".join(names[:-1]), "last": names[-1]})

@@ -37,10 +37,12 @@ def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     from streamlit.testing.v1 import AppTest
 
     from mlpcore.jobs import manager
+    from mlpcore.sweeps import manager as sweeps
 
     monkeypatch.setenv("MLPCORE_DATA", str(data))
     monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest puts a mock in the place of the browser
+    sweeps.shutdown()
     manager.shutdown()
     st.cache_resource.clear()
     st.cache_data.clear()
@@ -54,6 +56,7 @@ def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         return shown(page.run())
 
     yield open_page
+    sweeps.shutdown()
     manager.shutdown()
     st.cache_resource.clear()
     st.cache_data.clear()

@@ -18,10 +18,9 @@ from pages.components.compare.rows import Rows, edit_rows, put_rows, read_names,
 from pages.components.recipe_form.widgets import describe_field
 from pages.components.shared.choices import persistent
 from pages.components.shared.recipe_summary import describe_data
-from pages.components.shared.state import count_images
+from pages.components.shared.state import count_held_out
 from pages.components.shared.words import _, _n, as_markdown, say
 
-HELD_OUT = 5_000  # images at most; a tenth of a smaller data set
 FIELD_WIDTH = 125  # pixels
 LABELS = {
     "dataset": N_("Data set"),
@@ -29,11 +28,6 @@ LABELS = {
     "batch_size": N_("Batch size"),
     "eval_every": N_("Evaluate every"),
 }
-
-
-def count_held_out(dataset: str) -> int:
-    """Count the training images to hold out."""
-    return min(HELD_OUT, count_images(dataset) // 10)
 
 
 def describe_setup(recipes: Sequence[Recipe]) -> tuple[str, str]:

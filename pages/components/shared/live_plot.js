@@ -116,6 +116,7 @@ async function draw(state) {
   for (const [name, range] of Object.entries(state.zoom)) if (layout[name]) layout[name].range = range;
   state.config ??= configure(state); // the same object each time: with a new one Plotly.react draws from scratch
   await state.plotly.react(state.plot, data, layout, state.config);
+  keepBoxOffCurves(state.plot);
   if (!state.listening) listen(state);
 }
 
@@ -153,7 +154,8 @@ function listen(state) {
     const bottom = state.plot.getBoundingClientRect().top;
     const distance = ({ yaxis, y }) => Math.abs(bottom + yaxis._offset + yaxis.d2p(y) - event.clientY);
     const closest = points.length > 1 ? [...points].sort((one, other) => distance(one) - distance(other)) : points;
-    const picked = closest.at(0)?.data.meta; // what a clickable trace stands for, a run's id for example
+    // what a clickable point or trace stands for, a run's id for example
+    const picked = closest.at(0)?.id ?? closest.at(0)?.data.meta;
     if (picked !== undefined) state.pick(picked);
   });
   state.plot.on("plotly_relayout", (changed) => {

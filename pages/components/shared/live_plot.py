@@ -27,7 +27,9 @@ _mount = st.components.v2.component(
             background: var(--st-secondary-background-color); }
         .liveplot-ready > .liveplot-note { display: none; }
     """,
-    js=(Path(__file__).parent / "live_plot.js").read_text(encoding="utf-8"),
+    js="\n".join(
+        (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("hover_box.js", "live_plot.js")
+    ),
     isolate_styles=False,  # Plotly's style sheet is in the document's head, which a shadow root does not see
 )
 
@@ -37,7 +39,7 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
 
     Args:
         figure: Plain Plotly JSON, `{"data": […], "layout": {…}}`, without NaN. A trace that can be clicked has a
-            `meta`, which is what is returned.
+            `meta`, or `ids` for its points: that is what is returned.
         key: Streamlit's key of the chart.
         height: In CSS pixels, reserved while the chart is loading.
         alt: What a screen reader says.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mlpcore.jobs.manager import RunManager
     from mlpcore.runs.store import RunStore
     from mlpcore.runs.stored_runs import StoredRuns
+    from mlpcore.sweeps.manager import SweepManager
 
 OWNER_COOKIE = "mlp_owner"
 CACHE_BYTES = 100_000_000  # that pages cache at most; the memory budget leaves them out
@@ -55,6 +56,13 @@ def get_manager() -> "RunManager":
     from mlpcore.jobs.manager import shared_manager
 
     return shared_manager(reserved=CACHE_BYTES)
+
+
+def get_sweeps() -> "SweepManager":
+    """Return the sweeps of this process."""
+    from mlpcore.sweeps.manager import shared_sweeps
+
+    return shared_sweeps(reserved=CACHE_BYTES)
 
 
 def torch_is_loaded() -> bool:
@@ -137,6 +145,11 @@ def _images_key(dataset: str) -> tuple[str, str]:
 def count_images(dataset: str) -> int:
     """Count the training images of a data set, at least 1."""
     return _count_images(dataset).train
+
+
+def count_held_out(dataset: str) -> int:
+    """Count the training images to hold out where rows are ranked."""
+    return catalog.choose_validation_size(count_images(dataset))
 
 
 def count_test_images(dataset: str) -> int:

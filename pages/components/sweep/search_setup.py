@@ -1,0 +1,148 @@
+"""The set-up of a search: the playground's recipe, what of it varies, and how trials are drawn."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from mlpcore.messages import N_, Sentence, SentenceError
+from mlpcore.recipes.flat import list_fields, read_text
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.sweeps.definition import MAX_TRIALS, Definition, read_definition
+from mlpcore.sweeps.space import FIXED, Range
+from pages.components.shared.choices import choose, persistent
+from pages.components.shared.flash import flash_errors, show_warning
+from pages.components.shared.recipe_summary import describe_data, describe_training
+from pages.components.shared.state import count_held_out, get_sweeps
+from pages.components.shared.words import _, _n, as_markdown, say
+
+FIELD_WIDTH = 125  # pixels
+SAMPLERS = {"tpe": N_("TPE"), "sobol": N_("Sobol"), "grid": N_("grid")}
+NAME, VALUES, LOW, HIGH, LOG = "name", "values", "low", "high", "log"
+FIRST_SPACE = (
+    {NAME: "optimizer", VALUES: "SGD, Adam", LOW: None, HIGH: None, LOG: False},
+    {NAME: "lr", VALUES: "", LOW: 1e-4, HIGH: 1.0, LOG: True},
+    {NAME: "weight_decay", VALUES: "", LOW: 1e-6, HIGH: 0.1, LOG: True},
+)
+
+
+def show_search_setup(base: Recipe | None, problems: Sequence[Sentence], owner: str) -> None:
+    """Draw the search space, the sampler and the button that starts the search."""
+    if base is None:
+        show_warning(" ".join(map(say, problems)))
+        return
+    caption = _("Everything that does not vary is as in the playground: {recipe}.")
+    words = f"{describe_data(base)} · {describe_training(base)}"
+    st.caption(as_markdown(caption.format(recipe=words)))
+    space = _edit_space()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        titles = {name: _(title) for name, title in SAMPLERS.items()}
+        sampler = choose(_("Sampler"), titles, key="sweep.sampler", default="tpe", show_label=True)
+        help_trials = _("A grid has as many trials as it has points.")
+        st.number_input(
+            _("Trials"),
+            1,
+            MAX_TRIALS,
+            width=FIELD_WIDTH,
+            help=help_trials,
+            disabled=sampler == "grid",
+            **persistent("sweep.trials", 32),
+        )
+        st.number_input(_("Seeds per trial"), 1, 5, width=FIELD_WIDTH, **persistent("sweep.trial_seeds", 1))
+        definition, problem = _define(base, space, sampler)
+        st.button(
+            _("Start"),
+            type="primary",
+            on_click=_start,
+            args=(definition, owner),
+            disabled=definition is None,
+            key="sweep.start_search",
+            shortcut="Ctrl+Enter",
+        )
+    if problem is not None:
+        show_warning(say(problem))
+    if definition is not None:
+        st.caption(_describe_cohorts(definition))
+
+
+def _edit_space() -> list[Mapping[str, Any]]:
+    """Draw the space as a table; a row with values is a list, any other a range."""
+    names = [name for name in list_fields() if name not in FIXED]
+    frame = pd.DataFrame(
+        st.session_state.setdefault("sweep.space", list(FIRST_SPACE)), columns=[NAME, VALUES, LOW, HIGH, LOG]
+    )
+    edited = st.data_editor(
+        frame.astype({LOW: float, HIGH: float, LOG: bool, VALUES: str}),
+        num_rows="dynamic",
+        placeholder="",
+        hide_index=True,
+        key="sweep.space.editor",
+        column_config={
+            NAME: st.column_config.SelectboxColumn(_("hyperparameter"), options=names, required=True, width=180),
+            VALUES: st.column_config.TextColumn(
+                _("values"), help=_("With commas: SGD, Adam. Between layer sizes semicolons: 128,64; 64.")
+            ),
+            LOW: st.column_config.NumberColumn(
+                _("or from"), help=_("Empty: the lowest that is allowed."), format="%.3g"
+            ),
+            HIGH: st.column_config.NumberColumn(_("to"), help=_("Empty: the highest that is allowed."), format="%.3g"),
+            LOG: st.column_config.CheckboxColumn(_("log scale"), default=False),
+        },
+    )
+    return [row for row in edited.to_dict("records") if isinstance(row[NAME], str)]
+
+
+def _read_space(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    space: dict[str, Any] = {}
+    for row in rows:
+        name, text = row[NAME], row[VALUES] if isinstance(row[VALUES], str) else ""
+        if text.strip() and text != "None":
+            mark = ";" if list_fields()[name].type is tuple else ","
+            space[name] = [read_text(name, part.strip()) for part in text.split(mark) if part.strip()]
+        else:
+            ends = {key: row[key] for key in (LOW, HIGH) if row[key] == row[key] and row[key] is not None}
+            if list_fields()[name].type is int:
+                ends = {key: int(value) if float(value).is_integer() else value for key, value in ends.items()}
+            space[name] = {**ends, LOG: bool(row[LOG])}
+    return space
+
+
+def _define(base: Recipe, rows: Sequence[Mapping[str, Any]], sampler: str) -> tuple[Definition | None, Sentence | None]:
+    """Build the sweep; if that fails, say why."""
+    state = st.session_state
+    held = base.validation_size or count_held_out(base.dataset)
+    row = base.model_copy(update={"validation_size": held, "seed": 0, "changes": ()})
+    given = {"rows": [row.model_dump()], "space": _read_space(rows), "sampler": sampler}
+    given |= {"trials": state["sweep.trials"], "seeds": state["sweep.trial_seeds"]}
+    try:
+        return read_definition(given), None
+    except SentenceError as error:
+        return None, error.sentence
+
+
+def _start(definition: Definition, owner: str) -> None:
+    with flash_errors("sweep.said"):
+        name = " ".join(definition.space)[:40]
+        st.session_state["sweep.shown"] = get_sweeps().start(definition, owner=owner, name=name)
+        st.session_state["sweep.setup"] = False
+
+
+def _describe_cohorts(definition: Definition) -> str:
+    """Say how many trials there will be, and which hyperparameters keep them from training together."""
+    count = definition.count_trials()
+    apart = [
+        name
+        for name in definition.space
+        if name in ("batch_size", "hidden_sizes", "activation", "train_size", "precision")
+    ]
+    text = _n("{count:,} trials, {seeds} seed each.", "{count:,} trials, {seeds} seeds each.", definition.seeds)
+    text = text.format(count=count, seeds=definition.seeds)
+    if not apart:
+        return text + " " + _("All of them can train together, 16 at a time.")
+    cohorts = 1
+    for name in apart:
+        one = definition.space[name]
+        cohorts *= count if isinstance(one, Range) else len(one)
+    template = _("Trials that differ in {names} cannot train together: up to {cohorts:,} groups, one after another.")
+    return f"{text} {template.format(names=', '.join(apart), cohorts=min(cohorts, count))}"

@@ -1,0 +1,145 @@
+"""The set-up of a sweep: its rows, what they share, the learning rates and the seeds."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from mlpcore.analysis.differences import label_recipes
+from mlpcore.charts.sensitivity import RateCurve, sensitivity_chart
+from mlpcore.data.download.sources import dataset_title
+from mlpcore.recipes.messages import COMPARE_OPTIMIZERS
+from mlpcore.recipes.presets import build_comparison
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.validation import find_limits
+from mlpcore.sweeps.definition import Definition
+from mlpcore.sweeps.sensitivity import define_sensitivity, merge_rates
+from pages.components.recipe_form.widgets import describe_field
+from pages.components.shared.choices import persistent
+from pages.components.shared.flash import flash_errors
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.state import count_held_out, get_sweeps
+from pages.components.shared.words import _, _n, as_markdown
+
+FIELD_WIDTH = 125  # pixels
+CHART_HEIGHT = 350  # pixels
+ITERATIONS = 1_000  # a third of the lecture's: enough to rank learning rates
+EVALUATIONS = 20  # of each run
+RANGES = {"1e-4 … 1": (1e-4, 1.0), "1e-5 … 0.1": (1e-5, 0.1), "1e-3 … 10": (1e-3, 10.0)}
+
+
+def begin_sweep(first: Recipe, datasets: Sequence[str]) -> None:
+    """Set what a visitor has not chosen yet; a data set that has gone is forgotten."""
+    state = st.session_state
+    if state.get("sweep.dataset") not in datasets:
+        state["sweep.dataset"] = first.dataset
+    state.setdefault("sweep.train_iter", ITERATIONS)
+    state.setdefault("sweep.range", next(iter(RANGES)))
+
+
+def read_rows() -> tuple[list[Recipe], list[str]]:
+    """Return the rows of the sweep, with the names that people gave them: the lecture's four, or those handed over."""
+    state = st.session_state
+    if rows := state.get("sweep.rows"):
+        return rows
+    like = Recipe(dataset=state["sweep.dataset"], train_iter=state["sweep.train_iter"])
+    rows = build_comparison(COMPARE_OPTIMIZERS, like)
+    return merge_rates(rows, [""] * len(rows))
+
+
+def show_setup(datasets: Sequence[str], owner: str) -> None:
+    """Draw what a sweep trains, and the button that starts it."""
+    state = st.session_state
+    rows, names = read_rows()
+    labels = label_recipes(rows, names)
+    st.caption(_("Rows: {labels}").format(labels=as_markdown(" · ".join(labels))))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        if state.get("sweep.rows"):
+            st.button(_("Use the lecture's four optimizers"), on_click=_forget_rows, key="sweep.forget")
+        else:
+            st.selectbox(
+                _("Data set"),
+                list(datasets),
+                format_func=dataset_title,
+                filter_mode=None,
+                width=170,
+                key="sweep.dataset",
+                persist_state="session",
+                help=describe_field(Recipe, "dataset"),
+            )
+            low, high = find_limits(Recipe, "train_iter")
+            st.number_input(
+                _("Iterations"),
+                int(low),
+                int(high),
+                step=500,
+                width=FIELD_WIDTH,
+                key="sweep.train_iter",
+                persist_state="session",
+                help=describe_field(Recipe, "train_iter"),
+            )
+        apart = persistent("sweep.range")
+        st.selectbox(_("Learning rates"), list(RANGES), width=150, help=_("Half a decade apart."), **apart)
+        help_seeds = _("How often each rate is trained. The best of each row is then trained with five fresh seeds.")
+        st.number_input(_("Seeds"), 1, 5, width=FIELD_WIDTH, help=help_seeds, **persistent("sweep.seeds", 1))
+        st.button(
+            _("Start"),
+            type="primary",
+            on_click=_start,
+            args=(rows, names, owner),
+            key="sweep.start",
+            shortcut="Ctrl+Enter",
+        )
+    st.caption(_describe_work(rows, names))
+
+
+def _define(rows: Sequence[Recipe], names: Sequence[str]) -> Definition:
+    """Build the sweep of these rows, each with held-out images and without changes made while a run went on."""
+    state = st.session_state
+    held = count_held_out(rows[0].dataset)
+    own = [row.replace(validation_size=row.validation_size or held, seed=0, changes=()) for row in rows]
+    if not state.get("sweep.rows"):
+        own = [row.replace(eval_every=max(row.train_iter // EVALUATIONS, 1)) for row in own]
+    low, high = RANGES[state["sweep.range"]]
+    return define_sensitivity(own, names, seeds=state["sweep.seeds"], low=low, high=high)
+
+
+def _start(rows: Sequence[Recipe], names: Sequence[str], owner: str) -> None:
+    with flash_errors("sweep.said"):
+        definition = _define(rows, names)
+        name = f"Sweep of {len(rows)} rows"
+        st.session_state["sweep.shown"] = get_sweeps().start(definition, owner=owner, name=name)
+        st.session_state["sweep.setup"] = False
+
+
+def _describe_work(rows: Sequence[Recipe], names: Sequence[str]) -> str:
+    """Say how many runs there will be, and which images choose."""
+    definition = _define(rows, names)
+    count = definition.count_trials()
+    runs = count * definition.seeds
+    template = _n(
+        "{rows} rows × {rates} learning rates × {seeds} seed: {runs} runs in lockstep.",
+        "{rows} rows × {rates} learning rates × {seeds} seeds: {runs} runs in lockstep.",
+        definition.seeds,
+    )
+    trained = template.format(rows=len(rows), rates=count // len(rows), seeds=definition.seeds, runs=runs)
+    chosen = _("{held:,} held-out images choose the rates; the test images are for the verdict.")
+    return f"{trained} {chosen.format(held=definition.rows[0].validation_size)}"
+
+
+def _forget_rows() -> None:
+    st.session_state["sweep.rows"] = None
+
+
+def show_sketch() -> None:
+    """Show what is there before a sweep: the axes on which its curves will be."""
+    st.text(
+        _(
+            "Comparing optimizers at one learning rate each compares the rates. A sweep trains every row at each rate, "
+            "on the same images in the same order, and then compares the rows at their best."
+        )
+    )
+    low, high = RANGES[st.session_state["sweep.range"]]
+    rows, names = read_rows()
+    labels = label_recipes(rows, names)
+    chart = sensitivity_chart([RateCurve(label, [], None) for label in labels], [low, high], translate=_)
+    live_plot(chart, key="sweep.rates", height=CHART_HEIGHT, alt=_("Validation accuracy over the learning rate."))

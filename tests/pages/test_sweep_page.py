@@ -1,0 +1,141 @@
+"""The sweep page: recipes at many learning rates, the search of a space, links, and who may do what."""
+
+from streamlit.testing.v1 import AppTest
+
+from mlpcore.jobs import manager
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.sweeps import SweepStatus
+from mlpcore.sweeps.manager import shared_sweeps
+from mlpcore.sweeps.sensitivity import define_sensitivity
+from mlpcore.sweeps.trials import Sweep
+from tests.support.app_tests import Open, figure, says, shown, texts, wait_for
+from tests.support.present import present
+
+LABELS = ["SGD", "SGD momentum=0.9", "SGD momentum=0.9 nesterov=on", "Adam"]
+
+
+def reads(page: AppTest, text: str) -> bool:
+    words = [*texts(page), *(element.value for element in page.markdown)]
+    return says(page, text) or any(text in one for one in words)
+
+
+def find_sweep(page: AppTest) -> Sweep:
+    return present(shared_sweeps().get(page.session_state["sweep.shown"]))
+
+
+def open_sweep(open_page: Open) -> AppTest:
+    """The page with the shortest possible runs on the small data set."""
+    page = open_page("sweep.py")
+    page.selectbox(key="sweep.dataset").select("Tiny").run()
+    return shown(page.number_input(key="sweep.train_iter").set_value(20).run())
+
+
+def finish(page: AppTest, button: str) -> Sweep:
+    shown(page.button(key=button).click().run())
+    wait_for(page, lambda: find_sweep(page).status.is_over)
+    return find_sweep(page)
+
+
+def labels(page: AppTest, key: str = "sweep.rates") -> list[str]:
+    return [trace["name"] for trace in figure(page, key)["data"] if trace.get("ids") is not None and "name" in trace]
+
+
+def set_space(page: AppTest, *rows: dict[str, object]) -> AppTest:
+    page.segmented_control(key="sweep.kind").set_value("search").run()
+    empty = {"values": "", "low": None, "high": None, "log": False}
+    page.session_state["sweep.space"] = [empty | row for row in rows]
+    return shown(page.run())
+
+
+class TestLearningRates:
+    def test_it_opens_with_the_lectures_four_and_says_how_many_runs_there_will_be(self, open_page: Open) -> None:
+        page = open_sweep(open_page)
+        assert reads(page, "4 rows × 9 learning rates × 1 seed: 36 runs in lockstep.")
+        assert reads(page, "8 held-out images choose the rates; the test images are for the verdict.")
+        assert [trace["name"] for trace in figure(page, "sweep.rates")["data"]][::2] == LABELS
+
+    def test_every_row_is_compared_at_its_own_best_rate_with_fresh_seeds(self, open_page: Open) -> None:
+        page = open_sweep(open_page)
+        sweep = finish(page, "sweep.start")
+        assert len([trial for trial in sweep.trials if not trial.is_fresh]) == 36
+        fresh = [trial for trial in sweep.trials if trial.is_fresh]
+        seeds = [manager.shared_manager().get(run_id).recipe.seed for run_id in fresh[0].run_ids]
+        assert (len(fresh), seeds) == (4, [1, 2, 3, 4, 5])
+        assert reads(page, "Each at its own best learning rate, ")
+        table = next(frame.value for frame in page.dataframe if "best lr" in frame.value.columns)
+        assert list(table["recipe"]) == LABELS
+        assert table["test accuracy"].notna().all()
+        assert dict(page.query_params) == {"sweep": sweep.id}
+
+    def test_rows_of_a_comparison_that_differ_only_in_lr_are_one_row(self, open_page: Open) -> None:
+        page = open_page(
+            "compare.py", dataset="Tiny", train_iter="20", rows="3", **{"2.lr": "0.1", "3.weight_decay": "0"}
+        )
+        shown(page.button(key="compare.tune").click().run())
+        assert reads(page, "2 rows × 9 learning rates × 1 seed: 18 runs in lockstep.")
+        page.switch_page("sweep.py").run()
+        shown(page.button(key="sweep.forget").click().run())
+        assert reads(page, "4 rows × 9 learning rates × 1 seed: 36 runs in lockstep.")
+
+    def test_grid_is_widened_where_a_best_rate_lies_at_its_edge_and_keeps_its_trials(self, open_page: Open) -> None:
+        page = open_sweep(open_page)
+        row = Recipe(dataset="Tiny", train_iter=1, eval_every=1, batch_size=8, validation_size=8)
+        definition = define_sensitivity([row], seeds=1, low=1e-2, high=1e-1)  # one step is enough at any of these
+        sweeps, owner = shared_sweeps(), page.session_state["owner"]
+        sweep_id = sweeps.start(definition, owner=owner, name="short")
+        page.query_params["sweep"] = sweep_id
+        shown(page.run())
+        wait_for(page, lambda: find_sweep(page).status.is_over)
+        before = find_sweep(page)
+        assert reads(page, "the best rate is the lowest one tried (0.01), so a lower one may be better.")
+        shown(page.button(key="sweep.widen").click().run())
+        wait_for(page, lambda: find_sweep(page).status.is_over)
+        after = find_sweep(page)
+        assert after.trials[: len(before.trials)] == before.trials
+        assert [one.point["lr"] for one in after.trials[len(before.trials) :]][:2] == [0.001, 0.003162]
+
+
+class TestLinks:
+    def test_link_opens_the_sweep_and_only_its_owner_can_stop_it(self, open_page: Open) -> None:
+        page = open_sweep(open_page)
+        page.number_input(key="sweep.train_iter").set_value(200_000).run()
+        shown(page.button(key="sweep.start").click().run())
+        wait_for(page, lambda: bool(find_sweep(page).trials))
+        assert "sweep.stop" in [button.key for button in page.button]
+        stranger = open_page("sweep.py", sweep=find_sweep(page).id)
+        assert stranger.session_state["sweep.shown"] == find_sweep(page).id
+        assert "sweep.stop" not in [button.key for button in stranger.button]
+        shown(page.button(key="sweep.pause").click().run())
+        assert find_sweep(page).status is SweepStatus.PAUSED
+        shown(page.button(key="sweep.stop").click().run())
+        assert find_sweep(page).status is SweepStatus.STOPPED
+
+    def test_sweep_that_is_not_here_is_said_to_be_missing(self, open_page: Open) -> None:
+        page = open_page("sweep.py", sweep="0123456789ab")
+        assert reads(page, "The sweep that this address names is not kept here.")
+        assert "sweep.start" in [button.key for button in page.button]
+
+
+class TestSearch:
+    def test_what_is_wrong_with_a_space_is_said_and_start_waits(self, open_page: Open) -> None:
+        page = set_space(open_page("sweep.py"), {"name": "lr", "low": 0.5, "high": 0.1, "log": True})
+        assert "⚠ lr ranges from 0.5 to 0.1: the first must be below the second." in texts(page)
+        assert page.button(key="sweep.start_search").disabled
+
+    def test_search_names_its_best_trial_and_opens_it_in_the_playground(self, open_page: Open) -> None:
+        first = open_page(dataset="Tiny", train_iter="20", eval_every="10", batch_size="8")
+        page = shown(first.switch_page("sweep.py").run())
+        optimizers: dict[str, object] = {"name": "optimizer", "values": "SGD, Adam"}
+        set_space(page, optimizers, {"name": "lr", "low": 1e-3, "high": 1e-1, "log": True})
+        page.segmented_control(key="sweep.sampler").set_value("sobol").run()
+        page.number_input(key="sweep.trials").set_value(6).run()
+        assert reads(page, "6 trials, 1 seed each. All of them can train together, 16 at a time.")
+        sweep = finish(page, "sweep.start_search")
+        assert len(sweep.trials) == 6
+        for view in ("best", "parallel", "slice", "importance", "map"):
+            shown(page.segmented_control(key="sweep.view").set_value(view).run())
+        best = max(sweep.trials, key=lambda trial: trial.score)
+        assert reads(page, f"**Best: {best.score:.1%}** of 8 held-out images")
+        shown(page.button(key="sweep.best").click().run())
+        assert page.query_params["optimizer"] == best.point["optimizer"]
+        assert float(page.query_params["lr"]) == best.point["lr"]
