@@ -25,3 +25,8 @@ def latex_number(value: float, digits: int = 3) -> str:
         return number
     sign, factor = ("-" if value < 0 else "", number.removeprefix("-"))
     return sign + (rf"{factor} \cdot " if factor != "1" else "") + f"10^{{{power}}}"
+
+
+def round_tenths(value: float) -> float:
+    """Round to tenths, alike for values that differ only in their last bits, and to 0.0 instead of -0.0."""
+    return round(round(value, 6), 1) + 0.0

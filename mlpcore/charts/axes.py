@@ -18,7 +18,7 @@ def axis(title: str = "", *, color: str | None = None, **rest: Any) -> dict[str,
     """Build an axis in the colours of the page's theme, or in the colour of the one trace it belongs to."""
     paint = {"color": color} if color else {}
     built = {"title": {"text": title, "standoff": 6, "font": paint}, "tickfont": paint}
-    return built | {"zeroline": False, "automargin": False} | rest
+    return built | {"zeroline": False, "automargin": False, "separatethousands": True} | rest
 
 
 def loss_axis(losses: NDArray[Any], *, log: bool) -> dict[str, Any]:

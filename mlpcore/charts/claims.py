@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from mlpcore.analysis.comparison import weight_norm
 from mlpcore.charts.annotations import legend, paper_note
 from mlpcore.charts.axes import axis, five_steps, snug_range
-from mlpcore.charts.compare import COLOURS, SPIKE, Series
+from mlpcore.charts.compare import SPIKE, Series
 from mlpcore.charts.downsampling import finite, peaks, rounded
 from mlpcore.charts.measures import MEASURES
-from mlpcore.charts.traces import Figure, Json, Translate, data_line
+from mlpcore.charts.traces import Figure, Json, Translate, find_look, look_line
 from mlpcore.messages import N_
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
@@ -50,7 +50,7 @@ def steps_chart(
                 shown = peaks(values)
                 steps = np.array([evaluation.step for evaluation in run.evaluations], int)[shown]
                 uid = f"{place}-{one.place}-{seed}"
-                trace = data_line(uid, one.label, steps, rounded(values[shown]), one.colour, dash=one.dash)
+                trace = look_line(uid, one.label, steps, rounded(values[shown]), one.look)
                 trace |= {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "legendgroup": one.label}
                 trace |= {"showlegend": place == seed == 0, "hovertemplate": _hover(measure, translate)}
                 data.append(trace)
@@ -79,7 +79,7 @@ def accuracy_by_lr_chart(runs: Sequence[Run], *, translate: Translate = str) -> 
         accuracies = [0.0 if lost else run.evaluations[-1].test_acc for run, lost in zip(own, diverged, strict=True)]
         every += accuracies
         own_rates = [run.recipe.optimizer.lr for run in own]
-        trace = data_line(f"rates-{place}", name, own_rates, rounded(accuracies), COLOURS[place])
+        trace = look_line(f"rates-{place}", name, own_rates, rounded(accuracies), find_look(place))
         trace |= {"mode": "lines+markers", "hovertemplate": "lr %{x:.3~g} · %{y:.1%}<extra>%{fullData.name}</extra>"}
         trace["marker"] = {"size": 7, "symbol": ["x" if lost else "circle" for lost in diverged]}
         data.append(trace)

@@ -11,13 +11,9 @@ from mlpcore.analysis.comparison import MeanCurve, average_curves
 from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded
-from mlpcore.charts.traces import Figure, Json, Translate, data_line, faded
+from mlpcore.charts.traces import Figure, Json, Look, Translate, faded, find_look, look_line
 from mlpcore.runs.records import Run
 
-# Those of Okabe and Ito's colours that are distinct on a light and on a dark page (where live_plot.js turns the blue
-# into their sky blue), and a grey. Recipes beyond the sixth are dashed, beyond the twelfth dotted.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#8C8C8C")
-DASHES = ("solid", "dash", "dot")
 SPIKE = 3.0  # times the median: larger losses are cut off, since one run that diverges would flatten all others
 STACKED = ("", "2", "4", "3")  # the panels' axes from top to bottom on a phone: loss, accuracy, path, rate
 LEFT, MIDDLE, RIGHT = [0.0, 0.34], [0.405, 0.745], [0.815, 1.0]  # the panels' columns
@@ -46,19 +42,15 @@ class Series:
     """An entry of the legend: the runs of one recipe, which differ only in the seed; none if it is yet to be run."""
 
     label: str
-    place: int  # among all recipes of the comparison; decides the colour
+    place: int  # among all recipes of the comparison; decides the look
     runs: Sequence[Run]
     steps_per_epoch: float = 1.0
     train_iter: int = 0  # iterations of its recipe; those of its runs count where they have more
     schedule: Schedule = field(default_factory=Schedule)
 
     @property
-    def colour(self) -> str:
-        return COLOURS[self.place % len(COLOURS)]
-
-    @property
-    def dash(self) -> str:
-        return DASHES[self.place // len(COLOURS) % len(DASHES)]
+    def look(self) -> Look:
+        return find_look(self.place)
 
     @property
     def length(self) -> int:
@@ -104,10 +96,10 @@ def compare_chart(
         accuracies.append(accuracy)
         rates.append(rate)
         opacity = NOT_PICKED if picked and one.label not in picked else 1.0
-        look: Json = {"legendgroup": one.label, "dash": one.dash, "opacity": opacity}
+        common: Json = {"legendgroup": one.label, "opacity": opacity}
         if len(one.runs) > 1:
-            data.append(_band(one, along, curves["train_loss"], "y", look))
-            data.append(_band(one, along, curves["test_acc"], "y2", look))
+            data.append(_band(one, along, curves["train_loss"], "y", opacity))
+            data.append(_band(one, along, curves["test_acc"], "y2", opacity))
         for panel, name, at, values, form in (
             ("", "loss", along, loss, ".3f"),
             ("2", "accuracy", along, accuracy, ".1%"),
@@ -115,16 +107,15 @@ def compare_chart(
         ):
             is_thin = name == "lr" and len(one.schedule.steps) > 0  # its corners must stay
             shown = slice(None) if is_thin else peaks(values)
-            trace = data_line(
-                f"{name}-{one.place}", one.label, rounded(at[shown]), rounded(values[shown]), one.colour, **look
-            )
+            points = rounded(at[shown]), rounded(values[shown])
+            trace = look_line(f"{name}-{one.place}", one.label, *points, one.look, **common)
             trace |= {"xaxis": f"x{panel}", "yaxis": f"y{panel}", "showlegend": name == "loss", "meta": one.label}
             data.append(trace | {"hovertemplate": f"%{{y:{form}}}"})
         shown = peaks(accuracy)
         ends = rounded(loss[shown]), rounded(accuracy[shown])
-        path = data_line(f"path-{one.place}", one.label, *ends, one.colour, **look)
+        path = look_line(f"path-{one.place}", one.label, *ends, one.look, **common)
         path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
-        data.append(path | {"marker": {"size": 4}, "hovertemplate": "%{y:.1%}"})
+        data.append(path | {"marker": {"size": 4, "symbol": one.look.symbol or "circle"}, "hovertemplate": "%{y:.1%}"})
     layout = _lay_out(np.concatenate(losses), np.concatenate(accuracies), translate, log_loss=log_loss)
     across: Json = {"nticks": 6, **({"type": "log"} if log_x else {"rangemode": "tozero"})}
     if not log_x and x != "seconds" and series:
@@ -156,7 +147,7 @@ def _lay_out(losses: NDArray[Any], accuracies: NDArray[Any], translate: Translat
     return {
         "margin": {"l": 54, "r": 14, "t": 10, "b": 40},
         "hovermode": "x unified",
-        "legend": legend(y=-0.16, yanchor="top"),
+        "legend": legend(y=-0.16, yanchor="top", itemwidth=46),  # a long dash has its gap there too
         "yaxis": axis(translate("mini-batch loss"), domain=[0, 1], anchor="x") | loss_axis(losses, log=log_loss),
         "yaxis2": axis(translate("test accuracy"), domain=[0, 1], anchor="x2", tickformat=".0%")
         | {"range": five_steps(accuracies, default=0.5, may_rise=True)},
@@ -182,7 +173,7 @@ def _stack(entries: int) -> Json:
     return patch
 
 
-def _band(one: Series, along: NDArray[Any], curve: MeanCurve, panel: str, look: Json) -> Json:
+def _band(one: Series, along: NDArray[Any], curve: MeanCurve, panel: str, opacity: float) -> Json:
     """Draw one standard deviation above and below the mean."""
     mean, deviation = np.array(curve.means), np.array(curve.deviations)
     shown = peaks(mean)
@@ -195,9 +186,9 @@ def _band(one: Series, along: NDArray[Any], curve: MeanCurve, panel: str, look: 
         "x": rounded(np.concatenate([x, x[::-1]])),
         "y": rounded(outline),
         "fill": "toself",
-        "fillcolor": faded(one.colour, 0.15),
+        "fillcolor": faded(one.look.colour, 0.15),
         "line": {"width": 0},
-        "opacity": look["opacity"],
+        "opacity": opacity,
         "legendgroup": one.label,
         "showlegend": False,
         "hoverinfo": "skip",

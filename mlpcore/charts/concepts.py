@@ -17,6 +17,7 @@ from mlpcore.training.activations import ACTIVATION_CURVES
 CURVES = {"sigmoid": ("sigmoid", ACCURACY, "solid"), "tanh": ("tanh", LOSS, "dash"), "relu": ("ReLU", RATE, "dot")}
 REACH = 6.0  # how far from 0 the activations are drawn
 STILL = {"meta": {"still": True}, "dragmode": False}
+SIGNS = [[0, LOSS], [0.5, PALE], [1, ACCURACY]]  # of a value below 0, at 0 and above
 
 
 def probabilities_chart(
@@ -125,7 +126,7 @@ def network_chart(grids: Sequence[MatrixPanel], *, unit: int, feature: int) -> F
             {"uid": grid.hover, "type": "heatmap", "z": [rounded(row) for row in grid.values]}
             | {"x0": left, "dx": 1, "y0": top, "dy": 1, "xgap": 1, "ygap": 1}
             | {"zmin": -limit, "zmax": limit, "showscale": False}
-            | {"colorscale": [[0, LOSS], [0.5, PALE], [1, ACCURACY]]}
+            | {"colorscale": SIGNS}
             | {"hovertemplate": f"{grid.hover} %{{z:.4~g}}<extra></extra>"}
         )
         if rows == columns == 1:
@@ -150,3 +151,85 @@ def network_chart(grids: Sequence[MatrixPanel], *, unit: int, feature: int) -> F
             **STILL,
         },
     }
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A column of a network's picture: its label, the values of its nodes, and the weights that lead to them."""
+
+    label: str
+    values: NDArray[Any]  # (nodes,)
+    is_known: bool
+    is_current: bool
+    weights: NDArray[Any] | None = None  # (nodes, nodes of the layer before); None for the inputs
+    weights_are_current: bool = False
+
+
+def connections_chart(layers: Sequence[Layer], *, chosen: Sequence[int]) -> Figure:
+    """Draw a network as nodes and connections: blue above 0, orange below, wider and darker the larger the value.
+
+    chosen: A node of each layer, from 0; the path through these nodes is framed.
+    """
+    data: list[Json] = []
+    notes = []
+    places = [_spread(len(layer.values)) for layer in layers]
+    for number, layer in enumerate(layers):
+        if layer.weights is not None:
+            data += _draw_weights(number, layer, places[number - 1], places[number])
+            ends = rounded([places[number - 1][chosen[number - 1]], places[number][chosen[number]]])
+            width = 4 if layer.weights_are_current else 2
+            colour = RATE if layer.weights_are_current else NOTE
+            data.append(line(f"chosen-{number}", "", [number - 1, number], ends, colour, width=width, hoverinfo="skip"))
+    for number, layer in enumerate(layers):
+        limit = float(np.abs(layer.values).max()) or 1.0
+        edge = {"color": RATE if layer.is_current else NOTE, "width": 2.5 if layer.is_current else 1}
+        look: Json = {"size": 11, "line": edge, "color": PALE}
+        if layer.is_known:
+            look |= {"color": rounded(layer.values), "cmin": -limit, "cmax": limit, "colorscale": SIGNS}
+        names = [f"{layer.label} {place}" if len(layer.values) > 1 else layer.label for place in _count(layer.values)]
+        nodes = markers(f"nodes-{number}", [number] * len(layer.values), rounded(places[number]), marker=look)
+        told = [f"{value:.4g}" if layer.is_known else "?" for value in layer.values]
+        nodes |= {"text": [f"{name} = {value}" for name, value in zip(names, told, strict=True)]}
+        data.append(nodes | {"hovertemplate": "%{text}<extra></extra>", "cliponaxis": False})
+        label = f"<b>{layer.label}</b>" if layer.is_current else layer.label
+        notes.append(note(label, x=number, y=1.0, yanchor="bottom", yshift=10) | {"font": {"size": 13}})
+    return {
+        "data": data,
+        "layout": {
+            "margin": {"l": 2, "r": 2, "t": 30, "b": 12},
+            "hovermode": "closest",
+            "showlegend": False,
+            "xaxis": axis(range=[-0.15, len(layers) - 0.85], visible=False, fixedrange=True),
+            "yaxis": axis(range=[0, 1], visible=False, fixedrange=True),
+            "annotations": notes,
+            **STILL,
+        },
+    }
+
+
+def _count(values: NDArray[Any]) -> range:
+    return range(1, len(values) + 1)
+
+
+def _spread(count: int) -> NDArray[Any]:
+    """Place nodes in a column from top to bottom, fewer of them closer to its middle."""
+    reach = 0.5 * min(1.0, 0.35 + count / 30)
+    return np.array([0.5]) if count == 1 else np.linspace(0.5 + reach, 0.5 - reach, count)
+
+
+def _draw_weights(number: int, layer: Layer, before: NDArray[Any], after: NDArray[Any]) -> list[Json]:
+    """Draw the connections to a layer: one trace for each sign and each third of the sizes."""
+    assert layer.weights is not None
+    limit = float(np.abs(layer.weights).max()) or 1.0
+    third = np.ceil(np.abs(layer.weights) / limit * 3).astype(int)
+    traces = []
+    for size in (1, 2, 3):
+        for sign, colour in ((1, ACCURACY), (-1, LOSS)):
+            ends = np.argwhere((third == size) & (np.sign(layer.weights) == sign))
+            x = [value for _end in ends for value in (number - 1, number, None)]
+            y = [value for node, source in ends for value in (*rounded([before[source], after[node]]), None)]
+            opacity = (0.25 if layer.weights_are_current else 0.08) * size
+            look = {"color": colour, "width": 0.6 * size}
+            trace = {"uid": f"weights-{number}-{sign * size}", "type": "scatter", "mode": "lines", "line": look}
+            traces.append(trace | {"x": x, "y": y, "opacity": opacity, "hoverinfo": "skip"})
+    return traces

@@ -7,7 +7,6 @@ from typing import Any
 
 from mlpcore.charts.annotations import legend, note, vertical_line, waiting_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps
-from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.downsampling import evenly, finite, rounded
 from mlpcore.charts.traces import (
     ACCURACY,
@@ -16,10 +15,12 @@ from mlpcore.charts.traces import (
     NOTHING,
     Figure,
     Json,
+    Look,
     Translate,
-    data_line,
     faded,
+    find_look,
     line,
+    look_line,
     markers,
 )
 from mlpcore.runs.records import Evaluation
@@ -101,8 +102,8 @@ def norms_chart(evaluations: Sequence[Evaluation], *, train_iter: int, translate
     data = []
     for layer, norms in enumerate(layers):
         name = translate("layer {n}").format(n=layer + 1)
-        colour = COLOURS[(layer + 2) % len(COLOURS)]  # the first two stand for loss and accuracy here
-        data.append(line(f"norm-{layer}", name, steps, rounded(norms), colour, hovertemplate="%{y:.2f}"))
+        look = Look(find_look(layer + 2).colour, find_look(layer).dash, "")  # two colours mean loss and accuracy here
+        data.append(look_line(f"norm-{layer}", name, steps, rounded(norms), look, hovertemplate="%{y:.2f}"))
     return _step_chart(
         data or [line("norm-0", "", [], [], NOTE) | NOTHING],
         axis(translate("norm"), range=five_steps(finite(list(chain(*layers))), default=5.0), nticks=4),
@@ -120,12 +121,12 @@ class RemedyCurve:
     """A line of the remedies' chart."""
 
     label: str
-    colour: str
+    look: Look
     evaluations: Sequence[Evaluation]
 
 
 def remedies_chart(curves: Sequence[RemedyCurve], *, train_iter: int, translate: Translate = str) -> Figure:
-    """Draw the test accuracy of the base and of each remedy, one colour each."""
+    """Draw the test accuracy of the base and of each remedy, one look each."""
     data, every = [], []
     hover = f"%{{y:.1%}} · {translate('step')} %{{x:,d}}<extra>%{{fullData.name}}</extra>"
     for number, curve in enumerate(curves):
@@ -134,7 +135,7 @@ def remedies_chart(curves: Sequence[RemedyCurve], *, train_iter: int, translate:
         every += accuracies
         steps = [evaluation.step for evaluation in kept]
         values = rounded(finite(accuracies))
-        trace = data_line(f"remedy-{number}", curve.label, steps, values, curve.colour, width=2, hovertemplate=hover)
+        trace = look_line(f"remedy-{number}", curve.label, steps, values, curve.look, width=2, hovertemplate=hover)
         data.append(trace)
     scale = {"range": five_steps(finite(every), default=0.5), "tickformat": ".0%", "nticks": INTERVALS + 1}
     return _step_chart(

@@ -6,11 +6,12 @@ import numpy as np
 
 from mlpcore.charts.annotations import legend
 from mlpcore.charts.axes import axis
-from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.downsampling import evenly, rounded
-from mlpcore.charts.traces import NOTE, Figure, Json, Translate, line, markers
+from mlpcore.charts.traces import NOTE, Figure, Json, Translate, find_look, line, markers
 
 LEVELS = 14  # contours, closer where the surface is low
+ENDS = ("circle", "square", "diamond", "triangle-up")  # where the paths end: shapes tell them apart without colour
+EDGE = {"width": 1.5, "color": "#FFFFFF"}
 Position = tuple[float, float]
 
 
@@ -50,7 +51,8 @@ def trajectory_chart(
     for place, (name, points) in enumerate(paths):
         kept = evenly(len(points))
         x, y = (rounded([points[step][side] for step in kept]) for side in (0, 1))
-        path = line(f"path-{place}", name, x, y, COLOURS[place], width=2, customdata=kept)
+        look = find_look(place)
+        path = line(f"path-{place}", name, x, y, look.colour, dash=look.dash, width=2, customdata=kept)
         data.append(
             path | {"mode": "lines+markers", "marker": {"size": 3.5}, "hovertemplate": f"{hover}<extra>{name}</extra>"}
         )
@@ -58,7 +60,7 @@ def trajectory_chart(
         x, y = ([value] for value in rounded(points[-1]))
         data.append(
             markers(f"end-{place}", x, y, showlegend=False)
-            | {"marker": {"size": 11, "color": COLOURS[place], "line": {"width": 1.5, "color": "#FFFFFF"}}}
+            | {"marker": {"size": 11, "symbol": ENDS[place], "color": find_look(place).colour, "line": EDGE}}
             | {"customdata": [len(points) - 1], "hovertemplate": f"{hover}<extra>{name}</extra>"}
         )
     x, y = (rounded([minimum[side] for minimum in minima]) for side in (0, 1))

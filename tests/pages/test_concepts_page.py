@@ -84,6 +84,16 @@ class TestNetwork:
         shown(page.slider(key="network.step").set_value(14).run())
         assert trace(page, "network.forward", "L")["z"][0][0] < loss
 
+    def test_picture_of_the_network_follows_the_steps(self, open_page: Open) -> None:
+        page = open_concept(open_page, "network")
+        known = []
+        for step in (1, 3, 5):
+            shown(page.slider(key="network.step").set_value(step).run())
+            nodes = [trace(page, "network.picture", f"nodes-{layer}") for layer in range(3)]
+            known.append(["?" not in layer["text"][0] for layer in nodes])
+        assert known == [[True, False, False], [True, True, False], [True, True, True]]
+        assert [len(layer["y"]) for layer in nodes] == [10, 20, 1]
+
     def test_chosen_unit_and_input_are_written_out(self, open_page: Open) -> None:
         page = open_concept(open_page, "network")
         page.slider(key="network.step").set_value(12)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from mlpcore.numbers import exact_number, latex_number, short_number
+from mlpcore.numbers import exact_number, latex_number, round_tenths, short_number
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,11 @@ def test_exact_number_loses_nothing(value: float):
 
 def test_digits_can_be_asked_for():
     assert (short_number(0.123456, 5), latex_number(1.23456e-7, 5)) == ("0.12346", r"1.2346 \cdot 10^{-7}")
+
+
+@pytest.mark.parametrize(
+    ("value", "tenths"),
+    [(26.54 - 20.19, "+6.3"), (6.35, "+6.3"), (31.34 - 20.19, "+11.2"), (-0.04, "+0.0"), (-0.06, "-0.1")],
+)
+def test_differences_are_rounded_alike_and_never_to_minus_zero(value: float, tenths: str):
+    assert f"{round_tenths(value):+.1f}" == tenths

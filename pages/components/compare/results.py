@@ -62,7 +62,7 @@ def _plan(recipe: Recipe) -> Schedule:
 
 def show_sketch(recipes: Sequence[Recipe], names: Sequence[str]) -> None:
     """Show what is there before training: the schedules, and where the curves will be."""
-    st.text(_("Choose a preset or edit the rows, and press Start. The curves appear here, one colour per recipe."))
+    st.text(_("Choose a preset or edit the rows, and press Start. The curves appear here, one per recipe."))
     labels = label_recipes(recipes, names or [""] * len(recipes))
     every = zip(labels, recipes, strict=True)
     series = [_build(label, place, recipe, []) for place, (label, recipe) in enumerate(every)]

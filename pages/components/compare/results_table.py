@@ -10,8 +10,9 @@ import streamlit as st
 from mlpcore.analysis.comparison import find_steps_to, is_validated, weight_norm
 from mlpcore.charts.compare import Series
 from mlpcore.messages import N_
+from mlpcore.numbers import round_tenths
 from mlpcore.runs.records import RunStatus
-from pages.components.compare.rows import MARK, draw_mark
+from pages.components.compare.rows import MARK, MARK_WIDTH, draw_mark
 from pages.components.shared.state import hash_recipe
 from pages.components.shared.words import _, show_duration, status_word
 
@@ -30,7 +31,8 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
     ranked = _("chosen by validation") if validated else _("final")
     for place, row in enumerate(rows):
         known = None not in (row[ranked], rows[baseline][ranked])
-        row[_("vs baseline, pp")] = row[ranked] - rows[baseline][ranked] if known and place != baseline else None
+        gain = round_tenths(row[ranked] - rows[baseline][ranked]) if known else None
+        row[_("vs baseline, pp")] = None if place == baseline else gain
     frame = pd.DataFrame(rows)
     always = (ranked, _("steps to target"))
     frame = frame.loc[:, [name in always or not frame[name].isna().all() for name in frame]]
@@ -50,7 +52,7 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
         height="content" if len(series) < 13 else 380,
         placeholder="—",
         column_config={
-            MARK: st.column_config.TextColumn(width=44),
+            MARK: st.column_config.TextColumn(width=MARK_WIDTH),
             _("recipe"): st.column_config.TextColumn(width=LABEL_WIDTH),
             _("± seeds, pp"): st.column_config.NumberColumn(format="%.1f", help=spread),
             _("vs baseline, pp"): st.column_config.NumberColumn(format="%+.1f", help=difference),

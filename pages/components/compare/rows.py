@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from mlpcore.analysis.differences import find_differences, label_recipes
-from mlpcore.charts.compare import Series
+from mlpcore.charts.traces import find_look
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
 from mlpcore.recipes import messages
@@ -27,7 +27,16 @@ FIELDS = list_fields()
 CHOSEN = "✓"
 MARK = " "  # the column with the look of a row's curves
 ROW_NAME = "name"  # the key of the name that a person gave to a row
-MARKS = {"solid": "━━", "dash": "╍╍", "dot": "┅┅"}
+MARK_WIDTH = 64  # pixels
+DASH_MARKS = {
+    "solid": "━━━",
+    "dash": "╍╍╍",
+    "dot": "• • •",
+    "dashdot": "━ • ━",
+    "longdash": "━━ ━━",
+    "longdashdot": "━━ •",
+}
+SYMBOL_MARKS = {"": "", "circle": "●", "square": "■"}
 ALWAYS = ("optimizer", "lr", "scheduler")  # columns that are there even where nothing differs
 HIDDEN = ("changes", "seed", "device")
 LARGEST = 2**53  # a float is exact for whole numbers below this, and a table shows no larger ones
@@ -56,8 +65,8 @@ def read_names(rows: Rows) -> tuple[str, ...]:
 
 def draw_mark(place: int) -> tuple[str, str]:
     """Return how a table shows the look of a row's curves: a text and its CSS."""
-    look = Series("", place, [])
-    return MARKS[look.dash], f"color: {row_colour(look.colour)}"
+    look = find_look(place)
+    return DASH_MARKS[look.dash] + SYMBOL_MARKS[look.symbol], f"color: {row_colour(look.colour)}"
 
 
 def read_rows(rows: Rows) -> tuple[list[Recipe], list[str]]:
@@ -99,7 +108,7 @@ def edit_rows(rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datase
     help_ = _("What the row is called in the chart and in History. Empty: after what sets it apart.")
     own = {
         CHOSEN: st.column_config.CheckboxColumn(width=44, help=_("Rows to copy or to remove.")),
-        MARK: st.column_config.TextColumn(width=44, disabled=True),
+        MARK: st.column_config.TextColumn(width=MARK_WIDTH, disabled=True),
         ROW_NAME: st.column_config.TextColumn(_("name"), width=270, help=help_, max_chars=40),
     }
     st.data_editor(

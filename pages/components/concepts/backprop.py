@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from mlpcore.charts.concepts import MatrixPanel, network_chart
+from mlpcore.charts.concepts import Layer, MatrixPanel, connections_chart, network_chart
 from mlpcore.concepts.backprop import INPUTS, UNITS, TrainingStep, compute_training_step
 from mlpcore.concepts.backprop_formulas import STAGES, write_stage
 from mlpcore.numbers import exact_number
@@ -13,7 +13,7 @@ from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _
 
 LR_OPTIONS = (0.01, 0.03, 0.1, 0.3, 1.0)
-HEIGHT = 300  # pixels, of each of the two sketches
+HEIGHT = 300  # pixels, of the picture and of each of the two sketches
 # Each quantity's label and its place in the sketch: the column and row of its first cell.
 QUANTITIES = {
     "x": ("x", (0.0, -3.0)),
@@ -28,16 +28,32 @@ QUANTITIES = {
     "loss": ("L", (20.0, 16.0)),
 }
 WEIGHTS_OF = {"b1": "W1", "b2": "W2"}  # a bias gets its gradient in the stage of its layer's weights
+CURRENT = {  # what each stage is about: columns of the picture and the connections between them
+    "x": ("x",),
+    "z1": ("W1",),
+    "a1": ("a1",),
+    "z2": ("W2",),
+    "output": ("output",),
+    "loss": ("output",),
+    "d_output": ("output",),
+    "d_z2": ("output",),
+    "d_W2": ("W2",),
+    "d_a1": ("W2", "a1"),
+    "d_z1": ("a1",),
+    "d_W1": ("W1",),
+    "update": ("W1", "W2"),
+    "after": ("W1", "a1", "W2", "output"),
+}
 
 
 def show_network() -> None:
-    """Draw the settings of a training step, its values and gradients as cells, and the formulas of one stage."""
+    """Draw the settings of a training step, the network, its values and gradients as cells, and a stage in formulas."""
     stage = STAGES[st.session_state.setdefault("network.step", 1) - 1]
     left, right = st.columns([3, 8], gap="medium")
     with left:
         st.caption(
             _(
-                "The notes' first network: 10 inputs x, 20 sigmoid units, one sigmoid output ŷ, and one training "
+                "The lecture notes' first network: 10 inputs x, 20 sigmoid units, one sigmoid output ŷ, one training "
                 "example. Blue is above 0, orange below, each group by its own largest."
             )
         )
@@ -55,7 +71,12 @@ def show_network() -> None:
     done = compute_training_step(seed, y=target, lr=lr, updates=updates)
     forward, backward = _lay_out(done, stage)
     with right:
-        values, gradients = st.columns(2, gap="small")
+        picture, values, gradients = st.columns([4, 5, 5], gap="small")
+        with picture:
+            st.markdown(f"###### {_('The network')}")
+            figure = connections_chart(_draw_layers(done, stage), chosen=(feature, unit, 0))
+            alt = _("The network as nodes and connections, with the path of the chosen weight.")
+            live_plot(figure, key="network.picture", height=HEIGHT, alt=alt)
         with values:
             st.markdown(f"###### {_('Forward: every value')}")
             figure = network_chart(forward, unit=unit, feature=feature)
@@ -124,6 +145,21 @@ def _lay_out(done: TrainingStep, stage: str) -> tuple[list[MatrixPanel], list[Ma
             is_known = STAGES.index(found_at) <= reached
             backward.append(MatrixPanel(label, f"∂L/∂{label}", cells, place, is_known, found_at == stage))
     return forward, backward
+
+
+def _draw_layers(done: TrainingStep, stage: str) -> list[Layer]:
+    """Lay the network out in columns, with what is known at `stage` filled in and what it is about in bold."""
+    reached = STAGES.index(stage)
+    weights = done.updated if reached >= STAGES.index("update") else done.weights
+    values = done.after if stage == "after" else done.forward
+    second = weights.W2.reshape(1, -1)
+    is_known = {name: STAGES.index(name) <= reached for name in ("a1", "output")}
+    output, current = np.array([values.output]), CURRENT[stage]
+    return [
+        Layer("x", values.x, True, "x" in current),
+        Layer("a₁", values.a1, is_known["a1"], "a1" in current, weights.W1, "W1" in current),
+        Layer("ŷ", output, is_known["output"], "output" in current, second, "W2" in current),
+    ]
 
 
 def _as_cells(values: NDArray[np.float64] | float, name: str) -> NDArray[np.float64]:

@@ -46,7 +46,8 @@ def show_losses() -> None:
         live_plot(figure, key="losses", height=230, alt=_("Bars: the probability of each class, and the gradient."))
         plain, shifted = st.columns(2, gap="medium")
         with plain:
-            _show_formula(_("As the notes write it"), r"\dfrac{e^z}{\sum e^z + 10^{-8}}", computed.plain, "z", "e^z")
+            formula = r"\dfrac{e^z}{\sum e^z + 10^{-8}}"
+            _show_formula(_("As the lecture notes write it"), formula, computed.plain, "z", "e^z")
         with shifted:
             formula = r"\dfrac{e^{z-m}}{\sum e^{z-m} + 10^{-8} e^{-m}}"
             _show_formula(_("The largest logit m taken off"), formula, computed.shifted, "z − m", "e^(z − m)")

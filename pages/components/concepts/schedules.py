@@ -24,8 +24,8 @@ def show_schedules() -> None:
     """Draw a learning rate and a length for all, and a panel for each scheduler."""
     st.caption(
         _(
-            "A scheduler moves the learning rate while training goes on. These are the notes' three, with the notes' "
-            "numbers; each curve is torch's own scheduler, stepped."
+            "A scheduler moves the learning rate while training goes on. These are the three of the lecture notes, "
+            "with their numbers; each curve is torch's own scheduler, stepped."
         )
     )
     columns = st.columns(3, gap="small")

@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from mlpcore.charts.surfaces import trajectory_chart
 from mlpcore.concepts.update_rules import OptimizerState, apply_update_rule, write_lines
-from mlpcore.numbers import exact_number
+from mlpcore.numbers import exact_number, short_number
 from mlpcore.recipes.recipe import SGD, Adam
 from mlpcore.recipes.validation import find_limits
+from pages.components.concepts.race import offer_race
 from pages.components.recipe_form.widgets import build_ladder, describe_field
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.live_plot import live_plot
@@ -131,6 +132,7 @@ def _show_trajectories(rules: dict[str, SGD | Adam]) -> None:
         st.latex(surface.formula)
         start = _start_form(surface)
         steps = st.slider(_("Steps"), 1, 300, **persistent("updates.steps", 100))
+        offer_race("updates-race")
     names = _titles()
     paths = {names[rule]: compute_trajectory(one, surface, start, steps) for rule, one in rules.items()}
     with picture:
@@ -161,7 +163,7 @@ def _show_ends(paths: "dict[str, list[Position]]", surface: "Surface", steps: in
     for name in sorted(ends, key=lambda name: (not surface.contains(ends[name]), values[name])):
         x, y = ends[name]
         distance = min(math.dist(ends[name], minimum) for minimum in surface.minima)
-        numbers = [f"{values[name]:.3g}", f"{x:.3f}", f"{y:.3f}", f"{distance:.3g}"]
+        numbers = [short_number(values[name]), f"{x:.3f}", f"{y:.3f}", short_number(distance)]
         if len(paths[name]) <= steps:
             numbers = [_("diverged"), "", "", ""]
         rows.append([name, *numbers])

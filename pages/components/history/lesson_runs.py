@@ -10,8 +10,8 @@ from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.compare import Series, compare_chart
 from mlpcore.recipes.lessons import title_of_label
 from mlpcore.runs.records import Run
+from pages.components.compare.rows import MARK, MARK_WIDTH, draw_mark
 from pages.components.shared.address import take_query
-from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import show_fragment
 from pages.components.shared.state import count_training_images, find_run, get_store, read_owner
@@ -81,7 +81,7 @@ def _build_series(runs: Sequence[Run]) -> list[Series]:
 
 
 def _table(series: Sequence[Series]) -> None:
-    """Draw one row per run in the colour of its curve; students have numbers, in the order of their first runs."""
+    """Draw one row per run with the look of its curve; students have numbers, in the order of their first runs."""
     runs = [(one, run) for one in series for run in one.runs]
     numbers: dict[str, int] = {}
     for run in sorted((run for _one, run in runs), key=lambda run: run.created):
@@ -91,6 +91,7 @@ def _table(series: Sequence[Series]) -> None:
         who = _("you") if run.belongs_to(read_owner()) else _("student {n}").format(n=numbers[run.owner])
         rows.append(
             {
+                MARK: draw_mark(one.place)[0],
                 _("changed"): one.label,
                 _("who"): who,
                 _("state"): status_word(run.status),
@@ -99,13 +100,13 @@ def _table(series: Sequence[Series]) -> None:
                 _("final"): 100 * run.latest.test_acc if run.latest else None,
             }
         )
-    colours = [f"color: {row_colour(one.colour)}" for one, _run in runs]
-    percent = st.column_config.NumberColumn(format="%.1f %%")
+    looks = [draw_mark(one.place)[1] for one, _run in runs]
+    percent = st.column_config.NumberColumn(format="%.1f%%")
     st.dataframe(
-        pd.DataFrame(rows).style.apply(lambda _cells: colours, subset=[_("changed")]),
+        pd.DataFrame(rows).style.apply(lambda _cells: looks, subset=[MARK, _("changed")]),
         hide_index=True,
         height="content" if len(rows) <= 10 else CHART_HEIGHT,
         placeholder="—",
         key="lesson.runs.table",
-        column_config={_("best"): percent, _("final"): percent},
+        column_config={MARK: st.column_config.TextColumn(width=MARK_WIDTH), _("best"): percent, _("final"): percent},
     )

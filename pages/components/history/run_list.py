@@ -65,8 +65,8 @@ def show_table(groups: Sequence[Group]) -> None:
         height="content" if len(groups) <= 12 else 430,
         placeholder="—",
         column_config={
-            _("best"): st.column_config.NumberColumn(format="%.1f %%"),
-            _("final"): st.column_config.NumberColumn(format="%.1f %%"),
+            _("best"): st.column_config.NumberColumn(format="%.1f%%"),
+            _("final"): st.column_config.NumberColumn(format="%.1f%%"),
             _("started"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
             # holds most recipes, and leaves room at 1280 pixels for every column but the note
             _("recipe"): st.column_config.TextColumn(width=320),

@@ -18,23 +18,23 @@ from mlpcore.analysis.remedies import (
     repeat_recipes,
     stop_early,
 )
-from mlpcore.charts.compare import COLOURS
 from mlpcore.charts.overfitting import RemedyCurve, remedies_chart
+from mlpcore.charts.traces import find_look
 from mlpcore.runs.records import Evaluation, Run
+from pages.components.compare.rows import MARK, MARK_WIDTH, draw_mark
 from pages.components.overfitting.form import LESSON
 from pages.components.overfitting.run import tell_progress
 from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.run_view import show_badge
 from pages.components.shared.compared_runs import reload_runs
-from pages.components.shared.layout import row_colour
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import count_images, count_test_images, find_run
 from pages.components.shared.words import _, say
 
 CHART_HEIGHT = 300  # pixels
-BASE_COLOUR = COLOURS[0]  # the colour of accuracy: its curve is the one above
-REMEDY_COLOURS = dict(zip(REMEDIES, COLOURS[2:], strict=True))
+BASE_PLACE = 0  # of the look: the colour of accuracy, as its curve above has
+PLACES = dict(zip(REMEDIES, (2, 3, 4, 5), strict=True))
 
 
 def remedy_names() -> dict[str, str]:
@@ -100,8 +100,8 @@ def _draw(base_id: str, drawn: Sequence[str], ticks: bool, hidden: bool) -> None
         _progress(tried)
         return
     names = remedy_names()
-    curves = [RemedyCurve(_("Base"), BASE_COLOUR, base.evaluations)]
-    curves += [RemedyCurve(names[name], REMEDY_COLOURS[name], run.evaluations) for name, run in tried.items()]
+    curves = [RemedyCurve(_("Base"), find_look(BASE_PLACE), base.evaluations)]
+    curves += [RemedyCurve(names[name], find_look(PLACES[name]), run.evaluations) for name, run in tried.items()]
     if not going_on and not find_lesson(LESSON).hides_diagnoses:
         _show_results(base, tried, repeats)
     chart, table = st.columns([5, 6], gap="medium")
@@ -142,23 +142,29 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
         for remedy in build_remedies(base.recipe, images=count_images(base.recipe.dataset))
     }
     reference = select_evaluation(base)
-    rows = [_row(_("Base"), "", base, None)]
+    rows = [_row(BASE_PLACE, _("Base"), "", base, None)]
     for name in REMEDIES:
         run = tried.get(name)
         change = changes.get(name, _("has it already"))
-        rows.append(_row(names[name], change, run, reference))
+        rows.append(_row(PLACES[name], names[name], change, run, reference))
     stop = stop_early(base)
     at = _("step {step:,} instead of the last").format(step=stop.step) if stop else ""
-    rows.append(_row(names[EARLY_STOP], at, base, base.latest, shown=stop) | {_("test, last step"): None})
-    colours = [row_colour(colour) for colour in (BASE_COLOUR, *REMEDY_COLOURS.values(), BASE_COLOUR)]
-    percent, points = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%+.1f")
+    early = _row(BASE_PLACE, names[EARLY_STOP], at, base, base.latest, shown=stop)
+    rows.append(early | {_("test, last step"): None})
+    looks = [draw_mark(place)[1] for place in (BASE_PLACE, *PLACES.values(), BASE_PLACE)]
+    percent, points = st.column_config.NumberColumn(format="%.1f%%"), st.column_config.NumberColumn(format="%+.1f")
     st.dataframe(
-        pd.DataFrame(rows).style.apply(lambda _cells: [f"color: {colour}" for colour in colours], subset=[_("run")]),
+        pd.DataFrame(rows).style.apply(lambda _cells: looks, subset=[MARK, _("run")]),
         hide_index=True,
         height="content",
         key="lab.table",
         placeholder="—",
-        column_config={_("train"): percent, _("test"): percent, _("test, last step"): percent}
+        column_config={
+            MARK: st.column_config.TextColumn(width=MARK_WIDTH),
+            _("train"): percent,
+            _("test"): percent,
+            _("test, last step"): percent,
+        }
         | {_("over base"): points, _("gap"): points},
     )
     st.caption(
@@ -170,12 +176,19 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
 
 
 def _row(
-    name: str, change: str, run: Run | None, reference: Evaluation | None, *, shown: Evaluation | None = None
+    place: int,
+    name: str,
+    change: str,
+    run: Run | None,
+    reference: Evaluation | None,
+    *,
+    shown: Evaluation | None = None,
 ) -> dict[str, object]:
     """Return a run's figures at the step it is ranked by, or at the one shown, and its test accuracy at the last."""
     shown = shown or (select_evaluation(run) if run else None)
     latest = run.latest if run else None
     return {
+        MARK: draw_mark(place)[0],
         _("run"): name,
         _("what is changed"): change,
         _("train"): percentage_points(shown.train_acc) if shown else None,

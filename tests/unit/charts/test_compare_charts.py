@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from plotly import graph_objects
 
-from mlpcore.charts.compare import COLOURS, Schedule, Series, compare_chart
+from mlpcore.charts.compare import Schedule, Series, compare_chart
+from mlpcore.charts.traces import find_look
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
@@ -42,19 +43,28 @@ def test_plotly_and_json_take_the_figure(series: list[Series], x: str, log: bool
     json.dumps(figure, allow_nan=False)
 
 
-def test_each_recipe_has_one_colour_in_four_panels_and_one_entry_of_the_legend() -> None:
+def test_each_recipe_has_one_look_in_four_panels_and_one_entry_of_the_legend() -> None:
     figure = compare_chart([ONE, OTHER])
     for one in (ONE, OTHER):
         mine = [drawn for drawn in figure["data"] if drawn["meta"] == one.label]
-        assert {drawn["line"]["color"] for drawn in mine} == {one.colour}
+        assert {(drawn["line"]["color"], drawn["line"]["dash"]) for drawn in mine} == {(one.look.colour, one.look.dash)}
         assert [drawn["yaxis"] for drawn in mine] == ["y", "y2", "y3", "y4"]
         assert [drawn["name"] for drawn in mine if drawn["showlegend"]] == [one.label]
 
 
-def test_sixteen_recipes_look_different() -> None:
-    looks = {(one.colour, one.dash) for one in (Series("", place, []) for place in range(16))}
-    assert len(looks) == 16
-    assert len(set(COLOURS)) == len(COLOURS)
+def test_sixteen_recipes_look_different_with_colour_and_without() -> None:
+    looks = [find_look(place) for place in range(16)]
+    assert len({(look.colour, look.dash) for look in looks}) == 16
+    assert len({(look.dash, look.symbol) for look in looks}) == 16
+    assert [look.dash for look in looks[:4]] == ["solid", "dash", "dot", "dashdot"]
+
+
+def test_curves_beyond_the_sixth_have_a_few_markers() -> None:
+    figure = compare_chart([ONE, replace(OTHER, place=6)])
+    assert "marker" not in trace(figure, "loss-0")
+    drawn = trace(figure, "loss-6")
+    assert (drawn["mode"], drawn["marker"]["symbol"], drawn["marker"]["maxdisplayed"]) == ("lines+markers", "circle", 8)
+    assert trace(figure, "path-6")["marker"]["symbol"] == "circle"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from mlpcore.analysis.learning_rate.lr_test import LrTest
 from mlpcore.analysis.learning_rate.suggestions import suggest_rates
 from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.charts.compare import compare_chart
-from mlpcore.charts.concepts import MatrixPanel, activations_chart, network_chart, probabilities_chart
+from mlpcore.charts.concepts import (
+    Layer,
+    MatrixPanel,
+    activations_chart,
+    connections_chart,
+    network_chart,
+    probabilities_chart,
+)
 from mlpcore.charts.confusion import confusion_chart
 from mlpcore.charts.lr_test import lr_test_chart
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
@@ -26,6 +33,7 @@ from mlpcore.runs.records import Run, RunStatus
 from tests.support.app_tests import ROOT
 
 PANEL = MatrixPanel("W", "weight", np.ones((2, 2)), (0.0, 0.0), is_known=True, is_current=False)
+LAYER = Layer("x", np.ones(2), is_known=True, is_current=False, weights=np.ones((2, 2)))
 RUN = Run("a", "a run", Recipe(), RunStatus.RUNNING, 0.0)
 TEST = LrTest((1e-6, 1e-5), ((2.3, 2.2),))
 DRAW: dict[str, Callable[[], dict]] = {
@@ -33,6 +41,7 @@ DRAW: dict[str, Callable[[], dict]] = {
     "accuracy_gap_chart": lambda: accuracy_gap_chart((), train_iter=9, best=None),
     "activations_chart": lambda: activations_chart(0.0),
     "compare_chart": lambda: compare_chart([]),
+    "connections_chart": lambda: connections_chart([LAYER, LAYER], chosen=(0, 1)),
     "confusion_chart": lambda: confusion_chart(np.eye(2), ["a", "b"]),
     "loss_gap_chart": lambda: loss_gap_chart((), train_iter=9, lowest=None),
     "lr_test_chart": lambda: lr_test_chart(TEST, suggest_rates(TEST)),

@@ -7,6 +7,7 @@ import pytest
 from plotly import graph_objects
 
 from mlpcore.charts.overfitting import RemedyCurve, accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
+from mlpcore.charts.traces import find_look
 from tests.support.histories import evaluations
 
 
@@ -27,7 +28,7 @@ class TestFigures:
             loss_gap_chart(some, lowest=some[0] if some else None, **common),
             accuracy_gap_chart(some, best=some[0] if some else None, chance=0.1, **common),
             norms_chart(some, train_iter=60),
-            remedies_chart([RemedyCurve("Base", "#0072B2", some)], train_iter=60),
+            remedies_chart([RemedyCurve("Base", find_look(0), some)], train_iter=60),
         ):
             graph_objects.Figure(figure)
             json.dumps(figure, allow_nan=False)
@@ -67,16 +68,17 @@ class TestFigures:
 
     def test_each_layer_has_its_curve(self) -> None:
         drawn = norms_chart(self.HISTORY, train_iter=60)["data"]
-        assert [(curve["name"], curve["y"]) for curve in drawn] == [
-            ("layer 1", [3.0] * 3),
-            ("layer 2", [2.0] * 3),
-            ("layer 3", [1.0] * 3),
+        assert [(curve["name"], curve["line"]["dash"], curve["y"]) for curve in drawn] == [
+            ("layer 1", "solid", [3.0] * 3),
+            ("layer 2", "dash", [2.0] * 3),
+            ("layer 3", "dot", [1.0] * 3),
         ]
 
-    def test_remedies_have_a_colour_each(self) -> None:
-        curves = [RemedyCurve("Base", "#0072B2", self.HISTORY), RemedyCurve("Dropout", "#CC79A7", self.HISTORY[:1])]
+    def test_remedies_have_a_colour_and_a_dash_each(self) -> None:
+        base, dropout = find_look(0), find_look(3)
+        curves = [RemedyCurve("Base", base, self.HISTORY), RemedyCurve("Dropout", dropout, self.HISTORY[:1])]
         drawn = remedies_chart(curves, train_iter=60)["data"]
-        assert [(curve["name"], curve["line"]["color"], curve["y"]) for curve in drawn] == [
-            ("Base", "#0072B2", [0.2, 0.4, 0.3]),
-            ("Dropout", "#CC79A7", [0.2]),
+        assert [(curve["name"], curve["line"]["color"], curve["line"]["dash"], curve["y"]) for curve in drawn] == [
+            ("Base", "#0072B2", "solid", [0.2, 0.4, 0.3]),
+            ("Dropout", "#CC79A7", "dashdot", [0.2]),
         ]

@@ -1,24 +1,15 @@
-"""What the concepts page shows, against torch: activations, a training step of MyModel, softmax; and its figures."""
+"""What the concepts page shows, against torch: activations, a training step of MyModel and softmax."""
 
-import json
 import math
 import re
 from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 import torch
 import torch.nn.functional as F
 
-from mlpcore.charts.concepts import (
-    MatrixPanel,
-    activations_chart,
-    network_chart,
-    probabilities_chart,
-)
-from mlpcore.charts.schedule import small_schedule_chart
 from mlpcore.concepts.backprop import Gradients, TrainingStep, Weights, compute_training_step, draw_example
 from mlpcore.concepts.backprop_formulas import STAGES, write_stage
 from mlpcore.concepts.softmax import compute_cross_entropy
@@ -253,42 +244,3 @@ class TestCrossEntropy:
     def test_a_class_that_is_not_there_is_refused(self):
         with pytest.raises(ValueError, match="true_class is 4: it must be from 0 to 3"):
             self.at(0, true_class=4)
-
-
-def panel(values, *, is_known=True, label="W"):
-    return MatrixPanel(label, label, np.asarray(values, float), (0, 0), is_known, is_current=False)
-
-
-class TestFigures:
-    def test_all_are_plotly_and_strict_json(self):
-        figures = [
-            probabilities_chart(["a", "b"], [0.25, 0.75], [-0.75, 0.75], true_class=0),
-            activations_chart(1.5),
-            network_chart([panel(np.zeros((20, 10))), panel([[2.0]], label="z")], unit=3, feature=4),
-            network_chart([panel(np.ones((20, 10)), is_known=False)], unit=0, feature=0),
-            small_schedule_chart([0.01] * 40 + [0.001] * 60, top=0.01),
-        ]
-        for figure in figures:
-            json.dumps(figure, allow_nan=False)
-            go.Figure(figure)
-
-    def test_marks_stand_on_their_curves(self):
-        traces = {trace["uid"]: trace for trace in activations_chart(1.0)["data"]}
-        assert traces["sigmoid-0-at"]["y"] == [0.73106]
-        assert traces["sigmoid-1-at"]["y"] == [0.19661]
-        assert traces["tanh-1-at"]["y"] == [0.41997]
-
-    def test_what_is_not_known_yet_keeps_its_frame_and_shows_no_number(self):
-        known = network_chart([panel(np.ones((20, 10)))], unit=0, feature=0)
-        hidden = network_chart([panel(np.ones((20, 10)), is_known=False)], unit=0, feature=0)
-        assert known["data"][0]["type"] == "heatmap"
-        assert hidden["data"] == [{"type": "scatter", "x": [None], "y": [None]}]
-        assert hidden["layout"]["shapes"] == known["layout"]["shapes"]
-
-    def test_zero_is_the_middle_of_every_scale(self):
-        (trace,) = network_chart([panel([[-4.0, 1.0], [0.0, 2.0]])], unit=0, feature=0)["data"]
-        assert (trace["zmin"], trace["zmax"], trace["z"]) == (-4.0, 4.0, [[-4.0, 1.0], [0.0, 2.0]])
-
-    def test_schedules_side_by_side_share_their_scale(self):
-        high, low = small_schedule_chart([0.01] * 100, top=0.01), small_schedule_chart([0.001] * 100, top=0.01)
-        assert high["layout"]["yaxis"]["range"] == low["layout"]["yaxis"]["range"]

@@ -120,9 +120,11 @@ class TestChart:
             layout = self.draw(lr)["layout"]
             assert (layout["xaxis"]["range"], layout["yaxis"]["range"]) == ([-10.0, 4.0], [-3.0, 3.0])
 
-    def test_each_optimizer_has_its_colour_its_path_and_its_last_position(self) -> None:
+    def test_each_optimizer_has_its_look_its_path_and_its_last_position(self) -> None:
         traces = {trace["uid"]: trace for trace in self.draw(0.03)["data"]}
         assert [traces[f"path-{place}"]["line"]["color"] for place in (0, 1)] == ["#0072B2", "#D55E00"]
+        assert [traces[f"path-{place}"]["line"]["dash"] for place in (0, 1)] == ["solid", "dash"]
+        assert [traces[f"end-{place}"]["marker"]["symbol"] for place in (0, 1)] == ["circle", "square"]
         assert (traces["path-0"]["x"][0], traces["path-0"]["y"][0]) == (-9.0, 2.0)
         assert traces["path-0"]["customdata"] == list(range(301))
         assert traces["end-1"]["x"] == traces["path-1"]["x"][-1:]
