@@ -28,8 +28,8 @@ class TestReadme:
     def test_it_names_the_folders_variables(self) -> None:
         assert set(re.findall(r"\bMLPCORE_\w+", README)) == {"MLPCORE_DATA", "MLPCORE_HOME"}
 
-    def test_it_has_four_command_lines(self) -> None:
-        assert len(re.findall(r"^    python -m mlpcore (.+)$", README, re.MULTILINE)) == 4
+    def test_it_has_six_command_lines(self) -> None:
+        assert len(re.findall(r"^    python -m mlpcore (.+)$", README, re.MULTILINE)) == 6
 
     def test_its_recipe_is_one(self, tmp_path: Path) -> None:
         (text,) = blocks(README, "json")
@@ -76,7 +76,7 @@ class TestKorean:
     def test_its_commands_and_code_are_the_same(self) -> None:
         commands, fenced = self.code(README)
         assert self.code(KOREAN) == (commands, fenced)
-        assert (len(commands), len(fenced)) == (6, 3)
+        assert (len(commands), len(fenced)) == (8, 3)
 
     def test_its_figures_are_the_same(self) -> None:
         figures = self.figures(README)

@@ -23,7 +23,7 @@ from pages.components.shared.words import _, _n, as_markdown
 FIELD_WIDTH = 125  # pixels
 CHART_HEIGHT = 350  # pixels
 ITERATIONS = 1_000  # a third of the lecture's: enough to rank learning rates
-EVALUATIONS = 20  # of each run
+EVALUATIONS = 10  # of each run
 RANGES = {"1e-4 … 1": (1e-4, 1.0), "1e-5 … 0.1": (1e-5, 0.1), "1e-3 … 10": (1e-3, 10.0)}
 
 
