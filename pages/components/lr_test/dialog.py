@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mlpcore.analysis.learning_rate.lr_test import LrTest
+from mlpcore.analysis.learning_rate.lr_test import LrTest, build_test
 from mlpcore.analysis.learning_rate.lr_wording import EXPLANATIONS, TITLES, describe_suggestion
 from mlpcore.analysis.learning_rate.suggestions import LrSuggestion, suggest_rates
 from mlpcore.charts.lr_test import lr_test_chart
@@ -84,7 +84,8 @@ def _draw_dialog(recipe: Recipe, misfit: Sentence | None) -> None:
 def _request_test(recipe: Recipe) -> "PendingTest | None":
     """Return the test of this dialog, started when it was opened; None while another one of the visitor still runs."""
     state = st.session_state
-    if state.get(PENDING) is None:
+    pending = state.get(PENDING)
+    if pending is None or pending.recipe != build_test(recipe):  # the browser's Back may have changed the recipe
         state[PENDING] = _get_tests().request(recipe, owner=read_owner())
     return state[PENDING]
 
