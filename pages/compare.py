@@ -137,19 +137,20 @@ def show_header(plan: Plan, runs: list[Run], *, ready: bool) -> None:
         with st.container(gap=None):
             st.markdown(f"##### {title}")
             st.caption(data)
-        help_tune = _("Train these rows at many learning rates each, and compare them at their best.")
-        if st.button(_("Tune learning rates"), help=help_tune, disabled=not ready, key="compare.tune"):
-            hand_over_rows(plan)
-        st.button(_("Stop"), on_click=stop, args=(going_on,), disabled=not going_on, key="compare.stop")
-        st.button(
-            _("Start"),
-            type="primary",
-            on_click=start,
-            args=(plan,),
-            disabled=bool(going_on) or not ready,
-            key="compare.start",
-            shortcut="Ctrl+Enter",
-        )
+        with st.container(horizontal=True, width="content", gap="small"):  # on a phone one row below the title
+            help_tune = _("Train these rows at many learning rates each, and compare them at their best.")
+            if st.button(_("Tune learning rates"), help=help_tune, disabled=not ready, key="compare.tune"):
+                hand_over_rows(plan)
+            st.button(_("Stop"), on_click=stop, args=(going_on,), disabled=not going_on, key="compare.stop")
+            st.button(
+                _("Start"),
+                type="primary",
+                on_click=start,
+                args=(plan,),
+                disabled=bool(going_on) or not ready,
+                key="compare.start",
+                shortcut="Ctrl+Enter",
+            )
 
 
 def hand_over_rows(plan: Plan) -> None:

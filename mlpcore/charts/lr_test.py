@@ -51,7 +51,7 @@ def lr_test_chart(test: LrTest, suggestions: Sequence[LrSuggestion], *, translat
         "legend": legend(),
         "meta": {"narrow": {"margin": {"l": 40, "r": 8, "t": 84}}},
         "xaxis": axis(translate("learning rate"), type="log", range=ends, dtick=1) | {"tickformat": ".0~e"},
-        "yaxis": axis(translate("train loss"), range=snug_range(shown, least=0.05, default=(0.0, 2.5)), nticks=6),
+        "yaxis": axis(translate("mini-batch loss"), range=snug_range(shown, least=0.05, default=(0.0, 2.5)), nticks=6),
     }
     return {"data": data, "layout": layout}
 

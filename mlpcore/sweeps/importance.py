@@ -1,15 +1,10 @@
 """Which hyperparameters of a sweep matter (Optuna's PED-ANOVA), and what the best of n trials is expected to reach."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from mlpcore.recipes.flat import list_fields
 from mlpcore.sweeps.definition import Definition
-from mlpcore.sweeps.space import Dimension, Range
+from mlpcore.sweeps.samplers import as_param, build_distribution
 from mlpcore.sweeps.trials import Trial
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
 
 FEW_TRIALS = 30  # below these, importances say little
 LEAST_TRIALS = 5
@@ -37,10 +32,10 @@ def find_importances(definition: Definition, trials: Sequence[Trial]) -> dict[st
         names = [name for name in names if len({repr(trial.point[name]) for trial in members}) > 1]
         if len(members) < LEAST_TRIALS or len({trial.score for trial in members}) < 2 or not names:
             continue
-        distributions = {name: _distribution(name, definition.space[name]) for name in names}
+        distributions = {name: build_distribution(definition.space[name]) for name in names}
         study = optuna.create_study(direction="maximize")
         for trial in members:
-            values = {name: _plain(definition.space[name], trial.point[name]) for name in names}
+            values = {name: as_param(definition.space[name], trial.point[name]) for name in names}
             study.add_trial(optuna.trial.create_trial(params=values, distributions=distributions, value=trial.score))
         found[label] = dict(get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=names))
     return found
@@ -63,17 +58,3 @@ def expect_best(accuracies: Sequence[float], count: int) -> tuple[list[float], l
     low, middle, high = (one.average_tuning_curve(numbers).tolist() for one in bands)
     # the upper end of the distribution is the lower end of its curve
     return (low, middle, high) if low[0] <= high[0] else (high, middle, low)
-
-
-def _distribution(name: str, dimension: Dimension) -> "BaseDistribution":
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if not isinstance(dimension, Range):
-        return CategoricalDistribution([repr(value) for value in dimension])
-    if list_fields()[name].type is int:
-        return IntDistribution(round(dimension.low), round(dimension.high), log=dimension.log)
-    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
-
-
-def _plain(dimension: Dimension, value: object) -> object:
-    return value if isinstance(dimension, Range) else repr(value)

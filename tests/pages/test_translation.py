@@ -12,7 +12,7 @@ PAGES = ROOT / "pages"
 TEXTS = [message for message in translation.read_catalogue("ko") if message.id]
 HELP = {field.description for kind in RECIPE_MODELS for field in kind.model_fields.values() if field.description}
 # where the library's sentences stand; a figure keeps its own texts
-WORDING = re.compile(r"mlpcore/(charts/\w+|\w+/messages|analysis/(?:\w+/)?\w+_wording)\.py")
+WORDING = re.compile(r"mlpcore/(charts/[\w/]+|\w+/messages|analysis/(?:\w+/)?\w*wording)\.py")
 
 
 def find(pattern: str, text: str) -> str:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from mlpcore.analysis.sensitivity import find_winner
-from mlpcore.analysis.sensitivity_wording import describe_edge, describe_range, describe_winner
-from mlpcore.charts.sensitivity import RateCurve, sensitivity_chart
+from mlpcore.analysis.sweeps.sensitivity import find_winner
+from mlpcore.analysis.sweeps.wording import describe_edge, describe_range, describe_winner
+from mlpcore.charts.sweeps.sensitivity import RateCurve, sensitivity_chart
 from mlpcore.runs.sweeps import SweepStatus
 from mlpcore.sweeps.definition import Definition
 from mlpcore.sweeps.sensitivity import build_curves, find_edges, fresh_accuracies, rates_of, widen

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from mlpcore.charts.trials import (
+from mlpcore.charts.sweeps.trials import (
     Scale,
     TrialPoint,
     best_chart,

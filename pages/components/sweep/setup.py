@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from mlpcore.analysis.differences import label_recipes
-from mlpcore.charts.sensitivity import RateCurve, sensitivity_chart
+from mlpcore.charts.sweeps.sensitivity import RateCurve, sensitivity_chart
 from mlpcore.data.download.sources import dataset_title
 from mlpcore.recipes.messages import COMPARE_OPTIMIZERS
 from mlpcore.recipes.presets import build_comparison

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mlpcore.analysis.comparison import ComparisonVerdict
 from mlpcore.analysis.comparison_wording import join_names
-from mlpcore.analysis.sensitivity import Edge, RateRange, Winner
+from mlpcore.analysis.sweeps.sensitivity import Edge, RateRange, Winner
 from mlpcore.messages import N_, Sentence
 
 _EDGES: Mapping[Edge, str] = {

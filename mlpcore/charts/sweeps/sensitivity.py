@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlpcore.analysis.sensitivity import RateRange, RateResult
+from mlpcore.analysis.sweeps.sensitivity import RateRange, RateResult
 from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, snug_range
 from mlpcore.charts.downsampling import rounded
