@@ -118,7 +118,7 @@ def _describe_failure(error: BaseException) -> str:
 def _draw_result(recipe: Recipe, test: LrTest) -> None:
     suggestions = suggest_rates(test)
     figure = lr_test_chart(test, suggestions, translate=_)
-    alt = _("The train loss over the learning rate, with a mark per rule.")
+    alt = _("The mini-batch loss over the learning rate, with a mark per rule.")
     live_plot(figure, key="lr_test.chart", height=CHART_HEIGHT, alt=alt)
     rates = sorted({one.rounded for one in suggestions if one.rounded is not None})
     if not rates:
