@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
         StepLR as StepLR,
     )
     from mlpcore.runs.store import RunStore as RunStore
+    from mlpcore.sweeps.foreground import sweep as sweep
     from mlpcore.training.lecture_loop import test as test, train as train
     from mlpcore.training.lockstep import train_cohort as train_cohort
     from mlpcore.training.losses import cross_entropy as cross_entropy, softmax as softmax
@@ -45,6 +46,7 @@ _MODULES = {
     "recipes.recipe": "Recipe Change SGD Adam AdamW RMSprop Adagrad NoScheduler StepLR MultiStepLR CosineAnnealingLR "
     "ExponentialLR OneCycleLR",
     "runs.store": "RunStore",
+    "sweeps.foreground": "sweep",
     "training.lockstep": "train_cohort",
     "training.lecture_loop": "train test",
     "training.losses": "softmax cross_entropy",

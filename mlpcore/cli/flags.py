@@ -19,7 +19,7 @@ from mlpcore.recipes.flat import FlatField, list_fields, nest, read_number
 from mlpcore.recipes.recipe import PARTS, Recipe
 from mlpcore.recipes.validation import find_problems
 
-MAX_CHARACTERS = 1_000_000  # of a recipe that is read: one with a thousand changes has 100,000
+MAX_CHARACTERS = 1_000_000  # of a file that is read: a recipe with a thousand changes has 100,000
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def build_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
 
     Raises ValueError, with one sentence for each thing that is wrong.
     """
-    values = _load_json(file) if file else {}
+    values = load_json(file) if file else {}
     if isinstance(values, dict):
         own = {part: values.get(part, {"name": getattr(Recipe(), part).name}) for part in PARTS}
         names = {part: own[part].get("name") if isinstance(own[part], dict) else None for part in PARTS}
@@ -56,7 +56,8 @@ def build_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
         raise ValueError(" ".join(str(sentence) for _, sentence in find_problems(error))) from None
 
 
-def _load_json(file: str) -> Any:
+def load_json(file: str) -> Any:
+    """Read a JSON file; "-" is the standard input. Raises SentenceError."""
     try:
         with contextlib.nullcontext(sys.stdin) if file == "-" else Path(file).open(encoding="utf-8") as source:
             text = source.read(MAX_CHARACTERS + 1)

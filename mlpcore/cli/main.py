@@ -1,4 +1,4 @@
-"""The command line: train a recipe without a page, list devices, list or download data sets.
+"""The command line: train a recipe or a sweep without a page, list devices, list or download data sets.
 
 torch is loaded only to train and to look for devices: `-h` and a refused recipe answer in a third of a second.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from mlpcore.cli import lr_test
+from mlpcore.cli import lr_test, sweep
 from mlpcore.cli.flags import add_flags, build_recipe
 from mlpcore.data import catalog
 from mlpcore.data.download.sources import ARCHIVES, dataset_title
@@ -62,17 +62,16 @@ def _train(given: argparse.Namespace) -> int:
     name = given.name or f"{recipe.optimizer.name} {exact_number(recipe.optimizer.lr)}"
     if not re.fullmatch(NAME, name):
         raise SentenceError(BAD_NAME, field="name", value=shorten(name))
-    home = catalog.data_home()
-    if recipe.dataset not in catalog.all_datasets(home):
-        options = ", ".join(catalog.all_datasets(home))
-        raise SentenceError(NOT_AN_OPTION, field="dataset", value=recipe.dataset, options=options)
-    if recipe.dataset not in catalog.known_datasets(home):
-        _fetch(recipe.dataset, home)
+    _prepare(recipe.dataset)
     run, trouble = _run(recipe, name)
     print(_describe(run))
     for sentence in filter(None, (run.message, trouble)):
         print(sentence, file=sys.stderr)
-    return WRONG if trouble else EXIT_CODES.get(run.status, WRONG)
+    return WRONG if trouble else _code_of(run.status)
+
+
+def _code_of(status: RunStatus) -> int:
+    return EXIT_CODES.get(status, WRONG)
 
 
 def _devices(_given: argparse.Namespace) -> int:
@@ -94,6 +93,16 @@ def _data(given: argparse.Namespace) -> int:
     _fetch(dataset, home)
     print(Sentence(DONE, {"dataset": dataset_title(dataset)}))
     return 0
+
+
+def _prepare(dataset: str) -> None:
+    """Download a data set if need be. Raises SentenceError if there is none of that name."""
+    home = catalog.data_home()
+    if dataset not in catalog.all_datasets(home):
+        options = ", ".join(catalog.all_datasets(home))
+        raise SentenceError(NOT_AN_OPTION, field="dataset", value=dataset, options=options)
+    if dataset not in catalog.known_datasets(home):
+        _fetch(dataset, home)
 
 
 def _fetch(dataset: str, home: Path) -> None:
@@ -208,6 +217,7 @@ def _build_parser() -> argparse.ArgumentParser:
     train.add_argument("--name", default=None, help="the name of the run; its optimizer and learning rate if not given")
     add_flags(train)
     lr_test.add_command(commands)
+    sweep.add_command(commands, _prepare, _code_of)
     devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
     devices.set_defaults(command=_devices)
     data = commands.add_parser(

@@ -2,7 +2,7 @@
 
 from mlpcore.messages import N_
 
-# Why a recipe's file cannot be read
+# Why a file cannot be read
 FILE_CANNOT_BE_READ = N_("{file} cannot be read: {reason}.")
 NOT_JSON = N_("{file} is not JSON: {reason}.")
-TOO_LONG = N_("{file} is too long: a recipe has at most {most:,} characters.")
+TOO_LONG = N_("{file} is too long: it may have at most {most:,} characters.")

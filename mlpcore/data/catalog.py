@@ -19,6 +19,7 @@ BUILT_IN = (*PUBLISHED, SHAPES)
 BUILT_IN_CLASSES = 10  # of each
 TRAINING_IMAGES = {CIFAR10: 50_000, FASHION_MNIST: 60_000, MNIST: 60_000, SHAPES: 50_000}
 TEST_IMAGES = 10_000  # of each of these
+VALIDATION_IMAGES = 5_000  # that are held out at most
 GREY_IMAGE = 28 * 28  # numbers of an image
 GREY_DATASETS = (MNIST, FASHION_MNIST)
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -84,6 +85,11 @@ def is_image(name: str) -> bool:
 def held_out_size(images: int) -> int:
     """Return how many images of a class are held out for testing if there is no test folder: a sixth, at least one."""
     return max(images // 6, 1)
+
+
+def choose_validation_size(images: int) -> int:
+    """Return how many of so many training images to hold out for validation where runs are ranked: at most a tenth."""
+    return min(VALIDATION_IMAGES, images // 10)
 
 
 def count_training_images(home: Path, dataset: str) -> int:

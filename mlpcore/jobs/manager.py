@@ -30,7 +30,7 @@ MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later o
 MAX_SUBMISSIONS = 200  # that may wait or train; a comparison with all its rows and seeds is one
 MAX_SUBMISSIONS_PER_OWNER = 50
 SHARE_OF_RECORDS = 0.1  # of the memory budget, for the records of runs that wait; half of it for one person's
-SHUTDOWN_SECONDS = 2.5
+SHUTDOWN_SECONDS = 2.5  # `RunStore.mark_interrupted` marks what cannot be stored by then, at the next start
 LAST_WRITES_SECONDS = 2.0  # of SHUTDOWN_SECONDS, for storing what is left
 
 
@@ -85,8 +85,10 @@ class RunManager:
         names: Sequence[str],
         stop_when_disconnected: bool = False,
         lesson: str = "",
+        submission: str = "",
+        keep_snapshots: bool = True,
     ) -> list[str]:
-        """Queue runs; those that can train in lockstep become one job. Either all are stored or none.
+        """Queue runs and return their ids; those that can train in lockstep share a job. All are stored or none.
 
         Args:
             recipes: What to train.
@@ -94,22 +96,22 @@ class RunManager:
             names: A name for each run.
             stop_when_disconnected: Whether to stop them when `note_seen` has not named their owner for GRACE_SECONDS.
             lesson: The lesson in which they are started, as `Lesson.label` writes it.
-
-        Returns the ids of the runs.
+            submission: What they belong to, if they are not the first of it: it counts as one submission.
+            keep_snapshots: Whether to keep what the networks predict and look like; a sweep needs only the numbers.
 
         Raises:
             SentenceError: Too many runs, or a device this machine does not have.
             StoreError: The runs cannot be stored.
         """
-        runs = build_runs(recipes, names, owner, lesson=lesson)
-        return self._submit(runs, owner, stop_when_disconnected=stop_when_disconnected)
+        runs = build_runs(recipes, names, owner, lesson=lesson, submission=submission)
+        options = {"stop_when_disconnected": stop_when_disconnected, "keep_snapshots": keep_snapshots}
+        return self._submit(runs, owner, **options)
 
     def continue_runs(self, run_ids: Sequence[str], *, owner: str) -> list[str]:
         """Train runs that ended early to their end; return the ids of the new runs, in the same order.
 
-        A run that is over never changes, and a run is a function of its recipe. So each is trained again from its
-        first iteration, as a run of `owner`, and repeats the evaluations it had. If `owner` is already continuing a
-        run, the id of that continuation is returned.
+        A run that is over never changes. So each is trained again from its first iteration, as a run of `owner`, and
+        repeats the evaluations it had. If `owner` is continuing one already, that continuation's id is returned.
         """
         ended = [self.get(run_id) for run_id in run_ids]
         if not all(run.ended_early for run in ended):
@@ -209,10 +211,7 @@ class RunManager:
             return self._budget.find_waiting_reasons(self._queue.jobs()).get(active.job) if active else None
 
     def shutdown(self) -> None:
-        """Mark the active runs as interrupted, store them and end the threads, in SHUTDOWN_SECONDS at most.
-
-        Whatever cannot be stored in that time is marked by `RunStore.mark_interrupted` at the next start.
-        """
+        """Mark the active runs as interrupted, store them and end the threads, in SHUTDOWN_SECONDS at most."""
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         with self._queue.lock:
             self._queue.is_closing = True
@@ -228,10 +227,10 @@ class RunManager:
         self.library.close(seconds)
         self._worker.join(seconds)
 
-    def _submit(self, runs: Sequence[Run], owner: str, *, stop_when_disconnected: bool = False) -> list[str]:
+    def _submit(self, runs: Sequence[Run], owner: str, **options: bool) -> list[str]:
         if not runs:
             return []
-        jobs = build_jobs(runs, self._budget, stop_when_disconnected=stop_when_disconnected, seen_at=self._clock())
+        jobs = build_jobs(runs, self._budget, seen_at=self._clock(), **options)
         with self._submit_lock:  # one at a time, so that two cannot exceed a limit together
             self._refuse_too_many(len(runs), owner)
             self._stored_runs.check_room([run.recipe for run in runs], owner=owner)

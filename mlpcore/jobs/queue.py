@@ -23,16 +23,12 @@ class Demand:
 
 
 class Job:
-    """Runs that were submitted together and train in one lockstep cohort.
-
-    submission: the same object for all jobs that were submitted together.
-    """
+    """Runs that were submitted together and train in one lockstep cohort."""
 
     def __init__(
         self,
         runs: Sequence[Run],
         demand: Demand,
-        submission: object,
         *,
         stop_when_disconnected: bool,
         seen_at: float,
@@ -40,13 +36,14 @@ class Job:
         self.owner = runs[0].owner
         self.dataset = runs[0].recipe.dataset
         self.demand = demand
-        self.submission = submission
+        self.submission = runs[0].submission
         self.runs = [ActiveRun(run, self, position) for position, run in enumerate(runs)]
         self.stop_when_disconnected = stop_when_disconnected
         self.seen_at = seen_at  # when its owner last had a page open
         self.loading: DatasetFuture | None = None
         self.training: ProgressGenerator[None] | None = None
         self.paused = False
+        self.keeps_snapshots = True
         self.has_requests = False  # of any of its runs
         self.overtaken = 0  # younger jobs that started while this one waited for memory
         self.step = 0  # iterations done
@@ -118,7 +115,8 @@ class ActiveRun:
         """Add an evaluation with its snapshot."""
         self.unstored.append(evaluation)
         self.update_run(evaluations=(*self.run.evaluations, evaluation))
-        self.snapshot = snapshot.after(self.snapshot)
+        if self.job.keeps_snapshots:
+            self.snapshot = snapshot.after(self.snapshot)
 
     def end(self, status: RunStatus, message: Sentence | None = None, *, last_losses: tuple[float, ...] = ()) -> None:
         """End the run, unless it is over already."""

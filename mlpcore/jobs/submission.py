@@ -15,9 +15,11 @@ from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import describe_environment
 
 
-def build_runs(recipes: Sequence[Recipe], names: Sequence[str], owner: str, *, lesson: str = "") -> list[Run]:
-    """Build the records of new runs that are submitted together."""
-    submission = secrets.token_hex(6)
+def build_runs(
+    recipes: Sequence[Recipe], names: Sequence[str], owner: str, *, lesson: str = "", submission: str = ""
+) -> list[Run]:
+    """Build the records of new runs that are submitted together, or belong to what was submitted before."""
+    submission = submission or secrets.token_hex(6)
     return [
         _build_run(recipe, name, owner, submission=submission, lesson=lesson)
         for recipe, name in zip(recipes, names, strict=True)
@@ -51,7 +53,14 @@ def _build_run(recipe: Recipe, name: str, owner: str, *, submission: str, lesson
     )
 
 
-def build_jobs(runs: Sequence[Run], budget: MemoryBudget, *, stop_when_disconnected: bool, seen_at: float) -> list[Job]:
+def build_jobs(
+    runs: Sequence[Run],
+    budget: MemoryBudget,
+    *,
+    seen_at: float,
+    stop_when_disconnected: bool = False,
+    keep_snapshots: bool = True,
+) -> list[Job]:
     """Build the jobs of runs that are submitted together: those that can train in lockstep and fit in memory share one.
 
     Raises SentenceError if a run's device is not here or one run alone does not fit.
@@ -60,11 +69,11 @@ def build_jobs(runs: Sequence[Run], budget: MemoryBudget, *, stop_when_disconnec
     for run in runs:
         cohorts.setdefault((usable_rule(run.versions), *cohort_key(run.recipe)), []).append(run)
     jobs: list[Job] = []
-    submission = object()
     for cohort in cohorts.values():
         device = pick_device_of(cohort[0].recipe)
         for count, demand in budget.split([run.recipe for run in cohort], str(device)):
             part, cohort = cohort[:count], cohort[count:]
-            job = Job(part, demand, submission, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)
+            job = Job(part, demand, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)
+            job.keeps_snapshots = keep_snapshots
             jobs.append(job)
     return jobs

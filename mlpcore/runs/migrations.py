@@ -146,6 +146,33 @@ def _keep_last_losses(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE runs ADD COLUMN last_losses TEXT NOT NULL DEFAULT '[]'"))
 
 
+def _keep_sweeps_and_their_trials(connection: Connection) -> None:
+    metadata = MetaData()
+    Table(
+        "sweeps",
+        metadata,
+        Column("id", String(64), primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("owner", String(255), nullable=False),
+        Column("created", Double, nullable=False),
+        Column("status", String(20), nullable=False),
+        Column("definition", Text, nullable=False),  # JSON
+        Column("server", String(255), nullable=False),  # the process that goes on with it
+        Index("sweeps_by_created", "created", "id"),
+    )
+    Table(
+        "trials",
+        metadata,
+        Column("sweep_id", String(64), ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("point", Text, nullable=False),  # JSON
+        Column("is_fresh", Integer, nullable=False),  # 0 or 1
+        Column("run_ids", Text, nullable=False),  # JSON
+        Column("result", Text, nullable=False),  # JSON, "" until all its runs are over
+    )
+    metadata.create_all(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
@@ -156,6 +183,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _keep_effective_learning_rates,
     _keep_submissions_lessons_and_deleted_runs,
     _keep_last_losses,
+    _keep_sweeps_and_their_trials,
 )
 
 

@@ -40,6 +40,7 @@ from mlpcore.runs.schema import (
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
 from mlpcore.runs.snapshot_files import SnapshotFiles
+from mlpcore.runs.sweeps import StoredSweeps
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
 
@@ -94,6 +95,7 @@ class RunStore:
             self._liveness, self._site = Liveness(runs_home() / "servers"), f"{platform.node()}/"
             self.snapshots = SnapshotFiles(runs_home() / SNAPSHOT_FOLDER)
         self.deletion = Deletion(self._read, self._write, self.snapshots)
+        self.sweeps = StoredSweeps(self._read, self._write, self._announce, self._living_servers, self._site)
         try:
             with explained():
                 migrate(self._engine)
@@ -237,7 +239,7 @@ class RunStore:
             one_at_a_time(connection)
             mine = RUNS.c.status.in_(ACTIVE) & RUNS.c.server.startswith(self._site, autoescape=True)
             left = connection.execute(select(RUNS.c.id, RUNS.c.server).where(mine).order_by(RUNS.c.created)).all()
-            living = {self._site + token for token in self._liveness.living()}
+            living = self._living_servers()
             dead = [row.id for row in left if row.server not in living]
             values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
             connection.execute(update(RUNS).where(RUNS.c.id.in_(dead)).values(values))
@@ -278,6 +280,9 @@ class RunStore:
             raise StoreError(CLOSED)
         with engine.begin() as connection:
             yield connection
+
+    def _living_servers(self) -> set[str]:
+        return {self._site + token for token in self._liveness.living()}
 
     def _announce(self, connection: Connection) -> str:
         one_at_a_time(connection)

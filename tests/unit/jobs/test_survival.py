@@ -263,7 +263,7 @@ class TestSurvival:
         runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
 
         def build_job(runs: Sequence[Run]) -> Job:
-            return Job(runs, Demand("cpu", 0, 0), object(), stop_when_disconnected=False, seen_at=0.0)
+            return Job(runs, Demand("cpu", 0, 0), stop_when_disconnected=False, seen_at=0.0)
 
         def add() -> None:
             if queue.lock.acquire(blocking=False):

@@ -16,6 +16,7 @@ from mlpcore.runs.engine import explained, open_engine
 from mlpcore.runs.migrations import MIGRATIONS, migrate
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from mlpcore.runs.store import SORTS, RunStore, StoreError
+from mlpcore.runs.sweeps import StoredSweep, StoredTrial, SweepStatus
 from tests.support.stores import RECIPE, evaluation, list_runs, run
 
 
@@ -132,6 +133,14 @@ class TestMigrations:
         assert str(diverged.message) == "The loss left the range of numbers at step 1,200."
         assert diverged.continues == ("finished" if version >= 5 else "")
 
+    def test_database_from_before_sweeps_keeps_them_from_now_on(self, file: Path) -> None:
+        write_database_of(9, file)
+        with closing(RunStore(f"sqlite:///{file}")) as store:
+            assert store.sweeps.list_newest() == []
+            sweep = StoredSweep("s", "a sweep", "me", 1.5, SweepStatus.RUNNING, "{}", (StoredTrial(0, "{}", ("a",)),))
+            store.sweeps.create(sweep)
+            assert store.sweeps.get("s") == sweep
+
     @pytest.mark.parametrize("version", range(1, 6))  # from the sixth on, tokens are hashed
     def test_database_of_an_earlier_version_keeps_no_token_of_a_browser(self, version: int, file: Path) -> None:
         write_database_of(version, file)
@@ -169,7 +178,8 @@ class TestMigrations:
             (7, "keep_effective_learning_rates"),
             (8, "keep_submissions_lessons_and_deleted_runs"),
             (9, "keep_last_losses"),
-            (10, "add_second"),
+            (10, "keep_sweeps_and_their_trials"),
+            (11, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:

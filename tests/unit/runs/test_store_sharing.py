@@ -1,9 +1,6 @@
 """One database and several threads or processes; what needs one to die or a disk to fill does so for real."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -15,32 +12,9 @@ from sqlalchemy import Engine, event
 
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore, StoreError
-from tests.support.paths import ROOT
 from tests.support.present import present
+from tests.support.store_child import start_child
 from tests.support.stores import evaluation, list_runs, run
-
-CHILD = """
-import sys
-from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.runs.store import RunStore
-
-def evaluation(step):
-    return Evaluation(step, 2.0, 2.0, 0.1, 2.0, 0.1, 0.01, step / 100)
-
-def run(id, status=RunStatus.RUNNING):
-    return Run(id=id, name=id, recipe=Recipe(), status=status, created=0.0)
-"""
-
-
-def start_child(script: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CHILD + script, *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.fixture

@@ -1,0 +1,230 @@
+"""SweepManager: goes on with sweeps, batch by batch, through the RunManager, in a thread behind it."""
+
+import logging
+import re
+import secrets
+import threading
+import time
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from mlpcore.jobs.manager import RunManager, shared_manager
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipes.messages import BAD_NAME
+from mlpcore.recipes.validation import shorten
+from mlpcore.runs.messages import StoreError
+from mlpcore.runs.records import NAME
+from mlpcore.runs.sweeps import StoredSweep, SweepStatus
+from mlpcore.sweeps import messages
+from mlpcore.sweeps.active import ActiveSweep
+from mlpcore.sweeps.definition import Definition
+from mlpcore.sweeps.trials import Sweep, read_trial
+
+POLL_SECONDS = 0.1
+RETRY_SECONDS = 2.0  # after the queue or the store refused
+JOIN_SECONDS = 2.0
+MAX_SWEEPS_PER_OWNER = 5
+
+log = logging.getLogger(__name__)
+
+
+class SweepManager:
+    """Draws the trials of sweeps, submits their runs, and stores what came of them.
+
+    All methods may be called from any thread. They raise SentenceError if they refuse, and StoreError if the database
+    cannot be used. A sweep that a dead process left goes on here: interrupted runs are trained again, and what is
+    drawn next follows from the trials before, so the result is the same.
+    """
+
+    def __init__(self, runs: RunManager, *, resume_left: bool = True) -> None:
+        """Start the thread.
+
+        Args:
+            runs: Trains the runs.
+            resume_left: Whether to go on with what dead processes left. The server does; a command ends too soon.
+        """
+        self._runs, self._store = runs, runs.store.sweeps
+        self._lock = threading.Condition()
+        self._request_lock = threading.Lock()  # one start at a time, so that two cannot exceed the limit together
+        self._active: dict[str, ActiveSweep] = {}
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._work, args=(resume_left,), name="SweepManager", daemon=True)
+        self._thread.start()
+
+    def start(self, definition: Definition, *, owner: str, name: str) -> str:
+        """Start a sweep; return its id."""
+        if not re.fullmatch(NAME, name):
+            raise SentenceError(BAD_NAME, field="name", value=shorten(name))
+        with self._request_lock:
+            self._refuse_too_many(owner)
+            sweep = Sweep(secrets.token_hex(6), name, owner, time.time(), SweepStatus.RUNNING, definition)
+            text = definition.model_dump_json()
+            self._store.create(StoredSweep(sweep.id, name, owner, sweep.created, sweep.status, text))
+            self._add(ActiveSweep(sweep, self._runs, self._store))
+        return sweep.id
+
+    def get(self, sweep_id: str) -> Sweep | None:
+        """Return a sweep as it is now; None if there is none that this version can read."""
+        with self._lock:
+            if sweep_id in self._active:
+                return self._active[sweep_id].sweep
+        stored = self._store.get(sweep_id)
+        return None if stored is None else _read_sweep(stored)
+
+    def pause(self, sweep_id: str, *, owner: str) -> None:
+        """Draw no more trials until `resume`; those that train go on to their end."""
+        self._set_status(sweep_id, owner, SweepStatus.PAUSED)
+
+    def resume(self, sweep_id: str, *, owner: str) -> None:
+        """Go on with a paused sweep."""
+        self._set_status(sweep_id, owner, SweepStatus.RUNNING)
+
+    def stop(self, sweep_id: str, *, owner: str) -> None:
+        """End a sweep and stop its runs; what they measured stays."""
+        active = self._find(sweep_id, owner)
+        with active.busy:
+            _refuse_over(active.sweep)
+            active.stop()
+
+    def extend(self, sweep_id: str, definition: Definition, *, owner: str) -> None:
+        """Go on with a sweep as another definition says: with more trials, or a wider grid. Trials it has are kept."""
+        with self._request_lock:
+            active = self._find_or_read(sweep_id, owner)
+            with active.busy:
+                old = active.sweep.definition
+                # more trials of a study would come between those that are drawn
+                may_differ = ["space"] if old.sampler == "grid" else ["trials"] if not old.studies else []
+                if definition != old.replace(**{name: getattr(definition, name) for name in may_differ}):
+                    raise SentenceError(messages.NOT_AN_EXTENSION)
+                if active.sweep.status.is_over:
+                    self._refuse_too_many(owner)
+                active.extend(definition)
+                self._add(active)
+
+    def shutdown(self) -> None:
+        """End the thread, before the RunManager's shutdown; unfinished sweeps go on at the next start."""
+        with self._lock:
+            self._is_closing = True
+            self._lock.notify_all()
+        self._thread.join(JOIN_SECONDS)
+
+    def _refuse_too_many(self, owner: str) -> None:
+        with self._lock:
+            own = [one for one in self._active.values() if one.sweep.belongs_to(owner) and not one.sweep.status.is_over]
+        if len(own) >= MAX_SWEEPS_PER_OWNER:
+            raise SentenceError(messages.TOO_MANY_SWEEPS, limit=MAX_SWEEPS_PER_OWNER)
+
+    def _find(self, sweep_id: str, owner: str) -> ActiveSweep:
+        """Find a sweep of `owner` that goes on here. Raises SentenceError if there is none."""
+        active = self._find_or_read(sweep_id, owner)
+        _refuse_over(active.sweep)
+        return active
+
+    def _find_or_read(self, sweep_id: str, owner: str) -> ActiveSweep:
+        """Find a sweep of `owner`, here or in the store. Raises SentenceError if another process goes on with it."""
+        with self._lock:
+            active = self._active.get(sweep_id)
+        if active is None and (sweep := self.get(sweep_id)) is not None:
+            active = ActiveSweep(sweep, self._runs, self._store)
+            if sweep.belongs_to(owner) and not sweep.status.is_over:
+                raise SentenceError(messages.IN_ANOTHER_PROGRAM)
+        if active is None or not active.sweep.belongs_to(owner):
+            raise SentenceError(messages.NOT_YOURS)
+        return active
+
+    def _set_status(self, sweep_id: str, owner: str, status: SweepStatus) -> None:
+        active = self._find(sweep_id, owner)
+        with active.busy:
+            _refuse_over(active.sweep)
+            active.set_status(status)
+
+    def _add(self, active: ActiveSweep) -> None:
+        with self._lock:
+            self._active[active.sweep.id] = active
+            self._lock.notify_all()
+
+    def _work(self, resume_left: bool) -> None:
+        if resume_left:
+            self._resume_left()
+        while True:
+            with self._lock:
+                if self._is_closing:
+                    return
+                if not self._active:
+                    self._lock.wait()
+                    continue
+                going_on = list(self._active.values())
+            for active in going_on:
+                self._advance(active)
+            with self._lock:
+                if not self._is_closing:
+                    self._lock.wait(POLL_SECONDS)
+
+    def _resume_left(self) -> None:
+        try:
+            for sweep_id in self._store.claim_left():
+                if (stored := self._store.get(sweep_id)) is not None and (sweep := _read_sweep(stored)) is not None:
+                    self._add(ActiveSweep(sweep, self._runs, self._store))
+        except StoreError as error:  # they go on after another start
+            log.warning("The sweeps that were left unfinished cannot go on: %s", error)
+
+    def _advance(self, active: ActiveSweep) -> None:
+        """Advance a sweep; one that is done is from then on read from the store."""
+        if time.monotonic() < active.retry_at:
+            return
+        problem = None
+        with active.busy:
+            try:
+                active.advance()
+            except (SentenceError, StoreError) as error:
+                problem = error.sentence
+            except Exception:  # a defect: the sweep must not end the thread, which serves everybody's
+                log.exception("Sweep %s cannot go on.", active.sweep.id)
+                problem = Sentence(messages.CANNOT_GO_ON)
+            active.retry_at = 0.0 if problem is None else time.monotonic() + RETRY_SECONDS
+            if problem != active.sweep.problem:
+                active.sweep = replace(active.sweep, problem=problem)
+            if active.is_done:
+                with self._lock:
+                    self._active.pop(active.sweep.id, None)
+
+
+def _refuse_over(sweep: Sweep) -> None:
+    if sweep.status.is_over:
+        raise SentenceError(messages.ALREADY_OVER)
+
+
+def _read_sweep(stored: StoredSweep) -> Sweep | None:
+    try:
+        definition = Definition.model_validate_json(stored.definition)
+        trials = tuple(map(read_trial, stored.trials))
+    except ValidationError:
+        log.warning("Sweep %s is from another version of this program and cannot be read.", stored.id)
+        return None
+    return Sweep(stored.id, stored.name, stored.owner, stored.created, stored.status, definition, trials)
+
+
+_shared: SweepManager | None = None
+_shared_lock = threading.Lock()
+
+
+def shared_sweeps(*, reserved: int = 0) -> SweepManager:
+    """Return the sweeps of this process, created at the first call, over the shared RunManager.
+
+    reserved: bytes that pages cache.
+    """
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            _shared = SweepManager(shared_manager(reserved=reserved))
+        return _shared
+
+
+def shutdown() -> None:
+    """End the shared sweeps, if there are any, before the RunManager's shutdown."""
+    global _shared
+    with _shared_lock:
+        sweeps, _shared = _shared, None
+    if sweeps is not None:
+        sweeps.shutdown()

@@ -1,0 +1,125 @@
+"""Curves over the learning rate: their best, the width of the good range, edges, and a grid that is widened."""
+
+import math
+
+import pytest
+
+from mlpcore.analysis.sweeps.sensitivity import Edge, RateResult, find_good_rates, find_tolerance
+from mlpcore.recipes.recipe import SGD, Adam
+from mlpcore.sweeps.definition import Definition
+from mlpcore.sweeps.samplers import draw_batch
+from mlpcore.sweeps.sensitivity import (
+    build_curves,
+    define_sensitivity,
+    find_edges,
+    fresh_accuracies,
+    merge_rates,
+    rates_of,
+    widen,
+)
+from mlpcore.sweeps.trials import Trial, come_to_nothing
+from tests.support.sweeps import BASE, define, trial
+
+IMAGES = 5_000_000  # so many that 1 percentage point is what counts
+
+
+def results(*accuracies: float | None) -> list[RateResult]:
+    """One result at 0.001, 0.01, 0.1 and so on."""
+    return [RateResult(10.0 ** (place - 3), (accuracy,), place) for place, accuracy in enumerate(accuracies)]
+
+
+class TestGoodRates:
+    def test_the_range_is_interpolated_on_the_log_axis(self):
+        # 1 pp below 0.50 is 0.49: a tenth of the way to 0.40 on the left, a fifth of the way to 0.45 on the right
+        good = find_good_rates(results(0.40, 0.50, 0.45), images=IMAGES)
+        assert good is not None
+        assert good.best.lr == 0.01
+        assert good.low == pytest.approx(10**-2.1)
+        assert good.high == pytest.approx(10**-1.8)
+        assert good.decades == pytest.approx(0.3)
+        assert (good.edges, good.best_edge) == ((), None)
+
+    def test_a_range_that_reaches_the_end_of_the_grid_says_so(self):
+        good = find_good_rates(results(0.30, 0.495, 0.50), images=IMAGES)
+        assert good is not None
+        assert (good.edges, good.best_edge, good.high) == ((Edge.HIGH,), Edge.HIGH, 0.1)
+        # from 0.495 at 0.01 down to 0.30 at 0.001: 0.49 is 0.005 / 0.195 of a decade below 0.01
+        assert good.decades == pytest.approx(1 + 0.005 / 0.195)
+
+    def test_a_rate_that_diverged_is_as_good_as_an_accuracy_of_zero(self):
+        good = find_good_rates(results(None, 0.50, None), images=IMAGES)
+        assert good is not None
+        assert good.decades == pytest.approx(2 * 0.01 / 0.50)
+        assert find_good_rates(results(None, None), images=IMAGES) is None
+
+    def test_two_standard_errors_count_where_images_are_few(self):
+        assert find_tolerance(IMAGES) == 0.01
+        assert find_tolerance(400) == pytest.approx(2 * math.sqrt(0.25 / 400), rel=0.05)
+
+
+def two_rows(**values: object) -> Definition:
+    rows = (BASE.replace(optimizer=SGD(weight_decay=0.0)), BASE.replace(optimizer=Adam()))
+    return define(*rows, **values)
+
+
+class TestCurves:
+    TRIALS = (
+        *(trial(place, {"row": 0, "lr": lr}, acc) for place, (lr, acc) in enumerate([(0.1, 0.3), (0.001, 0.1)])),
+        *(trial(place + 2, {"row": 1, "lr": lr}, acc) for place, (lr, acc) in enumerate([(0.1, 0.2), (0.001, 0.5)])),
+    )
+
+    def test_each_row_has_a_curve_in_the_order_of_its_rates(self):
+        curves = build_curves(two_rows(), self.TRIALS)
+        assert [curve.label for curve in curves] == ["SGD", "Adam"]
+        assert [[(one.lr, one.mean, one.trial) for one in curve.results] for curve in curves] == [
+            [(0.001, 0.1, 1), (0.1, 0.3, 0)],
+            [(0.001, 0.5, 3), (0.1, 0.2, 2)],
+        ]
+
+    def test_a_row_that_was_given_a_name_keeps_it(self):
+        curves = build_curves(two_rows(names=["mine", ""]), self.TRIALS)
+        assert [curve.label for curve in curves] == ["mine", "Adam"]
+
+    def test_trials_without_a_result_or_with_values_that_do_not_fit_are_left_out(self):
+        waiting = Trial(0, {"momentum": 0.9, "lr": 0.1}, ("a",))
+        refused = Trial(1, {"momentum": 0.0, "lr": 0.1}, (), result=come_to_nothing("refused"))
+        definition = define(space={"lr": [0.1], "momentum": [0.0, 0.9]})
+        assert [(curve.results, curve.good) for curve in build_curves(definition, [waiting, refused])] == [([], None)]
+
+    def test_fresh_seeds_are_those_of_the_best_rate_only(self):
+        definition = two_rows(seeds=1, fresh_seeds=2)
+        earlier = trial(4, {"row": 0, "lr": 0.001}, 0.7, 0.7, is_fresh=True)  # the best before the grid was widened
+        fresh = trial(5, {"row": 0, "lr": 0.1}, 0.4, 0.6, is_fresh=True)
+        assert fresh_accuracies(definition, [*self.TRIALS, earlier, fresh]) == {"SGD": {1: 0.4, 2: 0.6}}
+
+    def test_edges_are_those_of_every_row(self):
+        assert find_edges(build_curves(two_rows(), self.TRIALS)) == {Edge.LOW, Edge.HIGH}
+
+
+class TestWidening:
+    def test_two_points_are_added_at_each_edge_and_the_old_rates_stay(self):
+        definition = define_sensitivity([BASE], seeds=1)
+        assert rates_of(definition) == [1e-4, 0.0003162, 0.001, 0.003162, 0.01, 0.03162, 0.1, 0.3162, 1.0]
+        wider = widen(definition, {Edge.LOW, Edge.HIGH})
+        assert rates_of(wider) == [1e-5, 3.162e-5, *rates_of(definition), 3.162, 10.0]
+
+    @pytest.mark.parametrize("rates", [{"low": 2e-4, "high": 0.05, "points": 4, "log": True}, [0.003, 0.03, 0.3]])
+    def test_trials_are_kept_whatever_the_rates(self, rates):
+        definition = define(space={"lr": rates})
+        drawn = [(point, 0.5) for point in draw_batch(definition, [])]
+        wider = widen(definition, {Edge.LOW})
+        assert rates_of(wider)[2:] == rates_of(definition)
+        assert [point["lr"] for point in draw_batch(wider, drawn)] == rates_of(wider)[:2]
+        assert wider.count_trials() == definition.count_trials() + 2
+
+    def test_it_ends_at_the_bounds_of_the_learning_rate(self):
+        definition = define_sensitivity([BASE], seeds=1, low=1e-6, high=1.0)
+        assert widen(definition, {Edge.LOW}) == definition
+        assert rates_of(widen(widen(definition, {Edge.HIGH}), {Edge.HIGH}))[-3:] == [1.0, 3.162, 10.0]
+
+
+def test_rows_that_differ_only_in_the_learning_rate_become_one():
+    rows = [BASE.replace(optimizer=one) for one in (SGD(lr=0.1), SGD(lr=0.01), Adam(lr=0.1))]
+    merged, names = merge_rates(rows, ["a", "b", "c"])
+    assert [row.optimizer.name for row in merged] == ["SGD", "Adam"]
+    assert names == ["a", "c"]
