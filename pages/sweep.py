@@ -1,33 +1,62 @@
 """Sweep: recipes at many learning rates, trained in lockstep; then each at its best, with fresh seeds."""
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence
+from mlpcore.runs.records import is_same_owner
 from pages.components.recipe_form.form_state import begin, first_recipe, read_form
 from pages.components.shared.address import find_repeated, put_query, take_query
 from pages.components.shared.choices import choose
 from pages.components.shared.flash import flash, get_flashed, show_warning
-from pages.components.shared.state import get_sweeps, read_owner
+from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, say
-from pages.components.sweep.results import show_sweep
+from pages.components.sweep.results import find_sweeps, show_sweeps
 from pages.components.sweep.search_setup import show_search_setup
-from pages.components.sweep.setup import begin_sweep, show_setup, show_sketch
+from pages.components.sweep.setup import MAX_DATASETS, begin_sweep, show_budget_setup, show_setup, show_sketch
 
 UNKNOWN = "The sweep that this address names is not kept here."
 
 
-def read_address() -> str | None:
-    """Return the id of the sweep to show: that of the address if it is a new one, else the session's."""
+def read_address() -> list[str]:
+    """Return the ids of the sweeps to show: those of the address if it is a new one, else the session's."""
     state = st.session_state
     if (query := take_query("sweep")) is not None:
         said = find_repeated()
-        state["sweep.shown"] = query.get("sweep")
-        if state["sweep.shown"] and get_sweeps().get(state["sweep.shown"]) is None:
-            state["sweep.shown"] = None
+        asked = [part for part in query.get("sweep", "").split(",") if part][:MAX_DATASETS]
+        state["sweep.shown"] = ",".join(sweep.id for sweep in find_sweeps(asked))
+        if asked and not state["sweep.shown"]:
             said.append(Sentence(UNKNOWN))
         flash("sweep.said", said)
-    return state.get("sweep.shown")
+    shown: str = state.get("sweep.shown") or ""
+    return shown.split(",") if shown else []
+
+
+def offer_earlier(owner: str) -> None:
+    """Offer the visitor's newest sweeps."""
+    own = {one.id: one for one in get_store().sweeps.list_newest() if is_same_owner(one.owner, owner)}
+    if own:
+        st.selectbox(
+            _("Your earlier sweeps"),
+            list(own),
+            None,
+            format_func=lambda key: (
+                f"{own[key].name} · {datetime.fromtimestamp(own[key].created, tz=UTC):%Y-%m-%d %H:%M} UTC"
+            ),
+            key="sweep.earlier",
+            on_change=_open_earlier,
+            placeholder=_("Your earlier sweeps"),
+            label_visibility="collapsed",
+            width=420,
+        )
+
+
+def _open_earlier() -> None:
+    if chosen := st.session_state["sweep.earlier"]:
+        st.session_state["sweep.shown"], st.session_state["sweep.setup"] = chosen, False
+        st.session_state["sweep.earlier"] = None
 
 
 owner = read_owner()
@@ -35,24 +64,35 @@ datasets = known_datasets(data_home())
 first = first_recipe(datasets)
 begin(first)
 begin_sweep(first, datasets)
-sweep_id = read_address()
-sweep = get_sweeps().get(sweep_id) if sweep_id else None
+sweep_ids = read_address()
+sweeps = find_sweeps(sweep_ids) if sweep_ids else []
 state = st.session_state
 for sentence in get_flashed("sweep.said"):
     show_warning(say(sentence))
-state.setdefault("sweep.setup", sweep is None)
+state.setdefault("sweep.setup", not sweeps)
 setup = st.expander(_("Set-up"), key="sweep.setup", on_change="rerun")
 if setup.open:
     with setup:
-        kinds = {"rates": _("Learning rates of several rows"), "search": _("Search a space")}
-        if choose(_("Kind of sweep"), kinds, key="sweep.kind", default="rates") == "rates":
+        kinds = {
+            "rates": _("Learning rates of several rows"),
+            "search": _("Search a space"),
+            "budget": _("Equal budgets"),
+        }
+        kind = choose(_("Kind of sweep"), kinds, key="sweep.kind", default="rates")
+        if kind == "rates":
             show_setup(datasets, owner)
-        else:
+        elif kind == "search":
             show_search_setup(*read_form(), owner)
-if sweep is not None:
-    show_sweep(sweep.id)
-    put_query("sweep", {"sweep": sweep.id}, is_ticking=not sweep.status.is_over)
-elif state["sweep.kind"] == "rates":
+        else:
+            show_budget_setup(datasets, owner)
+        offer_earlier(owner)
+if sweeps:
+    show_sweeps(sweeps)
+    ids = ",".join(sweep.id for sweep in sweeps)
+    put_query("sweep", {"sweep": ids}, is_ticking=any(not sweep.status.is_over for sweep in sweeps))
+elif state.get("sweep.kind", "rates") == "rates":
     show_sketch()
-else:
+elif state["sweep.kind"] == "search":
     st.text(_("A search draws its trials from the space above, and shows here which of them learn best."))
+else:
+    st.text(_("Here you see which row reaches a target soonest when all may try the same number of learning rates."))

@@ -101,13 +101,13 @@ class TestLinks:
         page.number_input(key="sweep.train_iter").set_value(200_000).run()
         shown(page.button(key="sweep.start").click().run())
         wait_for(page, lambda: bool(find_sweep(page).trials))
-        assert "sweep.stop" in [button.key for button in page.button]
+        assert f"sweep.stop.{find_sweep(page).id}" in [button.key for button in page.button]
         stranger = open_page("sweep.py", sweep=find_sweep(page).id)
         assert stranger.session_state["sweep.shown"] == find_sweep(page).id
-        assert "sweep.stop" not in [button.key for button in stranger.button]
-        shown(page.button(key="sweep.pause").click().run())
+        assert f"sweep.stop.{find_sweep(page).id}" not in [button.key for button in stranger.button]
+        shown(page.button(key=f"sweep.pause.{find_sweep(page).id}").click().run())
         assert find_sweep(page).status is SweepStatus.PAUSED
-        shown(page.button(key="sweep.stop").click().run())
+        shown(page.button(key=f"sweep.stop.{find_sweep(page).id}").click().run())
         assert find_sweep(page).status is SweepStatus.STOPPED
 
     def test_sweep_that_is_not_here_is_said_to_be_missing(self, open_page: Open) -> None:
@@ -139,3 +139,21 @@ class TestSearch:
         shown(page.button(key="sweep.best").click().run())
         assert page.query_params["optimizer"] == best.point["optimizer"]
         assert float(page.query_params["lr"]) == best.point["lr"]
+
+
+class TestEqualBudgets:
+    def test_rows_get_the_same_trials_and_the_fastest_is_seen_in_the_profile(self, open_page: Open) -> None:
+        page = open_sweep(open_page)
+        page.segmented_control(key="sweep.kind").set_value("budget").run()
+        shown(page.multiselect(key="sweep.budget.datasets").set_value(["Tiny"]).run())
+        sweep = finish(page, "sweep.start_budget")
+        rates = [[trial.point["lr"] for trial in sweep.trials if trial.point["row"] == row] for row in range(4)]
+        assert [len(own) for own in rates] == [15] * 4
+        assert rates[0] == rates[1] == rates[2] == rates[3]
+        shown(page.number_input(key=f"sweep.target.{sweep.id}").set_value(50.0).run())
+        table = next(frame.value for frame in page.dataframe if "Tiny" in frame.value.columns)
+        profile = {trace["name"]: trace["y"] for trace in figure(page, "sweep.profile")["data"]}
+        fastest = table["Tiny"].min()
+        assert fastest in (2, 4, 6, 8, 10)  # evaluations are two steps apart
+        for label, steps in zip(table["recipe"], table["Tiny"], strict=True):
+            assert profile[label][0] == (1.0 if steps == fastest else 0.0)

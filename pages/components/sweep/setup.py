@@ -11,7 +11,8 @@ from mlpcore.recipes.messages import COMPARE_OPTIMIZERS
 from mlpcore.recipes.presets import build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_limits
-from mlpcore.sweeps.definition import Definition
+from mlpcore.sweeps.budgets import define_budget
+from mlpcore.sweeps.definition import LONGEST_NAME, Definition
 from mlpcore.sweeps.sensitivity import define_sensitivity, merge_rates
 from pages.components.recipe_form.widgets import describe_field
 from pages.components.shared.choices import persistent
@@ -24,6 +25,7 @@ FIELD_WIDTH = 125  # pixels
 CHART_HEIGHT = 350  # pixels
 ITERATIONS = 1_000  # a third of the lecture's: enough to rank learning rates
 EVALUATIONS = 10  # of each run
+MAX_DATASETS = 4
 RANGES = {"1e-4 … 1": (1e-4, 1.0), "1e-5 … 0.1": (1e-5, 0.1), "1e-3 … 10": (1e-3, 10.0)}
 
 
@@ -66,17 +68,7 @@ def show_setup(datasets: Sequence[str], owner: str) -> None:
                 persist_state="session",
                 help=describe_field(Recipe, "dataset"),
             )
-            low, high = find_limits(Recipe, "train_iter")
-            st.number_input(
-                _("Iterations"),
-                int(low),
-                int(high),
-                step=500,
-                width=FIELD_WIDTH,
-                key="sweep.train_iter",
-                persist_state="session",
-                help=describe_field(Recipe, "train_iter"),
-            )
+            _iterations_field()
         apart = persistent("sweep.range")
         st.selectbox(_("Learning rates"), list(RANGES), width=150, help=_("Half a decade apart."), **apart)
         help_seeds = _("How often each rate is trained. The best of each row is then trained with five fresh seeds.")
@@ -95,12 +87,71 @@ def show_setup(datasets: Sequence[str], owner: str) -> None:
 def _define(rows: Sequence[Recipe], names: Sequence[str]) -> Definition:
     """Build the sweep of these rows, each with held-out images and without changes made while a run went on."""
     state = st.session_state
-    held = count_held_out(rows[0].dataset)
-    own = [row.replace(validation_size=row.validation_size or held, seed=0, changes=()) for row in rows]
-    if not state.get("sweep.rows"):
-        own = [row.replace(eval_every=max(row.train_iter // EVALUATIONS, 1)) for row in own]
+    own = [_prepare(row) for row in rows]
     low, high = RANGES[state["sweep.range"]]
     return define_sensitivity(own, names, seeds=state["sweep.seeds"], low=low, high=high)
+
+
+def _iterations_field() -> None:
+    low, high = find_limits(Recipe, "train_iter")
+    st.number_input(
+        _("Iterations"),
+        int(low),
+        int(high),
+        step=500,
+        width=FIELD_WIDTH,
+        help=describe_field(Recipe, "train_iter"),
+        **persistent("sweep.train_iter"),
+    )
+
+
+def show_budget_setup(datasets: Sequence[str], owner: str) -> None:
+    """Draw on which data sets the rows compete, and the button that starts them."""
+    rows, names = read_rows()
+    labels = label_recipes(rows, names)
+    st.caption(_("Rows: {labels}").format(labels=as_markdown(" · ".join(labels))))
+    st.caption(
+        _(
+            "Every row gets 15 learning rates per data set, in three studies of five. A study counts by the trial that "
+            "reaches the target first, a row by the median of its studies. The chart shows on which share of the data "
+            "sets a row needed at most so many times the steps of the fastest."
+        )
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        key = persistent("sweep.budget.datasets", [st.session_state["sweep.dataset"]])
+        chosen = st.multiselect(
+            _("Data sets"), list(datasets), format_func=dataset_title, max_selections=MAX_DATASETS, width=360, **key
+        )
+        _iterations_field()
+        st.button(
+            _("Start"),
+            type="primary",
+            on_click=_start_budget,
+            args=(rows, names, chosen, owner),
+            disabled=not chosen,
+            key="sweep.start_budget",
+            shortcut="Ctrl+Enter",
+        )
+
+
+def _start_budget(rows: Sequence[Recipe], names: Sequence[str], datasets: Sequence[str], owner: str) -> None:
+    with flash_errors("sweep.said"):
+        started = []
+        for dataset in datasets:
+            own = [_prepare(row.model_copy(update={"dataset": dataset, "validation_size": 0})) for row in rows]
+            name = f"Budget {dataset}"[:LONGEST_NAME]
+            started.append(get_sweeps().start(define_budget(own, names), owner=owner, name=name))
+            st.session_state["sweep.shown"] = ",".join(started)
+        st.session_state["sweep.setup"] = False
+
+
+def _prepare(row: Recipe) -> Recipe:
+    """Give a row held-out images and the sweep's length, without changes made while a run went on."""
+    state = st.session_state
+    steps = row.train_iter if state.get("sweep.rows") else state["sweep.train_iter"]
+    every = row.eval_every if state.get("sweep.rows") else max(steps // EVALUATIONS, 1)
+    held = row.validation_size or count_held_out(row.dataset)
+    return row.replace(train_iter=steps, eval_every=every, validation_size=held, seed=0, changes=())
 
 
 def _start(rows: Sequence[Recipe], names: Sequence[str], owner: str) -> None:
