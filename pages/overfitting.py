@@ -126,7 +126,7 @@ def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, 
     """Say what to look for, beside the buttons, without giving away what is still to be predicted."""
     mine = [one for one in everyone if not one.status.is_over and one.belongs_to(owner)]
     shown = recipe or (run.recipe if run else None)  # the knobs: a preset changes what is said at once
-    words, buttons = st.columns([3, 1], gap="small", vertical_alignment="center")
+    words, buttons = st.columns([2, 1], gap="small", vertical_alignment="center")  # three buttons in a row at 1280 px
     with words, st.container(gap=None):
         if shown is not None:
             images = count_images(shown.dataset)
@@ -136,7 +136,7 @@ def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, 
             if run is not None and recipe is not None and recipe != run.recipe:
                 template = _("The curves are of {run}, until Start trains what the knobs say.")
                 st.caption(template.format(run=as_markdown(describe_data(run.recipe))))
-    with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
+    with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right", vertical_alignment="center"):
         offer_lesson(LAB)
         st.button(_("Stop"), on_click=stop, args=(mine,), disabled=not mine, key="lab.stop")
         st.button(

@@ -23,6 +23,8 @@ def test_small_training_loss_does_not_mean_a_good_test_result(visitor: Visitor) 
     follow(page, "Overfitting")
     lesson = "A small training loss does not mean a good test result: with 1,000 images"
     expect(fresh(page.get_by_text(lesson))).to_be_visible()
+    rows = {page.locator(f".st-key-lab-{name}").evaluate("one => one.offsetTop") for name in ("stop", "start")}
+    assert len(rows) == 1  # the buttons stand beside each other
     button(page, "lab-start").click()
     expect(fresh(page.get_by_text("600 of 600 iterations"))).to_be_visible()
     settle(page)

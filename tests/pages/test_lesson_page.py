@@ -41,6 +41,14 @@ def test_locked_knobs_cannot_be_moved_and_hidden_ones_are_not_there(open_page: O
     assert "Which rate?" in [element.value for element in page.text]
 
 
+def test_lesson_that_hides_everything_leaves_no_empty_popover(open_page: Open) -> None:
+    named = ["Images", "Network", "Run"]
+    assert [popover.proto.popover.label for popover in open_page().get("popover")][:3] == named
+    page = open_page(**SHORT, hide="optimizer,lr,momentum,images,network,run,schedule,batch_size,eps")
+    assert not {popover.proto.popover.label for popover in page.get("popover")} & set(named)
+    assert not page.button(key="start").disabled
+
+
 @pytest.mark.parametrize("parameter", ["lock", "hide"])
 def test_run_has_the_lessons_values_whatever_the_browser_made_of_the_widgets(open_page: Open, parameter: str) -> None:
     held = {"lr": "0.05", "seed": "7", "optimizer": "SGD", "momentum": "0.5", "dropout": "0.25"}
