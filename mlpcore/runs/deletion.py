@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection, delete, insert, literal, select
 
 from mlpcore.runs.schema import ACTIVE, DELETED, KEPT, RUNS, explain_refusal
-from mlpcore.runs.snapshot_files import SnapshotFiles
+from mlpcore.runs.snapshots import SnapshotFiles
 
 UNDO_SECONDS = 60.0  # during which a deletion can be undone
 REMOVED_AFTER = 2 * UNDO_SECONDS  # a click in the last second still finds the runs

@@ -39,7 +39,7 @@ from mlpcore.runs.schema import (
     write_run,
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
-from mlpcore.runs.snapshot_files import SnapshotFiles
+from mlpcore.runs.snapshots import SnapshotFiles
 from mlpcore.runs.sweeps import StoredSweeps
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]

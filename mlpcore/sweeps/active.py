@@ -95,7 +95,10 @@ class ActiveSweep:
     def _collect(self) -> None:
         """Store the results of the trials whose runs are over; train again the runs that are interrupted or gone."""
         lost: dict[int, list[Trial]] = {}  # by the place of the seed
+        active = {run.id for run in self._runs.list_active()}  # one look, so that nothing is read before it is over
         for trial in self.sweep.waiting:
+            if not active.isdisjoint(trial.run_ids):
+                continue
             runs = [self._find(run_id) for run_id in trial.run_ids]
             is_lost = [run is None or run.status is RunStatus.INTERRUPTED for run in runs]
             known = [run for run in runs if run is not None]

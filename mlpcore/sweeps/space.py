@@ -28,7 +28,7 @@ class Range(Hyperparameters):
 
     low: int | float
     high: int | float
-    log: bool = Field(default=False, description="Whether equal ratios are equally far apart, as for a learning rate.")
+    log: bool = False  # whether equal ratios are equally far apart, as for a learning rate
     points: Annotated[int, Field(ge=2, le=MAX_VALUES)] = 5
 
     @property

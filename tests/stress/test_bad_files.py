@@ -207,4 +207,4 @@ def test_program_unpickles_and_evaluates_nothing() -> None:
     found = {(file.name, call) for file in files for call in calls(file) if forbidden.search(call)}
     assert found == set()
     loads = [(file.name, call) for file in files for call in calls(file) if call in ("np.load", "numpy.load")]
-    assert all(name in ("cache.py", "snapshot_files.py") for name, _call in loads)
+    assert all(name in ("cache.py", "snapshots.py") for name, _call in loads)

@@ -11,8 +11,7 @@ from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import RunStatus
-from mlpcore.runs.snapshot_files import SnapshotFiles
-from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, count_confusion
+from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, SnapshotFiles, count_confusion
 from tests.support.managers import ME, submit, wait_for_end, wait_until
 from tests.support.present import present
 from tests.support.snapshots import evaluate_often, recipe, snapshot
