@@ -13,6 +13,7 @@ from pages.components.shared.choices import choose
 from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, say
+from pages.components.sweep.budget_results import show_profile
 from pages.components.sweep.results import find_sweeps, show_sweeps
 from pages.components.sweep.search_setup import show_search_setup
 from pages.components.sweep.setup import MAX_DATASETS, begin_sweep, show_budget_setup, show_setup, show_sketch
@@ -96,3 +97,4 @@ elif state["sweep.kind"] == "search":
     st.text(_("A search draws its trials from the space above, and shows here which of them learn best."))
 else:
     st.text(_("Here you see which row reaches a target soonest when all may try the same number of learning rates."))
+    show_profile({})

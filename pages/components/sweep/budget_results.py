@@ -1,6 +1,6 @@
 """Equal budgets: how soon each row reaches a target on each data set, as a performance profile and as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,7 @@ from mlpcore.sweeps.budgets import find_target, label_rows, score_rows
 from mlpcore.sweeps.trials import Sweep
 from pages.components.compare.rows import MARK, draw_mark
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.words import _
+from pages.components.shared.words import _, as_markdown
 from pages.components.sweep.setup import CHART_HEIGHT
 
 
@@ -21,20 +21,19 @@ def show_budget(sweeps: Sequence[Sweep]) -> None:
     """Show what the rows reached on each data set with equal budgets."""
     labels = label_rows(sweeps[0].definition)
     scores: dict[str, dict[str, float]] = {label: {} for label in labels}
-    for sweep in sweeps:
+    with st.container(horizontal=True, gap="small"):
+        targets = [_choose_target(sweep) for sweep in sweeps]
+    template = _(
+        "The target is a validation accuracy; where the field is empty, what {reference} reaches with its budget."
+    )
+    st.caption(as_markdown(template.format(reference=labels[0])))
+    for sweep, target in zip(sweeps, targets, strict=True):
         dataset = sweep.definition.rows[0].dataset
-        target = _choose_target(sweep, labels[0])
         if target is not None and sweep.status.is_over:
             for label, steps in zip(labels, score_rows(sweep.definition, sweep.trials, target), strict=True):
                 scores[label][dataset] = steps
     finished = {label: own for label, own in scores.items() if own}
-    live_plot(
-        profile_chart(draw_profile(finished), translate=_),
-        key="sweep.profile",
-        height=CHART_HEIGHT,
-        alt=_("The share of data sets on which each row was within a factor of the fastest."),
-        revision=",".join(sweep.id for sweep in sweeps),
-    )
+    show_profile(finished, revision=",".join(sweep.id for sweep in sweeps))
     rows: list[dict[str, Any]] = []
     for place, label in enumerate(labels):
         reached = {dataset_title(name): None if value == MISSED else value for name, value in scores[label].items()}
@@ -52,20 +51,24 @@ def show_budget(sweeps: Sequence[Sweep]) -> None:
     st.caption(_("Steps to the target, in the median study; they are known to the evaluation."))
 
 
-def _choose_target(sweep: Sweep, reference: str) -> float | None:
-    """Offer the target of a data set: a given accuracy, or what the first row reaches with its budget."""
+def show_profile(scores: Mapping[str, Mapping[str, float]], *, revision: str = "") -> None:
+    """Draw the performance profile of the rows, from their steps by data set."""
+    alt = _("The share of data sets on which each row was within a factor of the fastest.")
+    chart = profile_chart(draw_profile(scores), translate=_)
+    live_plot(chart, key="sweep.profile", height=CHART_HEIGHT, alt=alt, revision=revision)
+
+
+def _choose_target(sweep: Sweep) -> float | None:
+    """Offer the target of a data set: a given accuracy (in %), or what the first row reaches with its budget."""
     found = find_target(sweep.definition, sweep.trials)
-    title = dataset_title(sweep.definition.rows[0].dataset)
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.text(_("{dataset}: target in %").format(dataset=title), width="content")
-        key = f"sweep.target.{sweep.id}"
-        look: dict[str, Any] = {"width": 120, "label_visibility": "collapsed", "format": "%.1f"}
-        given = st.number_input(title, 1.0, 100.0, None, key=key, **look)
-        if given is not None:
-            return given / 100
-        if found is None:
-            st.caption(_("Empty: what {reference} reaches.").format(reference=reference))
-        else:
-            template = _("Empty: what {reference} reaches with its budget, {accuracy:.1%}.")
-            st.caption(template.format(reference=reference, accuracy=found))
-    return found
+    given = st.number_input(
+        _("{dataset}, %").format(dataset=dataset_title(sweep.definition.rows[0].dataset)),
+        1.0,
+        100.0,
+        None,
+        width=170,
+        format="%.1f",
+        placeholder="" if found is None else f"{100 * found:.1f}",
+        key=f"sweep.target.{sweep.id}",
+    )
+    return found if given is None else given / 100

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from mlpcore.data.download.sources import dataset_title
 from mlpcore.runs.sweeps import SweepStatus
 from mlpcore.sweeps.trials import Sweep, judge
 from pages.components.shared.flash import flash_errors
@@ -35,7 +36,7 @@ def _draw(sweep_ids: Sequence[str], ticks: bool) -> None:
     if ticks and all(sweep.status.is_over for sweep in sweeps):
         rerun_page()  # the timer and the buttons belong to a sweep that goes on
     for sweep in sweeps:
-        _show_progress(sweep)
+        _show_progress(sweep, dataset_title(sweep.definition.rows[0].dataset) if len(sweeps) > 1 else "")
     latest = _with_latest(sweeps[0])
     if latest.definition.studies:
         show_budget(sweeps)
@@ -56,8 +57,8 @@ def _with_latest(sweep: Sweep) -> Sweep:
     return replace(sweep, trials=tuple(trials))
 
 
-def _show_progress(sweep: Sweep) -> None:
-    """Say how far the sweep is, beside the buttons that pause and stop it."""
+def _show_progress(sweep: Sweep, title: str) -> None:
+    """Say how far a sweep is, beside the buttons that pause and stop it; title: which of several it is."""
     manager, is_mine = get_manager(), sweep.belongs_to(read_owner())
     done = sum(trial.result is not None for trial in sweep.trials)
     whole = sweep.definition.count_trials()
@@ -69,7 +70,7 @@ def _show_progress(sweep: Sweep) -> None:
         text = _("each row at its best, with fresh seeds")
         share, whole = sum(run.step / run.recipe.train_iter for run in waiting), max(len(waiting), 1)
         done = 0
-    parts = [text]
+    parts = [title, text] if title else [text]
     if sweep.problem is not None:
         parts.append(say(sweep.problem))
     elif trouble := manager.trouble:

@@ -99,7 +99,7 @@ def _show_table(curves: Sequence[RateCurve], fresh: Mapping[str, Mapping[int, fl
                 _("best lr"): good and good.best.lr,
                 _("validation accuracy"): good and good.best.mean and 100 * good.best.mean,
                 _("test accuracy"): 100 * statistics.fmean(tested) if tested else None,
-                _("± seeds, pp"): 100 * statistics.stdev(tested) if len(tested) > 1 else None,
+                _("± pp"): 100 * statistics.stdev(tested) if len(tested) > 1 else None,
                 _("good from"): good and good.low,
                 _("good to"): good and good.high,
                 _("decades"): good and good.decades,
@@ -118,7 +118,7 @@ def _show_table(curves: Sequence[RateCurve], fresh: Mapping[str, Mapping[int, fl
             _("test accuracy"): st.column_config.NumberColumn(
                 format="%.1f%%", help=_("At the best rate, with five fresh seeds: mean, and one standard deviation.")
             ),
-            _("± seeds, pp"): st.column_config.NumberColumn(format="%.1f"),
+            _("± pp"): st.column_config.NumberColumn(format="%.1f"),
             _("best lr"): rate,
             _("good from"): rate,
             _("good to"): rate,

@@ -118,7 +118,7 @@ def show_budget_setup(datasets: Sequence[str], owner: str) -> None:
         )
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        key = persistent("sweep.budget.datasets", [st.session_state["sweep.dataset"]])
+        key = persistent("sweep.budget.datasets", list(datasets)[:MAX_DATASETS])
         chosen = st.multiselect(
             _("Data sets"), list(datasets), format_func=dataset_title, max_selections=MAX_DATASETS, width=360, **key
         )
