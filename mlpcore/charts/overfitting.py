@@ -86,7 +86,8 @@ def accuracy_gap_chart(
     if best is not None:
         shapes.append(vertical_line(best.step))
         text = f"{translate('best step')} {best.step:,}"
-        notes.append(_step_note(text, best.step, curves, train_iter, top=1.0))
+        guess = [] if chance is None else [{"x": curves[0]["x"], "y": [chance] * len(evaluations)}]
+        notes.append(_step_note(text, best.step, curves + guess, train_iter, top=1.0))
         curves.append(_optimum(best.step, best.test_acc, ACCURACY, translate("best step"), ".1%"))
     scale = {"range": [0, 1], "tickformat": ".0%", "nticks": INTERVALS + 1}
     return _step_chart(

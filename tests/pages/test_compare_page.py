@@ -84,7 +84,7 @@ def test_first_preset_is_trained_together_and_its_table_says_what_came_of_it(ope
     assert [trace["name"] for trace in figure(page, "compare")["data"] if trace["showlegend"]] == LABELS
     assert frame["vs baseline, pp"].isna().tolist() == [True, False, False, False]
     assert frame["vs baseline, pp"][1] == pytest.approx(frame["final"][1] - frame["final"][0])
-    assert "± seeds, pp" not in frame  # of one seed
+    assert "± pp" not in frame  # of one seed
     assert "4 finished" in texts(page)
     assert says(page, "The test images chose it, so it is optimistic")
 
@@ -111,7 +111,7 @@ def test_several_seeds_give_bands_a_spread_and_verdicts_against_the_chosen_basel
     assert all("3 seeds" in verdict for verdict in verdicts)
     assert not says(page, "No verdict yet")
     last = [100 * run.evaluations[-1].test_acc for run in runs[:3]]
-    assert table(page)["± seeds, pp"][0] == pytest.approx(stdev(last))
+    assert table(page)["± pp"][0] == pytest.approx(stdev(last))
     shown(page.button_group(key="compare.baseline").set_value(LABELS[3]).run())
     others = [text.split(" minus ")[0] for text in texts(page) if f" minus {LABELS[3]}:" in text]
     assert others == LABELS[:3]

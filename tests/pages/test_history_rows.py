@@ -27,12 +27,33 @@ def test_runs_of_a_comparison_share_a_row_that_stands_for_all_of_them(open_page:
     assert names(page) == ["run z", "run c", "run b", "run a"]
 
 
+def test_folded_row_names_each_recipe_once_however_many_seeds_it_has(open_page: Open, page_store: RunStore) -> None:
+    seeds = [
+        make_run(f"{name}{seed}", submission="1", recipe=recipe.replace(seed=seed))
+        for name, recipe in (("a", Recipe(dataset="Tiny")), ("b", ADAM))
+        for seed in (0, 1)
+    ]
+    page_store.create_many(seeds)
+    page_store.create_many([make_run(f"one{n}", submission="2", recipe=ADAM.replace(seed=n)) for n in (0, 1)])
+    (frame,) = (element.value for element in open_history(open_page).dataframe)
+    assert sorted(frame["recipe"]) == [
+        "Adam · lr 0.001 · StepLR 1,000 × 0.5 · dropout 0.5",
+        "SGD lr=0.01 weight_decay=5e-4 · Adam lr=0.001 weight_decay=0",
+    ]
+
+
 def test_a_folded_row_opens_all_its_runs(open_page: Open, page_store: RunStore) -> None:
     page_store.create_many([make_run("b", submission="1"), make_run("c", submission="1", recipe=ADAM)])
     page = open_history(open_page, "b", "c")
     assert "2 runs ticked" in [caption.value for caption in page.caption]
     shown(page.button(key="history.compare").click().run())
     assert page.session_state["compare.runs"] == ["b", "c"]
+
+
+def test_runs_on_different_images_are_not_ranked(open_page: Open, page_store: RunStore) -> None:
+    page_store.create_many([make_run("a"), make_run("b", recipe=Recipe(dataset="Elsewhere"), test_acc=0.9)])
+    page = open_history(open_page, "a", "b")
+    assert "The rows are of different data sets, so none is named the best." in texts(page)
 
 
 def test_filters_are_cleared_by_a_click(open_page: Open, page_store: RunStore) -> None:

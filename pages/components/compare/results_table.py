@@ -17,7 +17,7 @@ from pages.components.shared.state import hash_recipe
 from pages.components.shared.words import _, show_duration, status_word
 
 NOISY_VALIDATION = N_("The labels of the held-out images are noisy too, so val_acc is lower than on clean labels.")
-LABEL_WIDTH = 250  # pixels: the longest of the lecture's, SGD lr=0.01 momentum=0.9 nesterov=on
+LABEL_WIDTH = 226  # pixels: the longest of the lecture's, SGD lr=0.01 momentum=0.9 nesterov=on
 
 
 def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: int, fingerprints: bool) -> None:
@@ -54,7 +54,7 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
         column_config={
             MARK: st.column_config.TextColumn(width=MARK_WIDTH),
             _("recipe"): st.column_config.TextColumn(width=LABEL_WIDTH),
-            _("± seeds, pp"): st.column_config.NumberColumn(format="%.1f", help=spread),
+            _("± pp"): st.column_config.NumberColumn(format="%.1f", help=spread),
             _("vs baseline, pp"): st.column_config.NumberColumn(format="%+.1f", help=difference),
             _("best"): st.column_config.NumberColumn(format="%.1f%%", help=of_seeds),
             _("final"): percent,
@@ -108,7 +108,7 @@ def _row(one: Series, target: float, *, validated: bool, fingerprints: bool) -> 
         MARK: draw_mark(one.place)[0],
         _("recipe"): one.label,
         _("chosen by validation") if validated else _("final"): chosen if validated else final,
-        _("± seeds, pp"): statistics.stdev(ranked) if len(ranked) > 1 else None,
+        _("± pp"): statistics.stdev(ranked) if len(ranked) > 1 else None,
         _("vs baseline, pp"): None,
         _("final") if validated else _("best"): final if validated else chosen,
         _("chosen step") if validated else _("best step"): _round(_mean(evaluation.step for evaluation in best)),

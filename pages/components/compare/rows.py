@@ -27,15 +27,8 @@ FIELDS = list_fields()
 CHOSEN = "✓"
 MARK = " "  # the column with the look of a row's curves
 ROW_NAME = "name"  # the key of the name that a person gave to a row
-MARK_WIDTH = 64  # pixels
-DASH_MARKS = {
-    "solid": "━━━",
-    "dash": "╍╍╍",
-    "dot": "• • •",
-    "dashdot": "━ • ━",
-    "longdash": "━━ ━━",
-    "longdashdot": "━━ •",
-}
+MARK_WIDTH = 52  # pixels
+DASH_MARKS = {"solid": "━━", "dash": "╍╍", "dot": "• •", "dashdot": "━•━", "longdash": "━ ━", "longdashdot": "━━•"}
 SYMBOL_MARKS = {"": "", "circle": "●", "square": "■"}
 ALWAYS = ("optimizer", "lr", "scheduler")  # columns that are there even where nothing differs
 HIDDEN = ("changes", "seed", "device")

@@ -40,9 +40,12 @@ def show_action_row(runs: Sequence[Run], total: int) -> None:
                 "{total:,} rows. Tick some to open, compare, export or delete their runs.",
                 total,
             )
-            st.caption(template.format(total=total), width="stretch")
+            st.caption(template.format(total=total), width="content")
         if runs:
-            st.caption(_n("{count} run ticked", "{count} runs ticked", len(runs)).format(count=len(runs)))
+            template = _n("{count} run ticked", "{count} runs ticked", len(runs))
+            st.caption(
+                template.format(count=len(runs)), width="content"
+            )  # at the right the table has buttons of its own
             _buttons(runs)
         else:
             show_import()

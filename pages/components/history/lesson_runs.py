@@ -108,5 +108,6 @@ def _table(series: Sequence[Series]) -> None:
         height="content" if len(rows) <= 10 else CHART_HEIGHT,
         placeholder="—",
         key="lesson.runs.table",
-        column_config={MARK: st.column_config.TextColumn(width=MARK_WIDTH), _("best"): percent, _("final"): percent},
+        column_config={MARK: st.column_config.TextColumn(width=MARK_WIDTH), _("best"): percent, _("final"): percent}
+        | {_("iterations"): st.column_config.NumberColumn(format="localized")},
     )

@@ -65,6 +65,7 @@ def show_table(groups: Sequence[Group]) -> None:
         height="content" if len(groups) <= 12 else 430,
         placeholder="—",
         column_config={
+            _("iterations"): st.column_config.NumberColumn(format="localized"),
             _("best"): st.column_config.NumberColumn(format="%.1f%%"),
             _("final"): st.column_config.NumberColumn(format="%.1f%%"),
             _("started"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
@@ -106,14 +107,13 @@ def _row(group: Group, owner: str) -> dict[str, object]:
     first = runs[0]
     best, final = ([value for one in group if (value := getattr(one, name)) is not None] for name in ACCURACIES)
     states = {run.status for run in runs}
+    recipes = [*dict.fromkeys(run.recipe.replace(seed=0) for run in runs)]
     return {
         "★": "★" if any(run.starred for run in runs) else "",
         _("name"): _name(runs[0].name, len(runs) - 1),
         _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
         _("data set"): dataset_title(first.recipe.dataset),
-        _("recipe"): describe_training(first.recipe)
-        if len(runs) == 1
-        else " · ".join(dict.fromkeys(name_differences([run.recipe.replace(seed=0) for run in runs]))),
+        _("recipe"): " · ".join(name_differences(recipes)) if len(recipes) > 1 else describe_training(first.recipe),
         _("iterations"): max(run.step for run in runs),
         _("best"): 100 * max(best) if best else None,
         _("final"): 100 * max(final) if final else None,

@@ -66,6 +66,12 @@ class TestFigures:
         (name,) = [note for note in figure["layout"]["annotations"] if note["text"].startswith("best step")]
         assert min(abs(name["y"] - train), abs(name["y"] - test)) >= 0.15
 
+    def test_name_of_the_best_step_stands_away_from_chance(self) -> None:
+        history = evaluations([0.36] * 30, train_acc=0.98)
+        figure = accuracy_gap_chart(history, train_iter=600, best=history[5], chance=0.1)
+        (name,) = [note for note in figure["layout"]["annotations"] if note["text"].startswith("best step")]
+        assert name["y"] == 0.65
+
     def test_each_layer_has_its_curve(self) -> None:
         drawn = norms_chart(self.HISTORY, train_iter=60)["data"]
         assert [(curve["name"], curve["line"]["dash"], curve["y"]) for curve in drawn] == [
