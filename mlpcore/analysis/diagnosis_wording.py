@@ -28,6 +28,10 @@ FINDINGS: Mapping[Symptom, str] = {
         "learning rate is probably too high: its first updates pushed the weights to where gradients vanish. Try a "
         "lower rate."
     ),
+    Symptom.LOST: N_(
+        "The network has lost what it had learned: the train loss was {least:.2f} and is {loss:.2f}, and guessing "
+        "costs {chance:.2f}. The learning rate is probably too high. Try a lower rate."
+    ),
     Symptom.UNMOVED: N_(
         "The learning rate is too low: the train loss is {loss:.2f}, and guessing costs {chance:.2f}. The weights are "
         "still close to their initial values: their norm is {growth:.2f} times the initial one. Try a higher rate."
@@ -132,6 +136,7 @@ RULES: Mapping[Symptom, str] = {
         "lower one at which this optimizer learned when it was tested on Shapes and CIFAR-10."
     ),
     Symptom.STUCK: _STUCK,
+    Symptom.LOST: _STUCK,
     Symptom.UNMOVED: N_(
         "At least {begin:.0%} of the run is done, the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, "
         "and the norm of all weights is less than {most:.2f} times its expected initial value."

@@ -65,6 +65,7 @@ class Symptom(StrEnum):
     SMALL_STEPS = "weights close to their start"
     STUCK = "loss stuck near that of guessing"
     STUCK_SIGMOID = "loss stuck near that of guessing, with sigmoids"
+    LOST = "loss back near that of guessing"
     SLOW_SIGMOID = "loss falls steadily, but hardly, with sigmoids"
     JUMPS = "loss jumps up and down"
     BARELY_LEARNING = "loss falls steadily, but hardly"
@@ -132,7 +133,10 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
 
 
 def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None) -> Diagnosis | None:
-    """Find a loss that stays near that of guessing and does not even fall slowly."""
+    """Find a loss that is near that of guessing and does not even fall slowly.
+
+    A network that had learned before and lost it again had too high a rate, wherever its weights ended.
+    """
     last = float(losses.train[-1])
     is_early = losses.steps[-1] < STUCK_FROM * run.recipe.train_iter
     has_random_labels = run.recipe.label_noise > RANDOM_LABELS
@@ -140,6 +144,9 @@ def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None)
         return None
     numbers = {"loss": last, "chance": guessing}
     numbers |= {"little": LITTLE, "begin": STUCK_FROM, "steady": trends.STEADY}
+    if (least := float(losses.train.min())) < LITTLE * guessing:
+        numbers |= {"least": least}
+        return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.LOST, numbers, suggestion=with_rate(run.recipe, 0.1))
     if run.recipe.activation == "sigmoid":
         with_relu = run.recipe.model_copy(update={"activation": "relu"})
         return Diagnosis(DiagnosisKind.VANISHING, Symptom.STUCK_SIGMOID, numbers, suggestion=with_relu)

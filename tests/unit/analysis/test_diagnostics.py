@@ -243,6 +243,14 @@ def test_network_that_learns_nothing_has_too_low_a_rate_if_its_weights_have_not_
     assert present(diagnosis.suggestion).optimizer.lr == (0.1 if kind is KINDS.TOO_LOW else 0.001)
 
 
+def test_network_that_lost_what_it_had_learned_had_too_high_a_rate_though_its_weights_shrank() -> None:
+    diagnosis = only(
+        grown(history(lambda step: 2.2 - step / 1500 if step < 1500 else 2.3 + 0.01 * math.sin(step)), 0.9)
+    )
+    assert diagnosis.kind is KINDS.TOO_HIGH
+    assert "the train loss was 1.27 and is 2.3" in str(describe_finding(diagnosis))
+
+
 @pytest.mark.parametrize(
     ("growth", "kind"), [(0.9, KINDS.HEALTHY), (1.0, KINDS.TOO_LOW), (1.04, KINDS.TOO_LOW), (1.06, KINDS.HEALTHY)]
 )
