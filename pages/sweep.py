@@ -64,7 +64,8 @@ owner = read_owner()
 datasets = known_datasets(data_home())
 first = first_recipe(datasets)
 begin(first)
-begin_sweep(first, datasets)
+base, problems = read_form()
+begin_sweep(base or first, datasets)
 sweep_ids = read_address()
 sweeps = find_sweeps(sweep_ids) if sweep_ids else []
 state = st.session_state
@@ -83,7 +84,7 @@ if setup.open:
         if kind == "rates":
             show_setup(datasets, owner)
         elif kind == "search":
-            show_search_setup(*read_form(), owner)
+            show_search_setup(base, problems, owner)
         else:
             show_budget_setup(datasets, owner)
         offer_earlier(owner)

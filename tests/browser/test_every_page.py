@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.visitors import Visitor, button, fresh, settle
 
-PAGES = ("", "compare", "overfitting", "history", "images", "concepts")
+PAGES = ("", "compare", "sweep", "overfitting", "history", "images", "concepts")
 CONCEPTS = ("network", "updates", "activations", "schedules", "claims")
 BACKGROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 SCHEMES: tuple[tuple[Literal["dark", "light"], str, dict[str, str] | None], ...] = (

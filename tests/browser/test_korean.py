@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, TimeoutError, expect
 from tests.support.servers import Server
 from tests.support.visitors import PHONE, WIDE, Visitor, button, fresh, settle
 
-PAGES = ("compare", "overfitting", "history", "images", "concepts")
+PAGES = ("compare", "sweep", "overfitting", "history", "images", "concepts")
 CONCEPTS = ("losses", "network", "updates", "activations", "schedules", "claims")
 FONT = "noto-sans-kr-korean.woff2"
 # texts on one line that are wider than their element: they are cut off instead of wrapped; and a page like that

@@ -55,7 +55,7 @@ def open_run(open_page: Open, **query: str) -> tuple[AppTest, Run]:
 
 
 class TestPages:
-    @pytest.mark.parametrize("path", ["", "compare.py", "overfitting.py", "history.py", "images.py"])
+    @pytest.mark.parametrize("path", ["", "compare.py", "sweep.py", "overfitting.py", "history.py", "images.py"])
     def test_a_page_that_is_opened_speaks_korean(self, open_page: Open, path: str) -> None:
         assert_korean(open_page(path, lang="ko"))
 

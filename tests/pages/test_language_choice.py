@@ -72,7 +72,7 @@ class TestChoice:
         assert LANGUAGES == {"en": "English", "ko": "한국어"}
 
 
-PAGES = ("compare.py", "overfitting.py", "concepts.py", "history.py", "images.py")
+PAGES = ("compare.py", "sweep.py", "overfitting.py", "concepts.py", "history.py", "images.py")
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -12,6 +12,7 @@ from tests.support.app_tests import Open, says
     [
         ("playground.py", "Playground", "Train a small network to recognise images", True),
         ("compare.py", "Compare", "Train several recipes on the same images", True),
+        ("sweep.py", "Sweep", "Give every optimizer its best learning rate", True),
         ("overfitting.py", "Overfitting", "Watch a network learn its training images by heart", True),
         ("concepts.py", "Concepts", "The ideas behind training, one at a time", True),
         ("history.py", "History", "Find, compare, export and delete the runs", False),

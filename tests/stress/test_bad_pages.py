@@ -25,7 +25,7 @@ from tests.support.bad_values import STRANGE_TEXTS
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
-PAGES = ("", "compare.py", "overfitting.py", "concepts.py", "history.py", "images.py")
+PAGES = ("", "compare.py", "sweep.py", "overfitting.py", "concepts.py", "history.py", "images.py")
 CONCEPTS = ("losses", "network", "updates", "activations", "schedules", "claims")
 MARKUP = (
     "![x](http://a.example/b.png)",

@@ -16,6 +16,7 @@ from mlpcore.charts.sweeps.trials import (
     write_value,
 )
 from mlpcore.messages import N_
+from mlpcore.runs.records import RunStatus
 from mlpcore.sweeps.definition import Definition
 from mlpcore.sweeps.importance import FEW_TRIALS, expect_best, find_importances
 from mlpcore.sweeps.space import Range
@@ -29,6 +30,8 @@ from pages.components.shared.words import _, as_markdown
 from pages.components.sweep.setup import CHART_HEIGHT
 
 BEST = 5  # trials that are repeated together
+FOUND_BYTES = 2_000  # of importances in memory
+ACTIVE = [status.value for status in RunStatus if not status.is_over]
 REPEATS = 3  # seeds of each
 VIEWS = {
     "map": N_("Two hyperparameters"),
@@ -151,15 +154,14 @@ def _choose_two(names: Sequence[str], first: Sequence[int]) -> tuple[str, str]:
 
 def _show_importances(sweep: Sweep, trials: Sequence[Trial]) -> None:
     """Draw how much each hyperparameter decides, with one column per optimizer."""
-    done = tuple(trial.number for trial in trials if trial.result is not None)
-    key = "importances", sweep.id, done, sweep.definition.count_trials()
-    found = get_cache().get(key, lambda: find_importances(sweep.definition, trials), size=lambda _found: 1000)
+    found = _find_importances(sweep, trials)
     if not found:
         st.text(_("At least five trials with different results are needed."))
         return
-    if len(done) < FEW_TRIALS:
+    done = sum(trial.result is not None for trial in trials)
+    if done < FEW_TRIALS:
         template = _("Only {count} trials yet: from {least} on, these shares mean something.")
-        st.text(f"⚠ {template.format(count=len(done), least=FEW_TRIALS)}")
+        st.text(f"⚠ {template.format(count=done, least=FEW_TRIALS)}")
     titles = {label: label or _("all trials") for label in found}
     rows = [
         {_("hyperparameter"): name}
@@ -170,6 +172,12 @@ def _show_importances(sweep: Sweep, trials: Sequence[Trial]) -> None:
     config = dict.fromkeys(titles.values(), bar)
     st.dataframe(pd.DataFrame(rows), hide_index=True, placeholder="—", column_config=config)
     st.caption(_("How much of the difference between good trials and all trials each one explains (PED-ANOVA)."))
+
+
+def _find_importances(sweep: Sweep, trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
+    over = [trial for trial in trials if trial.result is not None and trial.result.status not in ACTIVE]
+    key = "importances", sweep.id, len(over)
+    return get_cache().get(key, lambda: find_importances(sweep.definition, over), size=lambda _found: FOUND_BYTES)
 
 
 def _show_table(sweep: Sweep, trials: Sequence[Trial]) -> None:

@@ -30,7 +30,7 @@ RANGES = {"1e-4 … 1": (1e-4, 1.0), "1e-5 … 0.1": (1e-5, 0.1), "1e-3 … 10":
 
 
 def begin_sweep(first: Recipe, datasets: Sequence[str]) -> None:
-    """Set what a visitor has not chosen yet; a data set that has gone is forgotten."""
+    """Set what a visitor has not chosen yet; a data set that has gone is forgotten. first: gives the data set."""
     state = st.session_state
     if state.get("sweep.dataset") not in datasets:
         state["sweep.dataset"] = first.dataset
