@@ -11,7 +11,7 @@ from mlpcore.analysis.comparison import MeanCurve, average_curves
 from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded
-from mlpcore.charts.traces import Figure, Json, Look, Translate, faded, find_look, look_line
+from mlpcore.charts.traces import Figure, Json, Look, Translate, band, find_look, look_line
 from mlpcore.runs.records import Run
 
 SPIKE = 3.0  # times the median: larger losses are cut off, since one run that diverges would flatten all others
@@ -178,20 +178,6 @@ def _band(one: Series, along: NDArray[Any], curve: MeanCurve, panel: str, opacit
     mean, deviation = np.array(curve.means), np.array(curve.deviations)
     shown = peaks(mean)
     x, mean, deviation = along[shown], mean[shown], deviation[shown]
-    outline = np.concatenate([mean + deviation, (mean - deviation)[::-1]])
-    return {
-        "uid": f"band-{panel}-{one.place}",
-        "type": "scatter",
-        "mode": "lines",
-        "x": rounded(np.concatenate([x, x[::-1]])),
-        "y": rounded(outline),
-        "fill": "toself",
-        "fillcolor": faded(one.look.colour, 0.15),
-        "line": {"width": 0},
-        "opacity": opacity,
-        "legendgroup": one.label,
-        "showlegend": False,
-        "hoverinfo": "skip",
-        "xaxis": panel.replace("y", "x"),
-        "yaxis": panel,
-    }
+    low, high = rounded(mean - deviation), rounded(mean + deviation)
+    drawn = band(f"band-{panel}-{one.place}", rounded(x), low, high, one.look.colour, opacity=opacity)
+    return drawn | {"legendgroup": one.label, "xaxis": panel.replace("y", "x"), "yaxis": panel}

@@ -11,7 +11,7 @@ from mlpcore.analysis.learning_rate.suggestions import LrSuggestion, smooth_loss
 from mlpcore.charts.annotations import legend
 from mlpcore.charts.axes import axis, snug_range
 from mlpcore.charts.downsampling import rounded
-from mlpcore.charts.traces import LOSS, Figure, Json, Translate, faded, line, markers
+from mlpcore.charts.traces import LOSS, Figure, Json, Translate, band, faded, line, markers
 
 MARKS: tuple[tuple[str, str], ...] = (("#0072B2", "circle"), ("#009E73", "diamond"), ("#CC79A7", "square"))
 CEILING = 1.1  # times the first loss: what explodes leaves the chart at its top
@@ -31,7 +31,7 @@ def lr_test_chart(test: LrTest, suggestions: Sequence[LrSuggestion], *, translat
     hover = f"lr %{{x:.2~g}}<br>{translate('loss')} %{{y:.3f}}<extra></extra>"
     data = [
         _draw_measured(test, translate("each mini-batch")),
-        _draw_band(rates, low, high),
+        band("band", rates, rounded(low), rounded(high), LOSS),
         line(
             "loss", translate("mean of the seeds, smoothed"), rates, rounded(mean), LOSS, hovertemplate=hover, width=2.4
         ),
@@ -74,9 +74,3 @@ def _draw_measured(test: LrTest, name: str) -> Json:
     look: Json = {"color": faded(LOSS, 0.25), "width": 1}
     trace: Json = {"uid": "measured", "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": look}
     return trace | {"hoverinfo": "skip"}
-
-
-def _draw_band(rates: Sequence[float], low: NDArray[np.float64], high: NDArray[np.float64]) -> Json:
-    outline: Json = {"x": [*rates, *reversed(rates)], "y": rounded([*high, *low[::-1]]), "fill": "toself"}
-    trace: Json = {"uid": "band", "type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    return trace | outline | {"fillcolor": faded(LOSS, 0.22), "showlegend": False}

@@ -41,6 +41,14 @@ def data_line(uid: str, name: str, x: Any, y: Any, colour: str, **rest: Any) -> 
     return line(uid, name, x, y, colour, **rest) | ({} if len(x) else NOTHING)
 
 
+def band(uid: str, along: Sequence[Any], low: Sequence[Any], high: Sequence[Any], colour: str, **rest: Any) -> Json:
+    """Fill the space between two curves; it has no entry in the legend and no hover label."""
+    area = {"fill": "toself", "fillcolor": faded(colour, 0.15), "line": {"width": 0}}
+    outline = {"x": [*along, *reversed(along)], "y": [*high, *reversed(low)]}
+    trace = {"uid": uid, "type": "scatter", "mode": "lines", "showlegend": False, "hoverinfo": "skip"}
+    return trace | outline | area | rest
+
+
 def markers(uid: str, x: Sequence[Any], y: Sequence[Any], **rest: Any) -> dict[str, Any]:
     """Build a trace of separate points."""
     return {"uid": uid, "type": "scatter", "mode": "markers", "x": x, "y": y, **rest}

@@ -9,7 +9,7 @@ from mlpcore.analysis.sweeps.sensitivity import RateRange, RateResult
 from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, snug_range
 from mlpcore.charts.downsampling import rounded
-from mlpcore.charts.traces import Figure, Json, Translate, faded, find_look, look_line, markers
+from mlpcore.charts.traces import Figure, Json, Translate, band, find_look, look_line, markers
 
 DIVERGED = "#D62728"  # a red that none of the lines has
 
@@ -89,16 +89,4 @@ def _band(place: int, shown: Sequence[RateResult], colour: str) -> Json:
     """Draw the range of the seeds' accuracies."""
     spans = [[value for value in one.accuracies if value is not None] for one in shown]
     rates = [one.lr for one in shown]
-    outline = [*map(max, spans), *map(min, reversed(spans))]
-    return {
-        "uid": f"band-{place}",
-        "type": "scatter",
-        "mode": "lines",
-        "x": [*rates, *reversed(rates)],
-        "y": rounded(outline),
-        "fill": "toself",
-        "fillcolor": faded(colour, 0.15),
-        "line": {"width": 0},
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }
+    return band(f"band-{place}", rates, rounded([*map(min, spans)]), rounded([*map(max, spans)]), colour)

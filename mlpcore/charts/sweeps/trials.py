@@ -10,7 +10,7 @@ import numpy as np
 from mlpcore.charts.annotations import waiting_note
 from mlpcore.charts.axes import axis, five_steps
 from mlpcore.charts.downsampling import rounded
-from mlpcore.charts.traces import ACCURACY, NOTE, Figure, Json, Translate, faded, line, markers
+from mlpcore.charts.traces import ACCURACY, NOTE, Figure, Json, Translate, band, faded, line, markers
 from mlpcore.numbers import short_number
 
 COLOURS = "Cividis"  # a scale that reads the same to colour-blind eyes, from dark (low) to bright (high)
@@ -102,7 +102,7 @@ def best_chart(
     if expected is not None:
         low, middle, high = expected
         along = list(range(1, len(middle) + 1))
-        data.append(_band(along, low, high))
+        data.append(band("band", along, rounded(low), rounded(high), NOTE))
         name = translate("expected best of so many trials")
         data.append(line("expected", name, along, rounded(middle), NOTE, dash="dash", hovertemplate="%{y:.1%}"))
     data.append(_points(numbers, known, translate))
@@ -195,19 +195,3 @@ def _colours(values: Sequence[float], translate: Translate) -> Json:
 def _accuracy_axis(values: Sequence[float], translate: Translate) -> Json:
     scale = five_steps(np.array(values), default=0.5, may_rise=True)
     return axis(translate("validation accuracy"), range=scale, tickformat=".0%", nticks=6)
-
-
-def _band(along: Sequence[int], low: Sequence[float], high: Sequence[float]) -> Json:
-    outline = [*high, *reversed(low)]
-    return {
-        "uid": "band",
-        "type": "scatter",
-        "mode": "lines",
-        "x": [*along, *reversed(along)],
-        "y": rounded(outline),
-        "fill": "toself",
-        "fillcolor": faded(NOTE, 0.15),
-        "line": {"width": 0},
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }
