@@ -46,9 +46,9 @@ _CLAIMS: Mapping[str, tuple[str, str, str]] = {
         N_("Adam is not always the better one: it depends on the data set."),
         N_("The notes' SGD and Adam with six seeds each, on two data sets if this machine has them."),
         N_(
-            "The claim holds if SGD ends {lead:.3g} percentage points or more ahead on one data set, with p < 0.05 in "
-            "a paired t-test over the seeds (with Holm's correction for two data sets). It does not hold if Adam does "
-            "so on both."
+            "The claim holds if SGD ends at least {lead:.3g} pp ahead on one data set, with p < 0.05 in a paired "
+            "t-test over the seeds (with Holm's correction for two data sets). It does not hold if Adam does so on "
+            "both."
         ),
     ),
     "plateau": (
