@@ -156,6 +156,12 @@ class TestMeasures:
         keep("a", RECIPE, [0.3])
         assert tile(open_page(run="a"), "Mini-batch loss").value == "1.700"
 
+    def test_gap_is_the_difference_of_the_accuracies_as_they_are_shown(self, open_page: Open, keep: Keep) -> None:
+        measured = Evaluation(10, 1.7, 1.6, 0.3651, 2.0, 0.3716, 0.01, 0.1)  # 36.5 % and 37.2 %, not 0.65 apart
+        keep("a", RECIPE, [0.3], evaluations=(measured,))
+        gap = tile(open_page(run="a"), "Gap, pp")
+        assert (gap.value, gap.help.split(".")[0]) == ("-0.7", "Train accuracy minus test accuracy")
+
 
 def test_own_run_that_did_better_is_told_and_offered(open_page: Open, keep: Keep) -> None:
     ten = RECIPE.replace(train_iter=100)

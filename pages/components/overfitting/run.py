@@ -16,6 +16,7 @@ from pages.components.compare.results_table import NOISY_VALIDATION
 from pages.components.overfitting.form import LESSON
 from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.run_view import describe_wait, show_badge
+from pages.components.run.tiles import show_gap
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import (
     describe_loading,
@@ -142,7 +143,7 @@ def _tiles(run: Run | None, stop: Evaluation | None, lowest: Evaluation | None, 
     with st.grid(6, min_column_width=104, gap="small"):
         st.metric(_("Train accuracy"), f"{latest.train_acc:.1%}" if latest else None)
         st.metric(_("Test accuracy"), f"{seen.test_acc:.1%}" if seen else None)
-        st.metric(_("Gap, pp"), f"{percentage_points(seen.train_acc, seen.test_acc):+.1f}" if seen else None)
+        show_gap(seen)
         help_best = _(
             "The first step with the highest accuracy on the held-out images, or on the test images if fewer than 500 "
             "are held out."

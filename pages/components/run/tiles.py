@@ -5,8 +5,9 @@ from typing import Literal, TypedDict
 import streamlit as st
 
 from mlpcore.analysis.own_runs import find_common_step
+from mlpcore.analysis.remedies import percentage_points
 from mlpcore.analysis.statistics import detectable_difference
-from mlpcore.runs.records import Run
+from mlpcore.runs.records import Evaluation, Run
 from pages.components.run.reference import Reference
 from pages.components.shared.state import count_test_images
 from pages.components.shared.words import _
@@ -35,9 +36,16 @@ def show_tiles(run: Run | None, reference: Reference | None) -> None:
         st.metric(_("Test accuracy"), value, **_compare(run, reference, "test_acc"))
         value = f"{latest.train_acc:.1%}" if latest else None
         st.metric(_("Train accuracy"), value, **_compare(run, reference, "train_acc"))
-        st.metric(_("Gap, pp"), f"{100 * (latest.train_acc - latest.test_acc):+.1f}" if latest else None)
+        show_gap(latest)
         help_best = _("Best on the test images, at step {step:,}.").format(step=best.step) if best else None
         st.metric(_("Best on test set"), f"{best.test_acc:.1%}" if best else None, help=help_best)
+
+
+def show_gap(evaluation: Evaluation | None) -> None:
+    """Draw the tile of the gap between train and test accuracy, empty without an evaluation."""
+    gap = percentage_points(evaluation.train_acc, evaluation.test_acc) if evaluation else None
+    help_ = _("Train accuracy minus test accuracy. A large gap: the network knows its training images by heart.")
+    st.metric(_("Gap, pp"), None if gap is None else f"{gap:+.1f}", help=help_)
 
 
 def _compare(run: Run | None, reference: Reference | None, measure: str) -> Delta:
