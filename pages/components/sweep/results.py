@@ -1,11 +1,12 @@
 """Sweeps that go on or are over: their progress, and what they show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
 
 from mlpcore.data.download.sources import dataset_title
+from mlpcore.runs.records import Run
 from mlpcore.runs.sweeps import SweepStatus
 from mlpcore.sweeps.trials import Sweep, judge
 from pages.components.shared.flash import flash_errors
@@ -35,9 +36,11 @@ def _draw(sweep_ids: Sequence[str], ticks: bool) -> None:
         return
     if ticks and all(sweep.status.is_over for sweep in sweeps):
         rerun_page()  # the timer and the buttons belong to a sweep that goes on
-    for sweep in sweeps:
-        _show_progress(sweep, dataset_title(sweep.definition.rows[0].dataset) if len(sweeps) > 1 else "")
-    latest = _with_latest(sweeps[0])
+    waiting = [_read_waiting(sweep) for sweep in sweeps]  # once a tick: what is just over comes from the database
+    for sweep, runs in zip(sweeps, waiting, strict=True):
+        title = dataset_title(sweep.definition.rows[0].dataset) if len(sweeps) > 1 else ""
+        _show_progress(sweep, list(runs.values()), title)
+    latest = _with_latest(sweeps[0], waiting[0])
     if latest.definition.studies:
         show_budget(sweeps)
     elif latest.definition.fresh_seeds:
@@ -46,24 +49,28 @@ def _draw(sweep_ids: Sequence[str], ticks: bool) -> None:
         show_search(latest)
 
 
-def _with_latest(sweep: Sweep) -> Sweep:
+def _read_waiting(sweep: Sweep) -> dict[str, Run]:
+    """Return the runs of the trials without a result, by id."""
+    return {run_id: run for trial in sweep.waiting for run_id in trial.run_ids if (run := find_run(run_id))}
+
+
+def _with_latest(sweep: Sweep, waiting: Mapping[str, Run]) -> Sweep:
     """Give each trial that still trains the result that it has so far."""
     trials = []
     for trial in sweep.trials:
-        runs = [run for run_id in trial.run_ids if (run := find_run(run_id))] if trial.result is None else []
+        runs = [waiting[run_id] for run_id in trial.run_ids if run_id in waiting] if trial.result is None else []
         if runs and all(run.evaluations for run in runs):
             trial = replace(trial, result=judge(runs))
         trials.append(trial)
     return replace(sweep, trials=tuple(trials))
 
 
-def _show_progress(sweep: Sweep, title: str) -> None:
+def _show_progress(sweep: Sweep, waiting: Sequence[Run], title: str) -> None:
     """Say how far a sweep is, beside the buttons that pause and stop it; title: which of several it is."""
     manager, is_mine = get_manager(), sweep.belongs_to(read_owner())
     done = sum(trial.result is not None for trial in sweep.trials)
     whole = sweep.definition.count_trials()
     fresh = [trial for trial in sweep.trials if trial.is_fresh]
-    waiting = [run for trial in sweep.trials if trial.result is None for run in map(find_run, trial.run_ids) if run]
     share = sum(run.step / run.recipe.train_iter for run in waiting) / max(sweep.definition.seeds, 1)
     text = _("{done} of {whole} trials").format(done=min(done, whole), whole=whole)
     if fresh and not sweep.status.is_over:
