@@ -8,6 +8,7 @@ import streamlit as st
 from mlpcore.analysis.differences import label_recipes
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipes.lessons import ROWS, TERMS
 from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
@@ -16,7 +17,9 @@ from mlpcore.sweeps.sensitivity import merge_rates
 from pages.components.compare.results import build_series, read_given_name, show_comparison, show_sketch
 from pages.components.compare.rows import get_rows, put_rows, read_names, read_rows
 from pages.components.compare.setup import describe_setup, show_setup
-from pages.components.recipe_form.form_state import begin, first_recipe, read_form
+from pages.components.lessons.banner import COMPARE, show_lesson, take_lesson
+from pages.components.lessons.dialog import offer_page_lesson, write_terms
+from pages.components.recipe_form.form_state import begin, find_lesson, first_recipe, read_form
 from pages.components.shared.address import find_repeated, put_query, take_query
 from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning
 from pages.components.shared.state import count_held_out, get_manager, read_owner, read_runs
@@ -43,13 +46,16 @@ def read_address() -> list[str]:
         plan, refused = plan_from_query(known, first)
         refused = [(find_row(name), sentence) for name, sentence in missing] + refused
         if plan:
-            is_shared_only = query.keys() <= {*SHARED, "seeds", "hold_out"}  # a link may choose no more than that
+            is_shared_only = query.keys() <= {*SHARED, "seeds", "hold_out", *TERMS}  # a link may choose no more
             recipes = build_comparison(next(iter(COMPARISONS)), plan.recipes[0]) if is_shared_only else plan.recipes
             put_rows(recipes, plan.names)
             state["compare.seeds"] = plan.seeds
             if not is_shared_only or "hold_out" in query:  # of a plan, a missing parameter means off
                 state["compare.hold_out"] = plan.hold_out
-        state["compare.setup"] = plan is not None or not state.get("compare.runs")
+            plan = read_plan()
+        said += take_lesson(COMPARE, query, plan_to_query(plan) if plan else {})
+        is_new = plan is not None and plan != state.get("compare.run_plan")
+        state["compare.setup"] = is_new or not state.get("compare.runs")
         template = "Row {number}: {problem}"
         said += [
             Sentence(template, {"number": number, "problem": sentence}) if number else sentence
@@ -72,8 +78,18 @@ def show_named_runs(asked: str) -> list[Sentence]:
 
 def write_address(plan: Plan, run_ids: list[str]) -> None:
     """Write the runs that are shown into the address, and the rows if they differ from those of the runs."""
-    own = plan_to_query(plan) if not run_ids or plan != st.session_state.get("compare.run_plan") else {}
-    put_query("compare", ({"runs": ",".join(run_ids)} if run_ids else {}) | own, is_ticking=bool(run_ids))
+    terms = write_terms(COMPARE)  # a lesson that locks the rows is known by them
+    own = plan_to_query(plan) if not run_ids or terms or plan != st.session_state.get("compare.run_plan") else {}
+    put_query("compare", ({"runs": ",".join(run_ids)} if run_ids else {}) | own | terms, is_ticking=bool(run_ids))
+
+
+def hold_rows() -> None:
+    """Set the rows to those of a lesson that locks them, whatever a browser or another page made of them."""
+    state, lesson = st.session_state, find_lesson(COMPARE.key)
+    plan, _refused = plan_from_query(lesson.values, first)
+    if plan is not None and plan != read_plan():
+        put_rows(plan.recipes, plan.names)
+        state["compare.seeds"], state["compare.hold_out"] = plan.seeds, plan.hold_out
 
 
 def show_rows_of(runs: list[Run]) -> None:
@@ -109,7 +125,9 @@ def start(plan: Plan) -> None:
             every.append(recipe.model_copy(update={"seed": seed, "validation_size": held}))
             names.append(name_run(label, seed if plan.seeds > 1 else None, recipe))
     with flash_errors("compare.said"):  # too many are waiting, no such device, the disk is full
-        st.session_state["compare.runs"] = get_manager().submit(every, owner=owner, names=names)
+        st.session_state["compare.runs"] = get_manager().submit(
+            every, owner=owner, names=names, lesson=find_lesson(COMPARE.key).label
+        )
         st.session_state["compare.run_plan"] = plan
         st.session_state["compare.setup"] = False
 
@@ -138,6 +156,7 @@ def show_header(plan: Plan, runs: list[Run], *, ready: bool) -> None:
             st.markdown(f"##### {title}")
             st.caption(data)
         with st.container(horizontal=True, width="content", gap="small"):  # on a phone one row below the title
+            offer_page_lesson(COMPARE, plan_to_query(plan) if ready else {})
             help_tune = _("Train these rows at many learning rates each, and compare them at their best.")
             if st.button(_("Tune learning rates"), help=help_tune, disabled=not ready, key="compare.tune"):
                 hand_over_rows(plan)
@@ -176,10 +195,14 @@ if handed_over := state.pop("compare.handed_over", None):
     show_rows_of(read_runs(handed_over))
 run_ids = read_address()
 runs = read_runs(run_ids)
-rows = get_rows(first)
+get_rows(first)
+hold_rows()
+rows = state["compare.rows"]
 recipes, refused = read_rows(rows)
 plan = read_plan()
 ready = bool(recipes) and not refused
+is_locked = find_lesson(COMPARE.key).holds(ROWS)
+show_lesson(COMPARE)
 show_header(plan, runs, ready=ready)
 for sentence in get_flashed("compare.said"):
     show_warning(say(sentence))
@@ -189,11 +212,11 @@ state.setdefault("compare.setup", not runs)
 setup = st.expander(_("Set-up"), key="compare.setup", on_change="rerun")
 if setup.open:
     with setup:
-        show_setup(rows, recipes, base, datasets, is_valid=ready)
+        show_setup(rows, recipes, base, datasets, is_valid=ready, is_locked=is_locked)
 if runs and not (ready and plan == state.get("compare.run_plan")):
     say_whose_results(runs)
 if runs:
-    show_comparison(runs, fingerprints=True)
+    show_comparison(runs, fingerprints=True, concludes=not find_lesson(COMPARE.key).hides_diagnoses)
 elif ready:
     show_sketch(recipes, plan.names)
 if ready:

@@ -45,7 +45,7 @@ headers = {  # of each page: its title, what a visitor can do there, and whether
         True,
     ),
     "history": (_("History"), _("Find, compare, export and delete the runs that were trained here."), False),
-    "images": (_("Images"), _("Look at the images and labels that a network learns from."), False),
+    "images": (_("Images"), _("Look at the images and labels that a network learns from."), True),
 }
 pages = {
     name: st.Page(f"{name}.py", title=title, default=name == "playground")

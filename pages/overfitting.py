@@ -13,12 +13,13 @@ from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.recipes.validation import find_misfit
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
+from pages.components.lessons.banner import is_building, offer_lesson, show_lesson
+from pages.components.lessons.builder import build_lesson
 from pages.components.overfitting import form as lab_form
 from pages.components.overfitting.lesson import LAB, find_lab_lesson, sets_up, take_set_up, write_asked, write_set_up
 from pages.components.overfitting.remedies import match_repeats, remedy_names, select_tried, show_remedies
 from pages.components.overfitting.run import shape_names, show_lab
 from pages.components.recipe_form.form_state import first_recipe, put_recipe
-from pages.components.run.lesson_builder import build_lesson, is_building, offer_lesson, show_lesson
 from pages.components.shared.address import put_query, take_query
 from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning

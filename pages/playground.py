@@ -3,10 +3,11 @@
 import streamlit as st
 
 from mlpcore.data.catalog import data_home, known_datasets
+from pages.components.lessons.banner import is_building, show_lesson
+from pages.components.lessons.builder import build_lesson
 from pages.components.recipe_form.form_state import first_recipe
 from pages.components.run.controls import show_header
 from pages.components.run.insight import show_insight
-from pages.components.run.lesson_builder import build_lesson, is_building, show_lesson
 from pages.components.run.run_view import find_shown_run, show_run
 from pages.components.run.settings import recipe_form
 from pages.components.shared.address import adopt_run, take_link, write_link

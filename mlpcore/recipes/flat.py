@@ -30,7 +30,8 @@ BARE_NAMES: dict[str, Path] = {
         "batch_size train_iter eval_every seed precision device changes",
         (
             "link",
-        ): "rows names seeds hold_out lock hide title run runs lang lab remedies concept",  # the rest of an address
+        ): "rows names seeds hold_out lock hide title task run runs lang lab remedies predict concept sweep kind rates "
+        "datasets",  # the rest of an address
     }.items()
     for name in names.split()
 }

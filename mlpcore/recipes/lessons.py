@@ -18,6 +18,8 @@ from mlpcore.recipes.validation import check_value, shorten
 
 MAX_TITLE, MAX_TASK = 60, 300  # characters
 DIAGNOSES = "diagnoses"  # what a lesson can hide beside hyperparameters
+ROWS = "rows"  # what a lesson of a comparison can lock
+TERMS = ("lock", "hide", "title", "task")  # what a link says of a lesson, beside the values
 FIELDS = list_fields()
 CHOICES = sorted(FIELDS, key=lambda name: ("scheduler", "optimizer", "").index(FIELDS[name].part))  # to lock or hide
 GROUPS = {
@@ -119,9 +121,35 @@ def lesson_to_query(recipe: Recipe, lesson: Lesson) -> dict[str, str]:
     """
     query, own = to_query(recipe), flatten(recipe)
     query |= {name: write_text(value) for name, value in lesson.values.items() if own.get(name) != value}
+    return query | terms_to_query(lesson)
+
+
+def terms_to_query(lesson: Lesson) -> dict[str, str]:
+    """Write what a link says of a lesson beside the values: what is locked and hidden, its title and its task."""
     hidden = [name for name in (_name(lesson.hidden), DIAGNOSES if lesson.hides_diagnoses else "") if name]
-    named = {"lock": _name(lesson.locked), "hide": ",".join(hidden), "title": lesson.title, "task": lesson.task}
-    return query | {name: text for name, text in named.items() if text}
+    terms = (_name(lesson.locked), ",".join(hidden), lesson.title, lesson.task)
+    return {name: text for name, text in zip(TERMS, terms, strict=True) if text}
+
+
+def terms_from_query(
+    query: Mapping[str, str], *, lock: str = "", hide: str = "", values: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Lesson, list[Sentence]]:
+    """Read the lesson of a page that sets up more, or less, than one recipe; what is wrong is named in a sentence.
+
+    Args:
+        lock: what a lesson can lock there, say ROWS.
+        hide: what it can hide.
+        values: what a lesson that locks keeps.
+    """
+    refused: list[Sentence] = []
+    title, task = _read_line(query, "title", MAX_TITLE, refused), _read_line(query, "task", MAX_TASK, refused)
+    for name, option in (("lock", lock), ("hide", hide)):
+        if option and query.get(name, option) != option:
+            named = {"field": name, "value": shorten(query[name]), "options": option}
+            refused.append(Sentence(messages.NOT_AN_OPTION, named))
+    locked = frozenset({lock} if lock and query.get("lock") == lock else ())
+    hides = bool(hide) and query.get("hide") == hide
+    return Lesson(locked, frozenset(), values if locked else {}, title, task, hides), refused
 
 
 def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe, Lesson, list[Sentence]]:
@@ -161,7 +189,7 @@ def _name(chosen: frozenset[str]) -> str:
     """Write names as a link does: a group's name stands for all that it holds."""
     groups = [group for group, names in GROUPS.items() if chosen >= set(names)]
     grouped = {name for group in groups for name in GROUPS[group]}
-    return ",".join(groups + [name for name in CHOICES if name in chosen - grouped])
+    return ",".join(groups + [name for name in (*CHOICES, ROWS) if name in chosen - grouped])
 
 
 def _read_names(query: Mapping[str, str], parameter: str, refused: list[Sentence], *, also: str = "") -> frozenset[str]:

@@ -11,7 +11,7 @@ from mlpcore.export import script
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Recipe
 from mlpcore.runs.records import Run
-from pages.components.run.lesson_builder import LOCKED
+from pages.components.lessons.builder import LOCKED
 from pages.components.shared.i18n import read_catalogue
 from tests.support import translation
 from tests.support.app_tests import Open, figure, is_over, shown, wait_for

@@ -16,7 +16,7 @@ from tests.support.app_tests import Open, says
         ("overfitting.py", "Overfitting", "Watch a network learn its training images by heart", True),
         ("concepts.py", "Concepts", "The ideas behind training, one at a time", True),
         ("history.py", "History", "Find, compare, export and delete the runs", False),
-        ("images.py", "Images", "Look at the images and labels", False),
+        ("images.py", "Images", "Look at the images and labels", True),
     ],
 )
 def test_page_says_what_it_is_and_offers_its_link_if_it_has_one(

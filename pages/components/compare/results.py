@@ -69,18 +69,19 @@ def show_sketch(recipes: Sequence[Recipe], names: Sequence[str]) -> None:
     _draw_curves(series, {}, revision="sketch")
 
 
-def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False) -> None:
+def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False, concludes: bool = True) -> None:
     """Show runs side by side, updated every second while one of them goes on.
 
     fingerprints: whether to show hashes of initial weights and batches, which need the images to be loaded.
+    concludes: whether to name the best row and say which differences are real.
     """
     active = any(not run.status.is_over for run in runs)
     loads = preload_images(runs[0].recipe if runs and fingerprints else None)
     run_ids = [run.id for run in runs]
-    show_fragment(_draw, run_ids, active or loads, fingerprints, every=1.0 if active or loads else None)
+    show_fragment(_draw, run_ids, active or loads, fingerprints, concludes, every=1.0 if active or loads else None)
 
 
-def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool) -> None:
+def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool, concludes: bool) -> None:
     runs = reload_runs(drawn)
     if not runs:
         st.text(_("These runs were deleted."))
@@ -92,7 +93,8 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool) -> None:
     picked = _take_click(series, drawn)
     with st.container(gap="xsmall"):
         _show_progress(runs)
-        st.text(name_best(series) or _("The best row is named here as soon as two rows have results."))
+        if concludes:
+            st.text(name_best(series) or _("The best row is named here as soon as two rows have results."))
     options = _view_options(runs)
     if options["x"] == "lr":
         by_rate = sorted(runs, key=lambda run: run.recipe.optimizer.lr)
@@ -107,7 +109,8 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool) -> None:
         show_table(series, picked, baseline=baseline, fingerprints=fingerprints)
         st.caption(describe_choice(series))
         _show_messages(series)
-    show_verdicts(series, baseline=baseline, going_on=going_on)
+    if concludes:
+        show_verdicts(series, baseline=baseline, going_on=going_on)
 
 
 def _show_messages(series: Sequence[Series]) -> None:

@@ -74,10 +74,13 @@ def read_rows(rows: Rows) -> tuple[list[Recipe], list[str]]:
     return recipes, refused
 
 
-def edit_rows(rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datasets: Sequence[str]) -> None:
+def edit_rows(
+    rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datasets: Sequence[str], *, is_locked: bool
+) -> None:
     """Draw the rows as a table that is edited in place, with the columns that matter.
 
     base: the playground's recipe, which a row can be copied from; None if it has none.
+    is_locked: whether the table can only be read.
     """
     differing = find_differences(recipes, besides=HIDDEN)
     every = [name for name in dict.fromkeys(name for row in rows for name in row) if name in FIELDS]
@@ -97,7 +100,7 @@ def edit_rows(rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datase
         | _as_cells(row, shown)
         for number, row in enumerate(rows)
     ]
-    frame = pd.DataFrame(cells, columns=[CHOSEN, MARK, ROW_NAME, *shown])
+    frame = pd.DataFrame(cells, columns=[*([] if is_locked else [CHOSEN]), MARK, ROW_NAME, *shown])
     help_ = _("What the row is called in the chart and in History. Empty: after what sets it apart.")
     own = {
         CHOSEN: st.column_config.CheckboxColumn(width=44, help=_("Rows to copy or to remove.")),
@@ -107,7 +110,8 @@ def edit_rows(rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datase
     st.data_editor(
         frame.style.apply(lambda _cells: [css for _text, css in marks], subset=[MARK]),
         key=f"compare.editor.{st.session_state['compare.version']}",
-        num_rows="dynamic",
+        num_rows="fixed" if is_locked else "dynamic",
+        disabled=is_locked,
         hide_index=True,
         placeholder="—",
         height="content" if len(rows) < 10 else 360,
@@ -115,7 +119,8 @@ def edit_rows(rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datase
         on_change=_take_edits,
         args=(rows, base or Recipe()),
     )
-    _row_buttons(rows, base, [name for name in every if name not in plain or name in extra])
+    if not is_locked:
+        _row_buttons(rows, base, [name for name in every if name not in plain or name in extra])
 
 
 def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Rows, set[int], list[Sentence]]:

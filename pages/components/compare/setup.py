@@ -40,19 +40,29 @@ def describe_setup(recipes: Sequence[Recipe]) -> tuple[str, str]:
 
 
 def show_setup(
-    rows: Rows, recipes: Sequence[Recipe], base: Recipe | None, datasets: Sequence[str], *, is_valid: bool
+    rows: Rows,
+    recipes: Sequence[Recipe],
+    base: Recipe | None,
+    datasets: Sequence[str],
+    *,
+    is_valid: bool,
+    is_locked: bool,
 ) -> None:
     """Draw the comparisons to choose from, what all rows share, and the rows.
 
     base: the playground's recipe, None if it has none. is_valid: whether each row makes a recipe.
+    is_locked: whether a lesson keeps the rows as they are.
     """
     like = recipes[0] if recipes else Recipe(dataset=datasets[0])
-    _choose_comparison(recipes if is_valid else [], like)
-    _shared_form(rows, like, datasets)
-    edit_rows(rows, recipes, base, datasets)
+    if is_locked:
+        st.caption(_("This lesson locks the rows: press Start to train them as they are."))
+    else:
+        _choose_comparison(recipes if is_valid else [], like)
+    _shared_form(rows, like, datasets, is_locked=is_locked)
+    edit_rows(rows, recipes, base, datasets, is_locked=is_locked)
     if recipes and is_valid:
         st.caption(say(describe_differences(classify_differences(recipes))))
-        _show_warnings(recipes, read_names(rows))
+        _show_warnings(recipes, read_names(rows), is_locked=is_locked)
 
 
 def _choose_comparison(recipes: Sequence[Recipe], like: Recipe) -> None:
@@ -75,28 +85,31 @@ def _take_comparison(like: Recipe) -> None:
         put_rows(build_comparison(title, like))
 
 
-def _shared_form(rows: Rows, like: Recipe, datasets: Sequence[str]) -> None:
+def _shared_form(rows: Rows, like: Recipe, datasets: Sequence[str], *, is_locked: bool) -> None:
     """Draw what all rows share; where they differ, the field is empty, and a value in it counts for all of them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         for name in SHARED:
-            _shared_field(name, rows, datasets)
+            _shared_field(name, rows, datasets, is_locked=is_locked)
         help_seeds = _("How often each recipe is trained. From 3 on, a difference can be told from random variation.")
-        st.number_input(_("Seeds"), 1, 5, width=FIELD_WIDTH, help=help_seeds, **persistent("compare.seeds"))
+        seeds: Any = {"help": help_seeds, "disabled": is_locked, **persistent("compare.seeds")}
+        st.number_input(_("Seeds"), 1, 5, width=FIELD_WIDTH, **seeds)
         held = count_held_out(like.dataset)
         label = _("Choose the best step by {held:,} held-out images")
         help_text = _("They are taken from the training images, so the test images have no part in the choice.")
         if held < MIN_VALIDATION:
             label = _("Hold out {held:,} images")
             help_text = _("Fewer than 500 held-out images cannot choose a step: the last step is compared.")
-        st.toggle(label.format(held=held), width="content", help=help_text, **persistent("compare.hold_out"))
+        choice: Any = {"help": help_text, "disabled": is_locked, **persistent("compare.hold_out")}
+        st.toggle(label.format(held=held), width="content", **choice)
 
 
-def _shared_field(name: str, rows: Rows, datasets: Sequence[str]) -> None:
+def _shared_field(name: str, rows: Rows, datasets: Sequence[str], *, is_locked: bool) -> None:
     key = f"compare.shared.{name}"
     values = [row.get(name) for row in rows]
     value = values[0] if values and all(one == values[0] for one in values) else None
     common: dict[str, Any] = {
         "key": key,
+        "disabled": is_locked,
         "placeholder": _("per row"),
         "help": describe_field(Recipe, name),
         "on_change": _take_shared,
@@ -128,8 +141,8 @@ def _take_shared(name: str, rows: Rows) -> None:
         set_rows([row | {name: value} for row in rows])
 
 
-def _show_warnings(recipes: Sequence[Recipe], names: Sequence[str]) -> None:
-    """Show what is probably not meant in the rows' schedules, each with a button to fix it."""
+def _show_warnings(recipes: Sequence[Recipe], names: Sequence[str], *, is_locked: bool) -> None:
+    """Show what is probably not meant in the rows' schedules, each with a button to fix it if the rows are open."""
     for number, recipe in enumerate(recipes):
         for warning in find_warnings(recipe):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -137,4 +150,5 @@ def _show_warnings(recipes: Sequence[Recipe], names: Sequence[str]) -> None:
                 text = template.format(number=number + 1, problem=say(warning.sentence))
                 st.text(f"⚠ {text}")
                 fixed = [*recipes[:number], warning.fixed_recipe, *recipes[number + 1 :]]
-                st.button(say(warning.fix_label), on_click=put_rows, args=(fixed, names), key=f"compare.fix.{number}")
+                key = f"compare.fix.{number}"
+                st.button(say(warning.fix_label), on_click=put_rows, args=(fixed, names), key=key, disabled=is_locked)

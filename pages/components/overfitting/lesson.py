@@ -8,9 +8,9 @@ from mlpcore.messages import Sentence
 from mlpcore.recipes.lessons import Lesson, lesson_from_query, lesson_to_query
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import drop_unknown_datasets, to_query
+from pages.components.lessons.banner import Place
 from pages.components.overfitting import form as lab_form
 from pages.components.recipe_form.form_state import find_lesson
-from pages.components.run.lesson_builder import Place
 from pages.components.shared.address import find_repeated
 
 LAB = Place(

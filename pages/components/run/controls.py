@@ -9,8 +9,8 @@ from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
+from pages.components.lessons.banner import offer_lesson
 from pages.components.recipe_form.form_state import find_lesson, put_recipe
-from pages.components.run.lesson_builder import offer_lesson
 from pages.components.run.reference import note_start
 from pages.components.run.run_bar import tend_run_bar
 from pages.components.shared.flash import flash_errors, toast_errors

@@ -1,79 +1,22 @@
-"""Lessons: the lines that say a lesson is on and what is asked, and the panel that makes one.
+"""The panel that makes a lesson about one recipe.
 
-The panel takes the place of a run's curves, so that the form beside it is what students will see.
+It takes the place of a run's curves, so that the form beside it is what students will see.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from mlpcore.recipes.flat import flatten, write_text
 from mlpcore.recipes.lessons import CHOICES, FIELDS, GROUPS, MAX_TASK, MAX_TITLE, Lesson, lesson_to_query, make_lesson
 from mlpcore.recipes.recipe import PARTS, Recipe
-from pages.components.recipe_form.form_state import LESSON, NO_LESSON, find_lesson
+from pages.components.lessons.banner import PLAYGROUND, Place, build, show_links
+from pages.components.recipe_form.form_state import find_lesson
 from pages.components.shared.words import _
 
 OPEN, LOCKED, HIDDEN = "open", "locked", "hidden"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A page that has lessons.
-
-    Attributes:
-        key: Of the lesson in the session, and the beginning of the panel's widgets.
-        path: Of the page.
-        names: The hyperparameters that its form has, in their order; None for all of a recipe's.
-    """
-
-    key: str
-    path: str
-    names: tuple[str, ...] | None = None
-
-
-PLAYGROUND = Place(LESSON, "")
-
-
-def is_building(place: Place = PLAYGROUND) -> bool:
-    """Return whether the visitor is making a lesson."""
-    return st.session_state.get(f"{place.key}.building", False)
-
-
-def show_lesson(place: Place = PLAYGROUND) -> None:
-    """Say that a lesson is on and what it asks, and offer to leave it."""
-    lesson = find_lesson(place.key)
-    if not lesson.is_on:
-        return
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=place.key):
-        st.text(
-            lesson.title or _("A lesson"),
-            help=_(
-                "Whoever made this link has chosen which knobs are there to be turned. The others keep their values."
-            ),
-        )
-        with st.container(horizontal=True, width="content", gap="small"):
-            if st.button(_("Runs of the class"), key=f"{place.key}.runs", type="tertiary"):
-                st.session_state["history.lesson"] = lesson.label
-                st.switch_page("history.py")
-            st.button(
-                _("Leave the lesson"), on_click=leave_lesson, args=(place,), key=f"{place.key}.leave", type="tertiary"
-            )
-    if lesson.task:
-        with st.container(border=True):
-            st.text(lesson.task)
-
-
-def offer_lesson(place: Place = PLAYGROUND) -> None:
-    """Offer to make a lesson from the form as it is, or to change one that was made here."""
-    is_on = find_lesson(place.key).is_on
-    if is_building(place) or (is_on and f"{place.key}.building" not in st.session_state):
-        return
-    label = _("Change the lesson") if is_on else _("Make a lesson")
-    help_ = _("A link for students that sets these knobs, and locks or hides those that the lesson is not about.")
-    st.button(label, on_click=_build, args=(place, True), key=f"{place.key}.build", type="tertiary", help=help_)
 
 
 def build_lesson(recipe: Recipe | None, place: Place = PLAYGROUND, *, query: Mapping[str, str] | None = None) -> None:
@@ -85,45 +28,29 @@ def build_lesson(recipe: Recipe | None, place: Place = PLAYGROUND, *, query: Map
         with st.container(gap=None):
             st.markdown(f"##### {_('Make a lesson')}")
             st.caption(_("The knobs beside this are what students will see. What is locked or hidden keeps its value."))
-        st.button(_("Done"), type="primary", on_click=_build, args=(place, False), key=f"{place.key}.done")
+        st.button(_("Done"), type="primary", on_click=build, args=(place, False), key=f"{place.key}.done")
     if recipe is None:
         st.text(_("A lesson needs knobs that can be trained with: correct them first."))
         return
-    _texts(place)
+    draw_texts(place)
     _choices(place, recipe)
-    lesson = find_lesson(place.key)
-    page = (st.context.url or "").partition("?")[0].removesuffix("/").removesuffix(f"/{place.path}")
-    students = f"{page}/{place.path}?{urlencode(lesson_to_query(recipe, lesson) | dict(query or {}), safe=',')}"
-    st.caption(_("The link for students, with all of this in it:"))
-    st.code(students, language=None, wrap_lines=True)
-    if lesson.is_on:
-        st.caption(_("The link for you: what the class does in this lesson, live."))
-        st.code(f"{page}/history?{urlencode({'lesson': lesson.label})}", language=None, wrap_lines=True)
+    show_links(place, lesson_to_query(recipe, find_lesson(place.key)) | dict(query or {}))
 
 
-def leave_lesson(place: Place = PLAYGROUND) -> None:
-    """Unlock and show everything again; each hyperparameter keeps its value."""
-    st.session_state[place.key] = NO_LESSON
-    _build(place, False)
-
-
-def _texts(place: Place) -> None:
-    """Draw the fields for title and task, and the switch for the diagnoses."""
+def draw_texts(place: Place) -> None:
+    """Draw the fields for title and task, and the switch for the diagnoses where there are some."""
     state, lesson = st.session_state, find_lesson(place.key)
-    for name, text in (("title", lesson.title), ("task", lesson.task), ("diagnoses", not lesson.hides_diagnoses)):
+    for name, text in (("title", lesson.title), ("task", lesson.task)):
         state[f"{place.key}.{name}"] = text
     empty = _("Shown to students, may stay empty")
     take: dict[str, Any] = {"on_change": _take_texts, "args": (place,)}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text_input(_("Title"), key=f"{place.key}.title", max_chars=MAX_TITLE, width=260, placeholder=empty, **take)
         st.text_input(_("Task"), key=f"{place.key}.task", max_chars=MAX_TASK, placeholder=empty, **take)
-        st.toggle(
-            _("Diagnoses"),
-            key=f"{place.key}.diagnoses",
-            width="content",
-            **take,
-            help=_("Whether students read what the program makes of their runs, or find out by themselves."),
-        )
+        if place.hide:
+            state[f"{place.key}.diagnoses"] = not lesson.hides_diagnoses
+            help_ = _("Whether students read what the program makes of their runs, or find out by themselves.")
+            st.toggle(_("Diagnoses"), key=f"{place.key}.diagnoses", width="content", help=help_, **take)
 
 
 def _choices(place: Place, recipe: Recipe) -> None:
@@ -149,10 +76,6 @@ def _choices(place: Place, recipe: Recipe) -> None:
             )
 
 
-def _build(place: Place, is_on: bool) -> None:
-    st.session_state[f"{place.key}.building"] = is_on
-
-
 def _values(place: Place, recipe: Recipe) -> dict[str, object]:
     """Return what can be locked or hidden, in the order of the forms; no start_factor where there is no warm-up."""
     own = flatten(recipe)
@@ -176,7 +99,7 @@ def _take_texts(place: Place) -> None:
         lesson,
         title=title if title.isprintable() else lesson.title,
         task=task if task.isprintable() else lesson.task,
-        hides_diagnoses=not state[f"{place.key}.diagnoses"],
+        hides_diagnoses=bool(place.hide) and not state[f"{place.key}.diagnoses"],
     )
 
 
