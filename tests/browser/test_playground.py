@@ -118,8 +118,8 @@ def test_phone_shows_one_column_with_the_buttons_in_reach_and_start_scrolls_to_t
         assert 700 < find_box(page, part)["y"] < 844, part
     expect(page.locator(".st-key-start kbd")).to_be_hidden()  # a phone has no keyboard
     wait_for_status(page, "finished")
-    below = "one => one.getBoundingClientRect().bottom - one.lastChild.getBoundingClientRect().bottom"
-    assert page.locator(".st-key-beside").evaluate(below) < 9  # as high as what is said of the run
+    gap = "one => one.getBoundingClientRect().bottom - one.lastChild.getBoundingClientRect().bottom"
+    assert page.locator(".st-key-beside").evaluate(gap) < 9  # as high as what is said of the run
 
 
 # the lecture
