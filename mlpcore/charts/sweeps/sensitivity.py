@@ -39,7 +39,7 @@ def sensitivity_chart(
     values = [_value(one, by_steps) for curve in curves for one in curve.results]
     known = np.array([value for value in values if value is not None], float)
     if by_steps:
-        low, high = 0.0, snug_range(known, least=100, default=(0.0, 1000.0))[1]
+        low, high = 0.0, 1.05 * snug_range(known, least=100, default=(0.0, 1000.0))[1]
     else:
         low, high = five_steps(known, default=0.5, may_rise=True)
     for place, curve in enumerate(curves):
