@@ -14,6 +14,7 @@ from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, say
 from pages.components.sweep.budget_results import show_profile
+from pages.components.sweep.files import show_import
 from pages.components.sweep.results import find_sweeps, show_sweeps
 from pages.components.sweep.search_setup import show_search_setup
 from pages.components.sweep.setup import MAX_DATASETS, begin_sweep, show_budget_setup, show_setup, show_sketch
@@ -87,7 +88,9 @@ if setup.open:
             show_search_setup(base, problems, owner)
         else:
             show_budget_setup(datasets, owner)
-        offer_earlier(owner)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            offer_earlier(owner)
+            show_import()
 if sweeps:
     show_sweeps(sweeps)
     ids = ",".join(sweep.id for sweep in sweeps)

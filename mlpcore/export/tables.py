@@ -11,20 +11,18 @@ from itertools import pairwise
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from mlpcore.export import messages
+from mlpcore.export.reading import STRICT, read_file
 from mlpcore.messages import Sentence, SentenceError, write_sentence
 from mlpcore.recipes.flat import flatten
 from mlpcore.recipes.recipe import MAX_EVALUATIONS, Recipe
-from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import NAME, Evaluation, Run, RunStatus
 
 FORMAT = "mlp-playground-runs"
 VERSION = 3  # in version 1 a message was one finished text; 2 had no stars, submissions and last losses
-MAX_BYTES = 20_000_000  # of a file that is read: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
 MAX_RUNS = 1_000
-MAX_KEYS = 100  # per object: a million unknown keys would make a million errors, 2 GB
 FORM = re.compile(r"\+?,?(\.\d)?[defgs%]?")  # format of a value in a message; a width could make it any length
 LARGEST = 2**63  # whole number in a message: one of 400 digits does not fit in a float
 MAX_LOSSES = 1_000  # after the last evaluation of a run that diverged
@@ -35,7 +33,7 @@ Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = STRICT
 
 
 class _Message(_Strict):
@@ -96,9 +94,9 @@ def to_csv(runs: Sequence[Run]) -> str:
     writer.writerow(["run", "name", "status", *(f"recipe.{name}" for name in hyperparameters), *measures])
     for run in runs:
         flat = flatten(run.recipe)
-        own = [run.id, run.name, run.status.value, *(_as_cell(flat.get(name)) for name in hyperparameters)]
+        own = [run.id, run.name, run.status.value, *(as_cell(flat.get(name)) for name in hyperparameters)]
         for evaluation in run.evaluations:
-            writer.writerow([*own, *(_as_cell(getattr(evaluation, measure)) for measure in measures)])
+            writer.writerow([*own, *(as_cell(getattr(evaluation, measure)) for measure in measures)])
     return text.getvalue()
 
 
@@ -123,13 +121,7 @@ def from_json(data: bytes, *, owner: str) -> list[Run]:
 
     Raises SentenceError if the file is not one of ours, too large, damaged or of another version.
     """
-    if len(data) > MAX_BYTES:
-        raise SentenceError(messages.LARGE_FILE, size=len(data) / 1e6, most=MAX_BYTES / 1e6)
-    try:
-        json.loads(data, object_pairs_hook=_refuse_many)
-        read = _File.model_validate_json(data)
-    except (ValueError, RecursionError) as error:
-        raise _explain(error, data) from error
+    read = read_file(data, _File, form=FORMAT, version=VERSION, not_ours=messages.NOT_OURS)
     # new ones too: what is imported twice does not belong together
     submissions = {stored.submission: secrets.token_hex(6) for stored in read.runs if stored.submission}
     return [_build_run(stored, owner, submissions.get(stored.submission, "")) for stored in read.runs]
@@ -151,29 +143,8 @@ def _build_run(stored: _StoredRun, owner: str, submission: str) -> Run:
     return Run(**read)
 
 
-def _refuse_many(pairs: list[tuple[str, Any]]) -> None:
-    if len(pairs) > MAX_KEYS:
-        raise ValueError(f"an object of {len(pairs):,} names")
-
-
-def _explain(error: Exception, data: bytes) -> SentenceError:
-    if not isinstance(error, ValidationError):  # not JSON, nested too deeply, or an object of too many names
-        return SentenceError(messages.NOT_OURS)
-    first = error.errors(include_url=False, include_input=False)[0]
-    # below a message, pydantic also names the types that it might have been
-    places = first["loc"][: first["loc"].index("message") + 1 if "message" in first["loc"] else 6]
-    where = ".".join(shorten(str(part)) for part in places)
-    if first["type"] == "json_invalid" or f'"{FORMAT}"'.encode() not in data[:200]:
-        return SentenceError(messages.NOT_OURS)
-    if first["loc"] == ("version",):
-        return SentenceError(messages.OTHER_VERSION, version=VERSION)
-    reason = first.get("ctx", {}).get("error")
-    if isinstance(reason, SentenceError) and "where" in reason.sentence.values:
-        return SentenceError(reason.sentence.template, where=where)
-    return SentenceError(messages.DAMAGED, where=where)
-
-
-def _as_cell(value: Any) -> Any:
+def as_cell(value: Any) -> Any:
+    """Write a value as a table's cell: a list with spaces, nothing as an empty cell."""
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
     return "" if value is None else value

@@ -1,4 +1,4 @@
-"""How much each person may store: what their runs take, and the limit."""
+"""How much each person may store: what their runs and sweeps take, and the limit."""
 
 import os
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import BAD_GIGABYTES, OVER_QUOTA, StoreError
 from mlpcore.runs.records import Run
 from mlpcore.runs.schema import EVALUATIONS, KEPT, RUNS
+from mlpcore.runs.sweeps import SWEEPS, TRIALS, StoredSweep
 
 DEFAULT_QUOTA = 10.0  # GB: 9,000 runs on 10,000 test images
 ROW_BYTES = 100  # of a run or an evaluation, besides its texts: within 15 % of what the file grows by
@@ -25,14 +26,25 @@ class Usage:
 
 
 def measure_rows(connection: Connection, owner: str) -> tuple[list[str], int]:
-    """Return the ids of an owner's runs, and the bytes that the database needs for them."""
+    """Return the ids of an owner's runs, and the bytes that the database needs for them and for the owner's sweeps."""
     texts = (RUNS.c[name] for name in ("recipe", "message", "traceback", "note", "versions"))
     length = sum((func.length(text) for text in texts), start=func.length(RUNS.c.name))
     runs = connection.execute(select(RUNS.c.id, length).where(RUNS.c.owner == owner, KEPT)).all()
     owned = EVALUATIONS.c.run_id.in_(select(RUNS.c.id).where(RUNS.c.owner == owner, KEPT))
     measured = select(func.count(), func.coalesce(func.sum(func.length(EVALUATIONS.c.weight_norms)), 0)).where(owned)
     count, norms = connection.execute(measured).one()
-    return [run_id for run_id, _length in runs], sum(n for _id, n in runs) + norms + ROW_BYTES * (len(runs) + count)
+    size = sum(n for _id, n in runs) + norms + ROW_BYTES * (len(runs) + count) + _measure_sweeps(connection, owner)
+    return [run_id for run_id, _length in runs], size
+
+
+def _measure_sweeps(connection: Connection, owner: str) -> int:
+    mine = SWEEPS.c.owner == owner
+    definitions = select(func.count(), func.coalesce(func.sum(func.length(SWEEPS.c.definition)), 0)).where(mine)
+    length = func.length(TRIALS.c.point) + func.length(TRIALS.c.run_ids) + func.length(TRIALS.c.result)
+    owned = TRIALS.c.sweep_id.in_(select(SWEEPS.c.id).where(mine))
+    trials = select(func.count(), func.coalesce(func.sum(length), 0)).where(owned)
+    measured = [connection.execute(query).one() for query in (definitions, trials)]
+    return sum(ROW_BYTES * count + size for count, size in measured)
 
 
 def estimate_recipe(recipe: Recipe) -> int:
@@ -43,6 +55,13 @@ def estimate_recipe(recipe: Recipe) -> int:
 def estimate_run(run: Run) -> int:
     """Estimate the bytes that a run from a file needs: it has no snapshot."""
     return len(run.recipe.model_dump_json()) + len(run.note) + 2 * ROW_BYTES * (len(run.evaluations) + 1)
+
+
+def estimate_sweep(sweep: StoredSweep) -> int:
+    """Estimate the bytes that a sweep from a file needs: its runs do not come with it."""
+    texts = [sweep.definition, *(text for trial in sweep.trials for text in (trial.point, trial.result))]
+    ids = sum(len(run_id) + 4 for trial in sweep.trials for run_id in trial.run_ids)  # with quotes, comma and space
+    return sum(map(len, texts)) + ids + ROW_BYTES * (1 + len(sweep.trials))
 
 
 def read_quota() -> float:

@@ -1,4 +1,4 @@
-"""StoredRuns: what people may do with runs that are stored, each request checked against its owner and their quota."""
+"""StoredRuns: what people may do with what is stored, each request checked against its owner and their quota."""
 
 import re
 import time
@@ -10,9 +10,10 @@ from mlpcore.recipes.messages import BAD_NAME
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.messages import NOT_OVER, NOT_YOURS, TOO_MANY_IMPORTS, unknown_run
-from mlpcore.runs.quota import Usage, check_quota, estimate_recipe, estimate_run, read_quota
+from mlpcore.runs.quota import Usage, check_quota, estimate_recipe, estimate_run, estimate_sweep, read_quota
 from mlpcore.runs.records import NAME, Run, RunState, is_same_owner
 from mlpcore.runs.store import RunStore
+from mlpcore.runs.sweeps import StoredSweep
 
 MAX_IMPORTS = 20  # files per person and hour
 HOUR = 3600.0  # seconds
@@ -86,16 +87,29 @@ class StoredRuns:
 
         A file is read only if its owner may import one more, because reading the largest takes a second.
         """
-        now, past = self._clock(), self._imports[owner]
-        if len(past) == MAX_IMPORTS and now - past[0] < HOUR:
-            raise SentenceError(TOO_MANY_IMPORTS, limit=MAX_IMPORTS)
-        past.append(now)
+        self._count_import(owner)
         runs = read()
         if not all(run.belongs_to(owner) and run.status.is_over for run in runs):
             raise ValueError("read returned a run of another owner, or one that is not over")
         check_quota(self.measure_usage(owner).bytes, sum(map(estimate_run, runs)), self.quota)
         self.store.create_many(runs)
         return len(runs)
+
+    def import_sweeps(self, read: Callable[[], Sequence[StoredSweep]], *, owner: str) -> list[str]:
+        """Store the sweeps that `read` returns, all of them or none; return their ids. A file counts as one of runs."""
+        self._count_import(owner)
+        sweeps = read()
+        if not all(is_same_owner(sweep.owner, owner) and sweep.status.is_over for sweep in sweeps):
+            raise ValueError("read returned a sweep of another owner, or one that is not over")
+        check_quota(self.measure_usage(owner).bytes, sum(map(estimate_sweep, sweeps)), self.quota)
+        self.store.sweeps.create(*sweeps)
+        return [sweep.id for sweep in sweeps]
+
+    def _count_import(self, owner: str) -> None:
+        now, past = self._clock(), self._imports[owner]
+        if len(past) == MAX_IMPORTS and now - past[0] < HOUR:
+            raise SentenceError(TOO_MANY_IMPORTS, limit=MAX_IMPORTS)
+        past.append(now)
 
     def check_room(self, recipes: Sequence[Recipe], *, owner: str) -> None:
         """Raise SentenceError, which says how to free space, if runs of these recipes would exceed a person's quota.

@@ -85,12 +85,15 @@ class StoredSweeps:
         self._read, self._write = read, write
         self._announce, self._list_living, self._site = announce, list_living, site
 
-    def create(self, sweep: StoredSweep) -> None:
-        """Store a new sweep, which this process goes on with."""
+    def create(self, *sweeps: StoredSweep) -> None:
+        """Store new sweeps, all of them or none; this process goes on with those that are not over."""
+        names = ("id", "name", "owner", "created", "status", "definition")
         with self._write() as connection:
-            values = {name: getattr(sweep, name) for name in ("id", "name", "owner", "created", "status", "definition")}
-            connection.execute(insert(SWEEPS).values(values | {"server": self._announce(connection)}))
-            _insert_trials(connection, sweep.id, sweep.trials)
+            server = self._announce(connection)
+            for sweep in sweeps:
+                values = {name: getattr(sweep, name) for name in names}
+                connection.execute(insert(SWEEPS).values(values | {"server": server}))
+                _insert_trials(connection, sweep.id, sweep.trials)
 
     def get(self, sweep_id: str) -> StoredSweep | None:
         """Return a sweep with its trials, None if there is none."""

@@ -26,6 +26,8 @@ def group_studies(definition: Definition, trials: Sequence[Trial]) -> list[list[
     rows, each = len(definition.rows), definition.trials // definition.studies
     studies: list[list[list[Trial]]] = [[[] for _ in range(definition.studies)] for _ in range(rows)]
     for trial in trials:
+        if trial.is_fresh:
+            continue
         study, place = divmod(trial.number, rows * each)
         studies[place // each][study].append(trial)
     return studies

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
@@ -15,7 +14,8 @@ from mlpcore.data import catalog
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.validation import find_misfit
 from mlpcore.sweeps.definition import Definition, read_definition
-from mlpcore.sweeps.trials import Sweep, best_trial, seeds_of
+from mlpcore.sweeps.files import tabulate
+from mlpcore.sweeps.trials import Sweep, best_trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,24 +131,3 @@ def _get(sweeps: "SweepManager", sweep_id: str) -> Sweep:
     sweep = sweeps.get(sweep_id)
     assert sweep is not None, "it was stored when it was started"
     return sweep
-
-
-def tabulate(sweep: Sweep) -> "pd.DataFrame":
-    """Write the trials of a sweep as a table, with one row per trial."""
-    import pandas as pd
-
-    seeds = partial(seeds_of, sweep.definition)
-    rows = [
-        {
-            **{name: trial.point.get(name) for name in sweep.definition.dimensions()},
-            "seeds": tuple(seeds(is_fresh=trial.is_fresh)),
-            "status": trial.result.status if trial.result else None,
-            "val_acc": trial.result.val_acc if trial.result else None,
-            "test_acc": trial.result.test_acc if trial.result else None,
-            "step": trial.result.step if trial.result else None,
-            "is_fresh": trial.is_fresh,
-            "runs": trial.run_ids,
-        }
-        for trial in sweep.trials
-    ]
-    return pd.DataFrame(rows, index=pd.Index([trial.number for trial in sweep.trials], name="trial"))

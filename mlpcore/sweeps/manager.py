@@ -70,7 +70,7 @@ class SweepManager:
             if sweep_id in self._active:
                 return self._active[sweep_id].sweep
         stored = self._store.get(sweep_id)
-        return None if stored is None else _read_sweep(stored)
+        return None if stored is None else read_sweep(stored)
 
     def pause(self, sweep_id: str, *, owner: str) -> None:
         """Draw no more trials until `resume`; those that train go on to their end."""
@@ -164,7 +164,7 @@ class SweepManager:
     def _resume_left(self) -> None:
         try:
             for sweep_id in self._store.claim_left():
-                if (stored := self._store.get(sweep_id)) is not None and (sweep := _read_sweep(stored)) is not None:
+                if (stored := self._store.get(sweep_id)) is not None and (sweep := read_sweep(stored)) is not None:
                     self._add(ActiveSweep(sweep, self._runs, self._store))
         except StoreError as error:  # they go on after another start
             log.warning("The sweeps that were left unfinished cannot go on: %s", error)
@@ -195,7 +195,8 @@ def _refuse_over(sweep: Sweep) -> None:
         raise SentenceError(messages.ALREADY_OVER)
 
 
-def _read_sweep(stored: StoredSweep) -> Sweep | None:
+def read_sweep(stored: StoredSweep) -> Sweep | None:
+    """Read a stored sweep; None if another version of this program wrote it, and this one cannot read it."""
     try:
         definition = Definition.model_validate_json(stored.definition)
         trials = tuple(map(read_trial, stored.trials))

@@ -37,3 +37,6 @@ IN_ANOTHER_PROGRAM = N_("Another program trains this sweep and shares this datab
 NOT_AN_EXTENSION = N_("A sweep is extended by trials or by values: its rows, sampler and seeds must stay.")
 NOT_YOURS = N_("Only the person who started this sweep can do that.")
 TOO_MANY_SWEEPS = N_("{limit} of your sweeps are going on: wait until one ends, or stop one.")
+NOT_A_SWEEP_FILE = N_(
+    "This file does not contain a sweep that this program saved: choose a JSON file from the Sweep page."
+)

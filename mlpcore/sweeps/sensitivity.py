@@ -66,8 +66,8 @@ def fresh_accuracies(definition: Definition, trials: Sequence[Trial]) -> dict[st
     for label, members in group_trials(definition, trials).items():
         best = best_trial([trial for trial in members if not trial.is_fresh])
         fresh = next((one for one in members if best and one.is_fresh and one.point == best.point), None)
-        if fresh is not None and fresh.result is not None:
-            seeds = seeds_of(definition, is_fresh=True)
+        seeds = seeds_of(definition, is_fresh=True)
+        if fresh is not None and fresh.result is not None and len(fresh.result.test_accs) == len(seeds):  # none deleted
             by_seed = zip(seeds, fresh.result.test_accs, strict=True)
             accuracies[label] = {seed: accuracy for seed, accuracy in by_seed if accuracy is not None}
     return accuracies

@@ -5,9 +5,10 @@ from streamlit.testing.v1 import AppTest
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.sweeps import SweepStatus
+from mlpcore.sweeps.files import to_json
 from mlpcore.sweeps.manager import shared_sweeps
 from mlpcore.sweeps.sensitivity import define_sensitivity
-from mlpcore.sweeps.trials import Sweep
+from mlpcore.sweeps.trials import Sweep, Trial, TrialResult
 from tests.support.app_tests import Open, figure, says, shown, texts, wait_for
 from tests.support.present import present
 
@@ -157,3 +158,27 @@ class TestEqualBudgets:
         assert fastest in (2, 4, 6, 8, 10)  # evaluations are two steps apart
         for label, steps in zip(table["recipe"], table["Tiny"], strict=True):
             assert profile[label][0] == (1.0 if steps == fastest else 0.0)
+
+
+class TestFiles:
+    def test_sweep_that_was_saved_is_shown_again_to_the_one_who_imports_it(self, open_page: Open) -> None:
+        definition = define_sensitivity([Recipe(dataset="Tiny", validation_size=8)], seeds=1, low=0.01, high=0.1)
+        measured = TrialResult(("finished",), (4,), ((0.75,),), (0.75,), (0.5,), (4,))
+        trials = tuple(Trial(n, {"lr": lr}, (f"{n}",), False, measured) for n, lr in enumerate((0.01, 0.03162, 0.1)))
+        sweep = Sweep("1", "from elsewhere", "somebody", 1.7e9, SweepStatus.FINISHED, definition, trials)
+        page = open_page("sweep.py")
+        file = ("sweep.json", to_json([sweep]).encode(), "application/json")
+        shown(page.file_uploader(key="sweep.file").set_value(file).run())
+        imported = find_sweep(page)
+        assert (imported.name, imported.trials) == ("from elsewhere", trials)
+        assert imported.belongs_to(page.session_state["owner"])
+        (table,) = (frame.value for frame in page.dataframe if "best lr" in frame.value.columns)
+        assert list(table["validation accuracy"]) == [75.0]
+        assert "sweep.widen" in [button.key for button in page.button]
+        assert {"sweep.csv", "sweep.json"} <= {button.key for button in page.get("download_button")}
+
+    def test_file_that_is_no_sweep_is_refused_and_what_is_shown_stays(self, open_page: Open) -> None:
+        page = open_page("sweep.py")
+        shown(page.file_uploader(key="sweep.file").set_value(("x.json", b"{}", "application/json")).run())
+        assert reads(page, "This file does not contain a sweep that this program saved")
+        assert "sweep" not in page.query_params

@@ -20,6 +20,11 @@ from mlpcore.export.tables import from_json, to_json
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.sweeps import SweepStatus
+from mlpcore.sweeps.definition import Definition
+from mlpcore.sweeps.files import from_json as sweeps_from_json, to_json as sweeps_to_json
+from mlpcore.sweeps.space import Range
+from mlpcore.sweeps.trials import Sweep, Trial, TrialResult
 from tests.support.bad_values import Field, containers, texts
 from tests.support.paths import ROOT
 from tests.support.refusals import check_sentences, wrong_fields
@@ -110,6 +115,84 @@ class TestImports:
             json.dumps({**FILE, "runs": [{"recipe": {"changes": [{}] * 500_000}}]}).encode(),
             json.dumps({**FILE, "runs": [RUN | {"evaluations": [{}] * 5_000}] * 200}).encode(),
             json.dumps({**FILE, "runs": [RUN | {"evaluations": [{"weight_norms": [""] * 500_000}]}]}).encode(),
+        ],
+        ids=lambda data: f"{len(data)}",
+    )
+    def test_file_of_another_kind_or_without_measure_is_refused_at_once(self, data: bytes) -> None:
+        self.check(data)
+
+
+class TestSweeps:
+    DEFINITION = Definition(rows=(Recipe(validation_size=8),), space={"lr": Range(low=1e-4, high=1.0)}, trials=4)
+    MEASURED = TrialResult(("finished",), (4,), ((0.75,),), (0.75,), (0.5,), (4,))
+    FILE = json.loads(
+        sweeps_to_json(
+            [
+                Sweep("a1", "one", "", 1.0, SweepStatus.FINISHED, DEFINITION, (Trial(0, {"lr": 1.0}, ("b",)),)),
+                Sweep(
+                    "a2",
+                    "two",
+                    "",
+                    1.0,
+                    SweepStatus.FINISHED,
+                    DEFINITION,
+                    (Trial(0, {"lr": 1e-4}, ("c",), False, MEASURED),),
+                ),
+            ]
+        )
+    )
+
+    def altered(self, *path: str | int, value: object) -> bytes:
+        file = json.loads(json.dumps(self.FILE))
+        place = file["sweeps"][1]
+        for part in path[:-1]:
+            place = place[part]
+        place[path[-1]] = value
+        return json.dumps(file).encode()
+
+    @staticmethod
+    def check(data: bytes) -> None:
+        with pytest.raises(SentenceError) as refusal:
+            sweeps_from_json(data, owner="")
+        check_sentences([refusal.value])
+
+    def test_what_is_altered_below_came_in_before(self) -> None:
+        assert [one.name for one in sweeps_from_json(json.dumps(self.FILE).encode(), owner="")] == ["one", "two"]
+
+    @given(case=wrong_fields)
+    def test_no_sweep_comes_in_with_a_wrong_row(self, case: tuple[Field, Any]) -> None:
+        field, value = case
+        self.check(self.altered("definition", "rows", value=[field.place(value)]))
+
+    @given(name=st.sampled_from(sorted(FILE["sweeps"][1]["trials"][0])), value=containers() | texts())
+    def test_no_trial_comes_in_with_a_wrong_value(self, name: str, value: Any) -> None:
+        self.check(self.altered("trials", 0, name, value=value))
+
+    @given(name=st.sampled_from(sorted(FILE["sweeps"][1]["trials"][0]["result"])), value=containers() | texts())
+    def test_no_result_comes_in_with_a_wrong_value(self, name: str, value: Any) -> None:
+        try:
+            _one, two = sweeps_from_json(self.altered("trials", 0, "result", name, value=value), owner="")
+        except SentenceError as refusal:
+            check_sentences([refusal])
+        else:
+            assert (name, value) in (("chosen_steps", []), ("val_curves", []))  # nothing was measured on the way
+            assert json.loads(two.trials[0].result)["val_accs"] == [0.75]
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            pickle.dumps(FILE),
+            gzip.compress(json.dumps(FILE).encode()),
+            json.dumps(FILE).encode()[:-30],
+            json.dumps({**FILE, "version": 9}).encode(),
+            b'{"format":"mlp-playground-sweep","version":1,"sweeps":' + b"[" * 200_000,
+            b'{"format":"mlp-playground-sweep","version":1,"sweeps":[NaN]}',
+            b'{"format":"mlp-playground-sweep","version":1,"sweeps":[]}',
+            json.dumps({**FILE, "sweeps": FILE["sweeps"] * 500}).encode(),
+            json.dumps({**FILE, "sweeps": [FILE["sweeps"][1] | {"trials": [{}] * 500_000}]}).encode(),
+            json.dumps(
+                {**FILE, "sweeps": [FILE["sweeps"][1] | {"definition": {"space": {"lr": [1] * 10**6}}}]}
+            ).encode(),
         ],
         ids=lambda data: f"{len(data)}",
     )

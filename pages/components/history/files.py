@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from mlpcore.charts.compare import compare_chart
+from mlpcore.export.reading import MAX_BYTES
 from mlpcore.export.report import to_html
-from mlpcore.export.tables import MAX_BYTES, from_json, to_csv, to_json
+from mlpcore.export.tables import from_json, to_csv, to_json
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run

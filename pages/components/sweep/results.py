@@ -14,6 +14,7 @@ from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import find_run, get_manager, get_sweeps, read_owner
 from pages.components.shared.words import _, say
 from pages.components.sweep.budget_results import show_budget
+from pages.components.sweep.files import show_downloads
 from pages.components.sweep.search_results import show_search
 from pages.components.sweep.sensitivity_results import show_sensitivity
 
@@ -47,6 +48,8 @@ def _draw(sweep_ids: Sequence[str], ticks: bool) -> None:
         show_sensitivity(latest)
     else:
         show_search(latest)
+    if all(sweep.status.is_over for sweep in sweeps):
+        show_downloads(sweeps)
 
 
 def _read_waiting(sweep: Sweep) -> dict[str, Run]:

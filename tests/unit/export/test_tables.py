@@ -7,7 +7,8 @@ from io import StringIO
 
 import pytest
 
-from mlpcore.export.tables import MAX_BYTES, MAX_RUNS, from_json, to_csv, to_json
+from mlpcore.export.reading import MAX_BYTES
+from mlpcore.export.tables import MAX_RUNS, from_json, to_csv, to_json
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, Change, MultiStepLR, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
