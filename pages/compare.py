@@ -218,6 +218,6 @@ if runs and not (ready and plan == state.get("compare.run_plan")):
 if runs:
     show_comparison(runs, fingerprints=True, concludes=not find_lesson(COMPARE.key).hides_diagnoses)
 elif ready:
-    show_sketch(recipes, plan.names)
+    show_sketch(recipes, plan.names, is_locked=is_locked)
 if ready:
     write_address(plan, run_ids)

@@ -12,6 +12,7 @@ ROWS = SHORT | {"optimizer": "SGD", "scheduler": "none", "2.lr": "0.1", "rows": 
 PAGES = {
     "compare": ROWS,
     "concepts": {"concept": "schedules"},
+    "sweep": {"kind": "budget", "dataset": "Tiny", "train_iter": "20", "datasets": "Tiny,Shapes"},
     "images": {"dataset": "Tiny", "label_noise": "0.4", "batch_size": "8"},
 }
 
@@ -128,3 +129,34 @@ def test_images_link_leaves_the_playgrounds_other_knobs_alone(open_page: Open) -
     state = page.session_state
     assert (state["knob.SGD.lr"], state["knob.dropout"]) == (0.05, 0.25)
     assert (state["knob.batch_size"], state["knob.label_noise"]) == (8, 0.0)
+
+
+class TestSweep:
+    def test_link_sets_up_learning_rates(self, open_page: Open) -> None:
+        query = {"kind": "rates", "dataset": "Tiny", "train_iter": "20", "rates": "1e-05,0.1", "seeds": "2"}
+        page = open_page("sweep.py", **query)
+        assert page.selectbox(key="sweep.dataset").value == "Tiny"
+        assert page.selectbox(key="sweep.range").value == "1e-5 … 0.1"
+        assert says(page, "4 rows × 9 learning rates × 2 seeds: 72 runs in lockstep.")
+        assert address(page) == query
+
+    def test_link_sets_up_rows(self, open_page: Open) -> None:
+        page = open_page(
+            "sweep.py", kind="rates", **SHORT, optimizer="SGD", weight_decay="0", rows="2", **{"2.optimizer": "Adam"}
+        )
+        assert says(page, "2 rows × 9 learning rates × 1 seed")
+        again = open_page("sweep.py", **address(page))
+        assert [c.value for c in again.caption if "Rows" in c.value] == ["Rows: SGD · Adam"]
+        assert address(again) == address(page)
+
+    def test_link_of_a_search_sets_the_recipe_that_it_varies(self, open_page: Open) -> None:
+        page = open_page("sweep.py", kind="search", **SHORT, optimizer="Adam", scheduler="none")
+        assert says(page, "20 iterations of 8")
+        assert address(page)["kind"] == "search"
+
+    def test_what_is_wrong_with_a_link_is_named(self, open_page: Open) -> None:
+        page = open_page("sweep.py", kind="all", rates="1,2", datasets="Nowhere", seeds="9")
+        said = "\n".join(texts(page))
+        assert "kind is all: it must be one of rates, search, budget." in said
+        assert "rates is 1,2: it must be one of 0.0001,1.0, 1e-05,0.1, 0.001,10.0." in said
+        assert "datasets is Nowhere: this machine has Tiny, Shapes." in said

@@ -60,9 +60,12 @@ def _plan(recipe: Recipe) -> Schedule:
     return Schedule((kept + 1).tolist(), [rate or 0.0 for rate in rounded([rates[place] for place in kept.tolist()])])
 
 
-def show_sketch(recipes: Sequence[Recipe], names: Sequence[str]) -> None:
+def show_sketch(recipes: Sequence[Recipe], names: Sequence[str], *, is_locked: bool) -> None:
     """Show what is there before training: the schedules, and where the curves will be."""
-    st.text(_("Choose a preset or edit the rows, and press Start. The curves appear here, one per recipe."))
+    if is_locked:
+        st.text(_("Press Start to train these rows. The curves appear here, one per recipe."))
+    else:
+        st.text(_("Choose a preset or edit the rows, and press Start. The curves appear here, one per recipe."))
     labels = label_recipes(recipes, names or [""] * len(recipes))
     every = zip(labels, recipes, strict=True)
     series = [_build(label, place, recipe, []) for place, (label, recipe) in enumerate(every)]

@@ -55,7 +55,7 @@ def show_setup(
     """
     like = recipes[0] if recipes else Recipe(dataset=datasets[0])
     if is_locked:
-        st.caption(_("This lesson locks the rows: press Start to train them as they are."))
+        st.caption(_("This lesson locks the rows."))
     else:
         _choose_comparison(recipes if is_valid else [], like)
     _shared_form(rows, like, datasets, is_locked=is_locked)

@@ -30,10 +30,9 @@ def choose(label: str, titles: Mapping[T, str], *, key: str, default: T, show_la
     chosen = st.segmented_control(
         label,
         list(titles),
-        default=default,
         required=True,
         format_func=titles.__getitem__,
         label_visibility="visible" if show_label else "collapsed",
-        **persistent(key),
+        **persistent(key, default),
     )
     return default if chosen is None else chosen

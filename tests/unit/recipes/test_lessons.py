@@ -8,10 +8,13 @@ from mlpcore.recipes.lessons import (
     GROUPS,
     MAX_TASK,
     MAX_TITLE,
+    ROWS,
     Lesson,
     lesson_from_query,
     lesson_to_query,
     make_lesson,
+    terms_from_query,
+    terms_to_query,
     title_of_label,
 )
 from mlpcore.recipes.recipe import SGD, Adagrad, Adam, Change, ExponentialLR, MultiStepLR, Recipe, RMSprop, StepLR
@@ -167,3 +170,32 @@ def test_no_link_raises_and_a_lesson_that_was_read_survives_its_own_link(query):
     recipe, lesson, refused = lesson_from_query(query, Recipe())
     assert all(0 < len(str(sentence)) < 300 for sentence in refused)
     assert lesson_from_query(lesson_to_query(recipe, lesson), Recipe()) == (recipe, lesson, [])
+
+
+TERMS = {"lock": "rows", "hide": "diagnoses", "title": "Rates", "task": "Which falls first?"}
+
+
+class TestPagesWithoutOneRecipe:
+    def test_terms_come_back_from_a_link(self):
+        lesson, refused = terms_from_query(TERMS, lock=ROWS, hide="diagnoses", values={"lr": "0.1"})
+        assert (lesson.locked, lesson.hides_diagnoses, refused) == ({"rows"}, True, [])
+        assert terms_to_query(lesson) == TERMS
+
+    def test_label_is_of_the_rows_only_where_these_are_locked(self):
+        labels = [
+            [terms_from_query(query, lock=ROWS, values={"lr": lr})[0].label for lr in ("0.1", "0.2")]
+            for query in (TERMS, {"title": "Rates"})
+        ]
+        assert [len(set(pair)) for pair in labels] == [2, 1]
+
+    def test_what_the_page_cannot_lock_is_named(self):
+        lesson, refused = terms_from_query({"lock": "lr", "hide": "lr", "title": "Rates"}, lock=ROWS, hide="diagnoses")
+        assert list(map(str, refused)) == [
+            "lock is lr: it must be one of rows.",
+            "hide is lr: it must be one of diagnoses.",
+        ]
+        assert (lesson.title, lesson.locked, lesson.hides_diagnoses) == ("Rates", frozenset(), False)
+
+    def test_page_that_locks_nothing_passes_such_a_parameter_over(self):
+        lesson, refused = terms_from_query(TERMS)
+        assert (terms_to_query(lesson), refused) == ({"title": "Rates", "task": "Which falls first?"}, [])
