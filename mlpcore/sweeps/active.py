@@ -13,12 +13,15 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.sweeps import StoredSweeps, SweepStatus
 from mlpcore.sweeps.definition import Definition, Point
+from mlpcore.sweeps.pruning import find_hopeless_step, judge_until, list_earlier
 from mlpcore.sweeps.samplers import draw_batch
 from mlpcore.sweeps.trials import (
     DELETED,
+    PRUNED,
     REFUSED,
     Sweep,
     Trial,
+    TrialResult,
     best_trial,
     come_to_nothing,
     group_of,
@@ -52,6 +55,7 @@ class ActiveSweep:
         self.retry_at = 0.0
         self._runs, self._store = runs, store
         self._batch: _Batch | None = None
+        self._measured: dict[int, int] = {}  # by trial: evaluations at the last look for hopeless ones
 
     @property
     def is_done(self) -> bool:
@@ -98,6 +102,8 @@ class ActiveSweep:
         active = {run.id for run in self._runs.list_active()}  # one look, so that nothing is read before it is over
         for trial in self.sweep.waiting:
             if not active.isdisjoint(trial.run_ids):
+                if self.sweep.definition.prune and not trial.is_fresh:
+                    self._stop_hopeless(trial)
                 continue
             runs = [self._find(run_id) for run_id in trial.run_ids]
             is_lost = [run is None or run.status is RunStatus.INTERRUPTED for run in runs]
@@ -106,9 +112,30 @@ class ActiveSweep:
                 for place in [place for place, one in enumerate(is_lost) if one]:
                     lost.setdefault(place, []).append(trial)
             elif all(run.status.is_over for run in known):
-                self._put(replace(trial, result=judge(known) if known else come_to_nothing(DELETED)))
+                self._put(replace(trial, result=self._judge(trial, known) if known else come_to_nothing(DELETED)))
         for place, trials in lost.items():
             self._train_again(trials, place)
+
+    def _judge(self, trial: Trial, runs: Sequence[Run]) -> TrialResult:
+        """Measure a trial by its runs; a hopeless one has the same result however late its runs were stopped."""
+        result = judge(runs)
+        if self.sweep.definition.prune and not trial.is_fresh:
+            step = find_hopeless_step(result, list_earlier(trial, self.sweep.trials))
+            # one that was hopeless only at its last step has been trained to its end
+            if step is not None and step < runs[0].recipe.train_iter:
+                return judge_until(runs, step)
+        return result
+
+    def _stop_hopeless(self, trial: Trial) -> None:
+        """Stop the runs of a trial if what they have measured since the last look makes it hopeless."""
+        runs = [run for run_id in trial.run_ids if (run := self._find(run_id)) is not None]
+        measured = sum(len(run.evaluations) for run in runs)
+        if len(runs) == len(trial.run_ids) and measured != self._measured.get(trial.number):
+            self._measured[trial.number] = measured
+            if self._judge(trial, runs).status == PRUNED:
+                for run in runs:
+                    with suppress(SentenceError):  # over already
+                        self._runs.stop(run.id, owner=self.sweep.owner)
 
     def _find(self, run_id: str) -> Run | None:
         try:

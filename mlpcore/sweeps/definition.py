@@ -64,6 +64,7 @@ class Definition(Hyperparameters):
     fresh_seeds: Annotated[int, Field(ge=0, le=FRESH_SEEDS)] = 0
     # with Sobol's points: each row gets `trials` of them, in so many independent studies; 0 draws the rows too
     studies: Annotated[int, Field(ge=0, le=MAX_STUDIES)] = 0
+    prune: bool = False  # whether hopeless trials are stopped
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Definition":
@@ -78,6 +79,8 @@ class Definition(Hyperparameters):
             raise SentenceError(messages.FRESH_WITHOUT_CURVES, field="fresh_seeds", **values)
         if self.studies and (self.sampler != "sobol" or self.trials % self.studies):
             raise SentenceError(messages.UNEVEN_STUDIES, field="studies", value=self.studies, trials=self.trials)
+        if self.prune and (self.sampler == "grid" or self.studies):
+            raise SentenceError(messages.NOT_PRUNED, field="prune")
         count = self.count_trials()
         if count > MAX_TRIALS:
             raise SentenceError(messages.TOO_MANY_POINTS, field="space", count=count, most=MAX_TRIALS)

@@ -23,6 +23,7 @@ UNEVEN_STUDIES = N_(
     "{field} is {value}: studies need Sobol's points, and a number of trials that they share evenly (trials is "
     "{trials})."
 )
+NOT_PRUNED = N_("{field} is on: it must be off for a grid and for equal budgets, whose trials are all needed.")
 NOT_HELD_OUT = N_("validation_size is {value:,}: a sweep chooses by held-out images, so it must be at least {low:,}.")
 FRESH_WITHOUT_CURVES = N_(
     "{field} is {value}: it must be 0 here, because {other} has a range. Fresh seeds are for rows that vary in lr, and "

@@ -9,15 +9,19 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from mlpcore.analysis.comparison import select_evaluation
-from mlpcore.messages import Sentence
+from mlpcore.messages import N_, Sentence
 from mlpcore.runs.records import Run, RunStatus, is_same_owner
 from mlpcore.runs.sweeps import StoredTrial, SweepStatus
 from mlpcore.sweeps.definition import Definition, Point
 from mlpcore.sweeps.space import Value
 
-REFUSED, DELETED = "refused", "deleted"  # how a trial ended without runs: values that do not fit, runs that are gone
+PRUNED = N_("pruned")  # how a trial ended that was stopped because it was hopeless
+REFUSED, DELETED = (
+    N_("refused"),
+    N_("deleted"),
+)  # how a trial ended without runs: values that do not fit, runs that are gone
 WORSE = (
-    *(RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.DIVERGED, RunStatus.FAILED),
+    *(RunStatus.FINISHED, PRUNED, RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.DIVERGED, RunStatus.FAILED),
     *(DELETED, REFUSED),
     *(RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED),  # of a trial that is judged while it trains
 )  # each is worse than the ones before

@@ -123,6 +123,15 @@ class TestSearch:
         assert "⚠ lr ranges from 0.5 to 0.1: the first must be below the second." in texts(page)
         assert page.button(key="sweep.start_search").disabled
 
+    def test_trials_are_pruned_only_if_asked_and_never_those_of_a_grid(self, open_page: Open) -> None:
+        page = set_space(open_page(dataset="Tiny").switch_page("sweep.py").run(), {"name": "lr", "values": "0.01, 0.1"})
+        page.number_input(key="sweep.trials").set_value(2).run()
+        assert not page.toggle(key="sweep.prune").value
+        shown(page.toggle(key="sweep.prune").set_value(True).run())
+        page.segmented_control(key="sweep.sampler").set_value("grid").run()
+        assert page.toggle(key="sweep.prune").disabled
+        assert not finish(page, "sweep.start_search").definition.prune
+
     def test_search_names_its_best_trial_and_opens_it_in_the_playground(self, open_page: Open) -> None:
         first = open_page(dataset="Tiny", train_iter="20", eval_every="10", batch_size="8")
         page = shown(first.switch_page("sweep.py").run())

@@ -8,7 +8,7 @@ import streamlit as st
 from mlpcore.data.download.sources import dataset_title
 from mlpcore.runs.records import Run
 from mlpcore.runs.sweeps import SweepStatus
-from mlpcore.sweeps.trials import Sweep, judge
+from mlpcore.sweeps.trials import PRUNED, Sweep, judge
 from pages.components.shared.flash import flash_errors
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import find_run, get_manager, get_sweeps, read_owner
@@ -81,6 +81,8 @@ def _show_progress(sweep: Sweep, waiting: Sequence[Run], title: str) -> None:
         share, whole = sum(run.step / run.recipe.train_iter for run in waiting), max(len(waiting), 1)
         done = 0
     parts = [title, text] if title else [text]
+    if pruned := sum(trial.result is not None and trial.result.status == PRUNED for trial in sweep.trials):
+        parts.append(_("{count} pruned").format(count=pruned))
     if sweep.problem is not None:
         parts.append(say(sweep.problem))
     elif trouble := manager.trouble:

@@ -50,6 +50,15 @@ def show_search_setup(base: Recipe | None, problems: Sequence[Sentence], owner: 
             **persistent("sweep.trials", 32),
         )
         st.number_input(_("Seeds per trial"), 1, 5, width=FIELD_WIDTH, **persistent("sweep.trial_seeds", 1))
+        st.toggle(
+            _("Prune hopeless trials"),
+            disabled=sampler == "grid",
+            help=_(
+                "A trial stops when its best validation accuracy so far is below the median of the earlier trials at "
+                "the same iteration."
+            ),
+            **persistent("sweep.prune", False),
+        )
         definition, problem = _define(base, space, sampler)
         st.button(
             _("Start"),
@@ -113,8 +122,9 @@ def _define(base: Recipe, rows: Sequence[Mapping[str, Any]], sampler: str) -> tu
     state = st.session_state
     held = base.validation_size or count_held_out(base.dataset)
     row = base.model_copy(update={"validation_size": held, "seed": 0, "changes": ()})
-    given = {"rows": [row.model_dump()], "space": _read_space(rows), "sampler": sampler}
+    given: dict[str, Any] = {"rows": [row.model_dump()], "space": _read_space(rows), "sampler": sampler}
     given |= {"trials": state["sweep.trials"], "seeds": state["sweep.trial_seeds"]}
+    given |= {"prune": sampler != "grid" and state["sweep.prune"]}
     try:
         return read_definition(given), None
     except SentenceError as error:

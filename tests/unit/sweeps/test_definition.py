@@ -76,7 +76,11 @@ class TestRefusals:
             (
                 {"trial": 16},
                 "trial is not part of a sweep, which has base, rows, names, space, sampler, trials, seeds, seed, "
-                "fresh_seeds, studies.",
+                "fresh_seeds, studies, prune.",
+            ),
+            (
+                {"prune": True},
+                "prune is on: it must be off for a grid and for equal budgets, whose trials are all needed.",
             ),
             (
                 {"sampler": "sobol", "trials": 16, "studies": 3},
