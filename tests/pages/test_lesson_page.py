@@ -117,9 +117,9 @@ def test_buttons_that_would_mend_a_locked_knob_are_not_offered(open_page: Open) 
 def test_lesson_survives_a_page_switch_and_through_its_address_a_reload(open_page: Open) -> None:
     page = open_page(lr="0.05", lock="lr", hide="schedule", title="Which rate?")
     shown(page.slider(key="knob.SGD.momentum").set_value(0.3).run())
-    page.query_params.clear()
-    shown(page.switch_page("images.py").run())
-    shown(page.switch_page("playground.py").run())
+    for path in ("images.py", "playground.py"):
+        page.query_params.clear()  # as a browser does
+        shown(page.switch_page(path).run())
     address = dict(page.query_params)
     assert {name: address[name] for name in ("lock", "hide", "title", "lr", "momentum")} == {
         "lock": "lr",
