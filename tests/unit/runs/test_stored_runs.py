@@ -1,6 +1,7 @@
 """What people may do with stored runs: their own ones only, and no more than their quota."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,12 @@ import pytest
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.quota import SNAPSHOT_BYTES, Usage, estimate_recipe, read_quota
+from mlpcore.runs.quota import SNAPSHOT_BYTES, Usage, estimate_recipe, estimate_sweep, read_quota
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, MAX_UNITS, TOP_K, FirstLayer, Snapshot
 from mlpcore.runs.store import RunStore, StoreError
 from mlpcore.runs.stored_runs import DELETED_AT_ONCE, HOUR, MAX_IMPORTS, StoredRuns
+from mlpcore.runs.sweeps import StoredSweep, StoredTrial, SweepStatus
 from tests.support.managers import SHORT, submit
 from tests.support.stores import evaluation, list_runs, run
 
@@ -128,6 +130,21 @@ class TestQuota:
         runs.import_runs(lambda: [over("bens", owner=BEN)], owner=BEN)
         now[0] = HOUR
         assert runs.import_runs(lambda: [over("later")], owner=ANN) == 1
+
+    def test_sweep_that_is_imported_takes_what_was_estimated_and_counts_as_a_file(self, store: RunStore) -> None:
+        runs = StoredRuns(store, clock=lambda: 0.0)
+        trials = (StoredTrial(0, '{"lr":0.1}', ("a", "b"), result='{"val_accs":[0.5]}'),)
+        sweep = StoredSweep("s", "a sweep", ANN, 1.5, SweepStatus.FINISHED, '{"space":{}}', trials)
+        assert runs.import_sweeps(lambda: [sweep], owner=ANN) == ["s"]
+        assert store.sweeps.get("s") == sweep
+        assert runs.measure_usage(ANN) == Usage(0, estimate_sweep(sweep))
+        assert runs.measure_usage(BEN) == Usage(0, 0)
+        with pytest.raises(SentenceError, match="To free space, delete runs on the History page"):
+            StoredRuns(store, quota=estimate_sweep(sweep)).import_sweeps(lambda: [replace(sweep, id="t")], owner=ANN)
+        for number in range(1, MAX_IMPORTS):
+            runs.import_runs([over(f"{number}")].copy, owner=ANN)
+        with pytest.raises(SentenceError, match=r"^You imported 20 files within an hour\."):
+            runs.import_sweeps(lambda: [replace(sweep, id="t")], owner=ANN)
 
     @pytest.mark.parametrize("brought", [over("a", owner=BEN), run("a", owner=ANN)])
     def test_runs_of_others_and_active_runs_do_not_come_in(self, runs: StoredRuns, brought: Run) -> None:

@@ -92,6 +92,10 @@ class TestCurves:
         fresh = trial(5, {"row": 0, "lr": 0.1}, 0.4, 0.6, is_fresh=True)
         assert fresh_accuracies(definition, [*self.TRIALS, earlier, fresh]) == {"SGD": {1: 0.4, 2: 0.6}}
 
+    def test_fresh_seeds_of_which_a_run_was_deleted_are_left_out(self):
+        fresh = trial(4, {"row": 0, "lr": 0.1}, 0.4, is_fresh=True)  # one result, and nobody knows of which seed
+        assert fresh_accuracies(two_rows(seeds=1, fresh_seeds=2), [*self.TRIALS, fresh]) == {}
+
     def test_edges_are_those_of_every_row(self):
         assert find_edges(build_curves(two_rows(), self.TRIALS)) == {Edge.LOW, Edge.HIGH}
 
