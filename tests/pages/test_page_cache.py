@@ -15,13 +15,18 @@ from tests.support.paths import ROOT
 
 
 def test_the_pages_have_one_cache() -> None:
-    """Besides it, each process has one object of downloads, and one catalogue per language."""
+    """Besides it, each process has one object of downloads, one of learning-rate tests, one catalogue per language."""
     found = {
         (file.name, name)
         for file in (ROOT / "pages").rglob("*.py")
         for name in re.findall(r"@(?:st\.|functools\.)?(?:lru_)?cache[\w.()=, ]*\ndef (\w+)", file.read_text())
     }
-    assert found == {("state.py", "get_cache"), ("state.py", "get_downloads"), ("i18n.py", "read_catalogue")}
+    assert found == {
+        ("state.py", "get_cache"),
+        ("state.py", "get_downloads"),
+        ("dialog.py", "_get_tests"),
+        ("i18n.py", "read_catalogue"),
+    }
 
 
 @pytest.mark.usefixtures("open_page")
