@@ -102,6 +102,16 @@ class SweepManager:
                 active.extend(definition)
                 self._add(active)
 
+    def delete(self, sweep_id: str, *, owner: str) -> None:
+        """Delete a sweep that is over; its runs stay."""
+        active = self._find_or_read(sweep_id, owner)
+        with active.busy:
+            if not active.sweep.status.is_over:
+                raise SentenceError(messages.NOT_OVER)
+            with self._lock:
+                self._active.pop(sweep_id, None)
+            self._store.delete(sweep_id)
+
     def shutdown(self) -> None:
         """End the thread, before the RunManager's shutdown; unfinished sweeps go on at the next start."""
         with self._lock:

@@ -30,6 +30,7 @@ FRESH_WITHOUT_CURVES = N_(
     "in lists of values."
 )
 DIFFERENT_DATA = N_("The rows of a sweep must agree in {field}, so that their accuracies can be compared.")
+NOT_OVER = N_("A sweep must be stopped before it can be deleted.")
 ALREADY_OVER = N_("This sweep is over.")
 CANNOT_GO_ON = N_(
     "The sweep cannot go on because of an error in this program; it tries again. The log has the details."

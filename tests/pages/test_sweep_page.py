@@ -1,9 +1,12 @@
 """The sweep page: recipes at many learning rates, the search of a space, links, and who may do what."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.jobs import manager
+from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import RunStatus
 from mlpcore.runs.sweeps import SweepStatus
 from mlpcore.sweeps.files import to_json
 from mlpcore.sweeps.manager import shared_sweeps
@@ -115,6 +118,21 @@ class TestLinks:
         page = open_page("sweep.py", sweep="0123456789ab")
         assert reads(page, "The sweep that this address names is not kept here.")
         assert "sweep.start" in [button.key for button in page.button]
+
+
+class TestDeletion:
+    def test_sweep_is_deleted_by_its_owner_alone_and_its_runs_stay(self, open_page: Open) -> None:
+        page = open_sweep(open_page)
+        page.number_input(key="sweep.seeds").set_value(1).run()
+        sweep = finish(page, "sweep.start")
+        stranger = open_page("sweep.py", sweep=sweep.id)
+        assert "sweep.delete.now" not in [button.key for button in stranger.button]
+        with pytest.raises(SentenceError, match="Only the person who started this sweep can do that"):
+            shared_sweeps().delete(sweep.id, owner=stranger.session_state["owner"])
+        shown(page.button(key="sweep.delete.now").click().run())
+        assert shared_sweeps().get(sweep.id) is None
+        assert "sweep.start" in [button.key for button in page.button]
+        assert manager.shared_manager().get(sweep.trials[0].run_ids[0]).status is RunStatus.FINISHED
 
 
 class TestSearch:

@@ -8,7 +8,7 @@ from mlpcore.export.reading import MAX_BYTES
 from mlpcore.sweeps.files import from_json, to_csv, to_json
 from mlpcore.sweeps.trials import Sweep
 from pages.components.shared.flash import flash_errors
-from pages.components.shared.state import get_stored_runs, read_owner
+from pages.components.shared.state import get_stored_runs, get_sweeps, read_owner
 from pages.components.shared.words import _
 
 FILE = "sweep.file"
@@ -21,6 +21,17 @@ def show_downloads(sweeps: Sequence[Sweep]) -> None:
         csv, json = (lambda: to_csv(sweeps)), (lambda: to_json(sweeps))
         st.download_button("CSV", csv, "sweep.csv", "text/csv", key="sweep.csv", on_click="ignore")
         st.download_button("JSON", json, "sweep.json", "application/json", key="sweep.json", on_click="ignore")
+        if all(sweep.belongs_to(read_owner()) for sweep in sweeps):
+            with st.popover(_("Delete"), key="sweep.delete"):
+                st.text(_("The sweep and its results will be deleted. Its runs stay in History."))
+                st.button(_("Delete"), type="primary", on_click=_delete, args=(sweeps,), key="sweep.delete.now")
+
+
+def _delete(sweeps: Sequence[Sweep]) -> None:
+    with flash_errors("sweep.said"):
+        for sweep in sweeps:
+            get_sweeps().delete(sweep.id, owner=read_owner())
+        st.session_state["sweep.shown"], st.session_state["sweep.setup"] = "", True
 
 
 def show_import() -> None:
