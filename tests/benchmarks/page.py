@@ -23,7 +23,8 @@ from tests.support.paths import ROOT
 from tests.support.servers import Server
 
 FIRST_CHART = ".js-plotly-plot .scatterlayer .js-line"  # Streamlit's own charts and ours are both Plotly's
-POINTS = "document.querySelector('.st-key-curves .js-plotly-plot')?.data?.[0]?.x?.filter((x) => x !== null).length ?? 0"
+TRACE = "document.querySelector('.st-key-curves .js-plotly-plot')?.data?.find((trace) => trace.uid === 'loss')"
+POINTS = f"{TRACE}?.x?.filter((x) => x !== null).length ?? 0"
 SHOWN = "document.querySelector('.st-key-curves .js-plotly-plot')?.layout?.uirevision ?? ''"  # the run's id
 RATE = "document.querySelector('.st-key-preview .js-plotly-plot')?.data?.[0]?.y?.[0] ?? 0"
 STARTS, SLIDES = 7, 20  # a round
@@ -112,7 +113,7 @@ def measure_round(folder: Path, browser: Browser, number: int, *, starts_only: b
 
 def use(page: Page, server: Server) -> dict[str, list[float]]:
     """Press Start, move a slider, and compare a long run's speed with a page open and with none."""
-    page.get_by_text("press Start").wait_for()
+    page.get_by_text("look at the schedule, and press Start").wait_for()
     figures = {"Start to first point, the server just begun, s": [time_start(page)]}
     stop_run(page)
     page.wait_for_timeout(9000)  # until the server has loaded what it loads behind the first page
