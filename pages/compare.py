@@ -12,7 +12,7 @@ from mlpcore.recipes.lessons import ROWS, TERMS
 from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import Plan, drop_unknown_datasets, find_row, plan_from_query, plan_to_query
-from mlpcore.runs.records import Run
+from mlpcore.runs.records import LONGEST_NAME, Run
 from mlpcore.sweeps.sensitivity import merge_rates
 from pages.components.compare.results import build_series, read_given_name, show_comparison, show_sketch
 from pages.components.compare.rows import get_rows, put_rows, read_names, read_rows
@@ -26,7 +26,6 @@ from pages.components.shared.state import count_held_out, get_manager, read_owne
 from pages.components.shared.words import _, say
 
 MAX_RUNS = 80  # in an address: 16 recipes with 5 seeds each
-LONGEST_NAME = 40  # of a run
 
 owner = read_owner()
 datasets = known_datasets(data_home())

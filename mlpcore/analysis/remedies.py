@@ -11,11 +11,10 @@ from mlpcore.analysis.comparison import (
     is_validated,
     select_evaluation,
 )
-from mlpcore.analysis.differences import LONGEST_NAME
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe
 from mlpcore.recipes.validation import find_limits
-from mlpcore.runs.records import Evaluation, Run, RunStatus
+from mlpcore.runs.records import LONGEST_NAME, Evaluation, Run, RunStatus
 
 EVALUATIONS = 30  # of a run of the lab: enough to see its best step; each costs as much as some 30 iterations
 BATCH_SIZE = 64

@@ -15,7 +15,8 @@ from mlpcore.recipes.messages import BAD_NAME
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import NAME, RunStatus
 from mlpcore.runs.sweeps import SweepStatus
-from mlpcore.sweeps.foreground import complete_definition, name_sweep, run_sweep
+from mlpcore.sweeps.definition import name_sweep
+from mlpcore.sweeps.foreground import complete_definition, run_sweep
 from mlpcore.sweeps.trials import Sweep, Trial, best_trial, seeds_of
 
 SHOWN = 5  # trials of the table

@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field
 from mlpcore.messages import N_, Sentence
 from mlpcore.recipes.recipe import Recipe
 
-NAME = r"^[\w .\-]{1,40}$"  # what a person may call a run
+LONGEST_NAME = 40  # characters of a run, of a sweep, or of a row
+NAME = rf"^[\w .\-]{{1,{LONGEST_NAME}}}$"  # what a person may call a run
 
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 EVALUATION_BYTES = 800  # of one evaluation in memory

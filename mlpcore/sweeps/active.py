@@ -1,4 +1,4 @@
-"""A sweep that goes on in this process: draws its trials, submits their runs, and stores what came of them."""
+"""An active sweep of this process: draws its trials, submits their runs, and stores their results."""
 
 import threading
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class _Batch:
 
 
 class ActiveSweep:
-    """A sweep that this process goes on with.
+    """A sweep that this process runs.
 
     Whoever calls a method holds `busy`. `sweep` may be read at any time: it is replaced, never changed.
     """

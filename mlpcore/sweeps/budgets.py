@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from mlpcore.analysis.differences import label_recipes
 from mlpcore.analysis.sweeps.budgets import score_recipe
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.sweeps.definition import Definition
-from mlpcore.sweeps.space import Dimension, Range
+from mlpcore.sweeps.definition import Definition, read_definition
+from mlpcore.sweeps.space import Range
 from mlpcore.sweeps.trials import Trial
 
 TRIALS, STUDIES = 15, 3  # of each row
 
 
 def define_budget(rows: Sequence[Recipe], names: Sequence[str] = ()) -> Definition:
-    """Define the sweep in which each row tunes its learning rate: three studies of five trials."""
-    space: dict[str, Dimension] = {"lr": Range(low=1e-4, high=1.0, log=True)}
-    return Definition(
-        rows=tuple(rows), names=tuple(names), space=space, sampler="sobol", trials=TRIALS, studies=STUDIES
-    )
+    """Define the sweep in which each row tunes its learning rate: three studies of five trials.
+
+    Raises SentenceError if the rows do not go together.
+    """
+    drawn = {"sampler": "sobol", "trials": TRIALS, "studies": STUDIES}
+    space = {"lr": Range(low=1e-4, high=1.0, log=True)}
+    return read_definition({"rows": rows, "names": tuple(names), "space": space} | drawn)
 
 
 def group_studies(definition: Definition, trials: Sequence[Trial]) -> list[list[list[Trial]]]:

@@ -1,6 +1,7 @@
 """What a sweep does: its rows, search space, sampler, number of trials and seeds. From it follows every run."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from mlpcore.recipes.hyperparameters import AS_TUPLE, PARTS, Hyperparameters
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import MAX_ROWS, MAX_SEEDS
 from mlpcore.recipes.validation import find_problems, shorten
+from mlpcore.runs.records import LONGEST_NAME
 from mlpcore.sweeps import messages
 from mlpcore.sweeps.space import MAX_DIMENSIONS, Dimension, Range, Value, list_values, read_dimension
 
@@ -21,7 +23,6 @@ MAX_TRIALS = 1000
 MAX_RUNS = 5000
 MIN_HELD_OUT = 1  # images; with fewer than 500 a trial is judged by its last step
 FRESH_SEEDS = 5  # at most, of each row at its best, for the verdict
-LONGEST_NAME = 40  # of a row
 ROW = "row"  # in a point: the place of its row, where there are several
 
 Sampler = Literal["grid", "sobol", "tpe"]
@@ -162,6 +163,11 @@ def read_definition(given: Any, *, hold_out: Callable[[str], int] | None = None)
         return Definition.model_validate(values)
     except ValidationError as error:
         raise _first(error, Definition) from None
+
+
+def name_sweep(definition: Definition) -> str:
+    """Name a sweep by the hyperparameters that vary."""
+    return re.sub(r"[^\w .\-]", "", f"sweep {' '.join(definition.space)}")[:LONGEST_NAME].strip()
 
 
 def _read_row(given: Any, hold_out: Callable[[str], int] | None) -> Recipe:

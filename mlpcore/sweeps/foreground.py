@@ -1,7 +1,6 @@
 """Run a sweep in this process and wait for its end, with a progress bar: the command line and notebooks."""
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from tqdm.auto import tqdm
 from mlpcore.data import catalog
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.validation import find_misfit
-from mlpcore.sweeps.definition import Definition, read_definition
+from mlpcore.sweeps.definition import Definition, name_sweep, read_definition
 from mlpcore.sweeps.files import tabulate
 from mlpcore.sweeps.trials import Sweep, best_trial
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from mlpcore.sweeps.manager import SweepManager
 
 OWNER = ""  # no browser has this token: no page can stop what a command or a notebook trains
-LONGEST_NAME = 34
 LOOK_SECONDS = 0.1  # between two reads of the sweep
 LINE_SECONDS = 1.0  # between two lines of the bar where it is written into a file
 PATIENCE_SECONDS = 10.0  # with a sweep that cannot go on, as while another program keeps the database locked
@@ -61,11 +59,6 @@ def complete_definition(given: Any) -> Definition:
         return catalog.choose_validation_size(catalog.count_training_images(home, dataset))
 
     return read_definition(given, hold_out=hold_out)
-
-
-def name_sweep(definition: Definition) -> str:
-    """Name a sweep by the hyperparameters that vary."""
-    return re.sub(r"[^\w .\-]", "", f"sweep {' '.join(definition.space)}")[:LONGEST_NAME].strip()
 
 
 def run_sweep(definition: Definition, *, name: str) -> Sweep:

@@ -1,4 +1,4 @@
-"""SweepManager: goes on with sweeps, batch by batch, through the RunManager, in a thread behind it."""
+"""SweepManager: runs sweeps batch by batch through the RunManager, in a thread behind it."""
 
 import logging
 import re

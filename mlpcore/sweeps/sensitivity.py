@@ -8,7 +8,7 @@ from mlpcore.analysis.sweeps.sensitivity import Edge, RateResult, find_good_rate
 from mlpcore.charts.sweeps.sensitivity import RateCurve
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_limits
-from mlpcore.sweeps.definition import Definition
+from mlpcore.sweeps.definition import Definition, read_definition
 from mlpcore.sweeps.space import Range, list_values
 from mlpcore.sweeps.trials import Trial, best_trial, group_of, seeds_of
 
@@ -111,15 +111,13 @@ def merge_rates(rows: Sequence[Recipe], names: Sequence[str]) -> tuple[list[Reci
 def define_sensitivity(
     rows: Sequence[Recipe], names: Sequence[str] = (), *, seeds: int, low: float = 1e-4, high: float = 1.0
 ) -> Definition:
-    """Define the sweep that trains each row at half decades of the learning rate, and its best with fresh seeds."""
-    points = 1 + round(2 * math.log10(high / low))
-    return Definition(
-        rows=tuple(rows),
-        names=tuple(names),
-        space={"lr": Range(low=low, high=high, log=True, points=points)},
-        seeds=seeds,
-        fresh_seeds=5,
-    )
+    """Define the sweep that trains each row at half decades of the learning rate, and its best with fresh seeds.
+
+    Raises SentenceError if the rows do not go together.
+    """
+    rates = Range(low=low, high=high, log=True, points=1 + round(2 * math.log10(high / low)))
+    given = {"rows": rows, "names": tuple(names), "space": {"lr": rates}, "seeds": seeds, "fresh_seeds": 5}
+    return read_definition(given)
 
 
 def _short(rate: float) -> float:

@@ -81,6 +81,13 @@ class TestLearningRates:
         shown(page.button(key="sweep.forget").click().run())
         assert reads(page, "4 rows × 9 learning rates × 1 seed: 36 runs in lockstep.")
 
+    def test_rows_of_different_data_sets_are_refused_in_a_sentence_and_start_waits(self, open_page: Open) -> None:
+        page = open_page("compare.py", dataset="Tiny", train_iter="20", rows="2", **{"2.dataset": "Shapes"})
+        shown(page.button(key="compare.tune").click().run())
+        refused = "⚠ The rows of a sweep must agree in dataset, so that their accuracies can be compared."
+        assert refused in texts(page)
+        assert page.button(key="sweep.start").disabled
+
     def test_grid_is_widened_where_a_best_rate_lies_at_its_edge_and_keeps_its_trials(self, open_page: Open) -> None:
         page = open_sweep(open_page)
         row = Recipe(dataset="Tiny", train_iter=1, eval_every=1, batch_size=8, validation_size=8)
@@ -136,6 +143,11 @@ class TestDeletion:
 
 
 class TestSearch:
+    def test_hyperparameter_that_is_named_twice_is_refused_rather_than_overwritten(self, open_page: Open) -> None:
+        page = set_space(open_page("sweep.py"), {"name": "lr", "values": "0.1"}, {"name": "lr", "values": "0.2"})
+        assert "⚠ space lists lr twice." in texts(page)
+        assert page.button(key="sweep.start_search").disabled
+
     def test_what_is_wrong_with_a_space_is_said_and_start_waits(self, open_page: Open) -> None:
         page = set_space(open_page("sweep.py"), {"name": "lr", "low": 0.5, "high": 0.1, "log": True})
         assert "⚠ lr ranges from 0.5 to 0.1: the first must be below the second." in texts(page)

@@ -48,7 +48,7 @@ def show_budget(sweeps: Sequence[Sweep]) -> None:
         placeholder=_("missed"),
         column_config=config,
     )
-    st.caption(_("Steps to the target, in the median study; they are known to the evaluation."))
+    st.caption(_("Steps to the target in the median study, rounded up to the next evaluation."))
 
 
 def show_profile(scores: Mapping[str, Mapping[str, float]], *, revision: str = "") -> None:

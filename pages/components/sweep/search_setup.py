@@ -9,15 +9,16 @@ import streamlit as st
 from mlpcore.messages import N_, Sentence, SentenceError
 from mlpcore.recipes.flat import list_fields, read_text
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.sweeps.definition import MAX_TRIALS, Definition, read_definition
+from mlpcore.sweeps.definition import MAX_TRIALS, Definition, name_sweep, read_definition
+from mlpcore.sweeps.messages import REPEATED_VALUE
 from mlpcore.sweeps.space import FIXED, Range
 from pages.components.shared.choices import choose, persistent
-from pages.components.shared.flash import flash_errors, show_warning
+from pages.components.shared.flash import show_warning
 from pages.components.shared.recipe_summary import describe_data, describe_training
-from pages.components.shared.state import count_held_out, get_sweeps
+from pages.components.shared.state import count_held_out
 from pages.components.shared.words import _, _n, as_markdown, say
+from pages.components.sweep.setup import FIELD_WIDTH, start_sweep
 
-FIELD_WIDTH = 125  # pixels
 SAMPLERS = {"tpe": N_("TPE"), "sobol": N_("Sobol"), "grid": N_("grid")}
 NAME, VALUES, LOW, HIGH, LOG = "name", "values", "low", "high", "log"
 FIRST_SPACE = (
@@ -63,8 +64,8 @@ def show_search_setup(base: Recipe | None, problems: Sequence[Sentence], owner: 
         st.button(
             _("Start"),
             type="primary",
-            on_click=_start,
-            args=(definition, owner),
+            on_click=start_sweep,
+            args=(definition, definition and name_sweep(definition), owner),
             disabled=definition is None,
             key="sweep.start_search",
             shortcut="Ctrl+Enter",
@@ -122,20 +123,15 @@ def _define(base: Recipe, rows: Sequence[Mapping[str, Any]], sampler: str) -> tu
     state = st.session_state
     held = base.validation_size or count_held_out(base.dataset)
     row = base.model_copy(update={"validation_size": held, "seed": 0, "changes": ()})
-    given: dict[str, Any] = {"rows": [row.model_dump()], "space": _read_space(rows), "sampler": sampler}
+    given: dict[str, Any] = {"rows": [row], "space": _read_space(rows), "sampler": sampler}
     given |= {"trials": state["sweep.trials"], "seeds": state["sweep.trial_seeds"]}
     given |= {"prune": sampler != "grid" and state["sweep.prune"]}
+    if twice := [row[NAME] for place, row in enumerate(rows) if row[NAME] in [one[NAME] for one in rows[:place]]]:
+        return None, Sentence(REPEATED_VALUE, {"field": "space", "value": twice[0]})
     try:
         return read_definition(given), None
     except SentenceError as error:
         return None, error.sentence
-
-
-def _start(definition: Definition, owner: str) -> None:
-    with flash_errors("sweep.said"):
-        name = " ".join(definition.space)[:40]
-        st.session_state["sweep.shown"] = get_sweeps().start(definition, owner=owner, name=name)
-        st.session_state["sweep.setup"] = False
 
 
 def _describe_cohorts(definition: Definition) -> str:

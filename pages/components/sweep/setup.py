@@ -7,19 +7,21 @@ import streamlit as st
 from mlpcore.analysis.differences import label_recipes
 from mlpcore.charts.sweeps.sensitivity import RateCurve, sensitivity_chart
 from mlpcore.data.download.sources import dataset_title
+from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.messages import COMPARE_OPTIMIZERS
 from mlpcore.recipes.presets import build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_limits
+from mlpcore.runs.records import LONGEST_NAME
 from mlpcore.sweeps.budgets import define_budget
-from mlpcore.sweeps.definition import LONGEST_NAME, Definition
+from mlpcore.sweeps.definition import Definition
 from mlpcore.sweeps.sensitivity import define_sensitivity, merge_rates
 from pages.components.recipe_form.widgets import describe_field
 from pages.components.shared.choices import persistent
-from pages.components.shared.flash import flash_errors
+from pages.components.shared.flash import flash_errors, show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.state import count_held_out, get_sweeps
-from pages.components.shared.words import _, _n, as_markdown
+from pages.components.shared.words import _, _n, as_markdown, say
 
 FIELD_WIDTH = 125  # pixels
 CHART_HEIGHT = 350  # pixels
@@ -73,23 +75,38 @@ def show_setup(datasets: Sequence[str], owner: str) -> None:
         st.selectbox(_("Learning rates"), list(RANGES), width=150, help=_("Half a decade apart."), **apart)
         help_seeds = _("How often each rate is trained. The best of each row is then trained with five fresh seeds.")
         st.number_input(_("Seeds"), 1, 5, width=FIELD_WIDTH, help=help_seeds, **persistent("sweep.seeds", 1))
+        definition, problem = _define(rows, names)
         st.button(
             _("Start"),
             type="primary",
-            on_click=_start,
-            args=(rows, names, owner),
+            on_click=start_sweep,
+            args=(definition, f"Sweep of {len(rows)} rows", owner),
+            disabled=definition is None,
             key="sweep.start",
             shortcut="Ctrl+Enter",
         )
-    st.caption(_describe_work(rows, names))
+    if problem is not None:
+        show_warning(say(problem))
+    if definition is not None:
+        st.caption(_describe_work(definition))
 
 
-def _define(rows: Sequence[Recipe], names: Sequence[str]) -> Definition:
-    """Build the sweep of these rows, each with held-out images and without changes made while a run went on."""
+def _define(rows: Sequence[Recipe], names: Sequence[str]) -> tuple[Definition | None, Sentence | None]:
+    """Build the sweep of these rows; if that fails, say why."""
     state = st.session_state
-    own = [_prepare(row) for row in rows]
     low, high = RANGES[state["sweep.range"]]
-    return define_sensitivity(own, names, seeds=state["sweep.seeds"], low=low, high=high)
+    try:
+        own = [_prepare(row) for row in rows]
+        return define_sensitivity(own, names, seeds=state["sweep.seeds"], low=low, high=high), None
+    except SentenceError as error:
+        return None, error.sentence
+
+
+def start_sweep(definition: Definition, name: str, owner: str) -> None:
+    """Start a sweep, show it, and fold the set-up away."""
+    with flash_errors("sweep.said"):
+        st.session_state["sweep.shown"] = get_sweeps().start(definition, owner=owner, name=name)
+        st.session_state["sweep.setup"] = False
 
 
 def _iterations_field() -> None:
@@ -154,18 +171,9 @@ def _prepare(row: Recipe) -> Recipe:
     return row.replace(train_iter=steps, eval_every=every, validation_size=held, seed=0, changes=())
 
 
-def _start(rows: Sequence[Recipe], names: Sequence[str], owner: str) -> None:
-    with flash_errors("sweep.said"):
-        definition = _define(rows, names)
-        name = f"Sweep of {len(rows)} rows"
-        st.session_state["sweep.shown"] = get_sweeps().start(definition, owner=owner, name=name)
-        st.session_state["sweep.setup"] = False
-
-
-def _describe_work(rows: Sequence[Recipe], names: Sequence[str]) -> str:
+def _describe_work(definition: Definition) -> str:
     """Say how many runs there will be, and which images choose."""
-    definition = _define(rows, names)
-    count = definition.count_trials()
+    rows, count = definition.rows, definition.count_trials()
     runs = count * definition.seeds
     template = _n(
         "{rows} rows × {rates} learning rates × {seeds} seed: {runs} runs in lockstep.",
