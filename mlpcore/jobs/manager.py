@@ -13,13 +13,13 @@ from mlpcore.jobs import messages, process_exit
 from mlpcore.jobs.machine import read_memory
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
-from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs
+from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs, refuse_too_many
 from mlpcore.jobs.worker import Train, Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, with_change
 from mlpcore.runs.messages import NOT_YOURS
-from mlpcore.runs.records import RECORD_BYTES, Run, RunStatus
+from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
@@ -27,9 +27,6 @@ from mlpcore.runs.stored_runs import StoredRuns
 from mlpcore.training.lockstep import train_cohort
 
 MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later ones are queued
-MAX_SUBMISSIONS = 200  # that may wait or train; a comparison with all its rows and seeds is one
-MAX_SUBMISSIONS_PER_OWNER = 50
-SHARE_OF_RECORDS = 0.1  # of the memory budget, for the records of runs that wait; half of it for one person's
 SHUTDOWN_SECONDS = 2.5  # `RunStore.mark_interrupted` marks what cannot be stored by then, at the next start
 LAST_WRITES_SECONDS = 2.0  # of SHUTDOWN_SECONDS, for storing what is left
 
@@ -232,24 +229,11 @@ class RunManager:
             return []
         jobs = build_jobs(runs, self._budget, seen_at=self._clock(), **options)
         with self._submit_lock:  # one at a time, so that two cannot exceed a limit together
-            self._refuse_too_many(len(runs), owner)
+            refuse_too_many(self._queue.jobs(), len(runs), owner, self._budget)
             self._stored_runs.check_room([run.recipe for run in runs], owner=owner)
             self.store.create_many(runs)
             self._queue.add(jobs)
         return [run.id for run in runs]
-
-    def _refuse_too_many(self, count: int, owner: str) -> None:
-        jobs = self._queue.jobs()
-        own = [job for job in jobs if job.owner == owner]
-        if len({job.submission for job in jobs}) >= MAX_SUBMISSIONS:
-            raise SentenceError(messages.TOO_MANY_SUBMISSIONS, limit=MAX_SUBMISSIONS)
-        if len({job.submission for job in own}) >= MAX_SUBMISSIONS_PER_OWNER:
-            raise SentenceError(messages.TOO_MANY_SUBMISSIONS_OF_OWNER, limit=MAX_SUBMISSIONS_PER_OWNER)
-        most = int(SHARE_OF_RECORDS * self._budget.total("cpu") / RECORD_BYTES)
-        in_all, of_owner = (sum(len(job.runs) for job in some) for some in (jobs, own))
-        room = max(min(most - in_all, most // 2 - of_owner), 0)
-        if count > room:
-            raise SentenceError(messages.TOO_MANY_RUNS, count=count, room=room)
 
     @contextmanager
     def _find(self, run_id: str, owner: str) -> Iterator[ActiveRun]:

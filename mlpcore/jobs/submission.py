@@ -1,18 +1,24 @@
-"""From recipes to new runs, and from runs to the jobs that train them in lockstep."""
+"""From recipes to new runs, from runs to the jobs that train them in lockstep, and how many may wait."""
 
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mlpcore.jobs import messages
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import Job
+from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import RECORD_BYTES, Run, RunStatus
 from mlpcore.training.device import pick_device_of
 from mlpcore.training.lockstep import cohort_key
 from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import describe_environment
+
+MAX_SUBMISSIONS = 200  # that may wait or train; a comparison with all its rows and seeds is one
+MAX_SUBMISSIONS_PER_OWNER = 50
+SHARE_OF_RECORDS = 0.1  # of the memory budget, for the records of runs that wait; half of it for one person's
 
 
 def build_runs(
@@ -77,3 +83,17 @@ def build_jobs(
             job.keeps_snapshots = keep_snapshots
             jobs.append(job)
     return jobs
+
+
+def refuse_too_many(jobs: Sequence[Job], count: int, owner: str, budget: MemoryBudget) -> None:
+    """Raise SentenceError if so many new runs of a person, beside these jobs, are more than may wait."""
+    own = [job for job in jobs if job.owner == owner]
+    if len({job.submission for job in jobs}) >= MAX_SUBMISSIONS:
+        raise SentenceError(messages.TOO_MANY_SUBMISSIONS, limit=MAX_SUBMISSIONS)
+    if len({job.submission for job in own}) >= MAX_SUBMISSIONS_PER_OWNER:
+        raise SentenceError(messages.TOO_MANY_SUBMISSIONS_OF_OWNER, limit=MAX_SUBMISSIONS_PER_OWNER)
+    most = int(SHARE_OF_RECORDS * budget.total("cpu") / RECORD_BYTES)
+    in_all, of_owner = (sum(len(job.runs) for job in some) for some in (jobs, own))
+    room = max(min(most - in_all, most // 2 - of_owner), 0)
+    if count > room:
+        raise SentenceError(messages.TOO_MANY_RUNS, count=count, room=room)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from mlpcore.analysis.claim_wording import describe_claim
 from mlpcore.analysis.claims import CLAIMS
 from mlpcore.data.download.sources import ARCHIVES
-from mlpcore.jobs import manager
+from mlpcore.jobs import manager, submission
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from pages.components.shared.state import count_test_images
@@ -192,7 +192,7 @@ def test_experiment_opens_in_compare(open_tried) -> None:
 def test_start_that_is_refused_is_answered_with_a_sentence(open_claims, monkeypatch) -> None:
     page = open_claims()
     waiting = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
-    monkeypatch.setattr(manager, "MAX_SUBMISSIONS", 2)
+    monkeypatch.setattr(submission, "MAX_SUBMISSIONS", 2)
     for owner in ("ann", "ben"):
         manager.shared_manager().submit([waiting], owner=owner, names=["SGD"])
     shown(page.button(key=f"claims.try.{FAST}").click().run())

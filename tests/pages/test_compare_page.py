@@ -6,7 +6,7 @@ from statistics import stdev
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mlpcore.jobs import manager
+from mlpcore.jobs import manager, submission
 from mlpcore.recipes.presets import COMPARISONS
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -208,7 +208,7 @@ def test_runs_are_stopped_by_the_one_who_started_them_and_by_nobody_else(open_pa
 def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe(dataset="Tiny", train_iter=200_000, eval_every=200, batch_size=8, hidden_sizes=(8,))
     page = open_compare(open_page, **SHORT)
-    monkeypatch.setattr(manager, "MAX_SUBMISSIONS", 2)
+    monkeypatch.setattr(submission, "MAX_SUBMISSIONS", 2)
     for owner in ("ann", "ben"):
         manager.shared_manager().submit([recipe], owner=owner, names=["SGD"])
     shown(page.button(key="compare.start").click().run())

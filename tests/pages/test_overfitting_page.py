@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from mlpcore.analysis.remedies import REMEDIES, build_lab_recipe
-from mlpcore.jobs import manager
+from mlpcore.jobs import manager, submission
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import INTERRUPTED
 from mlpcore.runs.records import Evaluation, Run, RunStatus
@@ -185,7 +185,7 @@ def test_runs_are_stopped_and_keep_what_was_measured(open_page: Open) -> None:
 def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_lab(open_page)
     long = Recipe(dataset="Tiny", batch_size=8, hidden_sizes=(8,), train_iter=200_000)
-    monkeypatch.setattr(manager, "MAX_SUBMISSIONS", 2)
+    monkeypatch.setattr(submission, "MAX_SUBMISSIONS", 2)
     for owner in "ab":
         manager.shared_manager().submit([long], owner=owner, names=["long"])
     shown(page.button(key="lab.start").click().run())

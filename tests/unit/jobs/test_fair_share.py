@@ -11,7 +11,8 @@ import pytest
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.fair_share import FairShare, TimeShares, choose_active
-from mlpcore.jobs.manager import MAX_SUBMISSIONS, MAX_SUBMISSIONS_PER_OWNER, RunManager
+from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.submission import MAX_SUBMISSIONS, MAX_SUBMISSIONS_PER_OWNER
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RunStatus

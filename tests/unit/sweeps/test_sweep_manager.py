@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlpcore.jobs import manager as manager_module
+from mlpcore.jobs import submission
 from mlpcore.jobs.manager import RunManager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD, Adam
@@ -185,7 +185,7 @@ class TestRequests:
         self, sweeps, manager, store, monkeypatch
     ):
         total = manager._budget.total("cpu")
-        monkeypatch.setattr(manager_module, "SHARE_OF_RECORDS", 2 * 4.5 * RECORD_BYTES / total)  # 4 runs per person
+        monkeypatch.setattr(submission, "SHARE_OF_RECORDS", 2 * 4.5 * RECORD_BYTES / total)  # 4 runs per person
         sweep_id = sweeps.start(define(ENDLESS, seeds=2), owner=ME, name="a sweep")
         wait_until(lambda: look(sweeps, sweep_id).problem is not None)
         assert str(look(sweeps, sweep_id).problem).startswith("These are 3 runs, and the queue has room for 1 more")
@@ -196,7 +196,7 @@ class TestRequests:
 
     def test_a_sweep_that_is_stopped_while_it_is_refused_stops_what_was_accepted(self, sweeps, manager, monkeypatch):
         total = manager._budget.total("cpu")
-        monkeypatch.setattr(manager_module, "SHARE_OF_RECORDS", 2 * 4.5 * RECORD_BYTES / total)
+        monkeypatch.setattr(submission, "SHARE_OF_RECORDS", 2 * 4.5 * RECORD_BYTES / total)
         sweep_id = sweeps.start(define(ENDLESS, seeds=2), owner=ME, name="a sweep")
         wait_until(lambda: look(sweeps, sweep_id).problem is not None)
         sweeps.stop(sweep_id, owner=ME)
