@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
     from mlpcore.training.models import MLPnet as MLPnet, MyModel as MyModel
     from mlpcore.training.schedules import preview_rates as preview_rates
 
+__version__ = "0.1.0"
+
 # Threads that wait for each other sleep sooner, see mlpcore.training.reproducibility. torch reads this when it loads.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 

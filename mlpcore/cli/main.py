@@ -38,15 +38,16 @@ WRONG, INTERRUPTED = 2, 130  # exit codes; the second is what a shell expects af
 EXIT_CODES = {RunStatus.FINISHED: 0, RunStatus.DIVERGED: 1, RunStatus.STOPPED: INTERRUPTED}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = "python -m mlpcore") -> int:
     """Run a command; return the exit code.
 
     Args:
         arguments: those of the command line; sys.argv without the program if None.
+        program: how the command line is called, for its help.
     """
     # The training thread logs tracebacks. The run keeps them; here its message is enough.
     logging.getLogger("mlpcore.jobs.worker").addHandler(logging.NullHandler())
-    given = _build_parser().parse_args(arguments)
+    given = _build_parser(program).parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.command
     try:
         return command(given)
@@ -202,8 +203,8 @@ def _describe(run: Run) -> str:
     return "\n".join(f"{name:<16}{value}" for name, value in lines.items())
 
 
-def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mlpcore", description="Train an MLP from a recipe.")
+def _build_parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description="Train an MLP from a recipe.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     train = commands.add_parser(
         "train",

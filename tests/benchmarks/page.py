@@ -11,6 +11,7 @@ import argparse
 import os
 import sqlite3
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 from time import monotonic
@@ -85,7 +86,8 @@ def measure_round(folder: Path, browser: Browser, number: int, *, starts_only: b
     charts: Figures = {}
     for place in range(len(apps)):
         app = list(apps)[(number + place) % len(apps)]
-        server = Server(folder / f"{app}-{number}", data=folder / "data", app=apps[app])
+        command = [sys.executable, "-m", "streamlit", "run", str(apps[app])]
+        server = Server(folder / f"{app}-{number}", data=folder / "data", command=command)
         context = browser.new_context(viewport={"width": 1280, "height": 800})  # with an empty cache
         context.set_default_timeout(SECONDS * 1000)
         page = context.new_page()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -27,11 +27,11 @@ class Server:
         *,
         data: Path,
         base: str = "",
-        app: Path = ROOT / "app.py",
+        command: Sequence[str] = (sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")),
         variables: dict[str, str] | None = None,  # of its environment
     ) -> None:
         self.home, self.data, self.log = folder / "home", data, folder / "server.log"
-        self._base, self._app, self._variables = base, app, variables or {}
+        self._base, self._command, self._variables = base, command, variables or {}
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         data.mkdir(parents=True, exist_ok=True)
@@ -40,11 +40,10 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        command = [sys.executable, "-m", "streamlit", "run", str(self._app), "--server.headless", "true"]
-        command += ["--server.port", str(self.port), "--server.baseUrlPath", self._base]
+        options = ["--server.headless=true", f"--server.port={self.port}", f"--server.baseUrlPath={self._base}"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [*self._command, *options],
                 cwd=self.log.parent,
                 env=os.environ | {"MLPCORE_HOME": str(self.home), "MLPCORE_DATA": str(self.data)} | self._variables,
                 stdin=subprocess.DEVNULL,

@@ -82,7 +82,7 @@ class TestEveryDocument:
         if words[:3] == ["python", "-m", "mlpcore"]:
             given = [*words[3:], "data"] if len(words) == 3 else words[3:]
             if "-h" not in given:
-                command_line._build_parser().parse_args(given)
+                command_line._build_parser("mlpcore").parse_args(given)
         elif words[:2] == ["python", "-m"] and words[2] != "venv":
             spec = importlib.util.find_spec(words[2])
             assert spec is not None
