@@ -119,6 +119,21 @@ def korean_font(_request: Request) -> Response:
     return FileResponse(PAGES / "fonts" / KOREAN_FONT, media_type="font/woff2", headers=IMMUTABLE)
 
 
+async def metrics(request: Request) -> Response:
+    """Tell Prometheus how the server does."""
+    return await asyncio.to_thread(_measure, request.headers.get("authorization", ""))
+
+
+def _measure(authorization: str) -> Response:
+    from mlpcore.operations.metrics import CONTENT_TYPE, is_admitted, write_metrics
+    from pages.components.shared.state import get_manager, manager_is_up
+
+    if not is_admitted(authorization):
+        return Response("The token of MLPCORE_METRICS_TOKEN is needed.", 401, {"www-authenticate": "Bearer"})
+    load = get_manager().measure_load() if manager_is_up() else None
+    return Response(write_metrics(load), media_type=CONTENT_TYPE)
+
+
 async def healthz(_request: Request) -> Response:
     """Answer a health check."""
     return JSONResponse({"status": "ok"})
@@ -189,6 +204,7 @@ app = st.App(
     lifespan=lifespan,
     routes=[
         Route(f"{prefix}/healthz", healthz),
+        Route(f"{prefix}/metrics", metrics),
         Route(f"{prefix}/{PLOTLY}", plotly.serve),
         Route(f"{prefix}/assets/{KOREAN_FONT}", korean_font),
     ],

@@ -10,6 +10,7 @@ import torch
 from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetFuture, DatasetLoader
 from mlpcore.jobs import messages, process_exit
+from mlpcore.jobs.load import Load, measure_load
 from mlpcore.jobs.machine import read_memory
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
@@ -189,9 +190,8 @@ class RunManager:
         """Return the speed of a run: over the last seconds while it trains, otherwise over all of its training."""
         with self._queue.lock:
             active = self._queue.runs.get(run.id)
-            if active is not None and len(active.job.step_times) > 1:
-                (start, first), (end, last) = active.job.step_times[0], active.job.step_times[-1]
-                return (last - first) / max(end - start, 1e-9)
+            if active is not None and (speed := active.job.iterations_per_second) is not None:
+                return speed
         return run.step / run.seconds if run.seconds else 0.0
 
     def loading_progress(self, run_id: str) -> float | None:
@@ -206,6 +206,10 @@ class RunManager:
         with self._queue.lock:
             active = self._queue.runs.get(run_id)
             return self._budget.find_waiting_reasons(self._queue.jobs()).get(active.job) if active else None
+
+    def measure_load(self) -> Load:
+        """Measure what this process does, for whoever runs it."""
+        return measure_load(self._queue, self._budget, self._writer)
 
     def shutdown(self) -> None:
         """Mark the active runs as interrupted, store them and end the threads, in SHUTDOWN_SECONDS at most."""

@@ -91,7 +91,7 @@ class MemoryBudget:
     def find_waiting_reasons(self, jobs: Sequence[Job]) -> dict[Job, Sentence]:
         """Find which jobs, of all from oldest to newest, cannot start now for lack of memory, and say why."""
         reasons = {}
-        usages = {device: self._measure(device, jobs) for device in {job.demand.device for job in jobs}}
+        usages = {device: self.measure(device, jobs) for device in {job.demand.device for job in jobs}}
         next_ones = {device: _find_next(jobs, device, usage) for device, usage in usages.items()}
         for job in jobs:
             device = job.demand.device
@@ -103,7 +103,7 @@ class MemoryBudget:
         """Make room for a job that starts now, and count the older ones it overtakes; return False if it must wait."""
         if job in self.find_waiting_reasons(jobs):
             return False
-        usage = self._measure(job.demand.device, jobs)
+        usage = self.measure(job.demand.device, jobs)
         if usage.free < _find_needed(job, usage):
             self._library.release_unused(keep=job.dataset)
         for older in jobs[: jobs.index(job)]:
@@ -116,7 +116,7 @@ class MemoryBudget:
         """Request images for a page. If there is no room to load them, their future fails with a sentence."""
 
         def admit(needed: int) -> None:
-            usage = self._measure(str(device), jobs)
+            usage = self.measure(str(device), jobs)
             if needed > usage.free_but_for(dataset):
                 figures = {"needed": needed, "free": max(usage.free_but_for(dataset), 0), "total": usage.total}
                 values = {name: value / GIGABYTE for name, value in figures.items()}
@@ -126,7 +126,8 @@ class MemoryBudget:
 
         return self._library.request(dataset, device, retry=retry, admit=admit)
 
-    def _measure(self, device: str, jobs: Sequence[Job]) -> MemoryUsage:
+    def measure(self, device: str, jobs: Sequence[Job]) -> MemoryUsage:
+        """Measure what jobs and images take on a device."""
         in_memory = [job for job in jobs if job.is_in_memory and job.demand.device == device]
         loaded, loading = self._library.measure_memory(device)
         owners: Counter[str] = Counter()

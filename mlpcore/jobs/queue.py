@@ -73,6 +73,14 @@ class Job:
             active.stop_requested and active.position in self.pending for active in self.runs
         )
 
+    @property
+    def iterations_per_second(self) -> float | None:
+        """Its speed over the last seconds; None while it does not train."""
+        if len(self.step_times) < 2:
+            return None
+        (start, first), (end, last) = self.step_times[0], self.step_times[-1]
+        return (last - first) / max(end - start, 1e-9)
+
     def set_status(self, status: RunStatus) -> None:
         """Set the status of every run that is not over."""
         for active in self.runs:

@@ -31,6 +31,7 @@ class Writer:
         self.trouble: Sentence | None = None  # why nothing can be stored at the moment
         self._queue = queue
         self._deadline: float | None = None  # of the last attempts during shutdown
+        self._stored_at = time.monotonic()  # what was measured until then is stored
         self._thread = threading.Thread(target=self._work, name="Writer", daemon=True)
         self._thread.start()
 
@@ -41,11 +42,19 @@ class Writer:
             self._queue.lock.notify_all()
         self._thread.join(seconds)
 
+    @property
+    def delay(self) -> float:
+        """The most seconds that something measured may have waited to be stored; 0 while there is no run."""
+        with self._queue.lock:
+            return time.monotonic() - self._stored_at if self._queue.runs else 0.0
+
     def _work(self) -> None:
         lock = self._queue.lock
         while True:
             with lock:
-                lock.wait_for(lambda: self._queue.runs or self._deadline is not None)
+                if not self._queue.runs:
+                    lock.wait_for(lambda: self._queue.runs or self._deadline is not None)
+                    self._stored_at = time.monotonic()
                 lock.wait_for(self._is_due, STORE_SECONDS if self.trouble is None else RETRY_SECONDS)
             self._write_all()
             with lock:
@@ -65,6 +74,7 @@ class Writer:
     def _write_all(self) -> None:
         with self._queue.lock:
             unstored_runs = self._unstored_runs()
+            begun_at = time.monotonic()
         trouble = None
         for active in unstored_runs:
             try:
@@ -79,6 +89,8 @@ class Writer:
                     log.exception("Run %s could not be stored.", active.run.id)
                 active.failed_writes += 1
         self.trouble = trouble
+        if trouble is None:
+            self._stored_at = begun_at
 
     def _write(self, active: ActiveRun) -> None:
         """Write a run, and remove it from the queue if it was over when it was written.

@@ -211,6 +211,12 @@ class RunStore:
         with self._read() as connection:
             return connection.scalar(select(func.count()).select_from(RUNS).where(KEPT)) or 0
 
+    def count_by_status(self) -> dict[RunStatus, int]:
+        """Count the stored runs of each status that occurs."""
+        counts = select(RUNS.c.status, func.count()).where(KEPT).group_by(RUNS.c.status)
+        with self._read() as connection:
+            return {RunStatus(status): count for status, count in connection.execute(counts)}
+
     def annotate(
         self, run_id: str, *, name: str | None = None, note: str | None = None, starred: bool | None = None
     ) -> None:

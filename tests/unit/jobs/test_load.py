@@ -1,0 +1,59 @@
+"""The load of a process: what waits and trains, how fast, in how much memory, and how long storing takes."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mlpcore.data.catalog import ImageCounts
+from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs.estimate import estimate_job
+from mlpcore.jobs.load import Load
+from mlpcore.jobs.manager import RunManager
+from mlpcore.runs.records import RunStatus
+from mlpcore.runs.store import RunStore
+from tests.support.managers import LONG, ME, submit, wait_for_evaluations, wait_until
+
+COUNTS = ImageCounts(train=40, test=12, classes=4, pixels=3072)
+IMAGES = 52 * 3072  # bytes
+
+
+def test_a_process_that_does_nothing_says_so_and_how_much_memory_it_may_take(
+    store: RunStore, library: DatasetLoader
+) -> None:
+    manager = RunManager(store, library, memory=2e9, reserved=500_000_000)
+    load = manager.measure_load()
+    assert load == Load(memory=load.memory)
+    assert (load.memory["cpu"].used, load.memory["cpu"].budget) == (0, 1_500_000_000)
+    manager.shutdown()
+
+
+def test_runs_count_by_status_and_those_of_a_cohort_by_the_run(lone_manager: RunManager) -> None:
+    first, *_others = submit(lone_manager, *(LONG.replace(seed=seed) for seed in range(3)))
+    submit(lone_manager, LONG.replace(batch_size=8))
+    wait_for_evaluations(lone_manager, first, 2)
+    load = lone_manager.measure_load()
+    assert load.runs == {RunStatus.RUNNING: 3, RunStatus.QUEUED: 1}
+    speed = lone_manager.iterations_per_second(lone_manager.get(first))
+    assert load.steps_per_second == pytest.approx(3 * speed, rel=0.5)
+    assert (
+        load.memory["cpu"].used == estimate_job([LONG.replace(seed=seed) for seed in range(3)], COUNTS).total + IMAGES
+    )
+
+
+def test_what_cannot_be_stored_waits_ever_longer_and_not_at_all_afterwards(
+    manager: RunManager, store: RunStore, tmp_path: Path
+) -> None:
+    (run_id,) = submit(manager, LONG)
+    wait_for_evaluations(manager, run_id, 2)
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        wait_until(lambda: manager.trouble is not None)
+        first = manager.measure_load().storing_delay
+        wait_until(lambda: manager.measure_load().storing_delay > first + 1.0)
+    wait_until(lambda: manager.trouble is None)
+    wait_until(lambda: manager.measure_load().storing_delay < 1.0)
+    manager.stop(run_id, owner=ME)
+    wait_until(lambda: store.get(run_id).status.is_over)
+    wait_until(lambda: manager.measure_load().storing_delay == 0.0)
