@@ -20,7 +20,8 @@ from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, with_change
 from mlpcore.runs.messages import NOT_YOURS
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.people.rights import Rights
+from mlpcore.runs.records import Run, RunStatus, is_same_owner
 from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
@@ -120,8 +121,8 @@ class RunManager:
         return [continuations[run_id] for run_id in run_ids]
 
     def stop(self, run_id: str, *, owner: str) -> None:
-        """Stop a run; it keeps its evaluations."""
-        with self._find(run_id, owner) as active:
+        """Stop a run; it keeps its evaluations. An admin may stop anybody's."""
+        with self._find(run_id, owner, may=self.rights.may_end) as active:
             active.request_stop()
             self._queue.lock.notify_all()
 
@@ -164,6 +165,11 @@ class RunManager:
         return loading
 
     # what pages read
+
+    @property
+    def rights(self) -> Rights:
+        """Who may stop and delete what."""
+        return self._stored_runs.rights
 
     @property
     def trouble(self) -> Sentence | None:
@@ -240,14 +246,14 @@ class RunManager:
         return [run.id for run in runs]
 
     @contextmanager
-    def _find(self, run_id: str, owner: str) -> Iterator[ActiveRun]:
-        """Find an active run of `owner` and hold the queue's lock. Raises SentenceError if there is none."""
+    def _find(self, run_id: str, owner: str, *, may: Callable[[str, str], bool] = is_same_owner) -> Iterator[ActiveRun]:
+        """Find an active run that `owner` may change and hold the queue's lock. Raises SentenceError otherwise."""
         with self._queue.lock:
             active = self._queue.runs.get(run_id)
             if active is not None:
                 if active.run.status.is_over:
                     raise SentenceError(messages.ALREADY_OVER)
-                if not active.run.belongs_to(owner):
+                if not may(active.run.owner, owner):
                     raise SentenceError(NOT_YOURS)
                 yield active
                 return

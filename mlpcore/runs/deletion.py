@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection, delete, insert, literal, select
+from sqlalchemy import Connection, delete, insert, literal, or_, select
 
 from mlpcore.runs.schema import ACTIVE, DELETED, KEPT, RUNS, explain_refusal
 from mlpcore.runs.snapshots import SnapshotFiles
@@ -39,11 +39,12 @@ class Deletion:
         with self._read() as connection:
             return list(connection.scalars(select(RUNS.c.id).where(deletable)))
 
-    def find_restorable(self, owner: str) -> list[str]:
-        """Return the ids of the runs that an owner deleted within the last UNDO_SECONDS."""
+    def find_restorable(self, owner: str, *, also: Sequence[str] = ()) -> list[str]:
+        """Return the ids of an owner's runs, and of others named, that were deleted within the last UNDO_SECONDS."""
         recent = select(DELETED.c.run_id).where(DELETED.c.deleted > time.time() - UNDO_SECONDS)
+        wanted = or_(RUNS.c.owner == owner, RUNS.c.id.in_(also))
         with self._read() as connection:
-            return list(connection.scalars(select(RUNS.c.id).where(RUNS.c.owner == owner, RUNS.c.id.in_(recent))))
+            return list(connection.scalars(select(RUNS.c.id).where(wanted, RUNS.c.id.in_(recent))))
 
     def restore(self, run_ids: Sequence[str]) -> None:
         """Bring deleted runs back as they were; one that was removed meanwhile stays so."""

@@ -18,6 +18,12 @@ NEWER_SCHEMA = N_(
     "update this program, or name another folder in MLPCORE_HOME."
 )
 NOT_YOURS = N_("Only the person who started this run can do that.")
+BAD_ADMINS = N_(
+    "MLPCORE_ADMINS must be accounts separated by commas, each as the page shows it at the bottom: an issuer, a space "
+    "and a subject."
+)
+NOT_ADMIN = N_("Only an admin of this server can do that.")
+BAD_QUOTA = N_("A quota is a number of GB from 0 to {most:,.0f}.")
 NOT_OVER = N_("A run must be stopped before it can be deleted.")
 OVER_QUOTA = N_(
     "Your runs take {used:.2f} GB of the {quota:g} GB that each person may store, and this needs about {more:.2f} GB "

@@ -173,6 +173,17 @@ def _keep_sweeps_and_their_trials(connection: Connection) -> None:
     metadata.create_all(connection)
 
 
+def _keep_the_names_and_quotas_of_people(connection: Connection) -> None:
+    people = Table(
+        "people",
+        MetaData(),
+        Column("owner", String(255), primary_key=True),
+        Column("name", Text, nullable=False),  # as the provider of the account says; "" for a browser
+        Column("quota", Double),  # bytes, if an admin has set another one than everybody's
+    )
+    people.create(connection)
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
@@ -184,6 +195,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _keep_submissions_lessons_and_deleted_runs,
     _keep_last_losses,
     _keep_sweeps_and_their_trials,
+    _keep_the_names_and_quotas_of_people,
 )
 
 

@@ -17,6 +17,7 @@ from mlpcore.runs.deletion import Deletion
 from mlpcore.runs.engine import HASTY_SECONDS, database_url, explained, open_engine, runs_home, writing
 from mlpcore.runs.messages import CLOSED, FOLDER_IS_READ_ONLY, INTERRUPTED, StoreError, unknown_run
 from mlpcore.runs.migrations import migrate
+from mlpcore.runs.people.accounts import People
 from mlpcore.runs.process_locks import Liveness
 from mlpcore.runs.quota import Usage, measure_rows
 from mlpcore.runs.records import Evaluation, Run, RunState, RunStatus
@@ -95,6 +96,7 @@ class RunStore:
             self._liveness, self._site = Liveness(runs_home() / "servers"), f"{platform.node()}/"
             self.snapshots = SnapshotFiles(runs_home() / SNAPSHOT_FOLDER)
         self.deletion = Deletion(self._read, self._write, self.snapshots)
+        self.people = People(self._read, self._write)
         self.sweeps = StoredSweeps(self._read, self._write, self._announce, self._living_servers, self._site)
         try:
             with explained():

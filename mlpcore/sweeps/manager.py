@@ -5,6 +5,7 @@ import re
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.messages import BAD_NAME
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.messages import StoreError
-from mlpcore.runs.records import NAME
+from mlpcore.runs.records import NAME, is_same_owner
 from mlpcore.runs.sweeps import StoredSweep, SweepStatus
 from mlpcore.sweeps import messages
 from mlpcore.sweeps.active import ActiveSweep
@@ -81,8 +82,8 @@ class SweepManager:
         self._set_status(sweep_id, owner, SweepStatus.RUNNING)
 
     def stop(self, sweep_id: str, *, owner: str) -> None:
-        """End a sweep and stop its runs; what they measured stays."""
-        active = self._find(sweep_id, owner)
+        """End a sweep and stop its runs; what they measured stays. An admin may end anybody's."""
+        active = self._find(sweep_id, owner, may=self._runs.rights.may_end)
         with active.busy:
             _refuse_over(active.sweep)
             active.stop()
@@ -103,8 +104,8 @@ class SweepManager:
                 self._add(active)
 
     def delete(self, sweep_id: str, *, owner: str) -> None:
-        """Delete a sweep that is over; its runs stay."""
-        active = self._find_or_read(sweep_id, owner)
+        """Delete a sweep that is over; its runs stay. An admin may delete anybody's."""
+        active = self._find_or_read(sweep_id, owner, may=self._runs.rights.may_end)
         with active.busy:
             if not active.sweep.status.is_over:
                 raise SentenceError(messages.NOT_OVER)
@@ -125,21 +126,26 @@ class SweepManager:
         if len(own) >= MAX_SWEEPS_PER_OWNER:
             raise SentenceError(messages.TOO_MANY_SWEEPS, limit=MAX_SWEEPS_PER_OWNER)
 
-    def _find(self, sweep_id: str, owner: str) -> ActiveSweep:
-        """Find a sweep of `owner` that goes on here. Raises SentenceError if there is none."""
-        active = self._find_or_read(sweep_id, owner)
+    def _find(self, sweep_id: str, owner: str, *, may: Callable[[str, str], bool] = is_same_owner) -> ActiveSweep:
+        """Find a sweep that goes on here and that `owner` may change. Raises SentenceError if there is none."""
+        active = self._find_or_read(sweep_id, owner, may=may)
         _refuse_over(active.sweep)
         return active
 
-    def _find_or_read(self, sweep_id: str, owner: str) -> ActiveSweep:
-        """Find a sweep of `owner`, here or in the store. Raises SentenceError if another process goes on with it."""
+    def _find_or_read(
+        self, sweep_id: str, owner: str, *, may: Callable[[str, str], bool] = is_same_owner
+    ) -> ActiveSweep:
+        """Find a sweep that `owner` may change, here or in the store.
+
+        Raises SentenceError if there is none, or another process goes on with it.
+        """
         with self._lock:
             active = self._active.get(sweep_id)
         if active is None and (sweep := self.get(sweep_id)) is not None:
             active = ActiveSweep(sweep, self._runs, self._store)
-            if sweep.belongs_to(owner) and not sweep.status.is_over:
+            if may(sweep.owner, owner) and not sweep.status.is_over:
                 raise SentenceError(messages.IN_ANOTHER_PROGRAM)
-        if active is None or not active.sweep.belongs_to(owner):
+        if active is None or not may(active.sweep.owner, owner):
             raise SentenceError(messages.NOT_YOURS)
         return active
 

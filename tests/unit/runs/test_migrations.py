@@ -179,7 +179,8 @@ class TestMigrations:
             (8, "keep_submissions_lessons_and_deleted_runs"),
             (9, "keep_last_losses"),
             (10, "keep_sweeps_and_their_trials"),
-            (11, "add_second"),
+            (11, "keep_the_names_and_quotas_of_people"),
+            (12, "add_second"),
         ]
 
     def test_step_that_fails_leaves_nothing_behind(self, engine: Engine) -> None:
