@@ -5,6 +5,7 @@ import contextlib
 import gc
 import gzip
 import importlib
+import os
 import re
 import secrets
 import sys
@@ -31,9 +32,10 @@ FIRST_MODULES = ("pages.components.run.settings", "pages.components.lessons.buil
 FIRST_PAGE = 20.0  # seconds at most in which the first page has the processor to itself
 ONE_YEAR = 365 * 24 * 3600  # seconds
 PLOTLY = f"assets/plotly-{version('plotly')}.min.js"
+FRAMED_BY = os.environ.get("MLPCORE_FRAMED_BY", "").split()  # sites that may show the app in a frame
 IMMUTABLE = {"cache-control": f"public, max-age={ONE_YEAR}, immutable"}  # for addresses whose content never changes
 # Streamlit needs inline scripts to start, eval for its table schemas, and blobs to import components. The page loads
-# nothing from other hosts, sends nothing to them and cannot be framed by them.
+# nothing from other hosts, sends nothing to them and cannot be framed by them, unless MLPCORE_FRAMED_BY names them.
 CONTENT_SECURITY_POLICY = {
     "default-src": "'self'",
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
@@ -44,7 +46,7 @@ CONTENT_SECURITY_POLICY = {
     "object-src": "'none'",
     "base-uri": "'self'",
     "form-action": "'self'",
-    "frame-ancestors": "'self'",
+    "frame-ancestors": " ".join(["'self'", *FRAMED_BY]),
 }
 SECURITY_HEADERS = {
     "content-security-policy": "; ".join(f"{kind} {sources}" for kind, sources in CONTENT_SECURITY_POLICY.items()),
@@ -52,8 +54,9 @@ SECURITY_HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
-    "x-frame-options": "SAMEORIGIN",
-}
+} | ({} if FRAMED_BY else {"x-frame-options": "SAMEORIGIN"})
+# A browser keeps cookies of a page in another site's frame only if they are Secure, and there apart from all others.
+SAME_SITE = "SameSite=None; Secure; Partitioned" if FRAMED_BY else "SameSite=Lax"
 
 
 class ResponseHeaders:
@@ -75,6 +78,10 @@ class ResponseHeaders:
                 if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
                     headers.append("set-cookie", _owner_cookie(request))
                     headers.append("link", f"<{PLOTLY}>; rel=preload; as=script")  # most pages draw a chart
+                cookies = headers.getlist("set-cookie")
+                del headers["set-cookie"]
+                for cookie in cookies:  # also Streamlit's own, without which a framed page cannot upload a file
+                    headers.append("set-cookie", cookie.replace("SameSite=Lax", SAME_SITE))
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
@@ -90,7 +97,7 @@ def _owner_cookie(request: Request) -> str:
         token = secrets.token_urlsafe(32)
     # a visitor who forges the header only restricts their own cookie, so any proxy may send it
     scheme = request.headers.get("x-forwarded-proto", request.url.scheme).partition(",")[0].strip()
-    secure = "; Secure" if scheme == "https" else ""
+    secure = "; Secure" if scheme == "https" and not FRAMED_BY else ""
     return f"{OWNER_COOKIE}={token}; Path=/; Max-Age={ONE_YEAR}; HttpOnly; SameSite=Lax{secure}"
 
 

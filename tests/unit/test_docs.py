@@ -30,7 +30,14 @@ from tests.support.paths import ROOT
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 # of a user's machine and of a web server
-ELSEWHERE = {"~/.local/share", ".streamlit/secrets.toml", "location /playground/", "X-Forwarded-Proto"}
+ELSEWHERE = {
+    "https://huggingface.co",
+    "app_port: 8501",
+    "~/.local/share",
+    ".streamlit/secrets.toml",
+    "location /playground/",
+    "X-Forwarded-Proto",
+}
 COMMANDS = sorted(
     {
         part.strip()
@@ -137,7 +144,7 @@ class TestEveryDocument:
 
     def test_every_environment_variable_is_read_and_every_one_that_is_read_is_named(self) -> None:
         named = {name for text in TEXTS.values() for name in re.findall(r"\bMLPCORE_\w+", text)}
-        files = [file for folder in ("mlpcore", "tests") for file in (ROOT / folder).rglob("*.py")]
+        files = [ROOT / "app.py", *(file for top in ("mlpcore", "tests") for file in (ROOT / top).rglob("*.py"))]
         code = "".join(file.read_text(encoding="utf-8") for file in files)
         assert named == set(re.findall(r'environ(?:\.get\(|\[)"(MLPCORE_\w+)"', code))
 
