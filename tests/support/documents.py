@@ -14,20 +14,8 @@ DOCUMENTS += sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").glob
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README, KOREAN, CONTRIBUTING = TEXTS["README.md"], TEXTS["README.ko.md"], TEXTS["CONTRIBUTING.md"]
 ARCHITECTURE = TEXTS["docs/architecture.md"]
-PROGRAMS = (
-    "python",
-    "pytest",
-    "pip",
-    "uv",
-    "mlp-playground",
-    "streamlit",
-    "ruff",
-    "mypy",
-    "lint-imports",
-    "source",
-    "git",
-    ".ci/run",
-)
+PROGRAMS = ("python", "pytest", "pip", "uv", "just", "mlp-playground", "streamlit", "ruff", "mypy", "lint-imports")
+PROGRAMS += ("pre-commit", "source", "git", ".ci/run")
 
 
 def blocks(text: str, language: str) -> list[str]:
