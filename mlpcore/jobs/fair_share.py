@@ -71,6 +71,6 @@ class FairShare(Generic[Item]):
         return self._items[owner].pick([item for item in ready if item.owner == owner])
 
     def charge(self, item: Item, seconds: float) -> None:
-        """Record the seconds that the job picked has used."""
+        """Record the seconds that a job picked has used."""
         self._people.charge(item.owner, seconds)
-        self._items[item.owner].charge(item, seconds)
+        self._items.setdefault(item.owner, TimeShares()).charge(item, seconds)  # others may have been picked since

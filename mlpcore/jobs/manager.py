@@ -10,12 +10,14 @@ import torch
 from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetFuture, DatasetLoader
 from mlpcore.jobs import messages, process_exit
+from mlpcore.jobs.executors.contract import Executor
+from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.load import Load, measure_load
 from mlpcore.jobs.machine import read_memory
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
 from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs, refuse_too_many
-from mlpcore.jobs.worker import Train, Worker
+from mlpcore.jobs.worker import Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe, with_change
@@ -26,9 +28,7 @@ from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.runs.store import RunStore
 from mlpcore.runs.stored_runs import StoredRuns
-from mlpcore.training.lockstep import train_cohort
 
-MAX_ACTIVE = 4  # jobs that train at a time, besides everybody's oldest; later ones are queued
 SHUTDOWN_SECONDS = 2.5  # `RunStore.mark_interrupted` marks what cannot be stored by then, at the next start
 LAST_WRITES_SECONDS = 2.0  # of SHUTDOWN_SECONDS, for storing what is left
 
@@ -46,9 +46,8 @@ class RunManager:
         store: RunStore,
         library: DatasetLoader,
         *,
-        max_active: int = MAX_ACTIVE,
+        executor: Executor | None = None,
         clock: Callable[[], float] = time.monotonic,
-        train: Train = train_cohort,
         memory: float | None = None,
         reserved: int = 0,
     ) -> None:
@@ -57,9 +56,8 @@ class RunManager:
         Args:
             store: Where runs are stored.
             library: Where images come from.
-            max_active: Jobs that train at a time; everybody's oldest trains in any case.
+            executor: Trains; this manager closes it. Default: this process.
             clock: Seconds, for time shares and absences.
-            train: Makes the generator that trains a cohort.
             memory: Bytes for training and images, on any device. Default: 80 % of what is free when first needed.
             reserved: Bytes of them that pages cache.
         """
@@ -70,8 +68,9 @@ class RunManager:
         self._queue = JobQueue()
         self._submit_lock = threading.Lock()
         self._writer = Writer(store, self._queue)
-        self._budget = MemoryBudget(library, memory, reserved=reserved)
-        self._worker = Worker(self._queue, library, self._budget, max_active=max_active, clock=clock, train=train)
+        self._executor = executor or LocalExecutor()
+        self._budget = MemoryBudget(library, self._executor, memory, reserved=reserved)
+        self._worker = Worker(self._queue, library, self._budget, self._executor, clock=clock)
         process_exit.note_start(self)
 
     # requests
@@ -137,7 +136,7 @@ class RunManager:
         """Resume a paused run, and with it the other runs of its job."""
         with self._find(run_id, owner) as active:
             active.job.paused = False
-            active.job.set_status(RunStatus.QUEUED if active.job.training is None else RunStatus.RUNNING)
+            active.job.set_status(RunStatus.RUNNING if active.job.has_begun else RunStatus.QUEUED)
             self._queue.lock.notify_all()
 
     def change(self, run_id: str, *, owner: str, **hyperparameters: float) -> None:
@@ -211,7 +210,9 @@ class RunManager:
         """Say why a queued run may not start, apart from its place in the queue."""
         with self._queue.lock:
             active = self._queue.runs.get(run_id)
-            return self._budget.find_waiting_reasons(self._queue.jobs()).get(active.job) if active else None
+            if active is None or (problem := self._executor.problem) is not None:
+                return problem if active else None
+            return self._budget.find_waiting_reasons(self._queue.jobs()).get(active.job)
 
     def measure_load(self) -> Load:
         """Measure what this process does, for whoever runs it."""
@@ -237,7 +238,7 @@ class RunManager:
     def _submit(self, runs: Sequence[Run], owner: str, **options: bool) -> list[str]:
         if not runs:
             return []
-        jobs = build_jobs(runs, self._budget, seen_at=self._clock(), **options)
+        jobs = build_jobs(runs, self._budget, self._executor, seen_at=self._clock(), **options)
         with self._submit_lock:  # one at a time, so that two cannot exceed a limit together
             refuse_too_many(self._queue.jobs(), len(runs), owner, self._budget)
             self._stored_runs.check_room([run.recipe for run in runs], owner=owner)

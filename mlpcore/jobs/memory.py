@@ -10,6 +10,7 @@ import torch
 from mlpcore.data.catalog import count_images
 from mlpcore.data.loader import LOADING_FACTOR, DatasetFuture, DatasetLoader
 from mlpcore.jobs.estimate import estimate_job, split_runs
+from mlpcore.jobs.executors.contract import Capacity, Executor
 from mlpcore.jobs.machine import find_budget
 from mlpcore.jobs.messages import IMAGES_DO_NOT_FIT, NEVER_FITS, OTHER_STARTS_FIRST, OWNER_USES_MEMORY, WAITS_FOR_MEMORY
 from mlpcore.jobs.queue import Demand, Job
@@ -48,45 +49,54 @@ class MemoryBudget:
 
     Args:
         library: The data sets in memory, which count too.
+        executor: Who trains, and says so if that is in other memory than this process's.
         total: Bytes for jobs, on any device. Default: a share of what is free when it is first needed.
         reserved: Bytes of the computer's own memory that something else may take, such as what pages cache.
     """
 
-    def __init__(self, library: DatasetLoader, total: float | None = None, *, reserved: int = 0) -> None:
+    def __init__(
+        self, library: DatasetLoader, executor: Executor, total: float | None = None, *, reserved: int = 0
+    ) -> None:
         self._library = library
+        self._executor = executor
         self._given = total
         self._reserved = reserved
         self._totals: dict[str, int] = {}
 
     def total(self, device: str) -> int:
-        """Return the bytes that jobs may use on a device, images included."""
+        """Return the bytes of this process that jobs may use on a device, images included."""
         if device not in self._totals:
             found = find_budget(torch.device(device)) if self._given is None else int(self._given)
             self._totals[device] = max(found - (self._reserved if device == "cpu" else 0), 0)
         return self._totals[device]
 
-    def split(self, recipes: Sequence[Recipe], device: str) -> list[tuple[int, Demand]]:
-        """Split a cohort into jobs that fit; return how many runs each has, and what it needs.
+    def split(
+        self, recipes: Sequence[Recipe], device: str, *, most_runs: int = MAX_COHORT_RUNS
+    ) -> list[tuple[int, Demand]]:
+        """Split a cohort into jobs that fit, of at most so many runs; return how many each has, and what it needs.
 
         Raises SentenceError if one of the runs can never fit.
         """
-        total, images = self.total(device), count_images(self._library.home(), recipes[0].dataset)
+        capacity, images = self._find_capacity(device), count_images(self._library.home(), recipes[0].dataset)
+        image_bytes = images.bytes if capacity.holds_images else 0
         for recipe in set(recipes):
             estimate = estimate_job([recipe], images)
-            needed = _peak(estimate.total, images.bytes)
-            if needed > total:
+            needed = _peak(estimate.total, image_bytes)
+            if needed + capacity.per_cohort > capacity.largest:
                 raise SentenceError(
                     NEVER_FITS,
                     needed=needed / GIGABYTE,
-                    total=total / GIGABYTE,
+                    total=capacity.largest / GIGABYTE,
                     weights=estimate.weights / GIGABYTE,
                     batches=estimate.batches / GIGABYTE,
                     images=(needed - estimate.total) / GIGABYTE,
                 )
-        counts = split_runs(recipes, images, most_bytes=SHARE_OF_JOB * total, most_runs=MAX_COHORT_RUNS)
+        most_runs = min(most_runs, MAX_COHORT_RUNS)
+        counts = split_runs(recipes, images, most_bytes=SHARE_OF_JOB * capacity.largest, most_runs=most_runs)
         ends = list(accumulate(counts))
         parts = [recipes[end - count : end] for count, end in zip(counts, ends, strict=True)]
-        return [(len(part), Demand(device, estimate_job(part, images).total, images.bytes)) for part in parts]
+        needs = [estimate_job(part, images).total + capacity.per_cohort for part in parts]
+        return [(len(part), Demand(device, need, image_bytes)) for part, need in zip(parts, needs, strict=True)]
 
     def find_waiting_reasons(self, jobs: Sequence[Job]) -> dict[Job, Sentence]:
         """Find which jobs, of all from oldest to newest, cannot start now for lack of memory, and say why."""
@@ -136,12 +146,15 @@ class MemoryBudget:
         paused = [job for job in in_memory if job.paused]
         used, held = {job.dataset for job in in_memory}, {job.dataset for job in paused}
         return MemoryUsage(
-            total=self.total(device),
+            total=self._find_capacity(device).total,
             by_owner=owners,
             images=loaded + loading,
             unused={dataset: size for dataset, size in loaded.items() if dataset not in used},
             paused=sum(job.demand.bytes for job in paused) + sum(loaded[dataset] for dataset in held),
         )
+
+    def _find_capacity(self, device: str) -> Capacity:
+        return self._executor.find_capacity(device) or Capacity(self.total(device), self.total(device))
 
 
 def _peak(job: int, images: int) -> int:

@@ -9,6 +9,11 @@ from mlpcore.messages import N_, Sentence, SentenceError
 SHUT_DOWN = Sentence("The server was shut down. The evaluations made until then are kept.")
 NOT_STORED_YET = Sentence("Some evaluations could not be stored for an unknown reason. The server keeps trying.")
 
+DIFFERS = Sentence(
+    "The computer that trained this run was lost, and the one that trained it again rounds differently. What was "
+    "measured until then is kept. Continue trains the whole recipe on one computer."
+)
+
 NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continued.")
 ALREADY_OVER = N_("This run is already over.")
 IN_ANOTHER_PROGRAM = N_("This run belongs to another program that shares this database. Only that program can do this.")
@@ -68,6 +73,15 @@ def explain_missing(steps: Collection[int]) -> Sentence:
     """Say which evaluations of a run could not be stored."""
     template = "Evaluations that could not be stored: {count}. The first one missing is that of step {step:,}."
     return Sentence(template, {"count": len(steps), "step": min(steps)})
+
+
+def explain_losses(count: int) -> Sentence:
+    """Say that a training ended again and again without having come any further."""
+    template = (
+        "The process that trained this was lost {count} times at the same place, probably for lack of memory. Try a "
+        "smaller batch or a smaller network."
+    )
+    return Sentence(template, {"count": count})
 
 
 def explain_failure(error: BaseException) -> Sentence:

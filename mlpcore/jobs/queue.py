@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlpcore.data.loader import DatasetFuture
+from mlpcore.jobs.executors.contract import Training
 from mlpcore.messages import Sentence
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.snapshots import Snapshot
-from mlpcore.training.lockstep import Command, ProgressGenerator
+from mlpcore.training.lockstep import Command
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,14 @@ class Job:
         self.stop_when_disconnected = stop_when_disconnected
         self.seen_at = seen_at  # when its owner last had a page open
         self.loading: DatasetFuture | None = None
-        self.training: ProgressGenerator[None] | None = None
+        self.training: Training | None = None
+        self.asked_at: float | None = None  # when its training was asked for the slice that it has not reported yet
+        self.losses = 0  # of its training, since it last measured something new
         self.paused = False
         self.keeps_snapshots = True
         self.has_requests = False  # of any of its runs
         self.overtaken = 0  # younger jobs that started while this one waited for memory
-        self.step = 0  # iterations done
+        self.step = 0  # iterations done; more than its training has done while that repeats what was lost
         self.pending: Collection[int] = ()  # positions of runs whose evaluation is not complete
         self.commands: list[Command] = []  # to be sent with the next time slice
         self.step_times: deque[tuple[float, int]] = deque(maxlen=200)  # time, step
@@ -65,6 +68,11 @@ class Job:
     def is_in_memory(self) -> bool:
         """Whether it has started, or loads its images in order to start."""
         return self.training is not None or self.loading is not None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has computed something, or could at once."""
+        return self.training is not None and bool(self.training.device)
 
     @property
     def must_complete_evaluation(self) -> bool:
@@ -119,12 +127,16 @@ class ActiveRun:
         self.run = replace(self.run, **values)
         self.is_stored = False
 
-    def add_evaluation(self, evaluation: Evaluation, snapshot: Snapshot) -> None:
+    def add_evaluation(self, evaluation: Evaluation, snapshot: Snapshot | None) -> None:
         """Add an evaluation with its snapshot."""
         self.unstored.append(evaluation)
         self.update_run(evaluations=(*self.run.evaluations, evaluation))
-        if self.job.keeps_snapshots:
+        if self.job.keeps_snapshots and snapshot is not None:
             self.snapshot = snapshot.after(self.snapshot)
+
+    def recall(self, step: int) -> Evaluation | None:
+        """Return the evaluation that it has at a step."""
+        return next((known for known in reversed(self.run.evaluations) if known.step == step), None)
 
     def end(self, status: RunStatus, message: Sentence | None = None, *, last_losses: tuple[float, ...] = ()) -> None:
         """End the run, unless it is over already."""

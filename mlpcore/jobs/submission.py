@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mlpcore.jobs import messages
+from mlpcore.jobs.executors.contract import Executor
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import Job
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RECORD_BYTES, Run, RunStatus
-from mlpcore.training.device import pick_device_of
 from mlpcore.training.lockstep import cohort_key
 from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import describe_environment
@@ -62,6 +62,7 @@ def _build_run(recipe: Recipe, name: str, owner: str, *, submission: str, lesson
 def build_jobs(
     runs: Sequence[Run],
     budget: MemoryBudget,
+    executor: Executor,
     *,
     seen_at: float,
     stop_when_disconnected: bool = False,
@@ -76,8 +77,8 @@ def build_jobs(
         cohorts.setdefault((usable_rule(run.versions), *cohort_key(run.recipe)), []).append(run)
     jobs: list[Job] = []
     for cohort in cohorts.values():
-        device = pick_device_of(cohort[0].recipe)
-        for count, demand in budget.split([run.recipe for run in cohort], str(device)):
+        device = executor.pick_device(cohort[0].recipe)
+        for count, demand in budget.split([run.recipe for run in cohort], device):
             part, cohort = cohort[:count], cohort[count:]
             job = Job(part, demand, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)
             job.keeps_snapshots = keep_snapshots

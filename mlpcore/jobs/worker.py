@@ -1,42 +1,37 @@
-"""The training thread: it gives one job at a time a time slice; `fair_share.py` chooses which."""
+"""The training thread: it asks jobs for their next slices; `fair_share.py` chooses whose, an executor computes them."""
 
 import logging
 import threading
-import time
-import traceback
 from collections.abc import Callable, Sequence
 
-import torch
-
 from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs.executors.contract import CutOff, Executor, Failed, Lost, Order, Progressed, Report, Training
+from mlpcore.jobs.executors.local import explain_error
 from mlpcore.jobs.fair_share import FairShare, choose_active
 from mlpcore.jobs.memory import MemoryBudget
-from mlpcore.jobs.messages import explain_absence, explain_divergence, explain_failure
+from mlpcore.jobs.messages import explain_absence, explain_losses
 from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
+from mlpcore.jobs.recording import note_place, record
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import with_change
 from mlpcore.runs.records import RunStatus
-from mlpcore.training.device import pick_device
-from mlpcore.training.lockstep import ChangeRun, Progress, ProgressGenerator, RemoveRun
-from mlpcore.training.matmul import usable_rule
-from mlpcore.training.reproducibility import count_threads
+from mlpcore.training.lockstep import ChangeRun, RemoveRun
 
 GRACE_SECONDS = 600.0  # for which the owner of a run that is set to stop without them may be away
 POLL_SECONDS = 1.0  # between two checks for an owner's absence while nothing trains
 FIRST_RETRY_SECONDS = 0.05  # after a defect of the thread; twice as long each time it repeats
 LAST_RETRY_SECONDS = 30.0
-RATE_SECONDS = 3.0  # over which a run's iterations per second are measured
+MAX_LOSSES = 5  # of a training that measures nothing new; then its runs fail
 
-Train = Callable[..., ProgressGenerator[None]]  # as train_cohort
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Trains the jobs of a queue: at most `max_active` at a time, but everybody's oldest in any case.
+    """Trains the jobs of a queue: as many at a time as the executor can, but everybody's oldest in any case.
 
     Jobs start only while they fit in the memory budget; a paused job keeps its memory. No failure ends the thread: if
     a training fails, the runs of that job end as failed; if the worker itself fails, all do.
-    clock: seconds, for time shares and absences. train: trains a cohort, as `train_cohort` does.
+    clock: seconds, for time shares and absences.
     """
 
     def __init__(
@@ -44,18 +39,17 @@ class Worker:
         queue: JobQueue,
         library: DatasetLoader,
         budget: MemoryBudget,
+        executor: Executor,
         *,
-        max_active: int,
         clock: Callable[[], float],
-        train: Train,
     ) -> None:
         self._queue = queue
         self._library = library
         self._budget = budget
-        self._max_active = max_active
+        self._executor = executor
         self._clock = clock
-        self._train = train
         self._shares: FairShare[Job] = FairShare()
+        self._jobs: dict[Training, Job] = {}
         self._thread = threading.Thread(target=self._work, name="RunManager", daemon=True)
         self._thread.start()
 
@@ -65,7 +59,7 @@ class Worker:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        torch.set_num_threads(count_threads())
+        self._executor.open(self._queue.notify)
         delay = 0.0  # of the last retry
         while not self._queue.is_closing:
             try:
@@ -76,51 +70,67 @@ class Worker:
                     log.exception("The training thread failed, and all runs with it.")
                 delay = min(2 * delay or FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
                 self._recover(error, delay)
+        self._executor.close()
 
     def _recover(self, error: BaseException, delay: float) -> None:
         """Fail all runs after a defect of this thread, and wait before it goes on: the defect may repeat."""
         with self._queue.lock:
             for job in self._queue.jobs():
                 try:
-                    self._fail(job, error)
+                    self._fail(job, explain_error(error))
                 except Exception:  # the other jobs must be ended all the same
                     log.debug("A run could not be ended either.", exc_info=True)
             self._queue.lock.wait_for(lambda: self._queue.is_closing, delay)
 
     def _train_next(self) -> None:
-        job = self._wait_for_job()
-        if job is None:
-            return
-        started_at = self._clock()
-        self._train_slice(job)
-        self._shares.charge(job, self._clock() - started_at)
+        for job in self._wait_for_jobs():
+            self._ask(job)
+        for training, report in self._executor.collect():
+            if training in self._jobs:  # else it has ended meanwhile
+                self._charge(self._jobs[training])
+                self._take(self._jobs[training], training, report)
 
-    def _wait_for_job(self) -> Job | None:
-        """Do what people asked, and wait for a job that can train; None if the queue closes."""
+    def _wait_for_jobs(self) -> list[Job]:
+        """Do what people asked, and wait until jobs can train or have reported; return those to ask now."""
         with self._queue.lock:
             while not self._queue.is_closing:
                 for job in self._queue.jobs():
-                    self._apply_requests(job)
-                chosen = self._choose(self._queue.jobs())
+                    if job.asked_at is None:  # else it computes: what people ask takes effect between two slices
+                        self._apply_requests(job)
+                jobs = self._queue.jobs()
+                chosen = self._choose(jobs)
                 self._show_choice(chosen)
-                if ready := [job for job in chosen if not job.is_loading]:
-                    return self._shares.pick(ready)
+                picked = self._pick(chosen, sum(job.asked_at is not None and job.has_begun for job in jobs))
+                if picked or self._executor.has_reports:
+                    return picked
                 self._queue.lock.wait(self._poll_interval())
-        return None
+        return []
+
+    def _pick(self, chosen: Sequence[Job], computing: int) -> list[Job]:
+        """Pick jobs to be asked, beside those that compute already."""
+        ready = [job for job in chosen if job.asked_at is None and not job.is_loading]
+        picked: list[Job] = []
+        while ready and computing + len(picked) < self._executor.max_asked:
+            picked.append(self._shares.pick(ready))
+            ready.remove(picked[-1])
+        return picked
 
     def _poll_interval(self) -> float | None:
         return POLL_SECONDS if any(job.stop_when_disconnected for job in self._queue.jobs()) else None
 
     def _choose(self, jobs: Sequence[Job]) -> list[Job]:
         """Choose the jobs that train now, also those whose images are still being loaded."""
+        if self._executor.problem is not None:
+            return []
         waiting = self._budget.find_waiting_reasons(jobs)
-        chosen = choose_active([job for job in jobs if not job.paused and job not in waiting], self._max_active)
+        may_train = [job for job in jobs if not job.paused and job not in waiting]
+        chosen = choose_active(may_train, self._executor.max_active)
         return chosen + [job for job in jobs if job.must_complete_evaluation and job not in chosen]
 
     def _show_choice(self, chosen: Sequence[Job]) -> None:
         """Give jobs that have started the status of their turn."""
         for job in self._queue.jobs():
-            if job.training is not None and not job.paused:
+            if job.has_begun and not job.paused:
                 job.set_status(RunStatus.RUNNING if job in chosen else RunStatus.QUEUED)
             if job not in chosen:
                 job.step_times.clear()  # otherwise it would seem to train as fast as before
@@ -138,8 +148,6 @@ class Worker:
                 self._change(active, requested)
             if active.stop_requested and active.position not in job.pending:
                 self._end(active, RunStatus.STOPPED, active.stop_message)
-                if job.training is not None:
-                    job.commands.append(RemoveRun(active.position))
         job.has_requests = any(active.stop_requested and not active.run.status.is_over for active in runs)
 
     def _change(self, active: ActiveRun, requested: dict[str, float]) -> None:
@@ -153,78 +161,118 @@ class Worker:
         if job.training is not None:
             job.commands.append(ChangeRun(active.position, recipe.changes[-1]))
 
-    def _train_slice(self, job: Job) -> None:
-        """Start a job, or train it for one time slice."""
+    def _ask(self, job: Job) -> None:
+        """Ask a job for its next slice; start it before, if its images are there."""
+        job.asked_at = self._clock()
         try:
             if job.training is None:
                 self._start(job)
-            # with the first slice at once: a generator accepts commands only after its first item
+            # the first slice at once: a generator accepts commands only after its first item
             if job.training is not None:
                 commands, job.commands = job.commands, []
-                self._record(job, job.training.send(commands or None))
+                job.training.ask(commands)
+                return
         except BaseException as error:  # of any kind: it is the job's, not the thread's
-            log.exception("A run failed.")
-            self._fail(job, error)
+            log.exception("A run could not be started.")
+            self._fail(job, explain_error(error))
+        self._charge(job)
+
+    def _charge(self, job: Job) -> None:
+        assert job.asked_at is not None
+        self._shares.charge(job, self._clock() - job.asked_at)
+        job.asked_at = None
 
     def _start(self, job: Job) -> None:
-        recipe = job.runs[0].run.recipe
-        device = pick_device(recipe.device)
+        device = job.demand.device
         if job.loading is None:
             with self._queue.lock:
                 if not self._budget.admit(job, self._queue.jobs()):  # a page has loaded other images meanwhile
                     return
-                job.loading = self._library.request(recipe.dataset, device)
+                job.loading = self._library.request(job.dataset, self._executor.place_images(device))
             job.loading.images.add_done_callback(lambda _: self._queue.notify())
         if job.is_loading:
             return
         runs = [active for active in job.runs if not active.run.status.is_over]
         for position, active in enumerate(runs):
             active.position = position
-        recipes, images = [active.run.recipe for active in runs], job.loading.images.result()
-        job.training = self._train(recipes, images, device=device, rule=usable_rule(runs[0].run.versions))
-        with self._queue.lock:
-            for active in runs:
-                active.update_run(device=str(device))
-            job.set_status(RunStatus.PAUSED if job.paused else RunStatus.RUNNING)
+        order = Order(
+            recipes=[active.run.recipe for active in runs],
+            versions=runs[0].run.versions,
+            device=device,
+            bytes=job.demand.bytes,
+            keeps_snapshots=job.keeps_snapshots,
+        )
+        job.training = self._executor.start(order, job.loading.images.result())
+        self._jobs[job.training] = job
+        if job.has_begun:
+            with self._queue.lock:
+                note_place(job, job.training)
+                job.set_status(RunStatus.PAUSED if job.paused else RunStatus.RUNNING)
 
-    def _record(self, job: Job, progress: Progress) -> None:
-        now = time.monotonic()
-        with self._queue.lock:
-            job.step, job.pending = progress.step, progress.pending
-            job.step_times.append((now, progress.step))
-            while now - job.step_times[0][0] > RATE_SECONDS:
-                job.step_times.popleft()
-            for active in job.runs:
-                if active.run.status.is_over:
-                    continue
-                position = active.position
-                if position in progress.evaluations:
-                    active.add_evaluation(progress.evaluations[position], progress.snapshots[position])
-                # a step counts once its evaluation is complete: a shutdown may come before that
-                active.update_run(step=progress.step - (position in progress.pending), seconds=progress.seconds)
-                if (status := progress.over.get(position)) is not None:
-                    message = explain_divergence(progress.step) if status is RunStatus.DIVERGED else None
-                    self._end(active, status, message, last_losses=progress.last_losses.get(position, ()))
+    def _take(self, job: Job, training: Training, report: Report) -> None:
+        """Take what a job's training has reported."""
+        try:
+            match report:
+                case Progressed(progress):
+                    with self._queue.lock:
+                        note_place(job, training)
+                        for ending in (ending for item in progress for ending in record(job, item)):
+                            self._end(*ending)
+                case Failed():
+                    self._fail(job, report)
+                case Lost(reason):
+                    self._lose(job, reason)
+                case CutOff(sentence):
+                    self._end_all(job, RunStatus.INTERRUPTED, sentence)
+        except BaseException as error:  # of any kind: it is the job's, not the thread's
+            log.exception("What a run has measured could not be taken.")
+            self._fail(job, explain_error(error))
 
-    def _fail(self, job: Job, error: BaseException) -> None:
+    def _lose(self, job: Job, reason: str) -> None:
+        """Let a job whose training is lost start again from its recipes; what it has measured stays."""
+        log.warning("A training was lost and starts again: %s", reason)
+        with self._queue.lock:
+            job.losses += 1
+            if job.losses > MAX_LOSSES:
+                self._fail(job, Failed(explain_losses(job.losses), reason))
+                return
+            self._close(job)
+            job.commands.clear()  # the recipes have the changes
+            job.pending = ()
+            job.step_times.clear()
+            job.set_status(RunStatus.PAUSED if job.paused else RunStatus.QUEUED)
+
+    def _fail(self, job: Job, failure: Failed) -> None:
         with self._queue.lock:
             for active in job.runs:
                 if not active.run.status.is_over:
-                    active.update_run(traceback="".join(traceback.format_exception(error)))
-                    self._end(active, RunStatus.FAILED, explain_failure(error))
+                    active.update_run(traceback=failure.traceback)
+            self._end_all(job, RunStatus.FAILED, failure.sentence)
+
+    def _end_all(self, job: Job, status: RunStatus, message: Sentence) -> None:
+        with self._queue.lock:
+            for active in job.runs:
+                if not active.run.status.is_over:
+                    self._end(active, status, message)
+
+    def _close(self, job: Job) -> None:
+        if job.training is not None:
+            self._jobs.pop(job.training, None)
+            job.training.close()
+        job.training = None
 
     def _end(
         self,
         active: ActiveRun,
         status: RunStatus,
         message: Sentence | None = None,
-        *,
         last_losses: tuple[float, ...] = (),
     ) -> None:
         active.end(status, message, last_losses=last_losses)
         job = active.job
+        if job.training is not None and status in (RunStatus.STOPPED, RunStatus.INTERRUPTED):
+            job.commands.append(RemoveRun(active.position))  # whatever else ends a run, its training knows
         if job.is_over:
-            if job.training is not None:
-                job.training.close()
-            job.training = job.loading = None  # frees its memory; the library may keep the images
+            self._close(job)
+            job.loading = None  # frees their memory, unless the library keeps the images
         self._queue.lock.notify_all()  # runs that are over are stored at once

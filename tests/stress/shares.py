@@ -13,7 +13,8 @@ from time import monotonic
 
 from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetLoader
-from mlpcore.jobs.manager import MAX_ACTIVE, RunManager
+from mlpcore.jobs.executors.local import MAX_ACTIVE
+from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.store import RunStore
 from tests.support.managers import wait_until

@@ -77,9 +77,10 @@ def manager(store, library) -> Iterator["RunManager"]:
 @pytest.fixture
 def lone_manager(store, library) -> Iterator["RunManager"]:
     """One that trains a single cohort at a time."""
+    from mlpcore.jobs.executors.local import LocalExecutor
     from mlpcore.jobs.manager import RunManager
 
-    manager = RunManager(store, library, max_active=1)
+    manager = RunManager(store, library, executor=LocalExecutor(max_active=1))
     yield manager
     manager.shutdown()
 

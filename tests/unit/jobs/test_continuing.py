@@ -12,6 +12,7 @@ import pytest
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import manager as manager_module
+from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.submission import build_jobs, build_runs
@@ -80,7 +81,7 @@ class TestContinuing:
         (interrupted,) = self.interrupt(url, library, LONG.replace(train_iter=2000))
         monkeypatch.setattr(matmul, "processor_vendor", lambda: "AuthenticAMD")  # whose new runs use oneDNN
         with closing(RunStore(url)) as store:
-            manager = RunManager(store, library, train=train)
+            manager = RunManager(store, library, executor=LocalExecutor(train))
             (run,) = wait_for_end(manager, *manager.continue_runs([interrupted.id], owner=ME))
             assert run.versions["kernels"] == interrupted.versions["kernels"] == KernelRule.MKL
             (new,) = wait_for_end(manager, *submit(manager, SHORT))
@@ -89,13 +90,14 @@ class TestContinuing:
             manager.shutdown()
 
     def test_runs_with_different_matrix_products_do_not_train_together(self, manager):
-        budget = MemoryBudget(manager.library, None)
+        executor = LocalExecutor()
+        budget = MemoryBudget(manager.library, executor)
         runs = build_runs([SHORT, SHORT], ["one", "other"], ME)
         rules = (KernelRule.MKL, KernelRule.ONEDNN)
         apart = [
             replace(run, versions={**run.versions, "kernels": rule}) for run, rule in zip(runs, rules, strict=True)
         ]
-        jobs = [build_jobs(some, budget, stop_when_disconnected=False, seen_at=0.0) for some in (runs, apart)]
+        jobs = [build_jobs(some, budget, executor, seen_at=0.0) for some in (runs, apart)]
         assert [[len(job.runs) for job in some] for some in jobs] == [[2], [1, 1]]
 
     def test_runs_know_the_lesson_they_belong_to_and_what_was_started_with_them(self, manager):
@@ -179,7 +181,7 @@ class TestContinuing:
 
 class TestShutdown:
     def test_runs_are_interrupted_with_what_they_had(self, store, home, images):
-        manager = RunManager(store, DatasetLoader(lambda: home), max_active=1)
+        manager = RunManager(store, DatasetLoader(lambda: home), executor=LocalExecutor(max_active=1))
         going_on, waiting = submit(manager, LONG)[0], submit(manager, SHORT)[0]
         measured = wait_for_evaluations(manager, going_on, 2)
         manager.shutdown()
@@ -200,7 +202,7 @@ class TestShutdown:
                     is_stuck.set()
                     may_go_on.wait()
 
-        manager = RunManager(store, library, train=train)
+        manager = RunManager(store, library, executor=LocalExecutor(train))
         ids = [submit(manager, LONG.replace(seed=seed))[0] for seed in range(4)]
         assert is_stuck.wait(30)
         measured = [manager.get(run_id) for run_id in ids]

@@ -10,6 +10,7 @@ import pytest
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.fair_share import FairShare, TimeShares, choose_active
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.submission import MAX_SUBMISSIONS, MAX_SUBMISSIONS_PER_OWNER
@@ -130,7 +131,7 @@ class TestTraining:
                 if sum(spent.values()) > 100.0:
                     done.set()
 
-        manager = RunManager(store, library, clock=clock, train=train)
+        manager = RunManager(store, library, clock=clock, executor=LocalExecutor(train))
         submit(manager, *[LONG.replace(hidden_sizes=(size,)) for size in range(10, 170, 10)], owner=ANN)
         (bens,) = submit(manager, LONG.replace(seed=1), owner=BEN)
         assert done.wait(30)
@@ -146,7 +147,7 @@ class TestTraining:
         library: DatasetLoader,
         images: DeviceImages,
     ) -> None:
-        manager = RunManager(store, library, max_active=2)
+        manager = RunManager(store, library, executor=LocalExecutor(max_active=2))
         first, second = (submit(manager, LONG.replace(seed=seed, train_iter=3000), owner=ANN)[0] for seed in (1, 2))
         wait_for_evaluations(manager, second, 1)
         (bens,) = submit(manager, LONG, owner=BEN)

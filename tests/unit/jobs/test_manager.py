@@ -10,6 +10,7 @@ import torch
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.jobs import manager as manager_module
+from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.manager import RunManager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
@@ -63,7 +64,7 @@ class TestLife:
             yield from train_cohort(recipes, images, **place)
 
         before = torch.get_num_threads()
-        manager = RunManager(store, library, train=train)
+        manager = RunManager(store, library, executor=LocalExecutor(train))
         (run,) = wait_for_end(manager, *submit(manager, SHORT))
         manager.shutdown()
         torch.set_num_threads(before)
@@ -253,7 +254,7 @@ class TestStopDuringAnEvaluation:
                     assert may_go_on.wait(30)
                 progress = training.send(commands)
 
-        manager = RunManager(store, library, train=train)
+        manager = RunManager(store, library, executor=LocalExecutor(train))
         yield manager
         may_go_on.set()
         manager.shutdown()

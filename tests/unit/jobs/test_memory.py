@@ -15,6 +15,7 @@ from mlpcore.data.batches import DeviceImages
 from mlpcore.data.catalog import ImageCounts
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.estimate import Estimate, estimate_job, split_runs
+from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.machine import find_free
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.memory import MAX_OVERTAKEN
@@ -225,7 +226,9 @@ class TestOvertaking:
             started.append(recipes[0].hidden_sizes[0])
             return train_cohort(recipes, images, **options)
 
-        manager = RunManager(store, library, memory=needed[0] // 2 + needed[1] + 52 * 3080, train=train)
+        manager = RunManager(
+            store, library, memory=needed[0] // 2 + needed[1] + 52 * 3080, executor=LocalExecutor(train)
+        )
         (running,) = submit(manager, LONG, owner=ANN)
         wait_for_evaluations(manager, running, 1)
         (large,) = submit(manager, self.LARGE, owner=BEN)

@@ -17,6 +17,7 @@ import torch
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import worker
+from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.queue import ActiveRun, Demand, Job, JobQueue
 from mlpcore.recipes.recipe import Recipe
@@ -77,7 +78,7 @@ class TestSurvival:
                     fail()
                 yield progress
 
-        manager = RunManager(store, library, train=train)
+        manager = RunManager(store, library, executor=LocalExecutor(train))
         (beside,) = submit(manager, SHORT.replace(train_iter=500))
         (failed,) = wait_for_end(manager, *submit(manager, SHORT.replace(seed=13, train_iter=2000)))
         assert (failed.status, str(failed.message)) == (RunStatus.FAILED, message)
@@ -170,7 +171,7 @@ class TestSurvival:
         data = tmp_path / "data"
         shutil.copytree(home / "stripes", data / "stripes")
         shutil.copytree(home / "stripes", data / "gone")
-        manager = RunManager(store, DatasetLoader(lambda: data), max_active=1)
+        manager = RunManager(store, DatasetLoader(lambda: data), executor=LocalExecutor(max_active=1))
         (first,) = submit(manager, LONG)
         (second,) = submit(manager, SHORT.replace(dataset="gone"))
         shutil.rmtree(data / "gone")
@@ -197,7 +198,7 @@ class TestSurvival:
 
     @pytest.mark.parametrize("step", [10, 30])
     def test_a_run_without_one_of_its_evaluations_is_not_finished(self, step, store, library, images, caplog):
-        manager = RunManager(store, library, train=self.break_evaluations([step]))
+        manager = RunManager(store, library, executor=LocalExecutor(self.break_evaluations([step])))
         (run,) = wait_for_end(manager, *submit(manager, SHORT.replace(seed=13)))
         assert (run.status, str(run.message)) == (
             RunStatus.FAILED,
@@ -213,7 +214,7 @@ class TestSurvival:
         manager.shutdown()
 
     def test_a_stopped_run_names_the_evaluations_it_lacks(self, store, library):
-        manager = RunManager(store, library, train=self.break_evaluations(range(200_000)))
+        manager = RunManager(store, library, executor=LocalExecutor(self.break_evaluations(range(200_000))))
         (run_id,) = submit(manager, LONG.replace(seed=13))
         wait_until(lambda: manager._queue.runs[run_id].missing_steps)
         manager.stop(run_id, owner=ME)
