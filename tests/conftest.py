@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # modules with fixtures
-pytest_plugins = [f"tests.support.{name}" for name in ("file_server", "managers", "app_tests", "stores")]
+pytest_plugins = [f"tests.support.{name}" for name in ("file_server", "managers", "app_tests", "postgresql", "stores")]
 
 QUICK = hypothesis.settings(
     max_examples=200,

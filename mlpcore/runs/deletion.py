@@ -29,7 +29,8 @@ class Deletion:
                 over = select(RUNS.c.id, literal(time.time())).where(
                     RUNS.c.id == run_id, RUNS.c.status.not_in(ACTIVE), KEPT
                 )
-                if not connection.execute(insert(DELETED).from_select(["run_id", "deleted"], over)).rowcount:
+                statement = insert(DELETED).from_select(["run_id", "deleted"], over)
+                if not connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount:
                     raise explain_refusal(connection, run_id)
         self.remove_old()
 

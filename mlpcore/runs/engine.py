@@ -6,25 +6,51 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
 
-from mlpcore.runs.messages import FOLDER_CANNOT_BE_CREATED, StoreError, explain_database_error
+from mlpcore.runs.messages import (
+    BAD_ADDRESS,
+    FOLDER_CANNOT_BE_CREATED,
+    NO_CONNECTION_FREE,
+    StoreError,
+    explain_database_error,
+)
 
 BUSY_SECONDS = 2.0  # wait for another process's write: ours take about 0.2 ms, a big import a second
-HASTY_SECONDS = 0.25  # the same, for a caller that tries again later
+HASTY_SECONDS = 0.25  # the same on SQLite, where everybody else waits too, for a caller that tries again later
+CONNECTIONS = 15  # to PostgreSQL, that a process has open at most for reading and writing
+SILENT_SECONDS = 5  # for which a network that answers nothing is waited for
+POSTGRESQL: dict[str, Any] = {
+    "isolation_level": "REPEATABLE READ",  # a transaction that reads sees one moment
+    "pool_pre_ping": True,  # a restart of the database leaves dead connections in the pool
+    "pool_timeout": BUSY_SECONDS,
+    "pool_size": 5,
+    "max_overflow": CONNECTIONS - 5,
+    "connect_args": {
+        "application_name": "mlp-playground",
+        "connect_timeout": int(BUSY_SECONDS),
+        "keepalives_idle": SILENT_SECONDS,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 1000 * SILENT_SECONDS,
+    },
+}
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors of the database's driver into StoreError."""
+    """Turn errors of the database's driver, and of the pool of connections, into StoreError."""
     try:
         yield
-    except (DBAPIError, TimeoutError) as error:
-        raise explain_database_error(getattr(error, "orig", None) or error) from error
+    except DBAPIError as error:
+        raise explain_database_error(error.orig or error) from error
+    except TimeoutError as error:
+        raise StoreError(NO_CONNECTION_FREE) from error
 
 
 def runs_home() -> Path:
@@ -33,20 +59,27 @@ def runs_home() -> Path:
     return Path(home).expanduser().resolve()
 
 
-def database_url(url: str | None) -> URL:
-    """Parse the URL of the database; without one, return that of runs.sqlite3 in `runs_home()`, which is created.
+def open_database(url: str | None) -> Engine:
+    """Open the database that a URL names, else the one of MLPCORE_STORE, else runs.sqlite3 in `runs_home()`.
+
+    The engine's transactions read; `writing(engine)` returns one whose transactions write.
 
     Raises:
-        ValueError: the URL is not one of a database, or names a SQLite database that is not a file.
-        StoreError: the folder cannot be created.
+        ValueError: the URL is not one of a SQLite file or of PostgreSQL.
+        StoreError: MLPCORE_STORE is not, or the folder cannot be created.
     """
-    if url is None:
-        home = runs_home()
-        try:  # nobody else may read what people note about their runs
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StoreError(FOLDER_CANNOT_BE_CREATED, reason=error.strerror) from error
-        return URL.create("sqlite", database=str(home / "runs.sqlite3"))
+    if url is not None:
+        return open_engine(parse_url(url))
+    if not (named := os.environ.get("MLPCORE_STORE")):
+        return open_engine(_default_url())
+    try:
+        return open_engine(parse_url(named))
+    except ValueError as error:
+        raise StoreError(BAD_ADDRESS) from error
+
+
+def parse_url(url: str) -> URL:
+    """Parse the URL of a database. Raises ValueError if it is none, or names a SQLite database that is not a file."""
     try:
         found = make_url(url)
     except ArgumentError as error:  # the URL may hold a password, so it is not repeated
@@ -56,28 +89,44 @@ def database_url(url: str | None) -> URL:
     return found
 
 
-def open_engine(url: URL) -> Engine:
-    """Create an engine whose transactions read; `writing(engine)` returns one whose transactions write.
+def _default_url() -> URL:
+    home = runs_home()
+    try:  # nobody else may read what people note about their runs
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(FOLDER_CANNOT_BE_CREATED, reason=error.strerror) from error
+    return URL.create("sqlite", database=str(home / "runs.sqlite3"))
 
-    Raises ValueError if the database's driver is not installed.
-    """
+
+def open_engine(url: URL) -> Engine:
+    """Create the engine of a URL. Raises ValueError for a database that is not supported, or without its driver."""
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ValueError(f"url names {url.drivername}: runs are stored in SQLite or PostgreSQL")
     try:
-        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = create_engine(url, **(POSTGRESQL if backend == "postgresql" else {}))
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ValueError(f"url names {url.drivername}: the driver of that database is not installed") from error
-    if url.get_backend_name() == "sqlite":
+        raise ValueError(
+            f"url names {url.drivername}: its driver is not installed (pip install -r requirements-postgresql.txt)"
+        ) from error
+    if backend == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
 def writing(engine: Engine, *, patience: float = BUSY_SECONDS) -> Engine:
-    """Return an engine on the same connections whose transactions take the write lock when they begin.
+    """Return an engine on the same connections whose transactions write.
 
-    SQLite refuses a transaction that reads first and writes later, without waiting, if another one writes meanwhile.
-    patience: seconds to wait for another process's write.
+    On SQLite they take the write lock when they begin: it refuses a transaction that reads first and writes later,
+    without waiting, if another one writes meanwhile. On PostgreSQL each statement sees what others have written.
+    patience: seconds to wait for another process's write on SQLite.
     """
-    return engine.execution_options(begin="BEGIN IMMEDIATE", patience=patience)
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(begin="BEGIN IMMEDIATE", patience=patience)
+    return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -106,3 +155,8 @@ def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {options.get('patience', BUSY_SECONDS) * 1000:.0f}").close()
     connection.exec_driver_sql(options.get("begin", "BEGIN"))
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    connection.execute(f"SET lock_timeout = {BUSY_SECONDS * 1000:.0f}")
+    connection.commit()

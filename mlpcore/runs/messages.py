@@ -6,6 +6,10 @@ from mlpcore.messages import N_, Sentence, SentenceError
 
 INTERRUPTED = Sentence("The program ended while this run was going on; what it had measured until then is kept.")
 CLOSED = N_("The store of the runs is closed: start the program again.")
+BAD_ADDRESS = N_(
+    "MLPCORE_STORE is not the address of a database that can be used here: write it like "
+    "postgresql+psycopg://user:password@host/database, and install requirements-postgresql.txt."
+)
 FOLDER_CANNOT_BE_CREATED = N_(
     "The folder of the runs cannot be created ({reason}): name another folder in MLPCORE_HOME."
 )
@@ -31,10 +35,20 @@ OVER_QUOTA = N_(
 )
 BAD_GIGABYTES = N_("{variable} is {value}: it must be a number of GB above 0.")
 TOO_MANY_IMPORTS = N_("You imported {limit} files within an hour. Try again later.")
+DISK_IS_FULL = N_("The disk is full, so nothing more can be stored: free some space on it.")
+DATABASE_IS_LOCKED = N_("Another program keeps the database of the runs locked: close it, or wait until it is done.")
+UNREACHABLE = N_(
+    "The database of the runs cannot be reached; it may be restarting. Training goes on, and what it measures is "
+    "stored when the database is back."
+)
+NO_CONNECTION_FREE = N_(
+    "The database of the runs has no free connection. Training goes on, and what it measures is stored later. If this "
+    "lasts, raise max_connections of the database."
+)
 # by the second word of SQLite's name for the error: SQLITE_IOERR_WRITE is an IOERR
-_DATABASE_ERRORS = {
-    "FULL": N_("The disk is full, so nothing more can be stored: free some space on it."),
-    "BUSY": N_("Another program keeps the database of the runs locked: close it, or wait until it is done."),
+_SQLITE_ERRORS = {
+    "FULL": DISK_IS_FULL,
+    "BUSY": DATABASE_IS_LOCKED,
     "READONLY": N_(
         "The database of the runs cannot be written to: allow this program to write in the folder of the runs, or name "
         "another folder in MLPCORE_HOME."
@@ -49,6 +63,27 @@ _DATABASE_ERRORS = {
         "The file of the runs is not a database: restore a copy of it, or move the file away to start afresh."
     ),
 }
+# by the beginning of PostgreSQL's code for the error
+_POSTGRESQL_ERRORS = {
+    "08": UNREACHABLE,
+    "25006": N_("The database of the runs only allows reading: MLPCORE_STORE must name one that can be written to."),
+    "42501": N_("The user in MLPCORE_STORE may not write to the database of the runs: grant it the right to do so."),
+    "53100": DISK_IS_FULL,
+    "53300": NO_CONNECTION_FREE,
+    "55P03": DATABASE_IS_LOCKED,
+    "57P": UNREACHABLE,
+}
+# PostgreSQL gives no code for a connection that failed; the first text that is in its message counts
+_FAILED_CONNECTIONS = {
+    "too many clients": NO_CONNECTION_FREE,
+    "connection slots": NO_CONNECTION_FREE,
+    "the database system is": UNREACHABLE,  # starting up, or shutting down
+    "FATAL": N_(
+        "The database of the runs refuses the connection: check the user, the password and the name of the database in "
+        "MLPCORE_STORE."
+    ),
+    "": UNREACHABLE,
+}
 _OTHER_DATABASE_ERROR = N_("The database of the runs could not be used ({error}): the server's log has the details.")
 
 
@@ -62,8 +97,17 @@ class StoreError(RuntimeError):
 
 def explain_database_error(error: BaseException) -> StoreError:
     """Turn an error of the database's driver into one for people."""
-    kind = (getattr(error, "sqlite_errorname", None) or "_").split("_")[1]
-    return StoreError(_DATABASE_ERRORS.get(kind, _OTHER_DATABASE_ERROR), error=type(error).__name__)
+    return StoreError(_find_database_error(error) or _OTHER_DATABASE_ERROR, error=type(error).__name__)
+
+
+def _find_database_error(error: BaseException) -> str | None:
+    if name := getattr(error, "sqlite_errorname", None):
+        return _SQLITE_ERRORS.get(name.split("_")[1])
+    if code := getattr(error, "sqlstate", None):
+        return next((text for begin, text in _POSTGRESQL_ERRORS.items() if code.startswith(begin)), None)
+    if type(error).__module__.startswith("psycopg") and type(error).__name__ == "OperationalError":
+        return next(text for part, text in _FAILED_CONNECTIONS.items() if part in str(error))
+    return None
 
 
 def unknown_run(run_id: str) -> SentenceError:

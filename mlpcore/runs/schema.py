@@ -12,7 +12,7 @@ from sqlalchemy import Connection, case, column, func, insert, select, table
 from mlpcore.messages import read_sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import unknown_run
-from mlpcore.runs.migrations import SCHEMA
+from mlpcore.runs.migrations.numbered import SCHEMA
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 MEASURES = [field.name for field in fields(Evaluation)]
@@ -49,6 +49,7 @@ def write_run(run: Run) -> dict[str, Any]:
         "recipe": run.recipe.model_dump_json(),
         "versions": json.dumps(dict(run.versions)),
         "message": write_sentence(run.message),
+        "starred": int(run.starred),
         "last_losses": write_losses(run.last_losses),
         "created": finite("created", run.created),
         "seconds": finite("seconds", run.seconds),

@@ -94,5 +94,7 @@ def _sort_column(asked: RunSearch) -> Any:
 
 
 def _page(query: Select[Any], columns: Sequence[Any], asked: RunSearch) -> Select[Any]:
-    order = [column.desc() for column in columns] if asked.get("descending", True) else columns
+    # rows without a value come last among descending ones on every database
+    is_descending = asked.get("descending", True)
+    order = [column.desc().nulls_last() if is_descending else column.asc().nulls_first() for column in columns]
     return query.order_by(*order).limit(asked.get("limit", 50)).offset(asked.get("offset", 0))

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.deletion import Deletion
-from mlpcore.runs.engine import HASTY_SECONDS, database_url, explained, open_engine, runs_home, writing
+from mlpcore.runs.engine import HASTY_SECONDS, explained, open_database, runs_home, writing
 from mlpcore.runs.messages import CLOSED, FOLDER_IS_READ_ONLY, INTERRUPTED, StoreError, unknown_run
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.people.accounts import People
@@ -82,7 +82,7 @@ class RunStore:
             ValueError: the URL does not name a database that can be used.
             StoreError: the database cannot be opened.
         """
-        self._engine = open_engine(database_url(url))
+        self._engine = open_database(url)
         self._writing = writing(self._engine)
         self._writing_hastily = writing(self._engine, patience=HASTY_SECONDS)
         self._write_lock = threading.Lock()  # threads queue here: SQLite's own waiting sleeps, and can starve one

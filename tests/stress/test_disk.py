@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy.engine import make_url
 
-from mlpcore.runs.engine import open_engine
-from mlpcore.runs.migrations import MIGRATIONS, migrate
+from mlpcore.runs.migrations import HEAD
 from mlpcore.runs.store import RunStore
 from tests.stress.killed import check_file, find_lost
 from tests.support.image_folders import make_tiny
 from tests.support.paths import ROOT
+from tests.support.stores import execute
 from tests.support.trainer_process import Said, Trainer
 
 if TYPE_CHECKING:
@@ -135,9 +134,8 @@ def test_a_page_says_that_the_database_is_of_a_newer_version_and_leaves_it_alone
 ) -> None:
     file = tmp_path / "home" / "runs.sqlite3"
     file.parent.mkdir(exist_ok=True)
-    engine = open_engine(make_url(f"sqlite:///{file}"))
-    migrate(engine, migrations=(*MIGRATIONS, lambda _: None))
-    engine.dispose()
+    with closing(RunStore(f"sqlite:///{file}")) as store:
+        execute(store, f"UPDATE alembic_version SET version_num = '{HEAD + 1}'")
     before = file.read_bytes()
     for path in ("", "history.py"):
         page = open_page(path)

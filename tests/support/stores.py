@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.engine import make_url
 
 from mlpcore.recipes.recipe import Adam, MultiStepLR, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.runs.store import RunStore, runs_home
+from mlpcore.runs.store import RunStore
 
 RECIPE = Recipe(optimizer=Adam(lr=3e-4), scheduler=MultiStepLR(milestones=(100, 200)), hidden_sizes=(32,))
 
@@ -30,29 +29,36 @@ def list_runs(store: RunStore, **asked: Any) -> list[Run]:
     return [listed.run for listed in store.search(**asked)[0]]
 
 
+def execute(store: RunStore, statement: str) -> None:
+    """Execute a statement on the store's database, around the store."""
+    with store._write() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def count_rows(store: RunStore, rows: str) -> int:
+    """Count rows of the store's database: a table, or a table and a condition."""
+    with store._read() as connection:
+        return connection.exec_driver_sql(f"SELECT count(*) FROM {rows}").scalar_one()
+
+
 def age_deletions(store: RunStore, *, minutes: float) -> None:
     """Make every deletion so many minutes older."""
-    with store._write() as connection:
-        connection.exec_driver_sql(f"UPDATE deleted_runs SET deleted = deleted - {60 * minutes}")
-
-
-@pytest.fixture(params=["the default", "by URL"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str | None:
-    monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
-    return None if request.param == "the default" else f"sqlite:///{tmp_path / 'other.db'}"
+    execute(store, f"UPDATE deleted_runs SET deleted = deleted - {60 * minutes}")
 
 
 @pytest.fixture
-def open_store(store_url: str | None) -> Iterator[Callable[[], RunStore]]:
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'runs.sqlite3'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty database, on each back end."""
+    monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def open_store(store_url: str) -> Iterator[Callable[[], RunStore]]:
     with ExitStack() as stack:
         yield lambda: stack.enter_context(closing(RunStore(store_url)))
-
-
-@pytest.fixture
-def store_file(store_url: str | None) -> Path:
-    """The database's file."""
-    if store_url is None:
-        return runs_home() / "runs.sqlite3"
-    database = make_url(store_url).database
-    assert database is not None
-    return Path(database)

@@ -1,10 +1,7 @@
 """Deletion of runs: gone at once for every reader, back for a minute, then removed with all that belonged to them."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +9,7 @@ from mlpcore.runs.quota import Usage
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.runs.stored_runs import StoredRuns
-from tests.support.stores import age_deletions, evaluation, list_runs, run
+from tests.support.stores import age_deletions, count_rows, evaluation, list_runs, run
 
 ANN, BEN = "browser:ann", "browser:ben"
 OVER = run(owner=ANN, status=RunStatus.FINISHED, evaluations=(evaluation(1),), note="worth a look", starred=True)
@@ -54,16 +51,14 @@ def test_only_the_owner_brings_runs_back_and_only_for_a_minute(store: RunStore) 
     "later", [lambda store: store.create_many([run("new")]), lambda store: store.delete(["c"])], ids=["start", "delete"]
 )
 def test_runs_are_removed_with_their_evaluations_when_a_later_call_finds_them_old(
-    store: RunStore, store_file: Path, later: Callable[[RunStore], None]
+    store: RunStore, later: Callable[[RunStore], None]
 ) -> None:
     store.create_many([OVER, replace(OVER, id="c", evaluations=())])
     store.delete(["a"])
     age_deletions(store, minutes=3)
     later(store)
-    with closing(sqlite3.connect(store_file)) as database:
-        assert database.execute("SELECT count(*) FROM evaluations").fetchone() == (0,)
-        assert database.execute("SELECT count(*) FROM runs WHERE id = 'a'").fetchone() == (0,)
-        assert database.execute("SELECT count(*) FROM deleted_runs WHERE run_id = 'a'").fetchone() == (0,)
+    for rows in ("evaluations", "runs WHERE id = 'a'", "deleted_runs WHERE run_id = 'a'"):
+        assert count_rows(store, rows) == 0
 
 
 @pytest.mark.parametrize("second", [run("b", owner=ANN), replace(OVER, id="b")])

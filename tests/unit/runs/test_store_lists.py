@@ -1,11 +1,8 @@
 """Lists of stored runs: sorted, searched, counted, and what is left out of them."""
 
 import logging
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +10,7 @@ import pytest
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
-from tests.support.stores import evaluation, list_runs, run
+from tests.support.stores import evaluation, execute, list_runs, run
 
 
 @pytest.fixture
@@ -122,14 +119,11 @@ class TestLists:
     def test_data_sets_of_the_runs_are_listed_once(self, searched: RunStore) -> None:
         assert searched.list_values("dataset") == ["Shapes", "zoo"]
 
-    def test_unreadable_recipe_hides_its_own_run_only(
-        self, store: RunStore, store_file: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_unreadable_recipe_hides_its_own_run_only(self, store: RunStore, caplog: pytest.LogCaptureFixture) -> None:
         for run_id in ("a", "b", "c"):
             store.create_many([run(run_id)])
-        with closing(sqlite3.connect(store_file, isolation_level=None)) as database:
-            database.execute("""UPDATE runs SET recipe = '{"optimizer": {"name": "Lion"}}' WHERE id = 'a'""")
-            database.execute("UPDATE runs SET recipe = 'no JSON' WHERE id = 'b'")
+        execute(store, """UPDATE runs SET recipe = '{"optimizer": {"name": "Lion"}}' WHERE id = 'a'""")
+        execute(store, "UPDATE runs SET recipe = 'no JSON' WHERE id = 'b'")
         with caplog.at_level(logging.WARNING):
             assert [listed.id for listed in list_runs(store) + list_runs(store)] == ["c", "c"]
         assert len(caplog.records) == 2  # said once a run, not at each look

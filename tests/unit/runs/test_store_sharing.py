@@ -55,10 +55,10 @@ class TestSharing:
         assert [len(store.get(run_id).evaluations) for run_id in runs] == [count] * 4
 
     def test_killed_process_leaves_its_evaluations_and_its_runs_are_interrupted(
-        self, store_url: str | None, open_store: Callable[[], RunStore]
+        self, store_url: str, open_store: Callable[[], RunStore]
     ) -> None:
         script = """
-store = RunStore(sys.argv[1] or None)
+store = RunStore(sys.argv[1])
 store.create_many([run("over", RunStatus.FINISHED)])
 store.create_many([run("waiting", RunStatus.QUEUED)])
 store.create_many([run("going on")])
@@ -67,7 +67,7 @@ for step in range(1, 101):
 print("stored", flush=True)
 sys.stdin.read()
 """
-        with start_child(script, store_url or "") as child:
+        with start_child(script, store_url) as child:
             assert present(child.stdout).readline() == "stored\n"
             store = open_store()
             assert store.mark_interrupted() == []  # it is alive, and nobody takes its runs
@@ -90,29 +90,15 @@ sys.stdin.read()
         assert second.mark_interrupted() == ["a"]
         assert second.get("b").status is RunStatus.RUNNING
 
-    def test_dead_processes_leave_no_files_behind(
-        self, store_url: str | None, store: RunStore, store_file: Path
-    ) -> None:
-        folder = store_file.with_name(f"{store_file.name}-servers")
-        with start_child(
-            "RunStore(sys.argv[1] or None).create_many([run('x')]); sys.stdin.read()", store_url or ""
-        ) as child:
-            present(child.stdin).close()
-        store.create_many([run("a")])
-        store.mark_interrupted()
-        assert len(list(folder.iterdir())) == 1
-        store.close()
-        assert list(folder.iterdir()) == []
-
-    def test_processes_that_start_at_once_on_no_file_share_it(self, store_url: str | None) -> None:
+    def test_processes_that_start_at_once_on_an_empty_database_share_it(self, store_url: str) -> None:
         script = """
 print("ready", flush=True)
 sys.stdin.readline()
-store = RunStore(sys.argv[1] or None)
+store = RunStore(sys.argv[1])
 store.create_many([run(sys.argv[2], RunStatus.FINISHED)])
 store.close()
 """
-        children = [start_child(script, store_url or "", name) for name in "abcd"]
+        children = [start_child(script, store_url, name) for name in "abcd"]
         for child in children:
             assert present(child.stdout).readline() == "ready\n"
         for child in children:
@@ -125,11 +111,33 @@ store.close()
         with closing(RunStore(store_url)) as store:
             assert sorted(kept.id for kept in list_runs(store)) == ["a", "b", "c", "d"]
 
+    def test_closed_store_says_so(self, store: RunStore) -> None:
+        store.close()
+        store.close()
+        with pytest.raises(StoreError, match="The store of the runs is closed"):
+            store.count()
+
+
+class TestSqliteFile:
+    @pytest.fixture
+    def store_url(self, sqlite_url: str) -> str:
+        return sqlite_url
+
+    def test_dead_processes_leave_no_files_behind(self, store_url: str, store: RunStore, tmp_path: Path) -> None:
+        folder = tmp_path / "runs.sqlite3-servers"
+        with start_child("RunStore(sys.argv[1]).create_many([run('x')]); sys.stdin.read()", store_url) as child:
+            present(child.stdin).close()
+        store.create_many([run("a")])
+        store.mark_interrupted()
+        assert len(list(folder.iterdir())) == 1
+        store.close()
+        assert list(folder.iterdir()) == []
+
     def test_database_locked_by_another_gives_a_sentence_and_the_write_can_be_repeated(
-        self, store: RunStore, store_file: Path
+        self, store: RunStore, tmp_path: Path
     ) -> None:
         store.create_many([run()])
-        with closing(sqlite3.connect(store_file, isolation_level=None)) as other:
+        with closing(sqlite3.connect(tmp_path / "runs.sqlite3", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreError, match="Another program keeps the database of the runs locked"):
                 store.update("a", evaluations=[evaluation(1)])
@@ -158,9 +166,3 @@ store.close()
             event.remove(Engine, "connect", allow_no_more_pages)
         store.update("a", evaluations=[evaluation(2)])
         assert store.get("a").step == 2
-
-    def test_closed_store_says_so(self, store: RunStore) -> None:
-        store.close()
-        store.close()
-        with pytest.raises(StoreError, match="The store of the runs is closed"):
-            store.count()

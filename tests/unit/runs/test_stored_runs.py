@@ -17,7 +17,7 @@ from mlpcore.runs.store import RunStore, StoreError
 from mlpcore.runs.stored_runs import DELETED_AT_ONCE, HOUR, MAX_IMPORTS, StoredRuns
 from mlpcore.runs.sweeps import StoredSweep, StoredTrial, SweepStatus
 from tests.support.managers import SHORT, submit
-from tests.support.stores import evaluation, list_runs, run
+from tests.support.stores import evaluation, execute, list_runs, run
 
 if TYPE_CHECKING:
     from mlpcore.jobs.manager import RunManager
@@ -87,8 +87,7 @@ class TestOwnership:
         self, runs: StoredRuns, store: RunStore
     ) -> None:
         store.create_many([over("a")])
-        with store._write() as connection:
-            connection.exec_driver_sql("UPDATE runs SET recipe = 'of another form'")
+        execute(store, "UPDATE runs SET recipe = 'of another form'")
         assert runs.delete_all(owner=ANN) == 1
         assert store.count() == 0
 
@@ -152,16 +151,17 @@ class TestQuota:
             runs.import_runs(lambda: [brought], owner=ANN)
         assert runs.store.count() == 0
 
-    def test_usage_is_what_the_file_grows_by(self, store: RunStore, store_file: Path) -> None:
+    def test_usage_is_what_the_file_grows_by(self, sqlite_url: str, tmp_path: Path) -> None:
+        store, file = RunStore(sqlite_url), tmp_path / "runs.sqlite3"
         assert store.measure_usage(ANN) == Usage(0, 0)
         norms = (1.25, 2.5, 3.75)
         evaluations = tuple(Evaluation(step, 2.1, 1.9, 0.2, 2.1, 0.1, 0.01, 0.5, norms) for step in range(1, 61))
-        before = store_file.stat().st_size
+        before = file.stat().st_size
         store.create_many([over(f"{number:012}", evaluations=evaluations) for number in range(200)])
         usage = store.measure_usage(ANN)
         store.close()  # which writes everything into the file
         assert usage.runs == 200
-        assert usage.bytes / (store_file.stat().st_size - before) == pytest.approx(1.0, abs=0.15)
+        assert usage.bytes / (file.stat().st_size - before) == pytest.approx(1.0, abs=0.15)
 
     def test_snapshot_is_counted_and_at_most_as_large_as_estimated(self, store: RunStore) -> None:
         store.create_many([over("a")])

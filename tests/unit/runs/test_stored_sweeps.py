@@ -80,7 +80,7 @@ sys.stdin.read()
 """
 
     def test_a_second_process_takes_over_what_a_killed_one_left_once(self, store, open_store, store_url):
-        with start_child(self.SCRIPT, store_url or "") as child:
+        with start_child(self.SCRIPT, store_url) as child:
             assert present(child.stdout).readline() == "stored\n"
             assert store.sweeps.claim_left() == []  # it is alive, and nobody takes its sweeps
             child.kill()

@@ -1,19 +1,17 @@
-"""The database's schema, as numbered migrations that are applied in order and recorded in the database.
+"""The schema until version 11, before Alembic: numbered steps, recorded in the table schema_versions.
 
-A released migration is never edited: a change is added as the next one. Each one spells out the tables
-as they were when it was written, so it always does the same.
+They are released, so they are never edited, and none is added: what comes next is a revision in `versions/`.
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sqlalchemy import (
     Column,
     Connection,
     Double,
-    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -23,15 +21,11 @@ from sqlalchemy import (
     Text,
     func,
     insert,
-    inspect,
     select,
     text,
 )
 
-from mlpcore.runs.engine import writing
-from mlpcore.runs.messages import NEWER_SCHEMA, StoreError
-
-Migration = Callable[[Connection], None]
+Step = Callable[[Connection], None]
 
 SCHEMA = Table(
     "schema_versions",
@@ -184,7 +178,7 @@ def _keep_the_names_and_quotas_of_people(connection: Connection) -> None:
     people.create(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (
+STEPS: tuple[Step, ...] = (
     _keep_runs_and_evaluations,
     _keep_validation_norms_notes_and_stars,
     _find_data_sets_by_an_index,
@@ -199,29 +193,23 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 
-def migrate(engine: Engine, *, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Apply the migrations that a database lacks, each in a transaction of its own.
-
-    Several processes may do so at once: on SQLite one applies a migration and the others wait, then find it applied.
-    Raises StoreError, and changes nothing, if the database is newer than this program.
-    """
-    with engine.connect() as connection:
-        version = _read_version(connection)
-    while version < len(migrations):
-        with writing(engine).begin() as connection:
-            SCHEMA.create(connection, checkfirst=True)
-            version = _read_version(connection)  # again: another process may have applied one meanwhile
-            if version < len(migrations):
-                apply = migrations[version]
-                apply(connection)
-                version += 1
-                name = apply.__name__.strip("_")
-                connection.execute(insert(SCHEMA).values(number=version, name=name, applied=time.time()))
-    if version > len(migrations):
-        raise StoreError(NEWER_SCHEMA, found=version, known=len(migrations))
+ALEMBIC = len(STEPS) + 1  # a step that versions before Alembic do not know, so that they leave the database alone
 
 
-def _read_version(connection: Connection) -> int:
-    if not inspect(connection).has_table(SCHEMA.name):
-        return 0
+def apply_missing(connection: Connection) -> None:
+    """Apply the steps that a database lacks, and record that Alembic goes on from there."""
+    SCHEMA.create(connection, checkfirst=True)
+    for number, apply in enumerate(STEPS, start=1):
+        if number > read_version(connection):
+            apply(connection)
+            _record(connection, number, apply.__name__.strip("_"))
+    _record(connection, ALEMBIC, "managed_by_alembic")
+
+
+def read_version(connection: Connection) -> int:
+    """Return the number of the newest step that a database has; 0 if it has none."""
     return connection.scalar(select(func.max(SCHEMA.c.number))) or 0
+
+
+def _record(connection: Connection, number: int, name: str) -> None:
+    connection.execute(insert(SCHEMA).values(number=number, name=name, applied=time.time()))
