@@ -68,10 +68,10 @@ class ActiveSweep:
         self.sweep = replace(self.sweep, status=status)
 
     def extend(self, definition: Definition) -> None:
-        """Go on, in this process, as another definition says."""
-        text = definition.model_dump_json()
-        self._store.update(self.sweep.id, status=SweepStatus.RUNNING, definition=text, is_mine=True)
-        self.sweep = replace(self.sweep, status=SweepStatus.RUNNING, definition=definition)
+        """Go on, in this process, as another definition says; what is paused stays so."""
+        status = SweepStatus.RUNNING if self.sweep.status.is_over else self.sweep.status
+        self._store.update(self.sweep.id, status=status, definition=definition.model_dump_json(), is_mine=True)
+        self.sweep = replace(self.sweep, status=status, definition=definition)
 
     def stop(self) -> None:
         """Draw no more trials, and stop the runs of those that were drawn."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from mlpcore.recipes.url import MAX_ROWS, MAX_SEEDS
 from mlpcore.recipes.validation import find_problems, shorten
 from mlpcore.runs.records import LONGEST_NAME
 from mlpcore.sweeps import messages
-from mlpcore.sweeps.space import MAX_DIMENSIONS, Dimension, Range, Value, list_values, read_dimension
+from mlpcore.sweeps.space import MAX_DIMENSIONS, Dimension, Range, Value, find_allowed, list_values, read_dimension
 
 MAX_STUDIES = 9
 MAX_TRIALS = 1000
@@ -34,12 +34,17 @@ def _read_space(given: Any, info: ValidationInfo) -> dict[str, Dimension]:
         raise SentenceError(messages.EMPTY_SPACE, field="space", most=MAX_DIMENSIONS)
     if len(given) > MAX_DIMENSIONS:
         raise SentenceError(messages.TOO_MANY_DIMENSIONS, field="space", count=len(given), most=MAX_DIMENSIONS)
+    kinds = _find_kinds(info.data.get("rows", ()), given)
+    return {str(name): read_dimension(str(name), value, kinds) for name, value in given.items()}
+
+
+def _find_kinds(rows: Sequence[Recipe], space: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the names of the optimizers and of the schedulers that a sweep has."""
     kinds: dict[str, set[str]] = {}
     for part in PARTS:
-        swept = given.get(part)
-        own = {getattr(row, part).name for row in info.data.get("rows", ())}
+        swept, own = space.get(part), {getattr(row, part).name for row in rows}
         kinds[part] = set(map(str, swept)) if isinstance(swept, list | tuple) else own
-    return {str(name): read_dimension(str(name), value, kinds) for name, value in given.items()}
+    return kinds
 
 
 def _write_space(space: Mapping[str, Dimension]) -> dict[str, Any]:
@@ -106,6 +111,10 @@ class Definition(Hyperparameters):
         if field is None or not field.part:
             return True
         return point.get(field.part, getattr(self.row_of(point), field.part).name) in field.owners
+
+    def find_allowed(self, name: str) -> tuple[float, float]:
+        """Return the least and the greatest value that a numeric hyperparameter may have in every trial."""
+        return find_allowed(name, _find_kinds(self.rows, self.space))
 
     def count_trials(self) -> int:
         """Count the trials, without those of fresh seeds."""

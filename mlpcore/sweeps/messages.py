@@ -37,6 +37,7 @@ CANNOT_GO_ON = N_(
 )
 IN_ANOTHER_PROGRAM = N_("Another program trains this sweep and shares this database. Only that program can do this.")
 NOT_AN_EXTENSION = N_("A sweep is extended by trials or by values: its rows, sampler and seeds must stay.")
+NO_MORE_POINTS = N_("A grid has a trial at each of its points: widen a range to get more.")
 NOT_YOURS = N_("Only the person who started this sweep can do that.")
 TOO_MANY_SWEEPS = N_("{limit} of your sweeps are going on: wait until one ends, or stop one.")
 NOT_A_SWEEP_FILE = N_(

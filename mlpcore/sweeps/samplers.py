@@ -29,7 +29,9 @@ def draw_batch(definition: Definition, drawn: Sequence[tuple[Point, float]]) -> 
     count = max(min(BATCH, definition.count_trials() - len(drawn)), 0)
     if definition.sampler == "sobol":
         return sobol(definition)[len(drawn) : len(drawn) + count]
-    return _ask_tpe(definition, drawn, count)
+    # from the batches before, whole: a sweep that ended within a batch and is extended goes on as the longer one
+    start = len(drawn) // BATCH * BATCH
+    return _ask_tpe(definition, drawn[:start])[len(drawn) - start :][:count]
 
 
 def grid(definition: Definition) -> list[Point]:
@@ -85,8 +87,8 @@ def _place(definition: Definition, dimensions: dict[str, Dimension], row: Point,
     return point
 
 
-def _ask_tpe(definition: Definition, drawn: Sequence[tuple[Point, float]], count: int) -> list[Point]:
-    """Ask Optuna's tree-structured Parzen estimator for points, with random numbers of this batch's own."""
+def _ask_tpe(definition: Definition, drawn: Sequence[tuple[Point, float]]) -> list[Point]:
+    """Ask Optuna's tree-structured Parzen estimator for a batch, with random numbers of its own."""
     import numpy as np
     import optuna  # 0.3 s
 
@@ -100,7 +102,7 @@ def _ask_tpe(definition: Definition, drawn: Sequence[tuple[Point, float]], count
         params = {name: as_param(dimensions[name], value) for name, value in point.items()}
         own = {name: distributions[name] for name in params}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=own, value=accuracy))
-    return [_suggest(definition, dimensions, study.ask()) for _ in range(count)]
+    return [_suggest(definition, dimensions, study.ask()) for _ in range(BATCH)]
 
 
 def _suggest(definition: Definition, dimensions: dict[str, Dimension], trial: "OptunaTrial") -> Point:

@@ -4,16 +4,15 @@ import math
 from collections.abc import Sequence
 
 from mlpcore.analysis.differences import label_recipes
-from mlpcore.analysis.sweeps.sensitivity import Edge, RateResult, find_good_rates
+from mlpcore.analysis.sweeps.edges import Edge
+from mlpcore.analysis.sweeps.sensitivity import RateResult, find_good_rates
 from mlpcore.charts.sweeps.sensitivity import RateCurve
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.recipes.validation import find_limits
 from mlpcore.sweeps.definition import Definition, read_definition
 from mlpcore.sweeps.space import Range, list_values
 from mlpcore.sweeps.trials import Trial, best_trial, group_of, seeds_of
 
 SAME_RATE = 0.1  # of all rows that are compared in what else they are
-WIDER_BY = 2  # points of the grid, at each end that a best rate lies on
 
 
 def group_trials(definition: Definition, trials: Sequence[Trial]) -> dict[str, list[Trial]]:
@@ -78,23 +77,6 @@ def find_edges(curves: Sequence[RateCurve]) -> set[Edge]:
     return {curve.good.best_edge for curve in curves if curve.good is not None and curve.good.best_edge is not None}
 
 
-def widen(definition: Definition, edges: set[Edge]) -> Definition:
-    """Widen the grid of learning rates at these ends by WIDER_BY points each, as far as lr may go.
-
-    The rates are then a list, which has the old ones to the last digit: their trials are kept.
-    """
-    rates = rates_of(definition)
-    ratio = (rates[-1] / rates[0]) ** (1 / (len(rates) - 1))
-    least, most = find_limits(type(definition.rows[0].optimizer), "lr")
-    steps = range(1, WIDER_BY + 1)
-    lower = [_short(rates[0] / ratio**step) for step in reversed(steps)] if Edge.LOW in edges else []
-    higher = [_short(rates[-1] * ratio**step) for step in steps] if Edge.HIGH in edges else []
-    new = {rate for rate in (*lower, *higher) if least <= rate <= most}
-    if not new:
-        return definition
-    return definition.replace(space={**definition.space, "lr": sorted({*rates, *new})})
-
-
 def rates_of(definition: Definition) -> list[float]:
     """List the learning rates of a grid, lowest first."""
     return sorted(map(float, list_values(definition.space["lr"])))  # type: ignore[arg-type]
@@ -118,7 +100,3 @@ def define_sensitivity(
     rates = Range(low=low, high=high, log=True, points=1 + round(2 * math.log10(high / low)))
     given = {"rows": rows, "names": tuple(names), "space": {"lr": rates}, "seeds": seeds, "fresh_seeds": 5}
     return read_definition(given)
-
-
-def _short(rate: float) -> float:
-    return float(f"{rate:.4g}")

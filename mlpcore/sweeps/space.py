@@ -71,8 +71,7 @@ def read_dimension(name: str, given: Any, kinds: Kinds) -> Dimension:
     fields = {name: field for name, field in list_fields().items() if name not in FIXED}
     if name not in fields:
         raise SentenceError(messages.NOT_SWEPT, field=shorten(name), options=", ".join(fields))
-    field = fields[name]
-    owners = [kind for owner, kind in field.owners.items() if not field.part or owner in kinds[field.part]]
+    field, owners = fields[name], _find_owners(fields[name], kinds)
     if not owners:
         raise SentenceError(messages.NO_OWNER, field=name)
     if isinstance(given, Range):
@@ -88,6 +87,21 @@ def read_dimension(name: str, given: Any, kinds: Kinds) -> Dimension:
     return values
 
 
+def find_allowed(name: str, kinds: Kinds) -> tuple[float, float]:
+    """Return the least and the greatest value of a numeric hyperparameter that suits all kinds which have it."""
+    field = list_fields()[name]
+    return _find_limits(field, _find_owners(field, kinds))
+
+
+def _find_owners(field: FlatField, kinds: Kinds) -> list[type[Hyperparameters]]:
+    return [kind for owner, kind in field.owners.items() if not field.part or owner in kinds[field.part]]
+
+
+def _find_limits(field: FlatField, owners: Collection[type[Hyperparameters]]) -> tuple[float, float]:
+    limits = [find_limits(kind, field.path[-1]) for kind in owners]
+    return max(least for least, _most in limits), min(most for _least, most in limits)
+
+
 def _read_range(field: FlatField, owners: Collection[type[Hyperparameters]], given: Mapping[str, Any]) -> Range:
     name = field.name
     if field.type not in (int, float):
@@ -95,9 +109,8 @@ def _read_range(field: FlatField, owners: Collection[type[Hyperparameters]], giv
     if unknown := [key for key in given if key not in Range.model_fields]:
         options = ", ".join(Range.model_fields)
         raise SentenceError(messages.NOT_IN_RANGE, field=name, value=shorten(unknown[0]), options=options)
-    limits = [find_limits(kind, field.path[-1]) for kind in owners]
-    low = _check(field, owners, given.get("low", max(least for least, _most in limits)))
-    high = _check(field, owners, given.get("high", min(most for _least, most in limits)))
+    least, most = _find_limits(field, owners)
+    low, high = _check(field, owners, given.get("low", least)), _check(field, owners, given.get("high", most))
     if not low < high:
         raise SentenceError(messages.NOT_ASCENDING, field=name, low=exact_number(low), high=exact_number(high))
     is_log = given.get("log", low > 0 and high / low > LOG_ABOVE)

@@ -1,7 +1,6 @@
 """The sweep page: recipes at many learning rates, the search of a space, links, and who may do what."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from mlpcore.jobs import manager
 from mlpcore.messages import SentenceError
@@ -12,43 +11,10 @@ from mlpcore.sweeps.files import to_json
 from mlpcore.sweeps.manager import shared_sweeps
 from mlpcore.sweeps.sensitivity import define_sensitivity
 from mlpcore.sweeps.trials import Sweep, Trial, TrialResult
-from tests.support.app_tests import Open, figure, says, shown, texts, wait_for
-from tests.support.present import present
+from tests.support.app_tests import Open, figure, shown, texts, wait_for
+from tests.support.sweep_pages import find_sweep, finish, open_sweep, reads, set_space
 
 LABELS = ["SGD", "SGD momentum=0.9", "SGD momentum=0.9 nesterov=on", "Adam"]
-
-
-def reads(page: AppTest, text: str) -> bool:
-    words = [*texts(page), *(element.value for element in page.markdown)]
-    return says(page, text) or any(text in one for one in words)
-
-
-def find_sweep(page: AppTest) -> Sweep:
-    return present(shared_sweeps().get(page.session_state["sweep.shown"]))
-
-
-def open_sweep(open_page: Open) -> AppTest:
-    """The page with the shortest possible runs on the small data set."""
-    page = open_page("sweep.py")
-    page.selectbox(key="sweep.dataset").select("Tiny").run()
-    return shown(page.number_input(key="sweep.train_iter").set_value(20).run())
-
-
-def finish(page: AppTest, button: str) -> Sweep:
-    shown(page.button(key=button).click().run())
-    wait_for(page, lambda: find_sweep(page).status.is_over)
-    return find_sweep(page)
-
-
-def labels(page: AppTest, key: str = "sweep.rates") -> list[str]:
-    return [trace["name"] for trace in figure(page, key)["data"] if trace.get("ids") is not None and "name" in trace]
-
-
-def set_space(page: AppTest, *rows: dict[str, object]) -> AppTest:
-    page.segmented_control(key="sweep.kind").set_value("search").run()
-    empty = {"values": "", "low": None, "high": None, "log": False}
-    page.session_state["sweep.space"] = [empty | row for row in rows]
-    return shown(page.run())
 
 
 class TestLearningRates:
@@ -143,6 +109,13 @@ class TestDeletion:
 
 
 class TestSearch:
+    def test_space_stays_as_it_was_left_when_the_set_up_is_folded_and_on_another_page(self, open_page: Open) -> None:
+        page = set_space(open_page("sweep.py"), {"name": "lr", "values": "0.1, 0.2"})
+        shown(page.switch_page("history.py").run())
+        page.query_params.clear()
+        shown(page.switch_page("sweep.py").run())
+        assert [row["values"] for row in page.session_state["sweep.space"]] == ["0.1, 0.2"]
+
     def test_hyperparameter_that_is_named_twice_is_refused_rather_than_overwritten(self, open_page: Open) -> None:
         page = set_space(open_page("sweep.py"), {"name": "lr", "values": "0.1"}, {"name": "lr", "values": "0.2"})
         assert "⚠ space lists lr twice." in texts(page)

@@ -4,19 +4,12 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from mlpcore.analysis.comparison import RecipeComparison, compare_recipes
 from mlpcore.analysis.statistics import STANDARD_ERRORS, standard_error
+from mlpcore.analysis.sweeps.edges import Edge
 
 NEAR = 0.01  # of accuracy: what is within it of the best counts as good, unless the images cannot tell it apart
-
-
-class Edge(StrEnum):
-    """Where a best rate lies if the grid does not show what comes beyond it."""
-
-    LOW = "lowest"
-    HIGH = "highest"
 
 
 @dataclass(frozen=True)

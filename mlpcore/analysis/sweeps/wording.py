@@ -1,15 +1,27 @@
-"""Sentences about learning rates: the range that is nearly as good as the best, and which row is best at its own."""
+"""Sentences about sweeps: good ranges of the learning rate, bests at an edge, and which row is best at its own."""
 
 from collections.abc import Mapping
 
 from mlpcore.analysis.comparison import ComparisonVerdict
 from mlpcore.analysis.comparison_wording import join_names
-from mlpcore.analysis.sweeps.sensitivity import Edge, RateRange, Winner
+from mlpcore.analysis.sweeps.edges import Edge, EdgeBest
+from mlpcore.analysis.sweeps.sensitivity import RateRange, Winner
 from mlpcore.messages import N_, Sentence
+from mlpcore.numbers import short_number
 
 _EDGES: Mapping[Edge, str] = {
     Edge.LOW: N_("{label}: the best rate is the lowest one tried ({lr:.3g}), so a lower one may be better."),
     Edge.HIGH: N_("{label}: the best rate is the highest one tried ({lr:.3g}), so a higher one may be better."),
+}
+_EDGES_OF_RANGES: Mapping[Edge, str] = {
+    Edge.LOW: N_(
+        "{name}: the best trial has {value}, at the lower end of what was tried ({low} to {high}). A smaller value may "
+        "be better."
+    ),
+    Edge.HIGH: N_(
+        "{name}: the best trial has {value}, at the upper end of what was tried ({low} to {high}). A larger value may "
+        "be better."
+    ),
 }
 
 
@@ -34,6 +46,14 @@ def describe_edge(good: RateRange, *, label: str) -> Sentence | None:
     if good.best_edge is None:
         return None
     return Sentence(_EDGES[good.best_edge], {"label": label, "lr": good.best.lr})
+
+
+def describe_edge_best(best: EdgeBest) -> Sentence:
+    """Say that the best trial, or that of an optimizer, has a value at the edge of what was tried."""
+    name = f"{best.optimizer} · {best.name}" if best.optimizer else best.name
+    numbers = {"value": best.value, "low": best.low, "high": best.high}
+    values = {key: short_number(number, 4) for key, number in numbers.items()}
+    return Sentence(_EDGES_OF_RANGES[best.edge], {"name": name, **values})
 
 
 def describe_winner(winner: Winner) -> Sentence:

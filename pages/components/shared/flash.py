@@ -10,6 +10,7 @@ from mlpcore.runs.messages import StoreError
 from pages.components.shared.words import say
 
 NEXT_BY_TIMER, BY_TIMER = "timer.next_rerun", "timer.this_rerun"  # whether a timer causes the page's rerun
+STALE = "page.stale"  # whether a fragment's callback changed more than its fragment
 
 
 def show_warning(sentence: str) -> None:
@@ -23,9 +24,20 @@ def mark_timer_rerun() -> None:
     st.session_state[NEXT_BY_TIMER] = True
 
 
+def mark_page_stale() -> None:
+    """Note in a callback that the page changes: if a fragment's widget was used, the fragment then reruns the page."""
+    st.session_state[STALE] = True
+
+
+def page_is_stale() -> bool:
+    """Return whether the page must rerun, not just the fragment whose widget was used."""
+    return st.session_state.get(STALE, False)
+
+
 def note_rerun_cause() -> None:
-    """Settle at the start of a rerun whether a timer caused it."""
+    """Settle at the start of a rerun of the page whether a timer caused it."""
     st.session_state[BY_TIMER] = st.session_state.pop(NEXT_BY_TIMER, False)
+    st.session_state[STALE] = False
 
 
 def is_timer_rerun() -> bool:

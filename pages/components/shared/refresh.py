@@ -10,7 +10,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run
-from pages.components.shared.flash import is_timer_rerun, mark_timer_rerun, show_warning
+from pages.components.shared.flash import is_timer_rerun, mark_timer_rerun, page_is_stale, show_warning
 from pages.components.shared.state import request_images
 from pages.components.shared.words import _, say
 
@@ -30,6 +30,8 @@ def show_fragment(draw: Callable[[*Args], None], *args: *Args, every: float | No
 
     @wraps(draw)  # Streamlit identifies a fragment by its function's name
     def draw_or_explain(*args: *Args) -> None:
+        if page_is_stale():
+            st.rerun()
         try:
             draw(*args)
         except StoreError as error:

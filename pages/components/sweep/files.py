@@ -7,7 +7,7 @@ import streamlit as st
 from mlpcore.export.reading import MAX_BYTES
 from mlpcore.sweeps.files import from_json, to_csv, to_json
 from mlpcore.sweeps.trials import Sweep
-from pages.components.shared.flash import flash_errors
+from pages.components.shared.flash import flash_errors, mark_page_stale
 from pages.components.shared.state import get_stored_runs, get_sweeps, read_owner
 from pages.components.shared.words import _
 
@@ -28,6 +28,7 @@ def show_downloads(sweeps: Sequence[Sweep]) -> None:
 
 
 def _delete(sweeps: Sequence[Sweep]) -> None:
+    mark_page_stale()
     with flash_errors("sweep.said"):
         for sweep in sweeps:
             get_sweeps().delete(sweep.id, owner=read_owner())

@@ -9,11 +9,12 @@ from mlpcore.data.download.sources import dataset_title
 from mlpcore.runs.records import Run
 from mlpcore.runs.sweeps import SweepStatus
 from mlpcore.sweeps.trials import PRUNED, Sweep, judge
-from pages.components.shared.flash import flash_errors
+from pages.components.shared.flash import flash_errors, mark_page_stale
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import find_run, get_manager, get_sweeps, read_owner
 from pages.components.shared.words import _, say
 from pages.components.sweep.budget_results import show_budget
+from pages.components.sweep.extension import offer_more_trials
 from pages.components.sweep.files import show_downloads
 from pages.components.sweep.search_results import show_search
 from pages.components.sweep.sensitivity_results import show_sensitivity
@@ -44,12 +45,17 @@ def _draw(sweep_ids: Sequence[str], ticks: bool) -> None:
     latest = _with_latest(sweeps[0], waiting[0])
     if latest.definition.studies:
         show_budget(sweeps)
-    elif latest.definition.fresh_seeds:
-        show_sensitivity(latest)
-    else:
+    elif is_search(latest):
         show_search(latest)
+    else:
+        show_sensitivity(latest)
     if all(sweep.status.is_over for sweep in sweeps):
         show_downloads(sweeps)
+
+
+def is_search(sweep: Sweep) -> bool:
+    """Return whether a sweep searches a space, rather than comparing rows at their best."""
+    return not (sweep.definition.studies or sweep.definition.fresh_seeds)
 
 
 def _read_waiting(sweep: Sweep) -> dict[str, Run]:
@@ -103,8 +109,11 @@ def _show_progress(sweep: Sweep, waiting: Sequence[Run], title: str) -> None:
                 key=f"sweep.pause.{sweep.id}",
             )
             st.button(_("Stop"), on_click=_ask, args=("stop", sweep.id), key=f"sweep.stop.{sweep.id}")
+        if is_search(sweep):
+            offer_more_trials(sweep)
 
 
 def _ask(what: str, sweep_id: str) -> None:
+    mark_page_stale()
     with flash_errors("sweep.said"):
         getattr(get_sweeps(), what)(sweep_id, owner=read_owner())

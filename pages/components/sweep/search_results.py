@@ -27,6 +27,7 @@ from pages.components.shared.flash import toast_errors
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.state import find_run, get_cache, get_manager, get_stored_runs, read_owner
 from pages.components.shared.words import _, as_markdown
+from pages.components.sweep.extension import show_edges
 from pages.components.sweep.setup import CHART_HEIGHT
 
 BEST = 5  # trials that are repeated together
@@ -46,6 +47,7 @@ def show_search(sweep: Sweep) -> None:
     """Show the trials of a sweep: the best one, a chart of the visitor's choice, and a table."""
     own = [trial for trial in sweep.trials if not trial.is_fresh]
     _show_best(sweep, own)
+    show_edges(sweep, own)
     view = choose(_("Chart"), {name: _(title) for name, title in VIEWS.items()}, key="sweep.view", default="map")
     picked = _show_chart(view, sweep, own)
     if picked is not None:

@@ -7,11 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from mlpcore.messages import N_, Sentence, SentenceError
-from mlpcore.recipes.flat import list_fields, read_text
+from mlpcore.recipes.flat import list_fields, read_text, write_text
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.sweeps.definition import MAX_TRIALS, Definition, name_sweep, read_definition
 from mlpcore.sweeps.messages import REPEATED_VALUE
-from mlpcore.sweeps.space import FIXED, Range
+from mlpcore.sweeps.space import FIXED, Dimension, Range
+from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.flash import show_warning
 from pages.components.shared.recipe_summary import describe_data, describe_training
@@ -20,12 +21,16 @@ from pages.components.shared.words import _, _n, as_markdown, say
 from pages.components.sweep.setup import FIELD_WIDTH, start_sweep
 
 SAMPLERS = {"tpe": N_("TPE"), "sobol": N_("Sobol"), "grid": N_("grid")}
+SPACE, FIRST, EDITOR = "sweep.space", "sweep.space.first", "sweep.space.editor"  # in the session: its rows as they are,
+# and as they were when the table was drawn first, of which its widget keeps what was changed
 NAME, VALUES, LOW, HIGH, LOG = "name", "values", "low", "high", "log"
 FIRST_SPACE = (
     {NAME: "optimizer", VALUES: "SGD, Adam", LOW: None, HIGH: None, LOG: False},
     {NAME: "lr", VALUES: "", LOW: 1e-4, HIGH: 1.0, LOG: True},
     {NAME: "weight_decay", VALUES: "", LOW: 1e-6, HIGH: 0.1, LOG: True},
 )
+
+Row = Mapping[str, Any]  # of the space
 
 
 def show_search_setup(base: Recipe | None, problems: Sequence[Sentence], owner: str) -> None:
@@ -76,18 +81,42 @@ def show_search_setup(base: Recipe | None, problems: Sequence[Sentence], owner: 
         st.caption(_describe_cohorts(definition))
 
 
-def _edit_space() -> list[Mapping[str, Any]]:
+def put_search(definition: Definition) -> None:
+    """Put a search into the set-up and unfold it; to be called before its widgets are drawn."""
+    state = st.session_state
+    put_recipe(definition.rows[0])
+    put_space([_write_row(name, one) for name, one in definition.space.items()])
+    state["sweep.kind"], state["sweep.sampler"], state["sweep.setup"] = "search", definition.sampler, True
+    state["sweep.trials"], state["sweep.trial_seeds"] = definition.trials, definition.seeds
+    state["sweep.prune"] = definition.prune
+
+
+def put_space(rows: Sequence[Row]) -> None:
+    """Put rows into the table of the space."""
+    st.session_state[SPACE] = rows
+    st.session_state.pop(EDITOR, None)
+
+
+def _write_row(name: str, dimension: Dimension) -> Row:
+    if isinstance(dimension, Range):
+        return {NAME: name, VALUES: "", LOW: dimension.low, HIGH: dimension.high, LOG: dimension.log}
+    mark = "; " if list_fields()[name].type is tuple else ", "
+    return {NAME: name, VALUES: mark.join(map(write_text, dimension)), LOW: None, HIGH: None, LOG: False}
+
+
+def _edit_space() -> list[Row]:
     """Draw the space as a table; a row with values is a list, any other a range."""
+    state = st.session_state
     names = [name for name in list_fields() if name not in FIXED]
-    frame = pd.DataFrame(
-        st.session_state.setdefault("sweep.space", list(FIRST_SPACE)), columns=[NAME, VALUES, LOW, HIGH, LOG]
-    )
+    if EDITOR not in state:  # the table is drawn anew: it goes on from where it was left
+        state[FIRST] = state.setdefault(SPACE, list(FIRST_SPACE))
+    frame = pd.DataFrame(state[FIRST], columns=[NAME, VALUES, LOW, HIGH, LOG])
     edited = st.data_editor(
         frame.astype({LOW: float, HIGH: float, LOG: bool, VALUES: str}),
         num_rows="dynamic",
         placeholder="",
         hide_index=True,
-        key="sweep.space.editor",
+        key=EDITOR,
         column_config={
             NAME: st.column_config.SelectboxColumn(_("hyperparameter"), options=names, required=True, width=180),
             VALUES: st.column_config.TextColumn(
@@ -100,16 +129,17 @@ def _edit_space() -> list[Mapping[str, Any]]:
             LOG: st.column_config.CheckboxColumn(_("log scale"), default=False),
         },
     )
-    return [row for row in edited.to_dict("records") if isinstance(row[NAME], str)]
+    kept = edited[edited[NAME].notna()].fillna({VALUES: ""})
+    state[SPACE] = kept.to_dict("records")
+    return state[SPACE]
 
 
-def _read_space(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _read_space(rows: Sequence[Row]) -> dict[str, Any]:
     space: dict[str, Any] = {}
     for row in rows:
-        name, text = row[NAME], row[VALUES] if isinstance(row[VALUES], str) else ""
-        if text.strip() and text != "None":
-            mark = ";" if list_fields()[name].type is tuple else ","
-            space[name] = [read_text(name, part.strip()) for part in text.split(mark) if part.strip()]
+        name, mark = row[NAME], ";" if list_fields()[row[NAME]].type is tuple else ","
+        if texts := [part.strip() for part in row[VALUES].split(mark) if part.strip()]:
+            space[name] = [read_text(name, text) for text in texts]
         else:
             ends = {key: row[key] for key in (LOW, HIGH) if row[key] == row[key] and row[key] is not None}
             if list_fields()[name].type is int:
@@ -118,7 +148,7 @@ def _read_space(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return space
 
 
-def _define(base: Recipe, rows: Sequence[Mapping[str, Any]], sampler: str) -> tuple[Definition | None, Sentence | None]:
+def _define(base: Recipe, rows: Sequence[Row], sampler: str) -> tuple[Definition | None, Sentence | None]:
     """Build the sweep; if that fails, say why."""
     state = st.session_state
     held = base.validation_size or count_held_out(base.dataset)

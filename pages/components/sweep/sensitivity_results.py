@@ -10,11 +10,12 @@ from mlpcore.analysis.sweeps.sensitivity import find_winner
 from mlpcore.analysis.sweeps.wording import describe_edge, describe_range, describe_winner
 from mlpcore.charts.sweeps.sensitivity import RateCurve, sensitivity_chart
 from mlpcore.sweeps.definition import Definition
-from mlpcore.sweeps.sensitivity import build_curves, find_edges, fresh_accuracies, rates_of, widen
+from mlpcore.sweeps.extension import widen
+from mlpcore.sweeps.sensitivity import build_curves, find_edges, fresh_accuracies, rates_of
 from mlpcore.sweeps.trials import Sweep
 from pages.components.compare.rows import MARK, draw_mark
 from pages.components.shared.choices import persistent
-from pages.components.shared.flash import flash_errors
+from pages.components.shared.flash import flash_errors, mark_page_stale
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.state import find_run, get_sweeps, read_owner
 from pages.components.shared.words import _, as_markdown, say
@@ -75,12 +76,13 @@ def _show_edges(sweep: Sweep, curves: Sequence[RateCurve]) -> None:
     for curve in curves:
         if curve.good is not None and (sentence := describe_edge(curve.good, label=curve.label)):
             st.text(f"⚠ {say(sentence)}")
-    wider = widen(sweep.definition, edges)
+    wider = widen(sweep.definition, {"lr": edges})
     if wider != sweep.definition and sweep.belongs_to(read_owner()):
         st.button(_("Widen the grid"), on_click=_widen, args=(sweep.id, wider), key="sweep.widen")
 
 
 def _widen(sweep_id: str, wider: Definition) -> None:
+    mark_page_stale()
     with flash_errors("sweep.said"):
         get_sweeps().extend(sweep_id, wider, owner=read_owner())
 

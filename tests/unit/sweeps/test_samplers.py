@@ -127,12 +127,9 @@ class TestTPE:
         whole = draw_all(definition)
         assert draw_all(definition, whole[: batches * BATCH]) == whole
 
-    def test_one_that_was_extended_twice_goes_on_as_it_would_have(self):
-        lengths = [read(WIDE, sampler="tpe", trials=trials) for trials in (20, 40, 60)]
-        first = draw_all(lengths[0])
-        second = draw_all(lengths[1], first)
-        assert draw_all(lengths[2], second) == draw_all(lengths[2], draw_all(lengths[1], draw_all(lengths[0])))
-        assert draw_all(lengths[2], second)[:40] == second
+    def test_one_that_is_extended_twice_is_the_longer_one_also_from_within_a_batch(self):
+        short, middle, long = (read(WIDE, sampler="tpe", trials=trials) for trials in (20, 27, 50))
+        assert draw_all(long, draw_all(middle, draw_all(short))) == draw_all(long)
 
     def test_it_comes_nearer_to_the_best_than_its_random_start(self):
         drawn = draw_all(read(WIDE, sampler="tpe", trials=64))

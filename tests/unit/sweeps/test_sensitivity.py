@@ -1,21 +1,18 @@
-"""Curves over the learning rate: their best, the width of the good range, edges, and a grid that is widened."""
+"""Curves over the learning rate: their best, the width of the good range, and edges."""
 
 import math
 
 import pytest
 
-from mlpcore.analysis.sweeps.sensitivity import Edge, RateResult, find_good_rates, find_tolerance
+from mlpcore.analysis.sweeps.edges import Edge
+from mlpcore.analysis.sweeps.sensitivity import RateResult, find_good_rates, find_tolerance
 from mlpcore.recipes.recipe import SGD, Adam
 from mlpcore.sweeps.definition import Definition
-from mlpcore.sweeps.samplers import draw_batch
 from mlpcore.sweeps.sensitivity import (
     build_curves,
-    define_sensitivity,
     find_edges,
     fresh_accuracies,
     merge_rates,
-    rates_of,
-    widen,
 )
 from mlpcore.sweeps.trials import Trial, come_to_nothing
 from tests.support.sweeps import BASE, define, trial
@@ -98,28 +95,6 @@ class TestCurves:
 
     def test_edges_are_those_of_every_row(self):
         assert find_edges(build_curves(two_rows(), self.TRIALS)) == {Edge.LOW, Edge.HIGH}
-
-
-class TestWidening:
-    def test_two_points_are_added_at_each_edge_and_the_old_rates_stay(self):
-        definition = define_sensitivity([BASE], seeds=1)
-        assert rates_of(definition) == [1e-4, 0.0003162, 0.001, 0.003162, 0.01, 0.03162, 0.1, 0.3162, 1.0]
-        wider = widen(definition, {Edge.LOW, Edge.HIGH})
-        assert rates_of(wider) == [1e-5, 3.162e-5, *rates_of(definition), 3.162, 10.0]
-
-    @pytest.mark.parametrize("rates", [{"low": 2e-4, "high": 0.05, "points": 4, "log": True}, [0.003, 0.03, 0.3]])
-    def test_trials_are_kept_whatever_the_rates(self, rates):
-        definition = define(space={"lr": rates})
-        drawn = [(point, 0.5) for point in draw_batch(definition, [])]
-        wider = widen(definition, {Edge.LOW})
-        assert rates_of(wider)[2:] == rates_of(definition)
-        assert [point["lr"] for point in draw_batch(wider, drawn)] == rates_of(wider)[:2]
-        assert wider.count_trials() == definition.count_trials() + 2
-
-    def test_it_ends_at_the_bounds_of_the_learning_rate(self):
-        definition = define_sensitivity([BASE], seeds=1, low=1e-6, high=1.0)
-        assert widen(definition, {Edge.LOW}) == definition
-        assert rates_of(widen(widen(definition, {Edge.HIGH}), {Edge.HIGH}))[-3:] == [1.0, 3.162, 10.0]
 
 
 def test_rows_that_differ_only_in_the_learning_rate_become_one():

@@ -14,6 +14,7 @@ from mlpcore.runs.records import RECORD_BYTES, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.runs.sweeps import SweepStatus
 from mlpcore.sweeps.definition import Definition
+from mlpcore.sweeps.extension import add_trials
 from mlpcore.sweeps.manager import SweepManager
 from mlpcore.sweeps.trials import Sweep
 from tests.support.managers import LONG, ME, STRANGER, timeless, train_alone, wait_until
@@ -137,11 +138,31 @@ class TestRequests:
         assert wider.trials[:3] == first.trials
         assert [trial.point for trial in wider.trials[3:]] == [{"lr": 1e-4}]
 
-    def test_a_sobol_sweep_that_is_extended_is_the_longer_one(self, sweeps):
-        short, long = (define(**(WIDE | {"sampler": "sobol", "trials": trials, "seeds": 1})) for trials in (5, 20))
+    @pytest.mark.parametrize("sampler", ["sobol", "tpe"])
+    def test_a_sweep_that_is_extended_is_the_longer_one(self, sweeps, sampler):
+        short, long = (define(**(WIDE | {"sampler": sampler, "trials": trials, "seeds": 1})) for trials in (18, 35))
         sweep = run_to_end(sweeps, short)
+        assert add_trials(sweep, 17) == long
         sweeps.extend(sweep.id, long, owner=ME)
         assert measured(wait_for_sweep(sweeps, sweep.id)) == measured(run_to_end(sweeps, long))
+
+    def test_a_paused_sweep_that_is_extended_stays_paused(self, sweeps):
+        sweep_id = start(sweeps, define(ENDLESS, sampler="sobol", trials=2))
+        sweeps.pause(sweep_id, owner=ME)
+        sweeps.extend(sweep_id, add_trials(look(sweeps, sweep_id), 3), owner=ME)
+        assert (look(sweeps, sweep_id).status, look(sweeps, sweep_id).definition.trials) == (SweepStatus.PAUSED, 5)
+
+    def test_a_sweep_that_was_stopped_gets_as_many_more_as_are_asked_for(self, sweeps):
+        sweep_id = start(sweeps, define(ENDLESS, sampler="sobol", trials=40))
+        sweeps.stop(sweep_id, owner=ME)
+        assert add_trials(wait_for_sweep(sweeps, sweep_id), 8).trials == 24
+
+    def test_more_trials_than_a_sweep_may_have_are_refused_in_a_sentence(self, sweeps):
+        sweep = run_to_end(sweeps, define(sampler="sobol", trials=2))
+        with pytest.raises(SentenceError, match="trials is 1001: it must be a whole number from 1 to 1,000"):
+            add_trials(sweep, 999)
+        with pytest.raises(SentenceError, match="A grid has a trial at each of its points"):
+            add_trials(run_to_end(sweeps, define()), 1)
 
     def test_a_sweep_is_not_extended_into_another(self, sweeps):
         sweep = run_to_end(sweeps, define())
