@@ -48,6 +48,11 @@ class ByteCache:
                 with self._lock:
                     self._computing.pop(key, None)
 
+    def find(self, key: Hashable) -> object | None:
+        """Return the value of a key if it is kept."""
+        with self._lock:
+            return self._use(key) if key in self._kept else None
+
     def _use(self, key: Hashable) -> object:
         entry = self._kept[key] = self._kept.pop(key)  # now the most recently used
         return entry[0]

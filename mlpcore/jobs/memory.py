@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 import torch
 
@@ -12,7 +13,14 @@ from mlpcore.data.loader import LOADING_FACTOR, DatasetFuture, DatasetLoader
 from mlpcore.jobs.estimate import estimate_job, split_runs
 from mlpcore.jobs.executors.contract import Capacity, Executor
 from mlpcore.jobs.machine import find_budget
-from mlpcore.jobs.messages import IMAGES_DO_NOT_FIT, NEVER_FITS, OTHER_STARTS_FIRST, OWNER_USES_MEMORY, WAITS_FOR_MEMORY
+from mlpcore.jobs.messages import (
+    IMAGES_DO_NOT_FIT,
+    NEVER_FITS,
+    OTHER_STARTS_FIRST,
+    OWNER_USES_MEMORY,
+    REPLAY_NEVER_FITS,
+    WAITS_FOR_MEMORY,
+)
 from mlpcore.jobs.queue import Demand, Job
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe
@@ -44,6 +52,22 @@ class MemoryUsage:
         return self.free + sum(size for name, size in self.unused.items() if name != dataset)
 
 
+class Claim(Protocol):
+    """Whoever needs memory: a job, or work beside the runs."""
+
+    @property
+    def owner(self) -> str:
+        """The person for whom it works."""
+
+    @property
+    def dataset(self) -> str:
+        """Whose images it needs."""
+
+    @property
+    def demand(self) -> Demand:
+        """What it needs."""
+
+
 class MemoryBudget:
     """Decides how a submission is split into jobs that fit in memory, and what may start or be loaded.
 
@@ -62,6 +86,7 @@ class MemoryBudget:
         self._given = total
         self._reserved = reserved
         self._totals: dict[str, int] = {}
+        self._held: list[Claim] = []  # beside the jobs
 
     def total(self, device: str) -> int:
         """Return the bytes of this process that jobs may use on a device, images included."""
@@ -136,15 +161,37 @@ class MemoryBudget:
 
         return self._library.request(dataset, device, retry=retry, admit=admit)
 
+    def hold(self, claim: Claim, jobs: Sequence[Job]) -> Sentence | None:
+        """Hold memory for work beside the jobs until `release`; if it must wait, hold nothing and say why.
+
+        Raises SentenceError if it can never fit.
+        """
+        device, dataset = claim.demand.device, claim.dataset
+        needed, total = _peak(claim.demand.bytes, claim.demand.image_bytes), self.total(device)
+        if needed > total:
+            raise SentenceError(REPLAY_NEVER_FITS, needed=needed / GIGABYTE, total=total / GIGABYTE)
+        usage = self.measure(device, jobs)
+        if (reason := _find_reason(claim, usage, _find_next(jobs, device, usage))) is not None:
+            return reason
+        if usage.free < _find_needed(claim, usage):
+            self._library.release_unused(keep=dataset)
+        self._held.append(claim)
+        return None
+
+    def release(self, claim: Claim) -> None:
+        """Release what is held."""
+        self._held.remove(claim)
+
     def measure(self, device: str, jobs: Sequence[Job]) -> MemoryUsage:
         """Measure what jobs and images take on a device."""
         in_memory = [job for job in jobs if job.is_in_memory and job.demand.device == device]
         loaded, loading = self._library.measure_memory(device)
+        claims = [*in_memory, *(claim for claim in self._held if claim.demand.device == device)]
         owners: Counter[str] = Counter()
-        for job in in_memory:
-            owners[job.owner] += job.demand.bytes
+        for claim in claims:
+            owners[claim.owner] += claim.demand.bytes
         paused = [job for job in in_memory if job.paused]
-        used, held = {job.dataset for job in in_memory}, {job.dataset for job in paused}
+        used, held = {claim.dataset for claim in claims}, {job.dataset for job in paused}
         return MemoryUsage(
             total=self._find_capacity(device).total,
             by_owner=owners,
@@ -162,12 +209,12 @@ def _peak(job: int, images: int) -> int:
     return max(job + images, LOADING_FACTOR * images)
 
 
-def _find_needed(job: Job, usage: MemoryUsage) -> int:
+def _find_needed(job: Claim, usage: MemoryUsage) -> int:
     is_loaded = job.dataset in usage.images
     return job.demand.bytes if is_loaded else _peak(job.demand.bytes, job.demand.image_bytes)
 
 
-def _exceeds_share(job: Job, usage: MemoryUsage) -> bool:
+def _exceeds_share(job: Claim, usage: MemoryUsage) -> bool:
     own = usage.by_owner[job.owner]
     return bool(own) and own + job.demand.bytes > SHARE_OF_OWNER * usage.total
 
@@ -185,7 +232,7 @@ def _find_next(jobs: Sequence[Job], device: str, usage: MemoryUsage) -> Job | No
     return None
 
 
-def _find_reason(job: Job, usage: MemoryUsage, next_one: Job | None) -> Sentence | None:
+def _find_reason(job: Claim, usage: MemoryUsage, next_one: Job | None) -> Sentence | None:
     if _exceeds_share(job, usage):
         own, limit = usage.by_owner[job.owner], SHARE_OF_OWNER * usage.total
         return Sentence(OWNER_USES_MEMORY, {"used": own / GIGABYTE, "limit": limit / GIGABYTE})

@@ -49,6 +49,11 @@ TEST_DOES_NOT_FIT = N_(
     "The learning-rate test needs {needed:.1f} GB of memory, and {free:.1f} GB are free. "
     "Choose smaller hidden_sizes or a smaller batch_size, or try again when some runs have ended."
 )
+REPLAY_NEVER_FITS = N_(
+    "This view needs {needed:.1f} GB of memory, and there are {total:.1f} GB for all runs and views. It needs more for "
+    "a larger network."
+)
+TOO_MANY_REPLAYS = N_("You are already waiting for {limit} views of runs. Cancel one, or wait until one is there.")
 
 # in messages that torch raises as plain RuntimeErrors
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mlpcore.data.batches import DeviceImages
-from mlpcore.data.datasets import draw_training_set
+from mlpcore.data.datasets import DrawnImages, draw_training_set
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation
 from mlpcore.runs.snapshots import FirstLayer, Snapshot
@@ -22,6 +22,24 @@ MAX_LAST_LOSSES = 100  # kept of a run that diverges
 SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
 
 
+def draw_images(recipe: Recipe, images: DeviceImages) -> DrawnImages:
+    """Draw the training images of a recipe, with their labels."""
+    return draw_training_set(
+        images.train,
+        train_size=recipe.train_size,
+        label_noise=recipe.label_noise,
+        seed=recipe.seed,
+        validation_size=recipe.validation_size,
+    )
+
+
+def draw_sample(recipe: Recipe, drawn: DrawnImages) -> tuple[Tensor, Tensor]:
+    """Draw the training images on which a recipe is evaluated: their indices, and their (noisy) labels."""
+    order = torch.randperm(len(drawn.indices), generator=build_generator(recipe.seed, "sample"))
+    sample = order[:SAMPLE_SIZE]  # positions among the recipe's training images
+    return drawn.indices[sample], drawn.labels[sample]
+
+
 class CohortRun:
     """What one run of a cohort has of its own: training images, optimizer, scheduler, losses since its evaluation.
 
@@ -31,18 +49,10 @@ class CohortRun:
     def __init__(self, recipe: Recipe, position: int, images: DeviceImages, parameters: Sequence[Tensor]) -> None:
         self.recipe = recipe
         self.position = position
-        drawn = draw_training_set(
-            images.train,
-            train_size=recipe.train_size,
-            label_noise=recipe.label_noise,
-            seed=recipe.seed,
-            validation_size=recipe.validation_size,
-        )
+        drawn = draw_images(recipe, images)
         self.indices, self.labels = drawn.indices, drawn.labels
         self.validation_indices, self.validation_labels = drawn.validation_indices, drawn.validation_labels
-        order = torch.randperm(len(self.indices), generator=build_generator(recipe.seed, "sample"))
-        sample = order[:SAMPLE_SIZE]  # positions among the run's training images
-        self.sample_indices, self.sample_labels = self.indices[sample], self.labels[sample]
+        self.sample_indices, self.sample_labels = draw_sample(recipe, drawn)
         self.parameters = parameters
         self.optimizer = build_optimizer(recipe.optimizer, parameters)
         self.step_optimizer = OptimizerStep(self.optimizer)

@@ -1,4 +1,4 @@
-"""Every sentence for people about training: which device it uses."""
+"""Every sentence for people about training: which device it uses, and what a replay finds."""
 
 from mlpcore.messages import N_
 
@@ -10,3 +10,9 @@ PASSED = N_("Runs train on {device}: a short test gave the same results there as
 DIFFERS = N_("Runs train on the CPU: in a short test, the results on {device} differed from those on the CPU.")
 FAILS = N_("Runs train on the CPU: {device} failed in a short test. The server's log has the details.")
 NAMED = N_("Runs train on {device}, as chosen.")
+
+# Replays
+REPLAY_DIFFERS = N_(
+    "At step {step:,} the replayed network is not the one that this run had: its images have changed since, or it was "
+    "trained elsewhere. So nothing of it can be computed here."
+)

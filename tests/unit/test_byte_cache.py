@@ -27,6 +27,16 @@ def test_what_was_used_least_recently_goes_first() -> None:
     assert computed == ["a", "b", "c", "d", "b"]
 
 
+def test_only_what_is_kept_is_found_and_counts_as_used() -> None:
+    cache, computed = ByteCache(ROOM), list[str]()
+    assert cache.find("a") is None
+    for key in "abc":
+        read(cache, key, computed)
+    assert cache.find("a") == "A"
+    read(cache, "d", computed)
+    assert [cache.find(key) for key in "abcd"] == ["A", None, "C", "D"]
+
+
 @given(sizes=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 2 * ROOM)), max_size=50))
 def test_it_never_keeps_more_than_its_bytes(sizes: list[tuple[int, int]]) -> None:
     cache = ByteCache(ROOM)

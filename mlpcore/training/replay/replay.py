@@ -1,0 +1,160 @@
+"""Train a recipe once more, only to look at its network on the way: nothing is evaluated and nothing is stored."""
+
+import math
+import time
+from collections.abc import Collection, Generator, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from mlpcore.data.batches import DeviceImages
+from mlpcore.data.catalog import ImageCounts
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.kernel_rule import KernelRule
+from mlpcore.runs.records import Run
+from mlpcore.training.lockstep import SLICE_SECONDS, Cohort
+from mlpcore.training.matmul import usable_rule
+from mlpcore.training.messages import REPLAY_DIFFERS
+
+SAME = 1e-12  # how far two norms of the same weights may be apart: threads add them up in different orders
+
+
+@dataclass(frozen=True, eq=False)
+class Replayed:
+    """The network of a run after `step` iterations: weights (out, in) and biases (out,), first layer first.
+
+    They are copies: training goes on without changing them.
+    """
+
+    step: int
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The weight and the bias of each layer, in the order of `nn.Module.parameters`."""
+        return [tensor for pair in zip(self.weights, self.biases, strict=True) for tensor in pair]
+
+    def flatten(self) -> Tensor:
+        """Return all weights and biases as one vector."""
+        return torch.cat([parameter.flatten() for parameter in self.parameters])
+
+    def weight_norms(self) -> list[float]:
+        """Compute the Euclidean norm of every layer's weights, as an evaluation records them."""
+        wide = torch.float32 if self.weights[0].device.type == "mps" else torch.float64  # which it lacks
+        return [torch.linalg.vector_norm(weight, dtype=wide).item() for weight in self.weights]
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that is over, as far as a replay needs it. Equal if the recipe, the rule and what was measured are.
+
+    evaluations: the step of each evaluation, and the norms of the weights there; none in runs of older versions.
+    """
+
+    recipe: Recipe
+    rule: KernelRule
+    evaluations: tuple[tuple[int, tuple[float, ...]], ...]
+
+    @classmethod
+    def of(cls, run: Run) -> "PastRun":
+        """Take what a replay needs of a run."""
+        evaluations = tuple((evaluation.step, evaluation.weight_norms) for evaluation in run.evaluations)
+        return cls(run.recipe, usable_rule(run.versions), evaluations)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps of its evaluations."""
+        return tuple(step for step, _norms in self.evaluations)
+
+
+def replay(
+    recipe: Recipe, images: DeviceImages, *, device: torch.device, rule: KernelRule, at: Collection[int]
+) -> Iterator[tuple[int, Replayed | None]]:
+    """Train a recipe to the last step asked for, and yield its network at each of them.
+
+    On the CPU, these are the networks of its run, bit for bit, wherever `reproducibility.compare_environment` says so.
+    To pause, do not ask for the next item; to stop, close the generator.
+
+    Args:
+        recipe: What is trained; its changes are made when they were made.
+        images: Its data set, on `device`.
+        device: Where to compute.
+        rule: Which library computes which matrix product on the CPU, as the run recorded it.
+        at: Steps from 0, the initial network, to the recipe's last.
+
+    Yields:
+        (step, network) at each step asked for, and (step, None) whenever a time slice is over.
+
+    Raises:
+        ValueError: A step is not one of the recipe's, or the recipe does not fit the images.
+    """
+    wanted = set(at)
+    if not wanted or min(wanted) < 0 or max(wanted) > recipe.train_iter:
+        raise ValueError(f"at is {sorted(wanted)}: steps must be from 0 to {recipe.train_iter}, at least one")
+    cohort = Cohort([recipe], images, device, rule)
+    slice_began = time.perf_counter()
+    last = max(wanted)
+    for step in range(last + 1):
+        if step in wanted:
+            yield step, copy_network(step, cohort.runs[0].parameters)
+            slice_began = time.perf_counter()
+        elif time.perf_counter() - slice_began >= SLICE_SECONDS:
+            yield step, None
+            slice_began = time.perf_counter()
+        if step < last:
+            cohort.train_step(step)
+            cohort.runs[0].losses.clear()  # which only an evaluation would
+
+
+def replay_run(
+    past: PastRun, images: DeviceImages, *, device: torch.device, at: Collection[int]
+) -> Iterator[tuple[int, Replayed | None]]:
+    """Replay a run as `replay` does, and compare its weights with what the run recorded of them at its evaluations.
+
+    Raises:
+        SentenceError: The weights are not those of the run: its images have changed, or it was trained elsewhere.
+    """
+    recorded = dict(past.evaluations)
+    for step, network in replay(past.recipe, images, device=device, rule=past.rule, at=at):
+        if network is not None and not _are_same(network.weight_norms(), recorded.get(step, ())):
+            raise SentenceError(REPLAY_DIFFERS, step=step)
+        yield step, network
+
+
+def collect_networks(
+    past: PastRun,
+    images: DeviceImages,
+    *,
+    device: torch.device,
+    at: Collection[int],
+    begin: float = 0.0,
+    end: float = 1.0,
+) -> Generator[float, None, list[Replayed]]:
+    """Replay a run as `replay_run` does and return its networks; yield the share done, from `begin` to `end`."""
+    networks, last = [], max(at)
+    for step, network in replay_run(past, images, device=device, at=at):
+        if network is not None:
+            networks.append(network)
+        yield begin + (end - begin) * step / last
+    return networks
+
+
+def copy_network(step: int, parameters: Collection[Tensor]) -> Replayed:
+    """Copy the weight and the bias of each layer, in the order of `nn.Module.parameters`."""
+    copies = [parameter.detach().clone() for parameter in parameters]
+    return Replayed(step, tuple(copies[0::2]), tuple(copies[1::2]))
+
+
+def count_parameters(recipe: Recipe, images: ImageCounts) -> int:
+    """Count the weights and biases of a recipe's network."""
+    sizes = (images.pixels, *recipe.hidden_sizes, images.classes)
+    return sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
+
+
+def _are_same(norms: Collection[float], recorded: Collection[float]) -> bool:
+    """Compare norms with recorded ones, which are missing between evaluations and in runs of older versions."""
+    return not recorded or all(math.isclose(*pair, rel_tol=SAME) for pair in zip(norms, recorded, strict=True))
