@@ -14,7 +14,7 @@ from mlpcore.jobs.executors.contract import Executor
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.load import Load, measure_load
 from mlpcore.jobs.machine import read_memory
-from mlpcore.jobs.memory import Claim, MemoryBudget
+from mlpcore.jobs.memory import MemoryBesideRuns, MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
 from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs, refuse_too_many
 from mlpcore.jobs.worker import Worker
@@ -70,6 +70,7 @@ class RunManager:
         self._writer = Writer(store, self._queue)
         self._executor = executor or LocalExecutor()
         self._budget = MemoryBudget(library, self._executor, memory, reserved=reserved)
+        self.memory_beside = MemoryBesideRuns(self._queue, self._budget)
         self._worker = Worker(self._queue, library, self._budget, self._executor, clock=clock)
         process_exit.note_start(self)
 
@@ -162,17 +163,6 @@ class RunManager:
         if not loading.images.done():
             loading.images.add_done_callback(lambda _: self._queue.notify())  # a job may wait for that memory
         return loading
-
-    def hold_memory(self, claim: Claim) -> Sentence | None:
-        """Hold memory for work beside the runs; if it must wait, say why. Raises SentenceError if it can never fit."""
-        with self._queue.lock:
-            return self._budget.hold(claim, self._queue.jobs())
-
-    def release_memory(self, claim: Claim) -> None:
-        """Release memory that was held: a job may wait for it."""
-        with self._queue.lock:
-            self._budget.release(claim)
-            self._queue.lock.notify_all()
 
     # what pages read
 

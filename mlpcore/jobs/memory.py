@@ -21,7 +21,7 @@ from mlpcore.jobs.messages import (
     REPLAY_NEVER_FITS,
     WAITS_FOR_MEMORY,
 )
-from mlpcore.jobs.queue import Demand, Job
+from mlpcore.jobs.queue import Demand, Job, JobQueue
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe
 
@@ -170,8 +170,9 @@ class MemoryBudget:
         needed, total = _peak(claim.demand.bytes, claim.demand.image_bytes), self.total(device)
         if needed > total:
             raise SentenceError(REPLAY_NEVER_FITS, needed=needed / GIGABYTE, total=total / GIGABYTE)
-        usage = self.measure(device, jobs)
-        if (reason := _find_reason(claim, usage, _find_next(jobs, device, usage))) is not None:
+        here = jobs if self._executor.find_capacity(device) is None else []  # others are in another memory
+        usage = self._measure(device, [*here, *self._held], total)
+        if (reason := _find_reason(claim, usage, _find_next(here, device, usage))) is not None:
             return reason
         if usage.free < _find_needed(claim, usage):
             self._library.release_unused(keep=dataset)
@@ -183,17 +184,22 @@ class MemoryBudget:
         self._held.remove(claim)
 
     def measure(self, device: str, jobs: Sequence[Job]) -> MemoryUsage:
-        """Measure what jobs and images take on a device."""
-        in_memory = [job for job in jobs if job.is_in_memory and job.demand.device == device]
+        """Measure what jobs and images take on a device, and what is held beside them."""
+        capacity = self._executor.find_capacity(device)
+        if capacity is not None:
+            return self._measure(device, jobs, capacity.total)
+        return self._measure(device, [*jobs, *self._held], self.total(device))
+
+    def _measure(self, device: str, claims: Sequence[Job | Claim], total: int) -> MemoryUsage:
+        claims = [claim for claim in claims if claim.demand.device == device and _is_in_memory(claim)]
         loaded, loading = self._library.measure_memory(device)
-        claims = [*in_memory, *(claim for claim in self._held if claim.demand.device == device)]
         owners: Counter[str] = Counter()
         for claim in claims:
             owners[claim.owner] += claim.demand.bytes
-        paused = [job for job in in_memory if job.paused]
+        paused = [claim for claim in claims if isinstance(claim, Job) and claim.paused]
         used, held = {claim.dataset for claim in claims}, {job.dataset for job in paused}
         return MemoryUsage(
-            total=self._find_capacity(device).total,
+            total=total,
             by_owner=owners,
             images=loaded + loading,
             unused={dataset: size for dataset, size in loaded.items() if dataset not in used},
@@ -202,6 +208,29 @@ class MemoryBudget:
 
     def _find_capacity(self, device: str) -> Capacity:
         return self._executor.find_capacity(device) or Capacity(self.total(device), self.total(device))
+
+
+class MemoryBesideRuns:
+    """Memory for work beside the runs, such as replays, out of the same budget. Safe from several threads."""
+
+    def __init__(self, queue: JobQueue, budget: MemoryBudget) -> None:
+        self._queue, self._budget = queue, budget
+
+    def hold(self, claim: Claim) -> Sentence | None:
+        """Hold memory until `release`; if it must wait, say why. Raises SentenceError if it can never fit."""
+        with self._queue.lock:
+            return self._budget.hold(claim, self._queue.jobs())
+
+    def release(self, claim: Claim) -> None:
+        """Release memory that was held: a job may wait for it."""
+        with self._queue.lock:
+            self._budget.release(claim)
+            self._queue.lock.notify_all()
+
+
+def _is_in_memory(claim: Job | Claim) -> bool:
+    """Whether it takes its memory now; what is held does."""
+    return not isinstance(claim, Job) or claim.is_in_memory
 
 
 def _peak(job: int, images: int) -> int:

@@ -176,7 +176,7 @@ class Replays:
                 replay.work.close()
             replay.work = replay.loading = None
             if replay.is_holding:
-                self._runs.release_memory(replay)
+                self._runs.memory_beside.release(replay)
                 replay.is_holding = False
         elif not replay.is_holding:
             self._hold_memory(replay)
@@ -186,7 +186,7 @@ class Replays:
 
     def _hold_memory(self, replay: Replay[Any]) -> None:
         try:
-            replay.waits_for = self._runs.hold_memory(replay)
+            replay.waits_for = self._runs.memory_beside.hold(replay)
             replay.is_holding = replay.waits_for is None
         except SentenceError as error:
             _settle(replay.result, error=error)
