@@ -1,0 +1,116 @@
+"""Copies of the project, in which mutants are tried."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.mutation.mutants import Mutant
+from tests.support.paths import ROOT
+
+PARTS = ("app.py", "mlpcore", "pages", "tests", "pyproject.toml", ".streamlit")
+TEST_LIMIT = 60  # seconds, after which one test counts as endless
+SLOWDOWN = 10  # times the tests' time without a change, after which they do: other programs may be at work
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run of a package's tests has shown: their seconds, and which of them execute each line of each file."""
+
+    seconds: dict[str, float]
+    lines: dict[str, dict[str, list[str]]]
+
+    @property
+    def limit(self) -> float:
+        return SLOWDOWN * sum(self.seconds.values()) + 60
+
+    def sort(self, tests: Iterable[str]) -> list[str]:
+        return sorted(tests, key=self.seconds.__getitem__)
+
+    def order_for(self, mutant: Mutant) -> list[str]:
+        """Return all tests: those that execute the changed statement, fastest first, and those that may in other ways.
+
+        They may do so in another process, at import, or by what another test has left in a cache.
+        """
+        lines = self.lines.get(mutant.file, {})
+        first, last = mutant.statement
+        near = {test for line in range(first, last + 1) for test in lines.get(str(line), [])}
+        return self.sort(near) + [test for test in self.seconds if test not in near]
+
+
+class Copy:
+    """A copy of the project in which one mutant after the other is tried."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder, folder / "project"
+        self.root.mkdir(parents=True)
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, self.root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(ROOT / part, self.root / part)
+
+    def run_tests(self, tests: Sequence[str], *options: str, limit: float) -> tuple[int | None, str]:
+        """Run tests until one fails; return the exit code, None past the limit, and the output."""
+        (self.folder / "tests").write_text("\n".join(tests))
+        temporary, output = self.folder / "tmp", self.folder / "output"
+        arguments = ["-x", "-n0", f"--timeout={TEST_LIMIT}", "--hypothesis-seed=0", "-p", "no:cacheprovider"]
+        arguments += [*options, f"--basetemp={temporary}", f"@{self.folder / 'tests'}"]
+        own = {"MLPCORE_HOME": str(temporary / "home"), "EXECUTED_LINES": str(self.folder / "executed.json")}
+        environment = os.environ | own
+        for wanted in ("MLPCORE_TEST_IMAGES", "MLPCORE_REQUIRE", "MLPCORE_DATA"):  # the real images take too long
+            environment.pop(wanted, None)
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *arguments],
+                cwd=self.root,
+                env=environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        code: int | None = None
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(limit)
+        finally:
+            with suppress(ProcessLookupError):  # also what a failing test has left running
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return code, output.read_text(errors="replace")
+
+    def record(self, package: str) -> Record:
+        """Run a package's unit tests without any change: in their order and the fastest first, they must pass."""
+        plugin = "tests.benchmarks.mutation.executed_lines"
+        code, output = self.run_tests([f"tests/unit/{package}"], "-p", plugin, limit=1800)
+        if code == 0:
+            record = Record(**json.loads((self.folder / "executed.json").read_text()))
+            code, output = self.run_tests(record.sort(record.seconds), limit=record.limit)
+        if code != 0:
+            raise SystemExit(f"The tests of {package} fail without any mutant:\n{output[-2000:]}")
+        return record
+
+    def try_mutant(self, mutant: Mutant, record: Record) -> str:
+        """Test one mutant; return what killed it, or nothing for a survivor."""
+        file = self.root / mutant.file
+        source = file.read_bytes()
+        compiled = Path(importlib.util.cache_from_source(str(file)))
+        compiled.unlink(missing_ok=True)  # Python would take it for the same if the second and the size are the same
+        file.write_bytes(source[: mutant.start] + mutant.replacement.encode() + source[mutant.end :])
+        try:
+            code, output = self.run_tests(record.order_for(mutant), limit=record.limit)
+        finally:
+            file.write_bytes(source)
+            compiled.unlink(missing_ok=True)
+        if code == 0:
+            return ""
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+        return "time limit" if code is None else failed[1] if failed else f"exit code {code}"
