@@ -7,6 +7,7 @@ from pages.components.shared.flash import note_rerun_cause
 from pages.components.shared.heartbeat import send_heartbeat
 from pages.components.shared.i18n import choose_language, read_query, write_query
 from pages.components.shared.page_header import show_page_header
+from pages.components.shared.people import is_admin, show_account
 from pages.components.shared.words import _, say
 
 choose_language()
@@ -47,6 +48,9 @@ headers = {  # of each page: its title, what a visitor can do there, and whether
     "history": (_("History"), _("Find, compare, export and delete the runs that were trained here."), False),
     "images": (_("Images"), _("Look at the images and labels that a network learns from."), True),
 }
+if is_admin():
+    sentence = _("See what everybody does on this server, end what should end, and set quotas.")
+    headers["admin"] = (_("Admin"), sentence, False)
 pages = {
     name: st.Page(f"{name}.py", title=title, default=name == "playground")
     for name, (title, _sentence, _has_link) in headers.items()
@@ -66,6 +70,4 @@ else:
     send_heartbeat()
 write_query(read_query())  # pages that write no query themselves keep the language of a link
 if st.user.get("is_logged_in"):
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.text(_("Signed in as {name}.").format(name=st.user.get("name") or st.user.get("email") or st.user["sub"]))
-        st.button(_("Sign out"), type="tertiary", on_click=st.logout, key="sign_out")
+    show_account()

@@ -71,7 +71,7 @@ def test_filters_are_cleared_by_a_click(open_page: Open, page_store: RunStore) -
 def test_actions_stand_above_the_rows_and_only_while_some_are_ticked(open_page: Open, page_store: RunStore) -> None:
     page_store.create_many([make_run("a")])
     page = open_history(open_page)
-    assert "1 row. Tick it to open, compare, export or delete its runs." in [one.value for one in page.caption]
+    assert "1 row. Tick it to open, compare, export, stop or delete its runs." in [one.value for one in page.caption]
     assert "history.delete" not in [button.key for button in page.button]
     page = open_history(open_page, "a")
     keys = [getattr(element, "key", None) for element in page]

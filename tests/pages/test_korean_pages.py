@@ -10,11 +10,13 @@ from streamlit.testing.v1 import AppTest
 from mlpcore.export import script
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Recipe
-from mlpcore.runs.records import Run
+from mlpcore.runs.records import Run, browser_owner
+from mlpcore.runs.store import RunStore
 from pages.components.lessons.builder import LOCKED
 from pages.components.shared.i18n import read_catalogue
 from tests.support import translation
 from tests.support.app_tests import Open, figure, is_over, shown, wait_for
+from tests.support.history_page import make_run
 from tests.support.recipes import RECIPE_MODELS
 from tests.support.shown_texts import MARKS, find_shown
 
@@ -26,7 +28,7 @@ KNOBS = {name for kind in RECIPE_MODELS for name in kind.model_fields}
 LATIN = """
     auto cpu cuda mps xpu CPU GPU MLP MLPnet torch optim numpy PyTorch plotly js none relu ReLU tanh sigmoid float
     nan Nesterov nesterov on off ln train test train_eval_loss train_acc Tiny Shapes CIFAR MNIST FashionMNIST dark light
-    Fashion cat dog frog ship seed PNG JPEG CSV JSON json HTML MB py ipynb Zhang et al Rosenbrock Language English
+    Fashion cat dog frog ship seed PNG JPEG CSV JSON json HTML MB GB py ipynb Zhang et al Rosenbrock Language English
 """
 NAMES = {*KNOBS, *OPTIMIZERS, *SCHEDULERS, *LATIN.split()}
 WORD = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z_']+(?![A-Za-z0-9_])")
@@ -58,6 +60,20 @@ class TestPages:
     @pytest.mark.parametrize("path", ["", "compare.py", "sweep.py", "overfitting.py", "history.py", "images.py"])
     def test_a_page_that_is_opened_speaks_korean(self, open_page: Open, path: str) -> None:
         assert_korean(open_page(path, lang="ko"))
+
+    def test_the_admins_page_speaks_korean(
+        self, open_page: Open, page_store: RunStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MLPCORE_ADMINS", "발급자 42")
+        owner = browser_owner("a token")
+        page_store.create_many([make_run("a", name="가", owner=owner), make_run("b", name="나", owner="")])
+        page = open_page(lang="ko")
+        page.user = {"is_logged_in": True, "iss": "발급자", "sub": "42", "name": "홍길동"}
+        page.session_state["admin.person"] = owner
+        shown(page.run())
+        for view in ("runs", "people", "sweeps"):
+            page.session_state["admin.view"] = view
+            assert_korean(shown(page.switch_page("admin.py").run()))
 
     @pytest.mark.parametrize("concept", CONCEPTS)
     def test_a_concept_speaks_korean(self, open_page: Open, concept: str) -> None:

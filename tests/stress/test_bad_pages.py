@@ -122,6 +122,22 @@ def test_no_message_to_a_widget_breaks_a_page_with_runs(
     assert page_store.count() == 2
 
 
+@pytest.mark.parametrize("view", ["runs", "people"])
+def test_no_message_to_a_widget_breaks_the_admins_page_or_ends_anything(
+    open_page: Open, page_store: RunStore, view: str, monkeypatch: pytest.MonkeyPatch, is_long: bool
+) -> None:
+    monkeypatch.setenv("MLPCORE_ADMINS", "https://id.example 42")
+    page_store.create_many([make_run("a", owner="ann"), make_run("b", owner="ben")])
+    page = open_page()
+    page.user = {"is_logged_in": True, "iss": "https://id.example", "sub": "42"}
+    page.session_state["admin.view"], page.session_state["admin.person"] = view, "ann"
+    shown(page.run())
+    shown(page.switch_page("admin.py").run())
+    for sent in spoil(page, most=None if is_long else 2):
+        assert [entry.value for entry in page.exception] == [], sent
+    assert page_store.count() == 2
+
+
 @pytest.mark.parametrize("value", NO_NUMBERS)
 def test_whole_number_that_is_none_trains_nothing_and_shows_no_traceback(
     open_page: Open, page_store: RunStore, caplog: pytest.LogCaptureFixture, value: float

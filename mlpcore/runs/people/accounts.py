@@ -33,7 +33,7 @@ class People:
         """Use these connections to read and to write."""
         self._read, self._write = read, write
 
-    def list_latest(self, *, limit: int = 200) -> list[Person]:
+    def list_latest(self, *, limit: int = 1000) -> list[Person]:
         """List the people who have stored runs, those first who started one last."""
         newest, named = func.max(RUNS.c.created), (PEOPLE.c.name, PEOPLE.c.quota)
         counted = select(RUNS.c.owner, func.count().label("runs"), newest.label("newest")).where(KEPT)

@@ -10,11 +10,11 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import current_hyperparameters
 from mlpcore.runs.records import Run
 from pages.components.compare.results import show_comparison
-from pages.components.history.deletion import show_delete, show_delete_all
+from pages.components.history.deletion import may_end, show_delete, show_delete_all
 from pages.components.history.files import show_downloads, show_import
 from pages.components.history.run_list import clear_chosen, count_pages
 from pages.components.recipe_form.form_state import put_recipe
-from pages.components.shared.flash import get_flashed, show_warning, toast_errors
+from pages.components.shared.flash import flash_errors, get_flashed, show_warning, toast_errors
 from pages.components.shared.reproducibility import describe_reproducibility
 from pages.components.shared.state import get_manager, get_store, get_stored_runs, read_owner
 from pages.components.shared.words import _, _n, say
@@ -36,8 +36,8 @@ def show_action_row(runs: Sequence[Run], total: int) -> None:
             st.text(_("No run fits these filters."), width="stretch")
         elif not runs:
             template = _n(
-                "{total:,} row. Tick it to open, compare, export or delete its runs.",
-                "{total:,} rows. Tick some to open, compare, export or delete their runs.",
+                "{total:,} row. Tick it to open, compare, export, stop or delete its runs.",
+                "{total:,} rows. Tick some to open, compare, export, stop or delete their runs.",
                 total,
             )
             st.caption(template.format(total=total), width="content")
@@ -79,8 +79,22 @@ def _buttons(runs: Sequence[Run]) -> None:
         if st.button(_("Continue"), key="history.continue", help=f"{help_} {describe_reproducibility(runs)}"):
             _continue(runs)
     show_downloads(runs)
+    _show_stop(runs)
     show_delete(runs)
     st.button(_("Untick all"), on_click=clear_chosen, key="history.none", type="tertiary")
+
+
+def _show_stop(runs: Sequence[Run]) -> None:
+    """Offer to stop those of these runs that go on, if the visitor may end them."""
+    run_ids = [run.id for run in runs if not run.status.is_over and may_end(run)]
+    if run_ids:
+        st.button(_("Stop"), on_click=_stop, args=(run_ids,), key="history.stop")
+
+
+def _stop(run_ids: Sequence[str]) -> None:
+    with flash_errors("history.refused"):
+        for run_id in run_ids:
+            get_manager().stop(run_id, owner=read_owner())
 
 
 def _continue(runs: Sequence[Run]) -> None:

@@ -1,7 +1,7 @@
 """The list of runs: one page of rows at a time, sorted and filtered by the database."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -46,15 +46,22 @@ def read_chosen() -> list[str]:
     return st.session_state.setdefault("history.chosen", [])
 
 
-def show_table(groups: Sequence[Group]) -> None:
-    """Draw the rows, to be ticked; a row of several runs stands for all of them."""
+def show_table(groups: Sequence[Group], *, name_owner: Callable[[str], str] | None = None) -> None:
+    """Draw the rows, to be ticked; a row of several runs stands for all of them.
+
+    name_owner: What the person is called who started a run, where that is shown.
+    """
     state, owner, chosen = st.session_state, read_owner(), read_chosen()
     ids = [[one.run.id for one in group] for group in groups]
     # Streamlit keeps the numbers of the chosen rows. When the rows change, for example because of a new run on top,
     # another key makes a new table, which starts with the same runs chosen.
     digest = hashlib.sha256(";".join(",".join(some) for some in ids).encode()).hexdigest()[:12]
     key = f"history.table.{digest}.{state.get('history.cleared', 0)}"
-    frame = pd.DataFrame([_row(group, owner) for group in groups])
+    rows = [_row(group, owner) for group in groups]
+    if name_owner is not None:
+        people = [name_owner(group[0].run.owner) for group in groups]
+        rows = [{_("person"): person} | row for person, row in zip(people, rows, strict=True)]
+    frame = pd.DataFrame(rows)
     st.dataframe(
         frame.drop(columns=[_("lesson")]) if not any(frame[_("lesson")]) else frame,
         hide_index=True,
