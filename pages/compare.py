@@ -97,7 +97,7 @@ def show_rows_of(runs: list[Run]) -> None:
     state["compare.runs"] = [run.id for run in runs]
     if series:
         recipes = [one.runs[0].recipe for one in series]
-        hold_out = all(0 < recipe.validation_size == count_held_out(recipe.dataset) for recipe in recipes)
+        hold_out = all(0 < recipe.validation_size == count_held_out(recipe.data) for recipe in recipes)
         recipes = [recipe.model_copy(update={"validation_size": 0}) if hold_out else recipe for recipe in recipes]
         put_rows(recipes, [read_given_name(one.runs) for one in series])
         state["compare.seeds"] = min(max(len(one.runs) for one in series), 5)
@@ -119,7 +119,7 @@ def start(plan: Plan) -> None:
     every, names = [], []
     given = plan.names or ("",) * len(plan.recipes)
     for recipe, label in zip(plan.recipes, label_recipes(plan.recipes, given), strict=True):
-        held = recipe.validation_size or (count_held_out(recipe.dataset) if plan.hold_out else 0)
+        held = recipe.validation_size or (count_held_out(recipe.data) if plan.hold_out else 0)
         for seed in range(plan.seeds):
             every.append(recipe.model_copy(update={"seed": seed, "validation_size": held}))
             names.append(name_run(label, seed if plan.seeds > 1 else None, recipe))

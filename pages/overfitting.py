@@ -130,7 +130,7 @@ def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, 
     words, buttons = st.columns([2, 1], gap="small", vertical_alignment="center")  # three buttons in a row at 1280 px
     with words, st.container(gap=None):
         if shown is not None:
-            images = count_images(shown.dataset)
+            images = count_images(shown.data)
             if not find_lab_lesson().hides_diagnoses:
                 st.markdown(say(describe_expectation(shown, images=images, predicting=predicting)))
             st.caption(as_markdown(describe_data(shown)))
@@ -182,7 +182,7 @@ def keep_prediction(about: str) -> None:
 def show_remedy_buttons(run: Run | None, base: Recipe, repeats: dict[str, dict[int, Run]], *, ready: bool) -> None:
     """Offer all remedies together, each of them, and those that were tried with further seeds."""
     tried = select_tried(run, repeats) if run else {}
-    remedies = build_remedies(base, images=count_images(base.dataset))
+    remedies = build_remedies(base, images=count_images(base.data))
     left = [remedy for remedy in remedies if remedy.name not in tried or tried[remedy.name].status in CUT_OFF]
     names = remedy_names()
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -202,7 +202,7 @@ def show_remedy_buttons(run: Run | None, base: Recipe, repeats: dict[str, dict[i
                 key=f"lab.try.{remedy.name}",
                 disabled=remedy not in left or not can_try,
             )
-        planned = repeat_recipes(base, tried, images=count_images(base.dataset)) if tried else {}
+        planned = repeat_recipes(base, tried, images=count_images(base.data)) if tried else {}
         missing = {key: recipe for key, recipe in planned.items() if not is_tried(repeats, *key)}
         st.button(
             _("Repeat with three seeds"),
@@ -234,7 +234,7 @@ with left:
     show_lesson(LAB)
     lab_form.show_form(datasets)
     recipe, problems = lab_form.read_lab_form()
-    misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.dataset))
+    misfit = recipe and find_misfit(recipe, datasets, count_images(recipe.data))
     for sentence in [*problems, misfit] if misfit else problems:
         show_warning(say(sentence))
 ready = recipe is not None and misfit is None

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from mlpcore.cli import messages
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.flat import FlatField, list_fields, nest, read_number
+from mlpcore.recipes.points import KINDS
 from mlpcore.recipes.recipe import PARTS, Recipe
 from mlpcore.recipes.validation import find_problems
 
@@ -25,7 +26,7 @@ MAX_CHARACTERS = 1_000_000  # of a file that is read: a recipe with a thousand c
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for each hyperparameter of a recipe."""
     groups: dict[str, argparse._ActionsContainer] = {"": parser}
-    groups |= {part: parser.add_argument_group(f"hyperparameters of the {part}") for part in PARTS}
+    groups |= {part: parser.add_argument_group(f"hyperparameters of the {part}") for part in KINDS}
     for name, field in list_fields().items():
         group = groups[name if name in PARTS else field.part]
         group.add_argument(f"--{name.replace('_', '-')}", dest=name, help=_help(field), **_reading(field))
@@ -40,7 +41,8 @@ def build_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
     if isinstance(values, dict):
         own = {part: values.get(part, {"name": getattr(Recipe(), part).name}) for part in PARTS}
         names = {part: own[part].get("name") if isinstance(own[part], dict) else None for part in PARTS}
-        flags = nest({**names, **given}, Recipe(), foreign=True)
+        dataset = values.get("dataset", Recipe().dataset)
+        flags = nest({"dataset": dataset, **names, **given}, Recipe(), foreign=True)
         for part in PARTS:
             chosen = flags.pop(part)
             if not isinstance(own[part], dict):
@@ -49,6 +51,10 @@ def build_recipe(file: str | None, given: Mapping[str, Any]) -> Recipe:
                 values[part] = chosen
             elif len(chosen) > 1:
                 values[part] = own[part] | chosen
+        if flags["dataset"] != dataset:  # the points of one data set mean nothing to another
+            values.pop("points", None)
+        elif "points" in flags and isinstance(values.get("points"), dict):
+            flags["points"] = values["points"] | flags["points"]
         values = values | flags
     try:
         return Recipe.model_validate(values)
@@ -72,7 +78,7 @@ def load_json(file: str) -> Any:
 
 def _help(field: FlatField) -> str:
     """Write a flag's line of help, with the names to choose from or the optimizers that have it."""
-    everyone = PARTS.get(field.part, {"": Recipe})
+    everyone = KINDS.get(field.part, {"": Recipe})
     more = field.options or (list(field.owners) if len(field.owners) < len(everyone) else [])
     line = f"{field.help} ({', '.join(more)})" if more else field.help
     return line.replace("%", "%%")

@@ -35,7 +35,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _lr_test(given: argparse.Namespace) -> int:
     recipe = build_recipe(given.recipe, vars(given))
     home = catalog.data_home()
-    images = catalog.count_training_images(home, recipe.dataset)
+    images = catalog.count_training_images(home, recipe.data)
     if misfit := find_misfit(recipe, catalog.known_datasets(home), images):
         raise SentenceError(misfit.template, **misfit.values)
     test = _run(recipe)
@@ -60,7 +60,7 @@ def _run(recipe: Recipe) -> LrTest:
     device, home = pick_device_of(recipe), catalog.data_home()
     check_memory(recipe, home, device)
     torch.set_num_threads(count_threads())  # as a run's
-    images = place_images(*load_data(recipe.dataset, home, download=False), device)
+    images = place_images(*load_data(recipe.data, home, download=False), device)
     with tqdm(desc="lr-test", total=1.0, bar_format="{desc}: {percentage:3.0f}%|{bar}|", leave=False) as bar:
         return run_lr_test(recipe, images, device=device, report=lambda share: bar.update(share - bar.n))
 

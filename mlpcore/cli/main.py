@@ -24,6 +24,7 @@ from mlpcore.data.messages import CANCELLED, DONE
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number, short_number
 from mlpcore.recipes.messages import BAD_NAME, NOT_AN_OPTION
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.records import NAME, Run, RunStatus
@@ -117,16 +118,20 @@ def _fetch(dataset: str, home: Path) -> None:
 
 
 def _describe_dataset(name: str, home: Path) -> str:
-    """Describe a data set in one line: its number of images, where they come from and whether they are ready."""
+    """Describe a data set in one line: how many images it has, where they come from and whether they are ready."""
     from mlpcore.data.folders import list_images
 
+    source = DataSource(name)
     images, state = f"{catalog.TRAINING_IMAGES.get(name, 0) + catalog.TEST_IMAGES:,}", "ready"
-    if name == catalog.SHAPES:
+    if source.points is not None:
+        images = f"{source.points.count + catalog.TEST_POINTS:,}"
+        origin = "points, drawn here"
+    elif name == catalog.SHAPES:
         origin = "drawn by the program"
     elif name not in catalog.PUBLISHED:
         origin = "folder of images"
         try:
-            listing = list_images(home / name)
+            listing = list_images(catalog.find_folder(home, name))
             images = f"{len(listing.train) + len(listing.test):,}"
         except SentenceError as error:
             images, state = "-", f"not ready: {error}"

@@ -1,4 +1,4 @@
-"""Keep a data set on a device as bytes, and draw normalised mini-batches from it."""
+"""Keep a data set on a device as it was loaded, and draw normalised mini-batches from it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,10 +59,10 @@ class RandomSampler(Iterator[Tensor]):
 
 @dataclass(frozen=True, eq=False)
 class DeviceImages:
-    """A data set on the device that trains on it: images uint8 (N, pixels), labels int64 (N,).
+    """A data set on the device that trains on it: images uint8 (N, pixels) or points float32 (N, 2), labels int64 (N,).
 
-    mean and std (pixels,) are the channel statistics of the training images, scaled to 0 … 255 and repeated for each
-    pixel of a channel.
+    mean and std (pixels,) are the channel statistics of the training images, in units of the data (of a pixel: 0 … 255)
+    and repeated for each number of a channel.
     """
 
     train: ImageSplit  # on the CPU, as loaded
@@ -79,14 +79,14 @@ class DeviceImages:
         return self.normalise(self.train_images.index_select(0, indices.to(self.train_images.device)))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Normalise uint8 (B, pixels) to float32 of mean 0 and standard deviation 1 per channel."""
-        return images.to(torch.float32).sub_(self.mean).div_(self.std)
+        """Normalise (B, pixels) to float32 of mean 0 and standard deviation 1 per channel."""
+        return images.to(torch.float32, copy=True).sub_(self.mean).div_(self.std)
 
 
 def place_images(train: ImageSplit, test: ImageSplit, device: torch.device) -> DeviceImages:
     """Place a data set on a device; on the CPU nothing is copied."""
-    pixels = train.data[0, 0].numel()
-    statistics = scale_statistics(*channel_statistics(train))
+    pixels = train.data[0, 0].numel()  # of a channel
+    statistics = scale_statistics(*channel_statistics(train), scale=train.inputs.scale)
     mean, std = (statistic.repeat_interleave(pixels).to(device) for statistic in statistics)
     return DeviceImages(
         train=train,

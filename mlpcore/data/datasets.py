@@ -1,4 +1,4 @@
-"""Load data sets as tensors, normalise their pixels, and select the images and labels that a run trains on."""
+"""Load data sets as tensors, normalise their numbers, and select the images and labels that a run trains on."""
 
 import math
 import tempfile
@@ -11,23 +11,34 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from mlpcore.data import folders, messages, shapes
+from mlpcore.data import folders, messages, points, shapes
 from mlpcore.data.cache import Arrays, cached_arrays
-from mlpcore.data.catalog import CIFAR10, PUBLISHED, SHAPES, all_datasets, find_installed, missing_files
+from mlpcore.data.catalog import (
+    CIFAR10,
+    PUBLISHED,
+    SHAPES,
+    TEST_POINTS,
+    all_datasets,
+    find_folder,
+    find_installed,
+    missing_files,
+)
 from mlpcore.data.download.download import download as download_dataset
 from mlpcore.data.download.install import Installer, is_unpacked
 from mlpcore.data.download.sources import ARCHIVES, ArchiveSet, dataset_title
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.inputs import InputSpec
+from mlpcore.recipes.points import AnyPoints, DataSource
 from mlpcore.seeds import build_generator
 
 
 class Images(Protocol):
-    """Images with labels: what `load_data` returns, or torchvision's CIFAR10 with tensors inside."""
+    """Images or points with labels: what `load_data` returns, or torchvision's CIFAR10 with tensors inside."""
 
     @property
     def data(self) -> Tensor:
-        """The pixels, uint8 (N, C, H, W)."""
+        """The pixels, uint8 (N, C, H, W), or the coordinates, float32 (N, 2)."""
 
     @property
     def targets(self) -> Tensor:
@@ -36,18 +47,26 @@ class Images(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ImageSplit:
-    """The images of one split: data uint8 (N, C, H, W), targets int64 (N,), and the class names by label."""
+    """The images or points of one split, their labels, and the class names by label.
+
+    data: uint8 (N, C, H, W) or float32 (N, 2). targets: int64 (N,).
+    """
 
     data: Tensor
     targets: Tensor
     classes: tuple[str, ...]
+
+    @property
+    def inputs(self) -> InputSpec:
+        """What goes into a network."""
+        return InputSpec("uint8" if self.data.dtype == torch.uint8 else "float32", tuple(self.data.shape[1:]))
 
     def __len__(self) -> int:
         return len(self.targets)
 
 
 def load_data(
-    dataset: str,
+    dataset: str | DataSource,
     dataset_path: str | Path,
     *,
     download: bool = True,
@@ -58,37 +77,49 @@ def load_data(
 
     Args:
         dataset: `CIFAR10`, `FashionMNIST`, `MNIST`, `Shapes` (drawn by the program), or the name of an image folder,
-            `<dataset_path>/<name>/{train,test}/<class>/`.
+            `<dataset_path>/<name>/{train,test}/<class>/`; also `Moons`, `Circles`, `Spiral`, `Checkerboard`, `Blobs`,
+            points in the plane, or a `DataSource` with the points of a recipe.
         dataset_path: The data folder. Decoded and drawn images are cached in its folder `.cache`.
         download: Whether to download a published data set that is not there.
         progress: Called with the share of the decoding or drawing that is done, 0 to 1.
         archive_sets: Where the published data sets are downloaded from.
 
     Returns:
-        The training and the test images.
+        The training and the test images, or points.
 
     Raises:
         SentenceError: The data set is unknown, missing or damaged; the message says what to do.
     """
     home = Path(dataset_path).expanduser()
+    source = dataset if isinstance(dataset, DataSource) else DataSource(dataset)
+    if source.points is not None:
+        return _draw_points(source.points)
+    dataset = source.name
     if dataset in PUBLISHED:
         return _load_published(archive_sets[dataset], home, download=download)
     if dataset == SHAPES:
         return _load_shapes(home, progress=progress)
     # A name with a separator, ".." or a drive would lead out of the folder.
-    if not dataset or Path(dataset).name != dataset or dataset.startswith(".") or not (home / dataset).is_dir():
+    folder = find_folder(home, dataset)
+    if not dataset or Path(dataset).name != dataset or dataset.startswith(".") or not folder.is_dir():
         options = ", ".join(all_datasets(home))
         raise SentenceError(messages.NOT_AN_OPTION, field="dataset", value=dataset[:40], options=options)
-    arrays, classes = folders.load_folder(home / dataset, cache=home / ".cache" / dataset, progress=progress)
+    arrays, classes = folders.load_folder(folder, cache=home / ".cache" / dataset, progress=progress)
     return _as_splits(arrays, classes)
 
 
 def channel_statistics(split: Images) -> tuple[Tensor, Tensor]:
-    """Measure the mean and standard deviation of each channel over all pixels, scaled to 0 … 1; float32 (C,) each.
+    """Measure the mean and standard deviation of each channel, float32 (C,) each, of pixels scaled to 0 … 1.
 
-    Exact: each product with ones adds integers whose sum is below 2^24, which float32 holds in any order, and the
-    totals are below 2^53. A channel in which all pixels are equal has standard deviation 0.
+    The two coordinates of points are two channels, which are not scaled. A channel in which all numbers are equal has
+    standard deviation 0.
+
+    Every machine measures the same. Each product of pixels with ones adds integers whose sum is below 2^24, which
+    float32 holds in any order, and the totals are below 2^53; a sum of coordinates is rounded once.
     """
+    if split.data.dtype != torch.uint8:
+        measured = [_mean_and_deviation(numbers) for numbers in split.data.t().tolist()]
+        return torch.tensor([mean for mean, _ in measured]), torch.tensor([deviation for _, deviation in measured])
     channels = split.data.shape[1]
     sums = torch.zeros(2, split.data[0].numel(), dtype=torch.float64)
     for images in torch.split(split.data.flatten(1), 250):  # 250 · 255² < 2^24; 3 MB as float32, which fit the cache
@@ -104,18 +135,25 @@ def channel_statistics(split: Images) -> tuple[Tensor, Tensor]:
     return torch.tensor(mean), torch.tensor(std)
 
 
-def scale_statistics(mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale the statistics of channels from 0 … 1 to 0 … 255; a constant channel gets deviation 1."""
-    return 255 * mean, 255 * torch.where(std > 0, std, 1 / 255)
+def _mean_and_deviation(numbers: list[float]) -> tuple[float, float]:
+    mean = math.fsum(numbers) / len(numbers)
+    return mean, math.sqrt(math.fsum((number - mean) * (number - mean) for number in numbers) / len(numbers))
+
+
+def scale_statistics(mean: Tensor, std: Tensor, *, scale: float = 255.0) -> tuple[Tensor, Tensor]:
+    """Scale the statistics of channels from 0 … 1 to the numbers of the data; a constant channel gets deviation 1."""
+    return scale * mean, scale * torch.where(std > 0, std, 1 / scale)
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Normalise uint8 pixels (N, C, H, W) to float32 of mean 0 and standard deviation 1 per channel.
+    """Normalise pixels, uint8 (N, C, H, W), or points, float32 (N, 2), to mean 0 and standard deviation 1 per channel.
 
     mean, std: (C,), as `channel_statistics` of the training images returns them. A constant channel is only shifted.
     """
-    mean, std = (statistic.view(-1, 1, 1) for statistic in scale_statistics(mean, std))
-    return images.to(torch.float32).sub_(mean).div_(std)
+    scale = 255.0 if images.dtype == torch.uint8 else 1.0
+    shape = (-1, *[1] * (images.dim() - 2))
+    mean, std = (statistic.view(shape) for statistic in scale_statistics(mean, std, scale=scale))
+    return images.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +194,18 @@ def draw_training_set(
     order = torch.randperm(len(train), generator=build_generator(seed, "subset"))
     indices, held_out = order[:size].sort().values, order[most:].sort().values
     return DrawnImages(indices, targets[indices], held_out, targets[held_out])
+
+
+def _draw_points(drawn: AnyPoints) -> tuple[ImageSplit, ImageSplit]:
+    outline = points.OUTLINES[drawn.name]
+    counts = {"train": drawn.count, "test": TEST_POINTS}
+    train, test = (
+        points.draw_points(
+            outline, split, count=count, noise=drawn.noise, classes=drawn.classes, data_seed=drawn.data_seed
+        )
+        for split, count in counts.items()
+    )
+    return _as_splits(Arrays(*train, *test), points.CLASSES[: drawn.classes])
 
 
 def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tuple[ImageSplit, ImageSplit]:

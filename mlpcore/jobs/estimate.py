@@ -44,18 +44,18 @@ def estimate_job(recipes: Sequence[Recipe], images: ImageCounts) -> Estimate:
 
 def _estimate_shared(recipe: Recipe, images: ImageCounts) -> Estimate:
     """Estimate what a cohort needs once: test batches, the temporaries of one optimizer, of drawing a training set."""
-    temporaries = 2 * 4 * max(recipe.hidden_sizes[0] * images.pixels, 1)
+    temporaries = 2 * 4 * max(recipe.hidden_sizes[0] * images.inputs.size, 1)
     drawing = 48 * images.train
-    return Estimate(temporaries, SCRATCH + 5 * EVALUATION_BATCH * images.pixels + drawing)
+    return Estimate(temporaries, SCRATCH + 5 * EVALUATION_BATCH * images.inputs.size + drawing)
 
 
 def _estimate_seed(recipe: Recipe, images: ImageCounts) -> Estimate:
     """Estimate what the runs of one seed share: the order of images and a batch, as bytes and as float32."""
-    return Estimate(0, 5 * images.pixels * (_batch_size(recipe, images) + EVALUATION_BATCH) + 24 * images.train)
+    return Estimate(0, 5 * images.inputs.size * (_batch_size(recipe, images) + EVALUATION_BATCH) + 24 * images.train)
 
 
 def _estimate_run(recipe: Recipe, images: ImageCounts) -> Estimate:
-    sizes = (images.pixels, *recipe.hidden_sizes, images.classes)
+    sizes = (images.inputs.size, *recipe.hidden_sizes, images.classes)
     weights = sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
     # weights, gradients and optimizer state; before there is a state, a copy of the initial weights
     copies = 2 + OPTIMIZER_STATES[recipe.optimizer.name]
@@ -63,7 +63,7 @@ def _estimate_run(recipe: Recipe, images: ImageCounts) -> Estimate:
     activations = 4 * units * max(4 * _batch_size(recipe, images), 3 * EVALUATION_BATCH)
     training_set = 24 * (min(recipe.train_size or images.train, images.train) + recipe.validation_size)
     predictions = images.test * TOP_K * 4
-    snapshot = predictions + (MAX_FIRST_LAYERS + 1) * MAX_UNITS * images.pixels
+    snapshot = predictions + (MAX_FIRST_LAYERS + 1) * MAX_UNITS * images.inputs.size
     history = recipe.evaluation_count * EVALUATION_BYTES + RECORD_BYTES
     return Estimate(4 * weights * copies, activations + training_set + predictions + snapshot + history)
 

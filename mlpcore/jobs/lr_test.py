@@ -66,7 +66,7 @@ def run_lr_test(
 
 def check_memory(recipe: Recipe, home: Path, device: torch.device) -> None:
     """Check that a test of a recipe fits into the memory that is free now. Raises SentenceError if it does not."""
-    needed = estimate_job(_vary_seed(build_test(recipe)), count_images(home, recipe.dataset)).total
+    needed = estimate_job(_vary_seed(build_test(recipe)), count_images(home, recipe.data)).total
     free = find_budget(device)
     if needed > free:
         raise SentenceError(TEST_DOES_NOT_FIT, needed=needed / GIGABYTE, free=free / GIGABYTE)

@@ -69,12 +69,12 @@ class LrTests:
         recipe = pending.recipe
         device = pick_device_of(recipe)
         home = self._runs.library.home()
-        key = ("lr test", recipe, str(device), catalog.fingerprint(home, recipe.dataset))
+        key = ("lr test", recipe, str(device), catalog.fingerprint(home, recipe.data))
         return self._cache.get(key, lambda: self._compute(pending, device), size=_count_bytes)
 
     def _compute(self, pending: PendingTest, device: torch.device) -> LrTest:
         check_memory(pending.recipe, self._runs.library.home(), device)
-        loading = self._runs.request_images(pending.recipe.dataset, device)  # held: so the images stay in memory
+        loading = self._runs.request_images(pending.recipe.data, device)  # held: so the images stay in memory
         images = loading.images.result()
         torch.set_num_threads(count_threads())  # as the thread that trains runs
 

@@ -20,6 +20,7 @@ from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs,
 from mlpcore.jobs.worker import Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe, with_change
 from mlpcore.runs.messages import NOT_YOURS
 from mlpcore.runs.people.rights import Rights
@@ -156,10 +157,10 @@ class RunManager:
                 job.seen_at = self._clock()
             return bool(jobs)
 
-    def request_images(self, dataset: str, device: torch.device, *, retry: bool = True) -> DatasetFuture:
+    def request_images(self, source: DataSource, device: torch.device, *, retry: bool = True) -> DatasetFuture:
         """Request images for a page, as `DatasetLoader.request` does; their future fails if runs leave no room."""
         with self._queue.lock:
-            loading = self._budget.request_images(dataset, device, self._queue.jobs(), retry=retry)
+            loading = self._budget.request_images(source, device, self._queue.jobs(), retry=retry)
         if not loading.images.done():
             loading.images.add_done_callback(lambda _: self._queue.notify())  # a job may wait for that memory
         return loading

@@ -23,6 +23,7 @@ from mlpcore.jobs.messages import (
 )
 from mlpcore.jobs.queue import Demand, Job, JobQueue
 from mlpcore.messages import Sentence, SentenceError
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 
 SHARE_OF_JOB = 0.25  # of the budget, for one job: a larger cohort is split, so that others train beside it
@@ -38,8 +39,8 @@ class MemoryUsage:
 
     total: int  # that may be used
     by_owner: Counter[str]  # of their jobs
-    images: Counter[str]  # of each data set, also while it is loaded
-    unused: dict[str, int]  # of those that no job uses
+    images: Counter[DataSource]  # of each data set, also while it is loaded
+    unused: dict[DataSource, int]  # of those that no job uses
     paused: int  # of paused jobs, with their images: these do not end by themselves
 
     @property
@@ -47,9 +48,9 @@ class MemoryUsage:
         """What nothing uses."""
         return self.total - self.by_owner.total() - sum(self.images.values())
 
-    def free_but_for(self, dataset: str) -> int:
+    def free_but_for(self, source: DataSource) -> int:
         """Return what is free once the images that no job uses have made room, except for those of a data set."""
-        return self.free + sum(size for name, size in self.unused.items() if name != dataset)
+        return self.free + sum(size for other, size in self.unused.items() if other != source)
 
 
 class Claim(Protocol):
@@ -60,7 +61,7 @@ class Claim(Protocol):
         """The person for whom it works."""
 
     @property
-    def dataset(self) -> str:
+    def source(self) -> DataSource:
         """Whose images it needs."""
 
     @property
@@ -102,7 +103,7 @@ class MemoryBudget:
 
         Raises SentenceError if one of the runs can never fit.
         """
-        capacity, images = self._find_capacity(device), count_images(self._library.home(), recipes[0].dataset)
+        capacity, images = self._find_capacity(device), count_images(self._library.home(), recipes[0].data)
         image_bytes = images.bytes if capacity.holds_images else 0
         for recipe in set(recipes):
             estimate = estimate_job([recipe], images)
@@ -140,33 +141,35 @@ class MemoryBudget:
             return False
         usage = self.measure(job.demand.device, jobs)
         if usage.free < _find_needed(job, usage):
-            self._library.release_unused(keep=job.dataset)
+            self._library.release_unused(keep=job.source)
         for older in jobs[: jobs.index(job)]:
-            lacks_memory = _find_needed(older, usage) > usage.free_but_for(older.dataset)
+            lacks_memory = _find_needed(older, usage) > usage.free_but_for(older.source)
             if older.demand.device == job.demand.device and not older.is_in_memory and lacks_memory:
                 older.overtaken += 1
         return True
 
-    def request_images(self, dataset: str, device: torch.device, jobs: Sequence[Job], *, retry: bool) -> DatasetFuture:
+    def request_images(
+        self, source: DataSource, device: torch.device, jobs: Sequence[Job], *, retry: bool
+    ) -> DatasetFuture:
         """Request images for a page. If there is no room to load them, their future fails with a sentence."""
 
         def admit(needed: int) -> None:
             usage = self.measure(str(device), jobs)
-            if needed > usage.free_but_for(dataset):
-                figures = {"needed": needed, "free": max(usage.free_but_for(dataset), 0), "total": usage.total}
+            if needed > usage.free_but_for(source):
+                figures = {"needed": needed, "free": max(usage.free_but_for(source), 0), "total": usage.total}
                 values = {name: value / GIGABYTE for name, value in figures.items()}
                 raise SentenceError(IMAGES_DO_NOT_FIT, **values)
             if needed > usage.free:
-                self._library.release_unused(keep=dataset)
+                self._library.release_unused(keep=source)
 
-        return self._library.request(dataset, device, retry=retry, admit=admit)
+        return self._library.request(source, device, retry=retry, admit=admit)
 
     def hold(self, claim: Claim, jobs: Sequence[Job]) -> Sentence | None:
         """Hold memory for work beside the jobs until `release`; if it must wait, hold nothing and say why.
 
         Raises SentenceError if it can never fit.
         """
-        device, dataset = claim.demand.device, claim.dataset
+        device = claim.demand.device
         needed, total = _peak(claim.demand.bytes, claim.demand.image_bytes), self.total(device)
         if needed > total:
             raise SentenceError(REPLAY_NEVER_FITS, needed=needed / GIGABYTE, total=total / GIGABYTE)
@@ -175,7 +178,7 @@ class MemoryBudget:
         if (reason := _find_reason(claim, usage, _find_next(here, device, usage))) is not None:
             return reason
         if usage.free < _find_needed(claim, usage):
-            self._library.release_unused(keep=dataset)
+            self._library.release_unused(keep=claim.source)
         self._held.append(claim)
         return None
 
@@ -197,13 +200,13 @@ class MemoryBudget:
         for claim in claims:
             owners[claim.owner] += claim.demand.bytes
         paused = [claim for claim in claims if isinstance(claim, Job) and claim.paused]
-        used, held = {claim.dataset for claim in claims}, {job.dataset for job in paused}
+        used, held = {claim.source for claim in claims}, {job.source for job in paused}
         return MemoryUsage(
             total=total,
             by_owner=owners,
             images=loaded + loading,
-            unused={dataset: size for dataset, size in loaded.items() if dataset not in used},
-            paused=sum(job.demand.bytes for job in paused) + sum(loaded[dataset] for dataset in held),
+            unused={source: size for source, size in loaded.items() if source not in used},
+            paused=sum(job.demand.bytes for job in paused) + sum(loaded[source] for source in held),
         )
 
     def _find_capacity(self, device: str) -> Capacity:
@@ -239,7 +242,7 @@ def _peak(job: int, images: int) -> int:
 
 
 def _find_needed(job: Claim, usage: MemoryUsage) -> int:
-    is_loaded = job.dataset in usage.images
+    is_loaded = job.source in usage.images
     return job.demand.bytes if is_loaded else _peak(job.demand.bytes, job.demand.image_bytes)
 
 
@@ -266,7 +269,7 @@ def _find_reason(job: Claim, usage: MemoryUsage, next_one: Job | None) -> Senten
         own, limit = usage.by_owner[job.owner], SHARE_OF_OWNER * usage.total
         return Sentence(OWNER_USES_MEMORY, {"used": own / GIGABYTE, "limit": limit / GIGABYTE})
     needed = _find_needed(job, usage)
-    if needed > usage.free_but_for(job.dataset):
+    if needed > usage.free_but_for(job.source):
         figures = {"needed": needed, "free": max(usage.free, 0), "total": usage.total}
         return Sentence(WAITS_FOR_MEMORY, {name: value / GIGABYTE for name, value in figures.items()})
     return Sentence(OTHER_STARTS_FIRST, {}) if next_one is not None and next_one is not job else None

@@ -35,7 +35,7 @@ class Job:
         seen_at: float,
     ) -> None:
         self.owner = runs[0].owner
-        self.dataset = runs[0].recipe.dataset
+        self.source = runs[0].recipe.data
         self.demand = demand
         self.submission = runs[0].submission
         self.runs = [ActiveRun(run, self, position) for position, run in enumerate(runs)]

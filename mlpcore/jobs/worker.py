@@ -188,7 +188,7 @@ class Worker:
             with self._queue.lock:
                 if not self._budget.admit(job, self._queue.jobs()):  # a page has loaded other images meanwhile
                     return
-                job.loading = self._library.request(job.dataset, self._executor.place_images(device))
+                job.loading = self._library.request(job.source, self._executor.place_images(device))
             job.loading.images.add_done_callback(lambda _: self._queue.notify())
         if job.is_loading:
             return

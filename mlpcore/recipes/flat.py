@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from mlpcore.recipes.hyperparameters import PARTS, Hyperparameters
+from mlpcore.recipes.points import CHOOSERS, KINDS
 from mlpcore.recipes.recipe import Recipe
 
 Path = tuple[str, ...]  # where a hyperparameter stands in a recipe: ("optimizer", "lr")
@@ -24,6 +25,7 @@ BARE_NAMES: dict[str, Path] = {
     name: path
     for path, names in {
         ("optimizer",): "lr momentum weight_decay nesterov betas eps alpha lr_decay",
+        ("points",): "count noise classes data_seed",
         ("scheduler",): "warmup_iters start_factor step_size gamma milestones T_max eta_min pct_start div_factor "
         "final_div_factor",
         (): "dataset train_size validation_size label_noise hidden_sizes activation dropout optimizer scheduler "
@@ -43,12 +45,23 @@ class FlatField:
 
     name: str
     path: Path
-    owners: Mapping[str, type[Hyperparameters]]  # by the name of the optimizer or scheduler; "" for the recipe itself
+    # by the name of the optimizer, the scheduler or the data set of points; "" for the recipe itself
+    owners: Mapping[str, type[Hyperparameters]]
 
     @property
     def part(self) -> str:
-        """The part of the recipe that it belongs to: "optimizer", "scheduler", or "" for the recipe itself."""
+        """The part of the recipe that it belongs to: "optimizer", "scheduler", "points", or "" for the recipe."""
         return self.path[0] if len(self.path) > 1 else ""
+
+    @property
+    def chosen_by(self) -> str:
+        """The flat name of what decides whether a recipe has it: its part, or `dataset` for points; "" if all do."""
+        return CHOOSERS.get(self.part, self.part)
+
+    def chosen_in(self, recipe: Recipe) -> str:
+        """The name in a recipe that decides whether it has this hyperparameter."""
+        value = getattr(recipe, self.chosen_by, "")
+        return value if isinstance(value, str) else value.name
 
     @property
     def info(self) -> FieldInfo:
@@ -91,26 +104,27 @@ def flatten(recipe: Recipe) -> dict[str, Any]:
     """Write all hyperparameters of a recipe side by side; `optimizer` and `scheduler` are their names."""
     names = {field.path: name for name, field in list_fields(type(recipe)).items()}
     values = recipe.model_dump()
-    parts = {part: values.pop(part) for part in PARTS}
+    parts = {part: values.pop(part) for part in KINDS if part in values}
     own = {names.get((name,), name): value for name, value in values.items()}
-    return {part: values["name"] for part, values in parts.items()} | dict(_spread(parts, names)) | own
+    return {part: parts[part]["name"] for part in PARTS} | dict(_spread(parts, names)) | own
 
 
 def nest(values: Mapping[str, Any], base: Recipe, *, foreign: bool = False) -> dict[str, Any]:
     """Put flat values where they belong in a recipe, for it to validate; other names are left out.
 
-    base: its optimizer and scheduler are taken where `values` names none.
-    foreign: keep the values that the chosen optimizer or scheduler lacks, for it to refuse.
+    base: its optimizer, scheduler and data set decide where `values` names none.
+    foreign: keep the values that the chosen optimizer, scheduler or data set lacks, for it to refuse.
     """
     fields = list_fields(type(base))
     recipe: dict[str, Any] = {part: {"name": values.get(part, getattr(base, part).name)} for part in PARTS}
+    chosen = {part: recipe[part]["name"] for part in PARTS} | {"dataset": values.get("dataset", base.dataset), "": ""}
     for name, value in values.items():
         if name == "changes":
             recipe[name] = value
         if (field := fields.get(name)) is None or name in PARTS:
             continue
-        chosen = recipe[field.part]["name"] if field.part else ""
-        if foreign or (isinstance(chosen, str) and chosen in field.owners):
+        owner = chosen[field.chosen_by]
+        if foreign or (isinstance(owner, str) and owner in field.owners):
             place = recipe
             for step in field.path[:-1]:
                 place = place.setdefault(step, {})
@@ -119,7 +133,7 @@ def nest(values: Mapping[str, Any], base: Recipe, *, foreign: bool = False) -> d
 
 
 def unflatten(values: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
-    """Make a recipe of flat values; those that its optimizer or scheduler lacks are left out, None is the default.
+    """Make a recipe of flat values; those that its optimizer, scheduler or data lack are left out, None is the default.
 
     Raises ValidationError, a ValueError.
     """
@@ -168,7 +182,7 @@ def _walk(
         if name in ("name", "changes"):
             continue
         kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
-        if len(kinds) != 1:  # a field that always holds the same model is no choice
+        if len(kinds) != 1 and name not in CHOOSERS:  # a field that always holds the same model is no choice
             yield (*path, name), owner, model
         for kind in kinds:
             yield from _walk(kind, (*path, name), owner or kind.model_fields["name"].default)

@@ -12,6 +12,7 @@ from mlpcore.messages import Sentence
 from mlpcore.recipes import messages
 from mlpcore.recipes.flat import flatten, list_fields, read_text, write_text
 from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.points import KINDS, POINT_NAMES
 from mlpcore.recipes.recipe import PARTS, Change, Recipe
 from mlpcore.recipes.url import from_query, to_query
 from mlpcore.recipes.validation import check_value, shorten
@@ -21,9 +22,11 @@ DIAGNOSES = "diagnoses"  # what a lesson can hide beside hyperparameters
 ROWS = "rows"  # what a lesson of a comparison can lock
 TERMS = ("lock", "hide", "title", "task")  # what a link says of a lesson, beside the values
 FIELDS = list_fields()
-CHOICES = sorted(FIELDS, key=lambda name: ("scheduler", "optimizer", "").index(FIELDS[name].part))  # to lock or hide
+PART_ORDER = ("scheduler", "optimizer", "points", "")
+CHOICES = sorted(FIELDS, key=lambda name: PART_ORDER.index(FIELDS[name].part))  # to lock or hide
 GROUPS = {
     "images": ("dataset", "train_size", "label_noise", "validation_size"),
+    "points": POINT_NAMES,
     "network": ("hidden_sizes", "activation", "dropout"),
     "run": ("train_iter", "eval_every", "seed", "precision", "device"),
     "schedule": ("scheduler", *(name for name in CHOICES if FIELDS[name].part == "scheduler")),
@@ -66,7 +69,7 @@ class Lesson:
         return name in self.locked or name in self.hidden
 
     def value_of(self, name: str, kind: type[Hyperparameters]) -> Any:
-        """The value of a locked or hidden hyperparameter of an optimizer, a scheduler or the recipe itself.
+        """The value of a locked or hidden hyperparameter of an optimizer, a scheduler, points or the recipe itself.
 
         The default where the lesson's value is out of range there: ExponentialLR takes no gamma of 0.5.
         """
@@ -172,11 +175,11 @@ def lesson_from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe
 
 
 def _read_foreign(query: Mapping[str, str], held: Collection[str], default: Recipe) -> dict[str, Any]:
-    """Read the values that are valid only for another optimizer or scheduler than the link's."""
+    """Read the values that are valid only for another optimizer, scheduler or data set than the link's."""
     found: dict[str, Any] = {}
     for one in [FIELDS[name] for name in held & query.keys() if FIELDS[name].part]:
-        chosen = query.get(one.part, "")
-        chosen = chosen if chosen in PARTS[one.part] else getattr(default, one.part).name
+        chosen = query.get(one.chosen_by, "")
+        chosen = chosen if chosen in KINDS[one.part] else one.chosen_in(default)
         for owner in sorted(one.owners, key=lambda owner: owner != chosen):  # the link's own first
             with suppress(ValueError):
                 value = check_value(one.owners[owner], one.path[-1], read_text(one.name, query[one.name]))

@@ -20,6 +20,8 @@ NOT_JSON = N_("This is not JSON: it cannot be read past line {line}, column {col
 NOT_A_RECIPE = N_("{value} is not a recipe: a recipe is a JSON object whose keys are hyperparameters.")
 NOT_IN_RECIPES = N_("{field} is not a hyperparameter of a recipe.")
 NOT_IN_PART = N_("{field} is not a hyperparameter of {part}, which has {options}.")
+NOT_OF_IMAGES = N_("{field} is for points in the plane, but this data set has images. With points: {options}.")
+OTHER_POINTS = N_("{field} are those of {value}, but the data set is {dataset}.")
 
 # Values that do not fit together
 NESTEROV_WITHOUT_MOMENTUM = N_("{field} is on while momentum is 0: turn it off, or set momentum above 0.")

@@ -6,9 +6,12 @@ Each is defined here alone, whatever the playground's knobs are; only what all o
 from collections.abc import Callable, Mapping, Sequence
 
 from mlpcore.recipes import messages
+from mlpcore.recipes.flat import flatten, unflatten
+from mlpcore.recipes.points import POINT_NAMES
 from mlpcore.recipes.recipe import SGD, Adam, AdamW, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 
-SHARED = ("dataset", "train_iter", "batch_size", "eval_every")  # what the visitor chooses for all rows of a comparison
+# what the visitor chooses for all rows of a comparison
+SHARED = ("dataset", *POINT_NAMES, "train_iter", "batch_size", "eval_every")
 LEARNING_RATES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
 
 
@@ -60,7 +63,8 @@ COMPARISONS: Mapping[str, Callable[[Recipe], list[Recipe]]] = {
 
 def build_comparison(title: str, like: Recipe) -> list[Recipe]:
     """Build the recipes of a comparison, with what all rows share from `like` and the defaults for all else."""
-    return COMPARISONS[title](Recipe(**{name: getattr(like, name) for name in SHARED}))
+    shared = {name: value for name, value in flatten(like).items() if name in SHARED}
+    return COMPARISONS[title](unflatten(shared))
 
 
 def find_comparison(recipes: Sequence[Recipe]) -> str | None:

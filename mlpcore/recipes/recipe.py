@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -34,8 +34,8 @@ from mlpcore.recipes.hyperparameters import (  # a recipe and its parts are impo
     StepLR as StepLR,
     WeightDecay,
 )
+from mlpcore.recipes.points import AnyPoints, DataSource, complete_points
 
-LARGEST_IMAGE = 3 * 32 * 32  # values of an image
 MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients and for each moment of the optimizer
 MAX_ITERATIONS = 200_000  # of a run: its preview steps the scheduler that often, 2.5 µs each
 MAX_REPLAYED = 2_000_000  # iterations, of all changes of lr together: each steps a new scheduler up to its own step
@@ -74,6 +74,12 @@ class Recipe(Hyperparameters):
 
     dataset: str = Field(
         default="Shapes", pattern=r"^[\w\-][\w .\-]{0,39}$", description="The images to train on and to test with."
+    )
+    points: AnyPoints | None = Field(
+        default=None,
+        discriminator="name",
+        exclude_if=lambda points: points is None,  # images are stored and hashed as they always were
+        description="How the points of the data set are drawn; none for images.",
     )
     train_size: int | None = Field(
         default=None, ge=1, le=10_000_000, description="How many training images are used: a few are soon memorised."
@@ -130,8 +136,21 @@ class Recipe(Hyperparameters):
         """How many evaluations a run of it has when it finishes."""
         return math.ceil(self.train_iter / self.eval_every)
 
+    @property
+    def data(self) -> DataSource:
+        """Which data a run of it needs."""
+        return DataSource(self.dataset, self.points)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_points(cls, values: Any) -> Any:
+        return complete_points(values) if isinstance(values, dict) else values
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
+        if self.points is not None and self.points.name != self.dataset:
+            values = {"value": self.points.name, "dataset": self.dataset}
+            raise SentenceError(messages.OTHER_POINTS, field="points", **values)
         if self.evaluation_count > MAX_EVALUATIONS:
             raise SentenceError(
                 messages.TOO_MANY_EVALUATIONS,
@@ -142,7 +161,7 @@ class Recipe(Hyperparameters):
                 most=MAX_EVALUATIONS,
             )
         weights = sum(size * following for size, following in pairwise(self.hidden_sizes))
-        weights += LARGEST_IMAGE * self.hidden_sizes[0]
+        weights += self.data.largest_input.size * self.hidden_sizes[0]
         if weights > MAX_WEIGHTS:
             raise SentenceError(
                 messages.TOO_MANY_WEIGHTS,

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from mlpcore.messages import Sentence
 from mlpcore.recipes import messages
 from mlpcore.recipes.flat import flatten, list_fields, nest, read_text, write_text
+from mlpcore.recipes.points import POINT_SETS, name_folder
 from mlpcore.recipes.recipe import PARTS, Recipe
 from mlpcore.recipes.validation import find_problems, shorten
 
@@ -16,7 +17,8 @@ MAX_ROWS = 16  # recipes of a comparison
 MAX_SEEDS = 5
 NAME = re.compile(r"[\w .\-]{1,40}")
 ROW = re.compile(r"(\d{1,9})\.", re.ASCII)
-ALWAYS = ("dataset", *PARTS)  # what a link says even where it is the default
+# what a link says even where it is the default; data_seed tells points from an older link to a folder of images
+ALWAYS = ("dataset", *PARTS, "data_seed")
 FIELDS = list_fields()
 
 
@@ -56,10 +58,19 @@ def from_query(query: Mapping[str, str], default: Recipe) -> tuple[Recipe, list[
 def drop_unknown_datasets(
     query: Mapping[str, str], datasets: Collection[str]
 ) -> tuple[dict[str, str], list[tuple[str, Sentence]]]:
-    """Leave out the data sets that this machine lacks; name each, with the parameter it stood in."""
+    """Leave out the data sets that this machine lacks; name each, with the parameter it stood in.
+
+    Where this machine has a folder of images called like a data set of points, a link from before there were points
+    means the folder.
+    """
     kept, refused = dict(query), []
+    knows_points = any(name.rpartition(".")[2] == "data_seed" for name in query)
     for name, value in query.items():
-        if name.rpartition(".")[2] == "dataset" and value not in datasets:
+        if name.rpartition(".")[2] != "dataset":
+            continue
+        if value in POINT_SETS and not knows_points and name_folder(value) in datasets:
+            kept[name] = name_folder(value)
+        elif value not in datasets:
             values = {"field": "dataset", "value": shorten(kept.pop(name)), "options": ", ".join(datasets)}
             refused.append((name, Sentence(messages.NOT_ON_THIS_MACHINE, values)))
     return kept, refused
@@ -163,7 +174,8 @@ def _write_all(recipe: Recipe) -> dict[str, str]:
 
 
 def _write_defaults(recipe: Recipe) -> dict[str, str]:
-    return _write_all(Recipe(optimizer=type(recipe.optimizer)(), scheduler=type(recipe.scheduler)()))
+    optimizer, scheduler = type(recipe.optimizer)(), type(recipe.scheduler)()
+    return _write_all(Recipe(dataset=recipe.dataset, optimizer=optimizer, scheduler=scheduler))
 
 
 def _find_companions(wrong: Collection[str], given: Collection[str]) -> set[str]:

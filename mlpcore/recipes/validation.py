@@ -15,6 +15,7 @@ from mlpcore.numbers import exact_number
 from mlpcore.recipes import messages
 from mlpcore.recipes.flat import list_fields
 from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.points import KINDS
 from mlpcore.recipes.recipe import PARTS, Change, Recipe
 
 NUMBERS = ("float_type", "float_parsing", "finite_number", "greater_than_equal", "less_than_equal")
@@ -163,8 +164,8 @@ def _locate(loc: tuple[int | str, ...], kind: type[BaseModel]) -> tuple[type[Bas
     """Find the model and the field of an error's place: ("optimizer", "SGD", "lr") is SGD's lr."""
     name = ""
     for step in loc:
-        if step in PARTS.get(name, ()):
-            kind = PARTS[name][str(step)]
+        if step in KINDS.get(name, ()):
+            kind = KINDS[name][str(step)]
         elif isinstance(step, str):
             kind = Change if name == "changes" else kind
             name = step

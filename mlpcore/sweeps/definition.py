@@ -11,6 +11,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, ValidationError, Va
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.flat import flatten, list_fields, unflatten
 from mlpcore.recipes.hyperparameters import AS_TUPLE, PARTS, Hyperparameters
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import MAX_ROWS, MAX_SEEDS
 from mlpcore.recipes.validation import find_problems, shorten
@@ -74,7 +75,7 @@ class Definition(Hyperparameters):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Definition":
-        for name in ("dataset", "validation_size"):
+        for name in ("dataset", "points", "validation_size"):
             if len({getattr(row, name) for row in self.rows}) > 1:
                 raise SentenceError(messages.DIFFERENT_DATA, field=name)
         if (held := self.rows[0].validation_size) < MIN_HELD_OUT:
@@ -110,7 +111,7 @@ class Definition(Hyperparameters):
         field = list_fields().get(name)
         if field is None or not field.part:
             return True
-        return point.get(field.part, getattr(self.row_of(point), field.part).name) in field.owners
+        return point.get(field.chosen_by, field.chosen_in(self.row_of(point))) in field.owners
 
     def find_allowed(self, name: str) -> tuple[float, float]:
         """Return the least and the greatest value that a numeric hyperparameter may have in every trial."""
@@ -148,7 +149,7 @@ class Definition(Hyperparameters):
         return None
 
 
-def read_definition(given: Any, *, hold_out: Callable[[str], int] | None = None) -> Definition:
+def read_definition(given: Any, *, hold_out: Callable[[DataSource], int] | None = None) -> Definition:
     """Read a sweep as JSON has it, with `base` for a single row. Raises SentenceError, for the first thing wrong.
 
     hold_out: how many images of a data set are for validation where a row names no validation_size.
@@ -179,11 +180,11 @@ def name_sweep(definition: Definition) -> str:
     return re.sub(r"[^\w .\-]", "", f"sweep {' '.join(definition.space)}")[:LONGEST_NAME].strip()
 
 
-def _read_row(given: Any, hold_out: Callable[[str], int] | None) -> Recipe:
+def _read_row(given: Any, hold_out: Callable[[DataSource], int] | None) -> Recipe:
     row = Recipe.model_validate(given)
     if hold_out is None or "validation_size" in row.model_fields_set:
         return row
-    return row.replace(validation_size=hold_out(row.dataset))
+    return row.replace(validation_size=hold_out(row.data))
 
 
 def _first(error: ValidationError, kind: type[Hyperparameters]) -> SentenceError:

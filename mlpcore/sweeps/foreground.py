@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from mlpcore.data import catalog
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.validation import find_misfit
 from mlpcore.sweeps.definition import Definition, name_sweep, read_definition
 from mlpcore.sweeps.files import tabulate
@@ -55,8 +56,8 @@ def complete_definition(given: Any) -> Definition:
     """Read a sweep as JSON has it; rows without a validation_size hold out what the pages hold out."""
     home = catalog.data_home()
 
-    def hold_out(dataset: str) -> int:
-        return catalog.choose_validation_size(catalog.count_training_images(home, dataset))
+    def hold_out(source: DataSource) -> int:
+        return catalog.choose_validation_size(catalog.count_training_images(home, source))
 
     return read_definition(given, hold_out=hold_out)
 
@@ -70,7 +71,7 @@ def run_sweep(definition: Definition, *, name: str) -> Sweep:
 
     home = catalog.data_home()
     for row in definition.rows:
-        images = catalog.count_training_images(home, row.dataset)
+        images = catalog.count_training_images(home, row.data)
         if misfit := find_misfit(row, catalog.known_datasets(home), images):
             raise SentenceError(misfit.template, **misfit.values)
     with contextlib.closing(RunStore()) as store:

@@ -11,12 +11,13 @@ from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import FlatField, list_fields
 from mlpcore.recipes.hyperparameters import PARTS, Hyperparameters
 from mlpcore.recipes.messages import NOT_A_WHOLE_NUMBER, NOT_AN_OPTION
+from mlpcore.recipes.points import POINT_NAMES
 from mlpcore.recipes.validation import check_value, find_limits, find_problems, shorten
 from mlpcore.sweeps import messages
 
 MAX_DIMENSIONS = 6
 MAX_VALUES = 50  # of a list
-FIXED = ("dataset", "validation_size", "seed", "device", "eval_every")  # what makes trials comparable
+FIXED = ("dataset", *POINT_NAMES, "validation_size", "seed", "device", "eval_every")  # what makes trials comparable
 LOG_ABOVE = 100.0  # a range that spans more than this factor is logarithmic by default
 
 Value = bool | int | float | str | tuple[int | float, ...]

@@ -66,7 +66,7 @@ ProgressGenerator = Generator[Progress, Sequence[Command] | None, Result]
 
 def cohort_key(recipe: Recipe) -> tuple[object, ...]:
     """Return what recipes must agree on to train in one cohort, besides the rule for their matrix products."""
-    data = (recipe.dataset, recipe.train_size, recipe.validation_size, recipe.batch_size)
+    data = (recipe.data, recipe.train_size, recipe.validation_size, recipe.batch_size)
     return (*data, recipe.hidden_sizes, recipe.activation, recipe.precision, recipe.device)
 
 

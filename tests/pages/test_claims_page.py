@@ -13,6 +13,7 @@ from mlpcore.analysis.claim_wording import describe_claim
 from mlpcore.analysis.claims import CLAIMS
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager, submission
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from pages.components.shared.state import count_test_images
@@ -84,7 +85,7 @@ def test_every_claim_says_what_is_tried_and_by_which_rule_and_has_a_button(open_
     page = open_claims()
     assert buttons(page) == [f"claims.try.{claim.key}" for claim in CLAIMS]
     for claim in CLAIMS:
-        texts = describe_claim(claim, test_images=count_test_images("Tiny"))
+        texts = describe_claim(claim, test_images=count_test_images(DataSource("Tiny")))
         assert any(str(texts.statement) in element.value for element in page.markdown)
         assert says(page, str(texts.experiment))
         assert says(page, str(texts.rule))

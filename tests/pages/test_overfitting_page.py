@@ -194,7 +194,7 @@ def test_start_that_is_refused_is_answered_with_a_sentence(open_page: Open, monk
 
 def test_data_set_that_is_gone_is_said_and_start_waits(open_page: Open) -> None:
     page = open_lab(open_page, dataset="Gone")
-    assert "dataset is Gone: this machine has Tiny, Shapes." in texts(page)
+    assert "dataset is Gone: this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs." in texts(page)
     assert page.button(key="lab.start").disabled
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from mlpcore.data.catalog import count_images
 from mlpcore.jobs.estimate import estimate_job
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe
 from mlpcore.recipes.url import Plan, plan_to_query
 from mlpcore.runs.records import RunStatus
@@ -85,11 +86,11 @@ async def press(
         for _ in range(visitors):
             group.create_task(compare())
         group.create_task(look())
-    asked = visitors * rows * seeds * estimate_job([LARGE], count_images(server.data, "Tiny")).weights
+    asked = visitors * rows * seeds * estimate_job([LARGE], count_images(server.data, DataSource("Tiny"))).weights
     return Pressure(
         asked / 1e6,
         schedules * 8 * LONGEST / 1e6,
-        sum(count_images(server.data, dataset).bytes for dataset in datasets) / 1e6,
+        sum(count_images(server.data, DataSource(dataset)).bytes for dataset in datasets) / 1e6,
         read_peak(server.pid) - before,
         read_statuses(server),
         tuple(errors),

@@ -18,6 +18,7 @@ from mlpcore.data import catalog
 from mlpcore.data.folders import decode_image, list_images
 from mlpcore.export.tables import from_json, to_json
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.sweeps import SweepStatus
@@ -245,9 +246,9 @@ class TestImages:
         with pytest.raises(SentenceError, match=r"^many/train needs 2 to 1,000 folders .*: it has 3,000\.$"):
             list_images(tmp_path / "many")
         assert sum(1 for _path in catalog._watched_paths(tmp_path, "many")) <= catalog.MAX_CLASSES + 3
-        mark = catalog.fingerprint(tmp_path, "many")
+        mark = catalog.fingerprint(tmp_path, DataSource("many"))
         (train / "one more").mkdir()
-        assert catalog.fingerprint(tmp_path, "many") != mark
+        assert catalog.fingerprint(tmp_path, DataSource("many")) != mark
 
     @pytest.mark.parametrize("name", ["../outside", "..", ".", "", "a\0b", "x" * 5000, "/etc", "one/train"])
     def test_name_that_leads_elsewhere_is_not_looked_at(self, tmp_path: Path, name: str) -> None:
@@ -255,9 +256,10 @@ class TestImages:
             (tmp_path / folder / "train" / "class").mkdir(parents=True)
             for number in range(3):
                 (tmp_path / folder / "train" / "class" / f"{number}.png").write_bytes(b"-")
-        assert catalog.count_training_images(tmp_path / "home", name) == 1
-        assert catalog.count_classes(tmp_path / "home", name) == catalog.BUILT_IN_CLASSES
-        assert len(catalog.fingerprint(tmp_path / "home", name)) in (0, 16)
+        source = DataSource(name)
+        assert catalog.count_training_images(tmp_path / "home", source) == 1
+        assert catalog.count_classes(tmp_path / "home", source) == catalog.BUILT_IN_CLASSES
+        assert len(catalog.fingerprint(tmp_path / "home", source)) in (0, 16)
 
     @pytest.mark.parametrize("target", ["/etc", "/dev/zero", "/etc/passwd"])
     def test_link_out_of_the_data_set_is_not_followed(self, tmp_path: Path, target: str) -> None:

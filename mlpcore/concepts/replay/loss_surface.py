@@ -52,7 +52,7 @@ class LossSurfaceView:
         weights = 4 * count_parameters(self.runs[0].recipe, images)
         moments = sum(1 + min(len(run.evaluations), MAX_MOMENTS) for run in self.runs)
         first, *_ = hidden_sizes = self.runs[0].recipe.hidden_sizes
-        outputs = SAMPLE_SIZE * (2 * images.pixels + 3 * first) + 4 * max(CHUNK, SAMPLE_SIZE * max(hidden_sizes))
+        outputs = SAMPLE_SIZE * (2 * images.inputs.size + 3 * first) + 4 * max(CHUNK, SAMPLE_SIZE * max(hidden_sizes))
         return (2 * moments + 8) * weights + 4 * outputs
 
     @staticmethod

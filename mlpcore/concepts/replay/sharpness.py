@@ -39,7 +39,7 @@ class SharpnessView:
         """Estimate the bytes that it takes beside a replay: Lanczos' vectors, and the images' tangents."""
         recipe = self.run.recipe
         numbers = (MAX_PRODUCTS + 8) * count_parameters(recipe, images)
-        numbers += 2 * CHUNK * images.pixels + 12 * CHUNK * sum(recipe.hidden_sizes)
+        numbers += 2 * CHUNK * images.inputs.size + 12 * CHUNK * sum(recipe.hidden_sizes)
         return 4 * numbers
 
     @staticmethod

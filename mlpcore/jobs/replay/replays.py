@@ -61,7 +61,7 @@ class Replay(Generic[Result]):
 
     def __init__(self, view: View[Result], owner: str, demand: Demand) -> None:
         self.view, self.owner, self.demand = view, owner, demand
-        self.dataset = view.recipes[0].dataset
+        self.source = view.recipes[0].data
         self.progress = 0.0
         self.waits_for: Sentence | None = None  # memory, at the moment
         self.result: Future[Result] = Future()
@@ -135,12 +135,12 @@ class Replays:
             thread.join(seconds)
 
     def _estimate(self, view: View[Any], device: torch.device) -> Demand:
-        images = catalog.count_images(self._runs.library.home(), view.recipes[0].dataset)
+        images = catalog.count_images(self._runs.library.home(), view.recipes[0].data)
         needed = max(estimate_job([recipe], images).total for recipe in view.recipes) + view.estimate(images)
         return Demand(str(device), needed, images.bytes)
 
     def _key(self, view: View[Any], device: torch.device) -> tuple[object, ...]:
-        mark = catalog.fingerprint(self._runs.library.home(), view.recipes[0].dataset)
+        mark = catalog.fingerprint(self._runs.library.home(), view.recipes[0].data)
         return ("replay", view, str(device), mark)
 
     def _work(self) -> None:
@@ -181,7 +181,7 @@ class Replays:
         elif not replay.is_holding:
             self._hold_memory(replay)
             if replay.is_holding:
-                replay.loading = self._runs.request_images(replay.dataset, torch.device(replay.demand.device))
+                replay.loading = self._runs.request_images(replay.source, torch.device(replay.demand.device))
                 replay.loading.images.add_done_callback(lambda _: self._notify())
 
     def _hold_memory(self, replay: Replay[Any]) -> None:

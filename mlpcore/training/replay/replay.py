@@ -151,7 +151,7 @@ def copy_network(step: int, parameters: Collection[Tensor]) -> Replayed:
 
 def count_parameters(recipe: Recipe, images: ImageCounts) -> int:
     """Count the weights and biases of a recipe's network."""
-    sizes = (images.pixels, *recipe.hidden_sizes, images.classes)
+    sizes = (images.inputs.size, *recipe.hidden_sizes, images.classes)
     return sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
 
 

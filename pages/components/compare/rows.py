@@ -137,7 +137,7 @@ def apply_edits(rows: Rows, edits: Mapping[str, Any], base: Recipe) -> tuple[Row
             said += _take_name(row, number, cells[ROW_NAME])
         row |= {name: value for name, value in typed.items() if value is not None or FIELDS[name].type is not str}
         for name in sorted(name for name in typed if not _has(row, FIELDS[name])):
-            part = FIELDS[name].part
+            part = FIELDS[name].chosen_by
             values = {"number": number + 1, "field": name, "part": part, "name": shorten(row[part])}
             said.append(Sentence("Row {number}: {part} is {name}, which has no {field}.", values))
     kept = [number for number in range(len(edited)) if number not in edits["deleted_rows"]]
@@ -250,8 +250,8 @@ def _find_edits(edits: Mapping[str, Any], count: int) -> dict[int, Mapping[str, 
 
 
 def _has(row: Mapping[str, Any], field: FlatField) -> bool:
-    """Return whether a row's optimizer or scheduler, or every recipe, has a hyperparameter."""
-    return not field.part or (isinstance(row[field.part], str) and row[field.part] in field.owners)
+    """Return whether a row's optimizer, scheduler or data set, or every recipe, has a hyperparameter."""
+    return not field.part or (isinstance(row[field.chosen_by], str) and row[field.chosen_by] in field.owners)
 
 
 def _take_edits(rows: Rows, base: Recipe) -> None:

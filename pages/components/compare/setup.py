@@ -14,7 +14,7 @@ from mlpcore.messages import N_
 from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison, find_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_limits
-from pages.components.compare.rows import Rows, edit_rows, put_rows, read_names, set_rows
+from pages.components.compare.rows import FIELDS, Rows, edit_rows, put_rows, read_names, set_rows
 from pages.components.recipe_form.widgets import describe_field
 from pages.components.shared.choices import persistent
 from pages.components.shared.recipe_summary import describe_data
@@ -24,6 +24,10 @@ from pages.components.shared.words import _, _n, as_markdown, say
 FIELD_WIDTH = 125  # pixels
 LABELS = {
     "dataset": N_("Data set"),
+    "count": N_("Points"),
+    "noise": N_("Noise"),
+    "classes": N_("Classes"),
+    "data_seed": N_("Data seed"),
     "train_iter": N_("Iterations"),
     "batch_size": N_("Batch size"),
     "eval_every": N_("Evaluate every"),
@@ -88,12 +92,12 @@ def _take_comparison(like: Recipe) -> None:
 def _shared_form(rows: Rows, like: Recipe, datasets: Sequence[str], *, is_locked: bool) -> None:
     """Draw what all rows share; where they differ, the field is empty, and a value in it counts for all of them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        for name in SHARED:
+        for name in (name for name in SHARED if not FIELDS[name].part or like.dataset in FIELDS[name].owners):
             _shared_field(name, rows, datasets, is_locked=is_locked)
         help_seeds = _("How often each recipe is trained. From 3 on, a difference can be told from random variation.")
         seeds: Any = {"help": help_seeds, "disabled": is_locked, **persistent("compare.seeds")}
         st.number_input(_("Seeds"), 1, 5, width=FIELD_WIDTH, **seeds)
-        held = count_held_out(like.dataset)
+        held = count_held_out(like.data)
         label = _("Choose the best step by {held:,} held-out images")
         help_text = _("They are taken from the training images, so the test images have no part in the choice.")
         if held < MIN_VALIDATION:
@@ -104,14 +108,14 @@ def _shared_form(rows: Rows, like: Recipe, datasets: Sequence[str], *, is_locked
 
 
 def _shared_field(name: str, rows: Rows, datasets: Sequence[str], *, is_locked: bool) -> None:
-    key = f"compare.shared.{name}"
+    key, kind = f"compare.shared.{name}", FIELDS[name].owners.get(rows[0]["dataset"], Recipe)
     values = [row.get(name) for row in rows]
     value = values[0] if values and all(one == values[0] for one in values) else None
     common: dict[str, Any] = {
         "key": key,
         "disabled": is_locked,
         "placeholder": _("per row"),
-        "help": describe_field(Recipe, name),
+        "help": describe_field(kind, name),
         "on_change": _take_shared,
         "args": (name, rows),
     }
@@ -128,9 +132,9 @@ def _shared_field(name: str, rows: Rows, datasets: Sequence[str], *, is_locked: 
             **common,
         )
         return
-    low, high = find_limits(Recipe, name)
-    st.session_state[key] = value if type(value) is int and low <= value <= high else None
-    step = {"train_iter": 500, "eval_every": 10}.get(name, 1)
+    low, high = find_limits(kind, name)
+    st.session_state[key] = value if type(value) is type(low) and low <= value <= high else None
+    step = {"train_iter": 500, "eval_every": 10, "count": 50, "noise": 0.01}.get(name, 1)
     first: Literal["min"] | None = None if st.session_state[key] is None else "min"
     st.number_input(_(LABELS[name]), low, high, first, step=step, width=FIELD_WIDTH, **common)
 

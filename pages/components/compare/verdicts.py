@@ -21,7 +21,7 @@ def name_best(series: Sequence[Series]) -> str:
     if len({run.recipe.dataset for run in runs}) > 1:
         return _("The rows are of different data sets, so none is named the best.")
     validated = are_validated(series)
-    images = min(run.recipe.validation_size for run in runs) if validated else count_test_images(runs[0].recipe.dataset)
+    images = min(run.recipe.validation_size for run in runs) if validated else count_test_images(runs[0].recipe.data)
     accuracies = [_rank(one.runs, validated=validated) for one in series]
     best = find_best(accuracies, images=images)
     if best is None:

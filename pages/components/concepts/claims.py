@@ -16,6 +16,7 @@ from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.data.catalog import SHAPES, data_home, fingerprint, known_datasets, last_modified
 from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.points import POINT_SETS, DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
@@ -34,7 +35,7 @@ SEARCHED = 200  # of the visitor's newest runs, for those of an experiment that 
 
 def show_claims() -> None:
     """Draw a card for each claim."""
-    datasets = [name for name in known_datasets(data_home()) if _is_usable(name)]
+    datasets = [name for name in known_datasets(data_home()) if name not in POINT_SETS and _is_usable(name)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kept, first = persistent("claims.dataset"), datasets.index(SHAPES)
         dataset = st.selectbox(
@@ -47,7 +48,7 @@ def show_claims() -> None:
             )
         )
     datasets = [dataset, *(name for name in datasets if name != dataset)]
-    plans = {claim.key: claim.plan(datasets, count_images(dataset)) for claim in CLAIMS}
+    plans = {claim.key: claim.plan(datasets, count_images(DataSource(dataset))) for claim in CLAIMS}
     places = {key: _place(recipes) for key, recipes in plans.items()}
     known = _known_runs(plans, places)
     for claim in CLAIMS:
@@ -67,7 +68,7 @@ def _is_usable(dataset: str) -> bool:
 def _place(recipes: Sequence[Recipe]) -> str:
     """Hash an experiment with its data sets: it is another one once they change or there is a second one."""
     parts = [recipe.model_dump_json() for recipe in recipes]
-    parts += [fingerprint(data_home(), name) for name in dict.fromkeys(recipe.dataset for recipe in recipes)]
+    parts += [fingerprint(data_home(), source) for source in dict.fromkeys(recipe.data for recipe in recipes)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -82,10 +83,10 @@ def _known_runs(plans: dict[str, list[Recipe]], places: dict[str, str]) -> dict[
     newest: dict[str, str] = {}
     listed, _total = get_store().search(owner=read_owner(), limit=SEARCHED)
     runs = [one.run for one in listed]
-    changed = {name: last_modified(data_home(), name) for name in {run.recipe.dataset for run in runs}}
+    changed = {source: last_modified(data_home(), source) for source in {run.recipe.data for run in runs}}
     for run in runs:
         is_whole = run.status not in (RunStatus.STOPPED, RunStatus.INTERRUPTED, RunStatus.FAILED)
-        if is_whole and run.created > changed[run.recipe.dataset]:
+        if is_whole and run.created > changed[run.recipe.data]:
             newest.setdefault(run.recipe.model_dump_json(), run.id)
     for key, recipes in plans.items():
         found = [newest.get(recipe.model_dump_json()) for recipe in recipes]
@@ -118,7 +119,7 @@ def _card(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], plac
 
 def _count_test_images(recipes: Sequence[Recipe]) -> int:
     """Count the test images of the data set that has the fewest."""
-    return min(count_test_images(recipe.dataset) for recipe in recipes)
+    return min(count_test_images(recipe.data) for recipe in recipes)
 
 
 def _start(claim: Claim, recipes: list[Recipe], known: dict[str, list[str]], place: str) -> None:

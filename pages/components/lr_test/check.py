@@ -63,8 +63,8 @@ def _start(recipe: Recipe, rates: Sequence[float]) -> None:
             recipe,
             rates,
             datasets=known_datasets(data_home()),
-            images=count_images(recipe.dataset),
-            held_out=count_held_out(recipe.dataset),
+            images=count_images(recipe.data),
+            held_out=count_held_out(recipe.data),
         )
         run_ids = get_manager().submit(
             recipes,

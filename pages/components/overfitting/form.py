@@ -12,6 +12,7 @@ from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import flatten, list_fields
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits, find_problems
 from pages.components.recipe_form.form_state import find_lesson
@@ -97,7 +98,7 @@ def show_form(datasets: Sequence[str]) -> None:
         format_func=dataset_title,
         **persistent("lab.dataset"),
     )
-    images = count_images(st.session_state["lab.dataset"])
+    images = count_images(DataSource(st.session_state["lab.dataset"]))
     if st.session_state["lab.train_size"] >= images:
         st.session_state["lab.train_size"] = ALL
     _stops("train_size", _("Training images"), [size for size in SIZES if size < images], _show_size, last=(ALL,))
@@ -133,7 +134,7 @@ def show_form(datasets: Sequence[str]) -> None:
 
 def _build(dataset: str, knobs: Mapping[str, Any]) -> Recipe:
     """Build the recipe of knobs. Raises ValidationError if one is out of range."""
-    images = count_images(dataset)
+    images = count_images(DataSource(dataset))
     held = round(HELD_OUT * images) if knobs["hold_out"] else 0
     rest = {name: value for name, value in knobs.items() if name != "hold_out"}
     rest["train_size"] = rest["train_size"] or None

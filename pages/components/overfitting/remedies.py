@@ -60,7 +60,7 @@ def _names_within() -> dict[str, str]:
 
 def match_repeats(base: Run, runs: Sequence[Run]) -> dict[str, dict[int, Run]]:
     """Return the base and those runs that repeat it or try its remedies, with any of the seeds, by name and seed."""
-    repeats = repeat_recipes(base.recipe, REMEDIES, images=count_images(base.recipe.dataset))
+    repeats = repeat_recipes(base.recipe, REMEDIES, images=count_images(base.recipe.data))
     by_recipe = {recipe: key for key, recipe in repeats.items()}
     matched: dict[str, dict[int, Run]] = {name: {} for name in (BASE, *REMEDIES)}
     for run in [*runs, base]:
@@ -129,7 +129,7 @@ def _show_results(base: Run, tried: dict[str, Run], repeats: Mapping[str, Mappin
         for name, compared in compare_repeats(repeats).items():
             st.text(say(describe_comparison(compared, reference=_("Base"), other=names[name])))
         return
-    results = judge_remedies(base, tried, test_images=count_test_images(base.recipe.dataset))
+    results = judge_remedies(base, tried, test_images=count_test_images(base.recipe.data))
     if results is not None:
         st.text(" ".join(say(sentence) for sentence in describe_remedies(results, _names_within())))
 
@@ -139,7 +139,7 @@ def _table(base: Run, tried: dict[str, Run]) -> None:
     names = remedy_names()
     changes = {
         remedy.name: say(describe_remedy(remedy))
-        for remedy in build_remedies(base.recipe, images=count_images(base.recipe.dataset))
+        for remedy in build_remedies(base.recipe, images=count_images(base.recipe.data))
     }
     reference = select_evaluation(base)
     rows = [_row(BASE_PLACE, _("Base"), "", base, None)]

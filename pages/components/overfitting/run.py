@@ -216,7 +216,7 @@ def _show_outcome(run: Run, prediction: Shape) -> None:
     if classes is None:
         return
     accuracies = [evaluation.test_acc for evaluation in run.evaluations]
-    curve = classify_curve(accuracies, classes=classes, test_images=count_test_images(run.recipe.dataset))
+    curve = classify_curve(accuracies, classes=classes, test_images=count_test_images(run.recipe.data))
     names = shape_names()
     values = {"predicted": names[prediction], "outcome": names[curve.shape]}
     if curve.shape is prediction:

@@ -1,19 +1,23 @@
 """The state of the form's widgets: set from a recipe, read back as one. What a lesson locks or hides keeps its value.
 
 A widget's path is the field's name for the recipe's own fields ("batch_size"), and begins with the name of the
-optimizer or scheduler otherwise ("SGD.lr", "StepLR.gamma"): each optimizer keeps the values that were chosen for it.
+optimizer, scheduler or data set otherwise ("SGD.lr", "StepLR.gamma", "Spiral.noise"): each optimizer keeps the values
+that were chosen for it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
+from pydantic import ValidationError
 
 from mlpcore.data.catalog import CIFAR10, SHAPES
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten
 from mlpcore.recipes.lessons import Lesson
+from mlpcore.recipes.points import POINT_SETS, DataSource
 from mlpcore.recipes.recipe import PARTS, Recipe
 from mlpcore.recipes.validation import find_problems
 
@@ -41,7 +45,7 @@ def put_recipe(recipe: Recipe) -> None:
     values = flatten(recipe)
     for name, field in FIELDS.items():
         if name in values:
-            put_knob(_path(field, values.get(field.part, "")), values[name])
+            put_knob(_path(field, values.get(field.chosen_by, "")), values[name])
     st.session_state["knob.changes"] = recipe.changes
 
 
@@ -78,6 +82,17 @@ def first_recipe(datasets: Sequence[str]) -> Recipe:
     return Recipe(dataset=CIFAR10 if CIFAR10 in datasets else SHAPES)
 
 
+def read_source() -> DataSource:
+    """Return which data the widgets ask for; with the default points where theirs are out of range."""
+    name = get_knob("dataset")
+    if name not in POINT_SETS:
+        return DataSource(name)
+    values = {key: get_knob(f"{name}.{key}") for key in POINT_SETS[name].model_fields if key != "name"}
+    with suppress(ValidationError):
+        return DataSource(name, POINT_SETS[name](**{key: value for key, value in values.items() if value is not None}))
+    return DataSource(name)
+
+
 def begin(recipe: Recipe) -> None:
     """Set every widget at the session's beginning; later they keep what the visitor chose."""
     if "knob.optimizer" not in st.session_state:
@@ -90,9 +105,9 @@ def read_form() -> tuple[Recipe | None, list[Sentence]]:
     An exact entry that was refused has its sentence at the widget already. Whatever a browser sent, a lesson's values
     hold.
     """
-    chosen = {part: get_knob(part) for part in PARTS}
-    shown = [field for field in FIELDS.values() if not field.part or chosen[field.part] in field.owners]
-    values = {field.name: get_knob(_path(field, chosen.get(field.part, ""))) for field in shown}
+    chosen = {name: get_knob(name) for name in (*PARTS, "dataset")}
+    shown = [field for field in FIELDS.values() if not field.part or chosen[field.chosen_by] in field.owners]
+    values = {field.name: get_knob(_path(field, chosen.get(field.chosen_by, ""))) for field in shown}
     try:
         values["changes"] = find_lesson().without_held(st.session_state.get("knob.changes", ()))
         recipe = unflatten(values)

@@ -7,9 +7,10 @@ from typing import Any, Literal
 import streamlit as st
 
 from mlpcore.messages import N_
+from mlpcore.recipes.points import POINT_NAMES
 from mlpcore.recipes.recipe import PARTS, Recipe
 from pages.components.recipe_form import widgets
-from pages.components.recipe_form.form_state import PATHS, get_knob
+from pages.components.recipe_form.form_state import PATHS, get_knob, read_source
 from pages.components.recipe_form.length import draw_epochs
 from pages.components.shared.state import count_images, manager_is_up
 from pages.components.shared.words import _, say
@@ -41,6 +42,10 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "div_factor": (widgets.draw_number, N_("Start divisor"), {"step": 1.0, "format": "%g"}),
     "final_div_factor": (widgets.draw_number, N_("End divisor"), {"step": 100.0, "format": "%g"}),
     "dataset": (widgets.draw_choice, N_("Data set"), {}),
+    "count": (widgets.draw_number, N_("Points"), {"step": 50}),
+    "noise": (widgets.draw_slider, N_("Noise"), {"step": 0.01}),
+    "classes": (widgets.draw_number, N_("Classes"), {}),
+    "data_seed": (widgets.draw_number, N_("Data seed"), {}),
     "train_size": (widgets.draw_share, N_("Training images"), {}),
     "label_noise": (widgets.draw_slider, N_("Label noise"), {"step": 0.05}),
     "validation_size": (widgets.draw_number, N_("Held out for validation"), {"step": 1000}),
@@ -92,7 +97,11 @@ def data_form(datasets: list[str]) -> None:
     current = get_knob("dataset")  # gone meanwhile, perhaps: it stays chosen, and the page says so
     options = datasets if current is None or current in datasets else [*datasets, current]
     _draw("dataset", options=options)
-    images = count_images(get_knob("dataset")) - (get_knob("validation_size") or 0)
+    name = get_knob("dataset")
+    own = [f"{name}.{key}" for key in POINT_NAMES if f"{name}.{key}" in PATHS]
+    for path in own:
+        _draw(path)
+    images = count_images(read_source()) - (get_knob("validation_size") or 0)
     _draw("train_size", everything=max(images, 1))
     _draw("label_noise")
     _draw("validation_size")

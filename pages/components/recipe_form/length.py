@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mlpcore.recipes.validation import find_limits
-from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob
+from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob, read_source
 from pages.components.shared.state import count_images
 from pages.components.shared.words import _
 
@@ -32,7 +32,7 @@ def draw_epochs() -> None:
 
 
 def _count_steps_per_epoch() -> float:
-    images = get_knob("train_size") or count_images(get_knob("dataset")) - (get_knob("validation_size") or 0)
+    images = get_knob("train_size") or count_images(read_source()) - (get_knob("validation_size") or 0)
     return max(images, 1) / max(get_knob("batch_size") or 1, 1)
 
 

@@ -34,7 +34,7 @@ def show_diagnoses(run: Run) -> None:
     """Show the diagnoses of a run so far, one below the other."""
     if st.session_state.pop("diagnosis.taken", False):
         st.toast(_("The knobs are set. Press Start to try it."))
-    classes, test_images = count_classes(data_home(), run.recipe.dataset), count_test_images(run.recipe.dataset)
+    classes, test_images = count_classes(data_home(), run.recipe.data), count_test_images(run.recipe.data)
     found = diagnose_among(run, _list_own(run), classes=classes, test_images=test_images)
     for place, diagnosis in enumerate(found):
         _show(run, diagnosis, place)

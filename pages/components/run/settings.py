@@ -49,7 +49,7 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
                 st.toggle(_("Stop the run when I am gone"), help=help_, **persistent("stop_when_disconnected"))
         st.toggle(_("Log lr"), width="content", **persistent("log_lr"))
     recipe, problems = read_form()
-    misfit = None if recipe is None else find_misfit(recipe, datasets, count_images(recipe.dataset))
+    misfit = None if recipe is None else find_misfit(recipe, datasets, count_images(recipe.data))
     for sentence in [*problems, misfit] if misfit else problems:
         show_warning(say(sentence))
     if recipe is not None:

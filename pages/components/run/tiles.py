@@ -62,7 +62,7 @@ def _compare(run: Run | None, reference: Reference | None, measure: str) -> Delt
     change = getattr(mine, measure) - getattr(other, measure)
     text = f"{change:+.3f}" if measure == "train_loss" else _("{gain:+.1f} pp").format(gain=100 * change)
     # only a difference that so many test images can tell is coloured
-    is_told = measure == "test_acc" and abs(change) >= detectable_difference(count_test_images(run.recipe.dataset))
+    is_told = measure == "test_acc" and abs(change) >= detectable_difference(count_test_images(run.recipe.data))
     return {
         "delta": text,
         "delta_description": versus,

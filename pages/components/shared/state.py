@@ -16,6 +16,7 @@ from mlpcore.byte_cache import ByteCache
 from mlpcore.data import catalog
 from mlpcore.data.download.download import Downloads
 from mlpcore.data.image_grid import draw_class_grid, draw_grid
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule, recorded_rule
 from mlpcore.runs.records import EVALUATION_BYTES, RECORD_BYTES, Run, browser_owner, person_owner
@@ -137,34 +138,34 @@ def _preview_folder() -> Path:
     return catalog.data_home() / ".cache" / "preview"
 
 
-def _images_key(dataset: str) -> tuple[str, str]:
+def _images_key(source: DataSource) -> tuple[DataSource, str]:
     """Cache key of what depends on a data set's images: the fingerprint changes with them."""
-    return dataset, catalog.fingerprint(catalog.data_home(), dataset)
+    return source, catalog.fingerprint(catalog.data_home(), source)
 
 
-def count_images(dataset: str) -> int:
+def count_images(source: DataSource) -> int:
     """Count the training images of a data set, at least 1."""
-    return _count_images(dataset).train
+    return _count_images(source).train
 
 
-def count_held_out(dataset: str) -> int:
+def count_held_out(source: DataSource) -> int:
     """Count the training images to hold out where rows are ranked."""
-    return catalog.choose_validation_size(count_images(dataset))
+    return catalog.choose_validation_size(count_images(source))
 
 
-def count_test_images(dataset: str) -> int:
+def count_test_images(source: DataSource) -> int:
     """Count the test images of a data set, at least 1."""
-    return _count_images(dataset).test
+    return _count_images(source).test
 
 
-def _count_images(dataset: str) -> catalog.ImageCounts:
-    count = partial(catalog.count_images, catalog.data_home(), dataset)
-    return get_cache().get(("counts", *_images_key(dataset)), count, size=lambda _counts: 0)
+def _count_images(source: DataSource) -> catalog.ImageCounts:
+    count = partial(catalog.count_images, catalog.data_home(), source)
+    return get_cache().get(("counts", *_images_key(source)), count, size=lambda _counts: 0)
 
 
 def count_training_images(recipe: Recipe) -> int:
     """Count the images that a recipe trains on, at least 1."""
-    return recipe.train_size or max(count_images(recipe.dataset) - recipe.validation_size, 1)
+    return recipe.train_size or max(count_images(recipe.data) - recipe.validation_size, 1)
 
 
 def request_images(recipe: Recipe, *, retry: bool = False) -> "DatasetFuture | None":
@@ -178,7 +179,7 @@ def request_images(recipe: Recipe, *, retry: bool = False) -> "DatasetFuture | N
         device = pick_device(recipe.device)
     except ValueError:
         return None
-    return get_manager().request_images(recipe.dataset, device, retry=retry)
+    return get_manager().request_images(recipe.data, device, retry=retry)
 
 
 def find_images(recipe: Recipe) -> "DeviceImages | None":
@@ -202,7 +203,7 @@ def draw_class_images(recipe: Recipe, *, each: int) -> bytes:
         train = _wait_for_images(recipe).train
         return draw_class_grid(train.data.numpy(), train.targets.numpy(), train.classes, columns=2, per_class=each)
 
-    return get_cache().get(("class images", *_images_key(recipe.dataset), each), draw, size=len)
+    return get_cache().get(("class images", *_images_key(recipe.data), each), draw, size=len)
 
 
 def draw_test_image(recipe: Recipe, index: int) -> bytes:
@@ -212,7 +213,7 @@ def draw_test_image(recipe: Recipe, index: int) -> bytes:
         test = _wait_for_images(recipe).test
         return draw_grid(test.data[index : index + 1].numpy(), columns=1, scale=3)
 
-    return get_cache().get(("test image", *_images_key(recipe.dataset), index), draw, size=len)
+    return get_cache().get(("test image", *_images_key(recipe.data), index), draw, size=len)
 
 
 def summarise_dataset(recipe: Recipe) -> "DatasetSummary":
@@ -223,7 +224,7 @@ def summarise_dataset(recipe: Recipe) -> "DatasetSummary":
 
         return summarise_dataset(_wait_for_images(recipe), recipe)
 
-    return get_cache().get(("summary", *_images_key(recipe.dataset), recipe), summarise, size=_array_bytes)
+    return get_cache().get(("summary", *_images_key(recipe.data), recipe), summarise, size=_array_bytes)
 
 
 def read_snapshot(run_id: str) -> Snapshot | None:

@@ -151,7 +151,7 @@ def _read_space(rows: Sequence[Row]) -> dict[str, Any]:
 def _define(base: Recipe, rows: Sequence[Row], sampler: str) -> tuple[Definition | None, Sentence | None]:
     """Build the sweep; if that fails, say why."""
     state = st.session_state
-    held = base.validation_size or count_held_out(base.dataset)
+    held = base.validation_size or count_held_out(base.data)
     row = base.model_copy(update={"validation_size": held, "seed": 0, "changes": ()})
     given: dict[str, Any] = {"rows": [row], "space": _read_space(rows), "sampler": sampler}
     given |= {"trials": state["sweep.trials"], "seeds": state["sweep.trial_seeds"]}

@@ -9,6 +9,7 @@ from mlpcore.charts.sweeps.sensitivity import RateCurve, sensitivity_chart
 from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.messages import COMPARE_OPTIMIZERS
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.presets import build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_limits
@@ -155,11 +156,17 @@ def _start_budget(rows: Sequence[Recipe], names: Sequence[str], datasets: Sequen
     with flash_errors("sweep.said"):
         started = []
         for dataset in datasets:
-            own = [_prepare(row.model_copy(update={"dataset": dataset, "validation_size": 0})) for row in rows]
+            own = [_prepare(_move(row, dataset)) for row in rows]
             name = f"Budget {dataset}"[:LONGEST_NAME]
             started.append(get_sweeps().start(define_budget(own, names), owner=owner, name=name))
             st.session_state["sweep.shown"] = ",".join(started)
         st.session_state["sweep.setup"] = False
+
+
+def _move(row: Recipe, dataset: str) -> Recipe:
+    """Let a row train on another data set."""
+    source = row.data if row.dataset == dataset else DataSource(dataset)
+    return row.model_copy(update={"dataset": dataset, "points": source.points, "validation_size": 0})
 
 
 def _prepare(row: Recipe) -> Recipe:
@@ -167,7 +174,7 @@ def _prepare(row: Recipe) -> Recipe:
     state = st.session_state
     steps = row.train_iter if state.get("sweep.rows") else state["sweep.train_iter"]
     every = row.eval_every if state.get("sweep.rows") else max(steps // EVALUATIONS, 1)
-    held = row.validation_size or count_held_out(row.dataset)
+    held = row.validation_size or count_held_out(row.data)
     return row.replace(train_iter=steps, eval_every=every, validation_size=held, seed=0, changes=())
 
 

@@ -16,6 +16,7 @@ from mlpcore.cli.main import main
 from mlpcore.data.batches import place_images
 from mlpcore.data.datasets import load_data
 from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Adam, NoScheduler, Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
@@ -140,7 +141,11 @@ class TestRefusals:
             (["--optimizer", "Adm"], "optimizer is Adm: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
             (["--batch-size", "0.5"], "batch_size is 0.5: it must be a whole number from 1 to 100,000."),
             (["--momentum", "0"], "nesterov is on while momentum is 0: turn it off, or set momentum above 0."),
-            (["--dataset", "zoo"], "dataset is zoo: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes."),
+            (
+                ["--dataset", "zoo"],
+                "dataset is zoo: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes, "
+                "Moons, Circles, Spiral, Checkerboard, Blobs.",
+            ),
             (["--device", "gpu"], "device is gpu: it must be one of auto, cpu, cuda, mps, xpu."),
             (["--name", "<b>"], "name is <b>: it must be 1 to 40 letters, digits, spaces, dots, hyphens or"),
             (["--recipe", "missing.json"], "missing.json cannot be read: No such file or directory."),
@@ -182,9 +187,9 @@ def test_every_knob_of_a_recipe_is_a_flag(capsys):
         main(["train", "-h"])
     assert end.value.code == 0
     shown = capsys.readouterr().out
-    models: list[type[Hyperparameters]] = [Recipe, *OPTIMIZERS.values(), *SCHEDULERS.values()]
+    models: list[type[Hyperparameters]] = [Recipe, *OPTIMIZERS.values(), *SCHEDULERS.values(), *POINT_SETS.values()]
     fields = {name for model in models for name in model.model_fields}
-    assert [name for name in fields - {"changes"} if f"--{name.replace('_', '-')}" not in shown] == []
+    assert [name for name in fields - {"changes", "points"} if f"--{name.replace('_', '-')}" not in shown] == []
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["train", "-h"], ["data"], ["train", "--lr", "30"]])
@@ -237,6 +242,11 @@ class TestData:
             "images, one per class: it has 1.",
             "colours                16  folder of images      ready",
             "Shapes             60,000  drawn by the program  ready",
+            "Moons               1,500  points, drawn here    ready",
+            "Circles             1,500  points, drawn here    ready",
+            "Spiral              1,500  points, drawn here    ready",
+            "Checkerboard        1,500  points, drawn here    ready",
+            "Blobs               1,500  points, drawn here    ready",
         ]
 
     def test_a_data_set_is_downloaded_whatever_the_case_of_its_name(self, homes, server, capsys):

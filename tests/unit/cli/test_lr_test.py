@@ -64,7 +64,10 @@ def test_no_run_is_stored(homes: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--dataset", "gone"], "dataset is gone: this machine has colours, Shapes."),
+        (
+            ["--dataset", "gone"],
+            "dataset is gone: this machine has colours, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs.",
+        ),
         (["--batch-size", "500"], "batch_size is 500"),
         (["--lr", "20"], "lr is 20: it must be a number from 1e-6 to 10."),
     ],

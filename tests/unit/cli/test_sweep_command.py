@@ -143,7 +143,8 @@ class TestRefusals:
             (SWEEP | {"base": BASE | {"dataset": "zoo"}}, "validation_size is 0: a sweep chooses by held-out images"),
             (
                 SWEEP | {"base": BASE | {"dataset": "zoo", "validation_size": 5}},
-                "dataset is zoo: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes.",
+                "dataset is zoo: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes, "
+                "Moons, Circles, Spiral, Checkerboard, Blobs.",
             ),
             (
                 SWEEP | {"base": BASE | {"batch_size": 100}},

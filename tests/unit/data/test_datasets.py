@@ -51,7 +51,8 @@ class TestNames:
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self, tmp_path):
         write_colours(tmp_path)
-        sentence = "dataset is MNIST7: it must be one of CIFAR10, FashionMNIST, MNIST, colours, Shapes."
+        known = "CIFAR10, FashionMNIST, MNIST, colours, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs"
+        sentence = f"dataset is MNIST7: it must be one of {known}."
         with pytest.raises(SentenceError) as refusal:
             load_data("MNIST7", tmp_path)
         assert str(refusal.value) == sentence

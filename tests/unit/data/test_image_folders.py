@@ -99,7 +99,7 @@ class TestImageFolders:
         (folder / "train" / "red" / "9.png").symlink_to(folder / "train" / "red" / "0.png")
         (tmp_path / "home").mkdir()
         (tmp_path / "home" / "linked").symlink_to(folder)
-        assert known_datasets(tmp_path / "home") == ["linked", "Shapes"]
+        assert known_datasets(tmp_path / "home")[:2] == ["linked", "Shapes"]
         assert len(load_data("linked", tmp_path / "home")[0]) == 7
 
     def test_the_real_images_have_the_known_statistics(self, real_images):

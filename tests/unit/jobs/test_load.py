@@ -15,7 +15,7 @@ from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
 from tests.support.managers import LONG, ME, submit, wait_for_evaluations, wait_until
 
-COUNTS = ImageCounts(train=40, test=12, classes=4, pixels=3072)
+COUNTS = ImageCounts(train=40, test=12, classes=4)
 IMAGES = 52 * 3072  # bytes
 
 

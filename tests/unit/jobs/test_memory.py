@@ -20,6 +20,7 @@ from mlpcore.jobs.machine import find_free
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.memory import MAX_OVERTAKEN
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
@@ -183,7 +184,7 @@ class TestAdmission:
         library = DatasetLoader(lambda: home)
         manager = RunManager(store, library, memory=self.needed(LONG) + 170_000)
         assert wait_for_end(manager, *submit(manager, SHORT))[0].status is RunStatus.FINISHED
-        assert library.measure_memory("cpu") == ({"stripes": 52 * 3072}, {})
+        assert library.measure_memory("cpu") == ({DataSource("stripes"): 52 * 3072}, {})
         other = Counter(other=10**9), Counter[str]()  # as if a page had looked at another data set
         monkeypatch.setattr(library, "measure_memory", lambda _device: other)
         (run_id,) = submit(manager, LONG)
@@ -198,12 +199,12 @@ class TestAdmission:
         manager = RunManager(store, library, memory=needed + 90 * 3080 + 1000)
         (run_id,) = submit(manager, LONG)
         wait_for_evaluations(manager, run_id, 1)
-        refused = manager.request_images("more", cpu).images.exception()
+        refused = manager.request_images(DataSource("more"), cpu).images.exception()
         assert str(refused).startswith("Loading these images needs 0.0 GB of memory, and 0.0 of 0.1 GB are free.")
-        assert library.measure_memory("cpu") == ({"stripes": 90 * 3072}, {})
+        assert library.measure_memory("cpu") == ({DataSource("stripes"): 90 * 3072}, {})
         manager.stop(run_id, owner="me")
         wait_for_end(manager, run_id)
-        assert len(manager.request_images("more", cpu).images.result().test) == 10
+        assert len(manager.request_images(DataSource("more"), cpu).images.result().test) == 10
         manager.shutdown()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import SGD, Adam, Change, ExponentialLR, NoScheduler, Recipe, StepLR
 from mlpcore.sweeps.definition import Definition, read_definition
 from mlpcore.sweeps.space import Range
@@ -170,10 +171,14 @@ class TestReading:
 
     def test_rows_that_name_no_validation_size_hold_out_what_is_asked(self):
         row, space = {"dataset": "MNIST"}, {"lr": [0.1]}
-        sweep = read_definition({"rows": [row, row | {"validation_size": 5}], "space": space}, hold_out=len)
+        sweep = read_definition({"rows": [row, row | {"validation_size": 5}], "space": space}, hold_out=count_letters)
         assert [row.validation_size for row in sweep.rows] == [5, 5]
         with pytest.raises(SentenceError, match="must agree in validation_size"):
-            read_definition({"rows": [row, row | {"validation_size": 6}], "space": space}, hold_out=len)
+            read_definition({"rows": [row, row | {"validation_size": 6}], "space": space}, hold_out=count_letters)
+
+
+def count_letters(source: DataSource) -> int:
+    return len(source.name)
 
 
 class TestRecipes:

@@ -46,7 +46,7 @@ class Counting:
         return [self.recipe]
 
     def estimate(self, images: ImageCounts) -> int:
-        assert images.pixels == 3072
+        assert images.inputs.size == 3072
         return self.bytes
 
     @staticmethod
