@@ -101,8 +101,8 @@ class Writer:
         with self._queue.lock:
             run, unstored = active.run, tuple(active.unstored)
             active.is_stored = True
-        self._write_snapshot(active, run)  # before the run is over for others, who may then delete it
         try:
+            self._write_snapshot(active, run)  # before the run is over for others, who may then delete it
             if active.failed_writes < MAX_WRITE_ATTEMPTS:
                 self._update(run, unstored, active)
             elif self._is_active_in_store(run):
@@ -164,6 +164,10 @@ class Writer:
         active.stored_snapshot, active.snapshot_stored_at = snapshot, now
         try:
             self._store.snapshots.write(run.id, snapshot)
+        except StoreError:
+            active.stored_snapshot = None
+            if run.status.is_over:  # the last one: it is tried again together with the run
+                raise
         except OSError as error:  # one line each time while a disk is full
             log.warning(
                 "The snapshot of run %s could not be stored: %s", run.id, error.strerror or type(error).__name__

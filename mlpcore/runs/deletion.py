@@ -1,24 +1,21 @@
 """Deletion of runs: they are set aside first, so that it can be undone, and removed minutes later."""
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, literal, or_, select
+from sqlalchemy import delete, insert, literal, or_, select
 
-from mlpcore.runs.schema import ACTIVE, DELETED, KEPT, RUNS, explain_refusal
-from mlpcore.runs.snapshots import SnapshotFiles
+from mlpcore.runs.schema import ACTIVE, DELETED, KEPT, RUNS, Access, explain_refusal
+from mlpcore.runs.snapshot_storage import SnapshotStorage
 
 UNDO_SECONDS = 60.0  # during which a deletion can be undone
 REMOVED_AFTER = 2 * UNDO_SECONDS  # a click in the last second still finds the runs
-
-Access = Callable[[], AbstractContextManager[Connection]]
 
 
 class Deletion:
     """Deletes the runs of a store, undoes it, and removes what nobody wanted back."""
 
-    def __init__(self, read: Access, write: Access, snapshots: SnapshotFiles) -> None:
+    def __init__(self, read: Access, write: Access, snapshots: SnapshotStorage) -> None:
         """Delete through these connections, and with each run its snapshot."""
         self._read, self._write, self._snapshots = read, write, snapshots
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
 
@@ -23,6 +23,7 @@ from mlpcore.runs.messages import (
 
 BUSY_SECONDS = 2.0  # wait for another process's write: ours take about 0.2 ms, a big import a second
 HASTY_SECONDS = 0.25  # the same on SQLite, where everybody else waits too, for a caller that tries again later
+ONE_AT_A_TIME = 0x6D6C70636F7265  # "mlpcore", the number of a lock of PostgreSQL
 CONNECTIONS = 15  # to PostgreSQL, that a process has open at most for reading and writing
 SILENT_SECONDS = 5  # for which a network that answers nothing is waited for
 POSTGRESQL: dict[str, Any] = {
@@ -127,6 +128,12 @@ def writing(engine: Engine, *, patience: float = BUSY_SECONDS) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(begin="BEGIN IMMEDIATE", patience=patience)
     return engine.execution_options(isolation_level="READ COMMITTED")
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Make other processes that would do the same wait; on SQLite, whoever writes has the write lock already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -42,10 +42,11 @@ class RunStatus(StrEnum):
 
 
 class RunState(NamedTuple):
-    """What decides what may be done with a run, and by whom."""
+    """What decides what may be done with a run, by whom, and in which process."""
 
     owner: str
     status: RunStatus
+    server: str  # the process that trains it, or trained it
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +13,6 @@ from sqlalchemy import Connection, case, column, func, insert, select, table
 from mlpcore.messages import read_sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import unknown_run
-from mlpcore.runs.migrations.numbered import SCHEMA
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 MEASURES = [field.name for field in fields(Evaluation)]
@@ -24,6 +24,7 @@ RUNS = table("runs", *map(column, [*COLUMNS, *LISTED, "server"]))
 DELETED = table("deleted_runs", column("run_id"), column("deleted"))
 KEPT = RUNS.c.id.not_in(select(DELETED.c.run_id))
 EVALUATIONS = table("evaluations", column("run_id"), *map(column, MEASURES))
+Access = Callable[[], AbstractContextManager[Connection]]  # opens a connection, to read or to write
 RUN_COLUMNS = [RUNS.c[name] for name in COLUMNS]  # a run without its evaluations
 
 
@@ -89,7 +90,17 @@ def finite(name: str, value: float) -> float:
     return float(value)
 
 
-def at_least(name: str, value: float) -> Any:
+def follow_evaluations(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """Build the values of a run that follow new evaluations."""
+    if not evaluations:
+        return {}
+    last = max(evaluations, key=lambda evaluation: evaluation.step)
+    best = max(evaluation.test_acc for evaluation in evaluations)
+    grown = {"step": last.step, "seconds": last.seconds, "best_acc": best}
+    return {name: _at_least(name, value) for name, value in grown.items()} | {"last_acc": last.test_acc}
+
+
+def _at_least(name: str, value: float) -> Any:
     """Build the new value of a column that never decreases."""
     return case((func.coalesce(RUNS.c[name], value) <= value, value), else_=RUNS.c[name])
 
@@ -108,11 +119,6 @@ def insert_evaluations(connection: Connection, run_id: str, evaluations: Sequenc
             raise ValueError(f"step is {stored['step']}: run {run_id} has another evaluation at that step")
     if new:
         connection.execute(insert(EVALUATIONS), list(new.values()))
-
-
-def one_at_a_time(connection: Connection) -> None:
-    """Make other processes that announce themselves or mark runs wait, also on databases without a write lock."""
-    connection.execute(select(SCHEMA.c.number).with_for_update()).all()
 
 
 def explain_refusal(connection: Connection, run_id: str) -> ValueError:

@@ -1,13 +1,13 @@
-"""Snapshots: what a network predicts for every test image, and the weights of its first layer as images; their files.
+"""Snapshots: what a network predicts for every test image, and the weights of its first layer as images.
 
-For 10,000 test images and 3×32×32 weights per unit, a snapshot takes at most 1 MB in memory and on disk: 0.1 MB for the
-predictions and 74 kB for each of up to 12 first layers. So the 16 runs of a comparison take 16 MB while they train.
+For 10,000 test images and 3×32×32 weights per unit, a snapshot takes at most 1 MB in memory and where it is stored:
+0.1 MB for the predictions and 74 kB for each of up to 12 first layers. So the 16 runs of a comparison take 16 MB while
+they train.
 """
 
+import io
 import logging
-import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -77,91 +77,42 @@ def rank_class(snapshot: Snapshot, label: int) -> np.ndarray:
     return np.concatenate([mistakes[snapshot.labels[mistakes] == label], correct])
 
 
-class SnapshotFiles:
-    """Keeps the newest snapshot of each run as an .npz file; a lost file can be computed again from the recipe.
+def pack_snapshot(snapshot: Snapshot) -> bytes:
+    """Write a snapshot as the bytes of an .npz file. The names in it are those of the first version's files."""
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        allow_pickle=False,
+        step=snapshot.step,
+        classes=np.array(snapshot.classes),
+        labels=snapshot.labels,
+        likeliest=snapshot.top_classes,
+        shares=snapshot.top_probabilities,
+        numbers=np.array([layer.number for layer in snapshot.first_layers]),
+        steps=np.array([layer.step for layer in snapshot.first_layers]),
+        frames=np.stack([layer.units for layer in snapshot.first_layers]),
+    )
+    return stream.getvalue()
 
-    The names inside the file are those of its first version, so files of every version open.
-    """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def write(self, run_id: str, snapshot: Snapshot) -> None:
-        """Write a snapshot and replace the older one; the older one stays if this fails.
-
-        Raises:
-            OSError: the file cannot be written.
-            ValueError: the id cannot be a file name.
-        """
-        file = self._file(run_id)
-        unfinished = file.with_suffix(".part")
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            with unfinished.open("wb") as stream:
-                np.savez(
-                    stream,
-                    allow_pickle=False,
-                    step=snapshot.step,
-                    classes=np.array(snapshot.classes),
-                    labels=snapshot.labels,
-                    likeliest=snapshot.top_classes,
-                    shares=snapshot.top_probabilities,
-                    numbers=np.array([layer.number for layer in snapshot.first_layers]),
-                    steps=np.array([layer.step for layer in snapshot.first_layers]),
-                    frames=np.stack([layer.units for layer in snapshot.first_layers]),
-                )
-            unfinished.replace(file)
-        except OSError:
-            unfinished.unlink(missing_ok=True)
-            raise
-
-    def read(self, run_id: str) -> Snapshot | None:
-        """Read the snapshot of a run; None if there is none or its file is damaged."""
-        try:
-            # opened here, because numpy does not close a file that it cannot read
-            with self._file(run_id).open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-                layers = zip(kept["numbers"].tolist(), kept["steps"].tolist(), kept["frames"], strict=True)
-                snapshot = Snapshot(
-                    step=int(kept["step"]),
-                    classes=tuple(kept["classes"].tolist()),
-                    labels=kept["labels"],
-                    top_classes=kept["likeliest"],
-                    top_probabilities=kept["shares"],
-                    first_layers=tuple(FirstLayer(number, step, units) for number, step, units in layers),
-                )
-            _check(snapshot)
-            return snapshot
-        except FileNotFoundError:
-            return None
-        except Exception:  # 100,000 damaged files raised 14 kinds of error, among them Python's own SystemError
-            log.warning("The snapshot of run %r cannot be read.", run_id, exc_info=True)
-            return None
-
-    def mark(self, run_id: str) -> int | None:
-        """Return a number that changes when the file changes; None if there is no file."""
-        try:
-            return self._file(run_id).stat().st_mtime_ns
-        except (OSError, ValueError):
-            return None
-
-    def size(self, run_id: str) -> int:
-        """Return the bytes of a run's file; 0 if there is none."""
-        try:
-            return self._file(run_id).stat().st_size
-        except (OSError, ValueError):
-            return 0
-
-    def delete(self, run_id: str) -> None:
-        """Delete the snapshot of a run, if there is one."""
-        try:
-            self._file(run_id).unlink(missing_ok=True)
-        except (OSError, ValueError):
-            log.warning("The snapshot of run %r could not be deleted.", run_id, exc_info=True)
-
-    def _file(self, run_id: str) -> Path:
-        if not re.fullmatch(r"[0-9A-Za-z_\-]{1,64}", run_id):
-            raise ValueError(f"run_id is {run_id!r}: it must be 1 to 64 letters, digits, hyphens or underscores")
-        return self._folder / f"{run_id}.npz"
+def unpack_snapshot(packed: bytes, run_id: str) -> Snapshot | None:
+    """Read what `pack_snapshot` wrote; None, with a warning in the log that names the run, if it is damaged."""
+    try:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as kept:
+            layers = zip(kept["numbers"].tolist(), kept["steps"].tolist(), kept["frames"], strict=True)
+            snapshot = Snapshot(
+                step=int(kept["step"]),
+                classes=tuple(kept["classes"].tolist()),
+                labels=kept["labels"],
+                top_classes=kept["likeliest"],
+                top_probabilities=kept["shares"],
+                first_layers=tuple(FirstLayer(number, step, units) for number, step, units in layers),
+            )
+        _check(snapshot)
+        return snapshot
+    except Exception:  # 100,000 damaged files raised 14 kinds of error, among them Python's own SystemError
+        log.warning("The snapshot of run %r cannot be read.", run_id, exc_info=True)
+        return None
 
 
 def _check(snapshot: Snapshot) -> None:

@@ -1,26 +1,29 @@
 """RunStore: every run and its evaluations, in a database."""
 
 import logging
-import platform
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.deletion import Deletion
 from mlpcore.runs.engine import HASTY_SECONDS, explained, open_database, runs_home, writing
-from mlpcore.runs.messages import CLOSED, FOLDER_IS_READ_ONLY, INTERRUPTED, StoreError, unknown_run
+from mlpcore.runs.liveness.advisory_locks import AdvisoryLocks
+from mlpcore.runs.liveness.contract import Liveness
+from mlpcore.runs.liveness.file_locks import FileLocks
+from mlpcore.runs.messages import CLOSED, INTERRUPTED, StoreError, unknown_run
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.people.accounts import People
-from mlpcore.runs.process_locks import Liveness
 from mlpcore.runs.quota import Usage, measure_rows
 from mlpcore.runs.records import Evaluation, Run, RunState, RunStatus
+from mlpcore.runs.requests import REQUESTS, Requests
 from mlpcore.runs.schema import (
     ACTIVE,
     COLUMNS,
@@ -29,18 +32,17 @@ from mlpcore.runs.schema import (
     MEASURES,
     RUN_COLUMNS,
     RUNS,
-    at_least,
     explain_refusal,
     finite,
+    follow_evaluations,
     insert_evaluations,
-    one_at_a_time,
     read_evaluation,
     read_run,
     write_losses,
     write_run,
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
-from mlpcore.runs.snapshots import SnapshotFiles
+from mlpcore.runs.snapshot_storage import SnapshotFiles, SnapshotRows, SnapshotStorage
 from mlpcore.runs.sweeps import StoredSweeps
 
 __all__ = ["SORTS", "ListedRun", "RunStore", "StoreError", "runs_home"]
@@ -51,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 class RunStore:
-    """Stores every run and its evaluations, in a SQLite file or in the database that a SQLAlchemy URL names.
+    """Stores every run and its evaluations, in a SQLite file or in the PostgreSQL database that a SQLAlchemy URL names.
 
     It promises:
     - Several threads and several processes may use it at once. A write is stored as a whole or not at all.
@@ -62,9 +64,9 @@ class RunStore:
     - What a call has stored when it returns survives a killed process. A power cut may lose the last moments, but
       nothing older, and it never damages the database.
     - `mark_interrupted` marks the runs that dead processes left running; they keep what was stored. A process is
-      recognised as dead by a lock that the operating system releases when it ends (`mlpcore.runs.process_locks`), never
-      by a time-out: a slow process never loses a run, and a dead one's runs can be marked at once. On SQLite the locks
-      lie beside the file; on another database, each machine marks the runs that it started itself.
+      recognised as dead by a lock that it cannot hold any more (`mlpcore.runs.liveness`), never by a heartbeat: a slow
+      process never loses a run. On SQLite that is known at once; on PostgreSQL, where a lock is also lost with the
+      connection, the lock must stay free for two minutes.
     - Adding an evaluation that is already stored changes nothing, so a write that failed may be repeated.
     - Floats come back bit for bit (except -0.0, which becomes 0.0). Numbers that are not finite raise ValueError.
     - If the disk is full, the database locked or the folder read-only, a call raises StoreError within about 2 seconds.
@@ -72,11 +74,12 @@ class RunStore:
     - A database that a newer version of this program has written is not touched: StoreError.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Open the database, or create it.
 
         Args:
-            url: SQLAlchemy URL of the database; by default, runs.sqlite3 in `runs_home()`.
+            url: SQLAlchemy URL of the database; by default, MLPCORE_STORE, or runs.sqlite3 in `runs_home()`.
+            clock: Seconds, for how long another process has not been seen alive.
 
         Raises:
             ValueError: the URL does not name a database that can be used.
@@ -85,19 +88,24 @@ class RunStore:
         self._engine = open_database(url)
         self._writing = writing(self._engine)
         self._writing_hastily = writing(self._engine, patience=HASTY_SECONDS)
-        self._write_lock = threading.Lock()  # threads queue here: SQLite's own waiting sleeps, and can starve one
         self._closed = False
         self._warned: set[str] = set()
+        self._liveness: Liveness
+        self.snapshots: SnapshotStorage
         if self._engine.dialect.name == "sqlite":
             file = Path(str(self._engine.url.database)).resolve()
-            self._liveness, self._site = Liveness(file.with_name(f"{file.name}-servers")), ""
+            # threads queue here: SQLite's own waiting sleeps, and can starve one
+            self._write_lock: AbstractContextManager[object] = threading.Lock()
+            self._liveness = FileLocks(file.with_name(f"{file.name}-servers"))
             self.snapshots = SnapshotFiles(file.with_name(SNAPSHOT_FOLDER))
         else:
-            self._liveness, self._site = Liveness(runs_home() / "servers"), f"{platform.node()}/"
-            self.snapshots = SnapshotFiles(runs_home() / SNAPSHOT_FOLDER)
+            self._write_lock = nullcontext()
+            self._liveness = AdvisoryLocks(self._engine, clock=clock)
+            self.snapshots = SnapshotRows(self._read, self._write)
         self.deletion = Deletion(self._read, self._write, self.snapshots)
         self.people = People(self._read, self._write)
-        self.sweeps = StoredSweeps(self._read, self._write, self._announce, self._living_servers, self._site)
+        self.requests = Requests(self._read, self._write, lambda: self._liveness.token)
+        self.sweeps = StoredSweeps(self._read, self._write, self._liveness)
         try:
             with explained():
                 migrate(self._engine)
@@ -117,7 +125,7 @@ class RunStore:
         rows = [write_run(run) for run in runs]
         with self._write() as connection:
             any_active = any(not run.status.is_over for run in runs)
-            server = self._announce(connection) if any_active else ""
+            server = self._liveness.announce() if any_active else ""
             for run, row in zip(runs, rows, strict=True):
                 try:
                     connection.execute(insert(RUNS).values(row | {"server": "" if run.status.is_over else server}))
@@ -157,11 +165,7 @@ class RunStore:
         values["message"] = None if message is None else write_sentence(message)
         values["seconds"] = None if seconds is None else finite("seconds", seconds)
         values = {name: value for name, value in values.items() if value is not None}
-        if evaluations:
-            last = max(evaluations, key=lambda evaluation: evaluation.step)
-            values = {"step": at_least("step", last.step), "seconds": at_least("seconds", last.seconds)} | values
-            values["last_acc"] = last.test_acc
-            values["best_acc"] = at_least("best_acc", max(evaluation.test_acc for evaluation in evaluations))
+        values = follow_evaluations(evaluations) | values
         if not values:
             return
         with self._write(self._writing_hastily if hasty else self._writing) as connection:
@@ -182,10 +186,11 @@ class RunStore:
         return read_run(row._asdict(), tuple(read_evaluation(values._asdict()) for values in evaluations))
 
     def read_state(self, run_id: str) -> RunState | None:
-        """Return the owner and status of a run, without reading its evaluations; None if there is no such run."""
+        """Return the state of a run, without reading its evaluations; None if there is no such run."""
+        query = select(RUNS.c.owner, RUNS.c.status, RUNS.c.server).where(RUNS.c.id == run_id, KEPT)
         with self._read() as connection:
-            row = connection.execute(select(RUNS.c.owner, RUNS.c.status).where(RUNS.c.id == run_id, KEPT)).first()
-        return None if row is None else RunState(row.owner, RunStatus(row.status))
+            row = connection.execute(query).first()
+        return None if row is None else RunState(row.owner, RunStatus(row.status), row.server)
 
     def search(self, **asked: Unpack[RunSearch]) -> tuple[list[ListedRun], int]:
         """Find runs; return one page of them, without evaluations, and how many there are in all.
@@ -239,19 +244,26 @@ class RunStore:
         """Measure the space that an owner's runs take in the database and as snapshots."""
         with self._read() as connection:
             run_ids, size = measure_rows(connection, owner)
-        return Usage(len(run_ids), size + sum(map(self.snapshots.size, run_ids)))
+        return Usage(len(run_ids), size + self.snapshots.measure(run_ids))
 
     def mark_interrupted(self) -> list[str]:
-        """Mark the runs that dead processes left running; return their ids, oldest first. To call at every start."""
+        """Mark the runs that dead processes left running; return their ids, oldest first.
+
+        To call at every start, and on PostgreSQL every few seconds: a process counts as dead once its lock has been
+        seen free for two minutes.
+        """
+        active = RUNS.c.status.in_(ACTIVE)
+        others = select(RUNS.c.server).where(active, RUNS.c.server != (self._liveness.token or "")).distinct()
+        with self._read() as connection:
+            if connection.scalar(others.limit(1)) is None:  # without waiting for other writers
+                return []
+        values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
         with self._write() as connection:
-            one_at_a_time(connection)
-            mine = RUNS.c.status.in_(ACTIVE) & RUNS.c.server.startswith(self._site, autoescape=True)
-            left = connection.execute(select(RUNS.c.id, RUNS.c.server).where(mine).order_by(RUNS.c.created)).all()
-            living = self._living_servers()
-            dead = [row.id for row in left if row.server not in living]
-            values = {"status": RunStatus.INTERRUPTED, "message": write_sentence(INTERRUPTED)}
-            connection.execute(update(RUNS).where(RUNS.c.id.in_(dead)).values(values))
-        return dead
+            dead = self._liveness.find_dead(connection.scalars(others).all(), connection)
+            left = update(RUNS).where(active, RUNS.c.server.in_(dead)).values(values)
+            marked = connection.execute(left.returning(RUNS.c.created, RUNS.c.id)).all()
+            connection.execute(delete(REQUESTS).where(REQUESTS.c.server.in_(dead)))
+        return [row.id for row in sorted(marked)]
 
     def _list_readable(self, rows: Sequence[Row[Any]]) -> list[ListedRun]:
         listed = []
@@ -288,13 +300,3 @@ class RunStore:
             raise StoreError(CLOSED)
         with engine.begin() as connection:
             yield connection
-
-    def _living_servers(self) -> set[str]:
-        return {self._site + token for token in self._liveness.living()}
-
-    def _announce(self, connection: Connection) -> str:
-        one_at_a_time(connection)
-        try:
-            return self._site + self._liveness.announce()
-        except OSError as error:
-            raise StoreError(FOLDER_IS_READ_ONLY, reason=error.strerror) from error

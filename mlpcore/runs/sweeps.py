@@ -1,8 +1,7 @@
 """Sweeps in the database: what each is, and the trials it has drawn, with their runs and results."""
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -10,12 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, column, delete, insert, select, table, update
 
 from mlpcore.messages import N_
-from mlpcore.runs.schema import one_at_a_time
+from mlpcore.runs.liveness.contract import Liveness
+from mlpcore.runs.schema import Access
 
 SWEEPS = table("sweeps", *map(column, ("id", "name", "owner", "created", "status", "definition", "server")))
 TRIALS = table("trials", *map(column, ("sweep_id", "number", "point", "is_fresh", "run_ids", "result")))
-
-Access = Callable[[], AbstractContextManager[Connection]]
 
 
 class SweepStatus(StrEnum):
@@ -65,31 +63,15 @@ _GOING_ON = SWEEPS.c.status.in_([status for status in SweepStatus if not status.
 class StoredSweeps:
     """Reads and writes the sweeps of a store, with the store's promises."""
 
-    def __init__(
-        self,
-        read: Access,
-        write: Access,
-        announce: Callable[[Connection], str],
-        list_living: Callable[[], set[str]],
-        site: str,
-    ) -> None:
-        """Use these connections.
-
-        Args:
-            read: Opens one to read.
-            write: Opens one to write.
-            announce: Shows this process as alive and names it.
-            list_living: Names the processes of this site that are alive.
-            site: What their names begin with.
-        """
-        self._read, self._write = read, write
-        self._announce, self._list_living, self._site = announce, list_living, site
+    def __init__(self, read: Access, write: Access, liveness: Liveness) -> None:
+        """Use these connections; liveness shows which process goes on with a sweep."""
+        self._read, self._write, self._liveness = read, write, liveness
 
     def create(self, *sweeps: StoredSweep) -> None:
         """Store new sweeps, all of them or none; this process goes on with those that are not over."""
         names = ("id", "name", "owner", "created", "status", "definition")
         with self._write() as connection:
-            server = self._announce(connection)
+            server = self._liveness.announce()
             for sweep in sweeps:
                 values = {name: getattr(sweep, name) for name in names}
                 connection.execute(insert(SWEEPS).values(values | {"server": server}))
@@ -128,7 +110,7 @@ class StoredSweeps:
         values = {name: value for name, value in values.items() if value is not None}
         with self._write() as connection:
             if is_mine:
-                values["server"] = self._announce(connection)
+                values["server"] = self._liveness.announce()
             connection.execute(update(SWEEPS).where(SWEEPS.c.id == sweep_id).values(values))
 
     def has_unfinished(self) -> bool:
@@ -141,20 +123,20 @@ class StoredSweeps:
 
         Those of the command line have no owner who could stop them: they end as stopped.
         """
+        others = _GOING_ON & (SWEEPS.c.server != (self._liveness.token or ""))
+        with self._read() as connection:
+            if connection.scalar(select(SWEEPS.c.id).where(others).limit(1)) is None:  # without waiting for writers
+                return []
         with self._write() as connection:
-            one_at_a_time(connection)
-            mine = _GOING_ON & SWEEPS.c.server.startswith(self._site, autoescape=True)
-            columns = (SWEEPS.c.id, SWEEPS.c.server, SWEEPS.c.owner)
-            rows = connection.execute(select(*columns).where(mine).order_by(SWEEPS.c.created, SWEEPS.c.id)).all()
-            living = self._list_living()
-            left = [row for row in rows if row.server not in living]
-            claimed = [row.id for row in left if row.owner]
-            ended = SWEEPS.c.id.in_([row.id for row in left if not row.owner])
-            connection.execute(update(SWEEPS).where(ended).values(status=SweepStatus.STOPPED))
-            if claimed:
-                server = self._announce(connection)
-                connection.execute(update(SWEEPS).where(SWEEPS.c.id.in_(claimed)).values(server=server))
-        return claimed
+            servers = connection.scalars(select(SWEEPS.c.server).where(others).distinct()).all()
+            # of two processes that claim a sweep, the second finds another server in it
+            left = _GOING_ON & SWEEPS.c.server.in_(self._liveness.find_dead(servers, connection))
+            connection.execute(update(SWEEPS).where(left, SWEEPS.c.owner == "").values(status=SweepStatus.STOPPED))
+            if connection.scalar(select(SWEEPS.c.id).where(left).limit(1)) is None:
+                return []
+            mine = update(SWEEPS).where(left).values(server=self._liveness.announce())
+            claimed = connection.execute(mine.returning(SWEEPS.c.created, SWEEPS.c.id)).all()
+        return [row.id for row in sorted(claimed)]
 
     def delete(self, sweep_id: str) -> None:
         """Delete a sweep and its trials; their runs stay."""

@@ -1,5 +1,6 @@
 """Shared by the tests of the store: made-up runs and evaluations, and a store on every backend."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from mlpcore.recipes.recipe import Adam, MultiStepLR, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
+from tests.support.clock import Clock
 
 RECIPE = Recipe(optimizer=Adam(lr=3e-4), scheduler=MultiStepLR(milestones=(100, 200)), hidden_sizes=(32,))
 
@@ -59,6 +61,30 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.fixture
-def open_store(store_url: str) -> Iterator[Callable[[], RunStore]]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def open_store(store_url: str, clock: Clock) -> Iterator[Callable[[], RunStore]]:
+    """A function that opens a store; the stores share a clock."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(RunStore(store_url)))
+        yield lambda: stack.enter_context(closing(RunStore(store_url, clock=clock)))
+
+
+def watch(look: Callable[[], list[str]], clock: Clock, *, seconds: float = 150.0) -> list[str]:
+    """Look for what dead processes left, every ten seconds as servers do; return what was found."""
+    found = look()
+    for _ in range(int(seconds / 10)):
+        clock.now += 10.0
+        found += look()
+    return found
+
+
+def find_left(look: Callable[[], list[str]], clock: Clock) -> list[str]:
+    """Look, every ten seconds of the clock, until something is found: PostgreSQL may notice a death late."""
+    deadline = time.monotonic() + 30.0
+    while not (found := look()):
+        assert time.monotonic() < deadline, "nothing was found"
+        clock.now += 10.0
+    return found

@@ -6,16 +6,15 @@ spells out the tables as they were when it was written, so it always does the sa
 
 import threading
 
-from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy import Connection, Engine, inspect, text
 
-from mlpcore.runs.engine import writing
+from mlpcore.runs.engine import one_at_a_time, writing
 from mlpcore.runs.messages import NEWER_SCHEMA, StoreError
 from mlpcore.runs.migrations import numbered
 
-HEAD = 11  # the number of the newest revision
-LOCK = 0x6D6C70636F7265  # "mlpcore", the number of PostgreSQL's advisory lock on the schema
+HEAD = 12  # the number of the newest revision
 
-_one_at_a_time = threading.Lock()  # Alembic keeps the migration that it runs in a global variable
+_one_thread = threading.Lock()  # Alembic keeps the migration that it runs in a global variable
 
 
 def migrate(engine: Engine) -> None:
@@ -27,8 +26,8 @@ def migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         version = read_version(connection)
     if version < HEAD:
-        with _one_at_a_time, writing(engine).begin() as connection:
-            lock_schema(connection)
+        with _one_thread, writing(engine).begin() as connection:
+            one_at_a_time(connection)
             version = read_version(connection)  # again: another process may have done it meanwhile
             if version < HEAD:
                 _upgrade(connection)
@@ -42,12 +41,6 @@ def read_version(connection: Connection) -> int:
     if tables.has_table("alembic_version"):
         return int(connection.scalar(text("SELECT version_num FROM alembic_version")) or 0)
     return numbered.read_version(connection) if tables.has_table(numbered.SCHEMA.name) else 0
-
-
-def lock_schema(connection: Connection) -> None:
-    """Make other processes that would do the same wait; on SQLite, whoever writes has the write lock already."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
 def _upgrade(connection: Connection) -> None:

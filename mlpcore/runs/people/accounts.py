@@ -1,18 +1,15 @@
 """People in the database: whose runs there are, what signed-in people are called, and quotas of their own."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, column, func, insert, select, table, update
+from sqlalchemy import column, func, insert, select, table, update
 
-from mlpcore.runs.schema import KEPT, RUNS, one_at_a_time
+from mlpcore.runs.engine import one_at_a_time
+from mlpcore.runs.schema import KEPT, RUNS, Access
 
 PEOPLE = table("people", *map(column, ("owner", "name", "quota")))
 LONGEST = 100  # characters of a name
-
-Access = Callable[[], AbstractContextManager[Connection]]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.training.lockstep import Progress, ProgressGenerator
+from tests.support.clock import Clock
 from tests.support.managers import (
     LONG,
     submit,
@@ -36,16 +37,6 @@ ANN, BEN = "ann", "ben"
 class Work:
     owner: str
     number: int = 0
-
-
-class Clock:
-    """Seconds that pass only where a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class TestChoice:

@@ -12,9 +12,10 @@ from sqlalchemy import Engine, event
 
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore, StoreError
+from tests.support.clock import Clock
 from tests.support.present import present
 from tests.support.store_child import start_child
-from tests.support.stores import evaluation, list_runs, run
+from tests.support.stores import evaluation, find_left, list_runs, run, watch
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ class TestSharing:
         assert [len(store.get(run_id).evaluations) for run_id in runs] == [count] * 4
 
     def test_killed_process_leaves_its_evaluations_and_its_runs_are_interrupted(
-        self, store_url: str, open_store: Callable[[], RunStore]
+        self, store_url: str, open_store: Callable[[], RunStore], clock: Clock
     ) -> None:
         script = """
 store = RunStore(sys.argv[1])
@@ -70,24 +71,24 @@ sys.stdin.read()
         with start_child(script, store_url) as child:
             assert present(child.stdout).readline() == "stored\n"
             store = open_store()
-            assert store.mark_interrupted() == []  # it is alive, and nobody takes its runs
+            assert watch(store.mark_interrupted, clock) == []  # it is alive, and nobody takes its runs
             child.kill()
-        assert sorted(store.mark_interrupted()) == ["going on", "waiting"]
-        assert store.mark_interrupted() == []
+        assert find_left(store.mark_interrupted, clock) == ["going on", "waiting"]
+        assert watch(store.mark_interrupted, clock) == []
         kept = store.get("going on")
         assert (kept.status, kept.step, len(kept.evaluations)) == (RunStatus.INTERRUPTED, 100, 100)
         assert str(kept.message).startswith("The program ended while this run was going on")
         assert store.get("over").status is RunStatus.FINISHED
 
     def test_store_that_was_closed_counts_as_dead_and_an_open_one_as_alive(
-        self, open_store: Callable[[], RunStore]
+        self, open_store: Callable[[], RunStore], clock: Clock
     ) -> None:
         first, second = open_store(), open_store()
         first.create_many([run("a")])
         second.create_many([run("b")])
-        assert first.mark_interrupted() == second.mark_interrupted() == []
+        assert watch(first.mark_interrupted, clock) == watch(second.mark_interrupted, clock) == []
         first.close()
-        assert second.mark_interrupted() == ["a"]
+        assert find_left(second.mark_interrupted, clock) == ["a"]
         assert second.get("b").status is RunStatus.RUNNING
 
     def test_processes_that_start_at_once_on_an_empty_database_share_it(self, store_url: str) -> None:
@@ -122,6 +123,12 @@ class TestSqliteFile:
     @pytest.fixture
     def store_url(self, sqlite_url: str) -> str:
         return sqlite_url
+
+    def test_runs_of_a_dead_process_are_marked_at_once(self, open_store: Callable[[], RunStore]) -> None:
+        first, second = open_store(), open_store()
+        first.create_many([run("a")])
+        first.close()
+        assert second.mark_interrupted() == ["a"]
 
     def test_dead_processes_leave_no_files_behind(self, store_url: str, store: RunStore, tmp_path: Path) -> None:
         folder = tmp_path / "runs.sqlite3-servers"

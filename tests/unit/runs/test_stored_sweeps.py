@@ -1,6 +1,7 @@
 """Sweeps and their trials in the database: what survives, who goes on with them, and older databases."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from mlpcore.runs.store import RunStore, StoreError
 from mlpcore.runs.sweeps import StoredSweep, StoredTrial, SweepStatus
 from tests.support.present import present
 from tests.support.store_child import start_child
+from tests.support.stores import find_left, watch
 
 TRIALS = (
     StoredTrial(0, '{"lr":0.1}', ("a", "b"), result='{"val_accs":[0.5]}'),
@@ -72,32 +74,37 @@ class TestStoring:
 class TestClaiming:
     SCRIPT = """
 from mlpcore.runs.sweeps import StoredSweep, SweepStatus
-store = RunStore(sys.argv[1] or None)
+store = RunStore(sys.argv[1])
 for number, (owner, status) in enumerate([("me", "running"), ("me", "paused"), ("", "running"), ("me", "finished")]):
     store.sweeps.create(StoredSweep(str(number), "a sweep", owner, float(number), SweepStatus(status), "{}"))
 print("stored", flush=True)
 sys.stdin.read()
 """
 
-    def test_a_second_process_takes_over_what_a_killed_one_left_once(self, store, open_store, store_url):
+    def test_a_second_process_takes_over_what_a_killed_one_left_once(self, store, open_store, store_url, clock):
         with start_child(self.SCRIPT, store_url) as child:
             assert present(child.stdout).readline() == "stored\n"
-            assert store.sweeps.claim_left() == []  # it is alive, and nobody takes its sweeps
+            assert watch(store.sweeps.claim_left, clock) == []  # it is alive, and nobody takes its sweeps
             child.kill()
-        assert store.sweeps.claim_left() == ["0", "1"]
-        assert store.sweeps.claim_left() == open_store().sweeps.claim_left() == []
+        assert find_left(store.sweeps.claim_left, clock) == ["0", "1"]
+        assert watch(store.sweeps.claim_left, clock) == watch(open_store().sweeps.claim_left, clock) == []
         statuses = [present(store.sweeps.get(str(number))).status for number in range(4)]
         assert statuses == ["running", "paused", "stopped", "finished"]  # nobody could stop one without an owner
 
-    def test_a_store_that_is_closed_leaves_its_sweeps(self, store, open_store):
+    def test_of_two_processes_that_look_at_once_only_one_takes_a_sweep(self, open_store, clock):
+        dead, *watchers = open_store(), open_store(), open_store()
+        dead.sweeps.create(sweep())
+        dead.close()
+        claimed: list[list[str]] = [[], []]
+        with ThreadPoolExecutor(2) as threads:
+            while claimed == [[], []]:
+                claimed = list(threads.map(lambda store: store.sweeps.claim_left(), watchers))
+                clock.now += 10
+        assert sorted(claimed) == [[], ["s"]]
+
+    def test_a_store_that_is_closed_leaves_its_sweeps(self, store, open_store, clock):
         other = open_store()
         other.sweeps.create(sweep())
-        assert store.sweeps.claim_left() == []
+        assert watch(store.sweeps.claim_left, clock) == []
         other.close()
-        assert store.sweeps.claim_left() == ["s"]
-
-    def test_sweeps_of_another_machine_are_left_alone(self, store):
-        store.sweeps.create(sweep())
-        store.sweeps._site = "elsewhere/"
-        store.sweeps._list_living = lambda: set[str]()
-        assert store.sweeps.claim_left() == []
+        assert find_left(store.sweeps.claim_left, clock) == ["s"]

@@ -2,8 +2,13 @@
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from mlpcore.runs.messages import FOLDER_IS_READ_ONLY, StoreError
 
 if sys.platform == "win32":
     import msvcrt
@@ -11,37 +16,36 @@ else:
     import fcntl
 
 
-class Liveness:
-    """Shows that this process is alive: it holds the lock on a file of its own.
+class FileLocks:
+    """Shows that this process is alive: it holds the lock on a file of its own. As `Liveness` says, for SQLite.
 
     The operating system releases the lock the moment the process ends, however it ends. So no clock has to be trusted,
     no time-out waited for, no heartbeat written to a full disk, and no process number can be mistaken for another's.
     The lock files lie beside the database, so containers that share the folder see each other.
-    `announce` and `living` must not run at the same time, in all processes together: the store calls both inside a
-    write transaction.
+    `announce` and `find_dead` must not run at the same time, in all processes together: SQLite's write lock sees to it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._held: tuple[str, int] | None = None
 
+    @property
+    def token(self) -> str | None:
+        """The name of this process; None until it is announced."""
+        return self._held[0] if self._held else None
+
     def announce(self) -> str:
-        """Show this process as alive until `close`, and return its token. Raises OSError."""
+        """Show this process as alive until `close`, and return its token. Raises StoreError."""
         if self._held is None:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            token = uuid4().hex
-            descriptor = os.open(self._path(token), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                lock(descriptor)
-            except OSError:
-                os.close(descriptor)
-                raise
-            self._held = token, descriptor
+                self._held = self._create()
+            except OSError as error:
+                raise StoreError(FOLDER_IS_READ_ONLY, reason=error.strerror) from error
         return self._held[0]
 
-    def living(self) -> set[str]:
-        """Return the tokens of the processes that are alive, and delete the files of the others."""
-        return {path.stem for path in self._folder.glob("*.lock") if not _clear_if_dead(path)}
+    def find_dead(self, tokens: Collection[str], connection: Connection) -> set[str]:  # noqa: ARG002
+        """Return those of these tokens whose processes are dead, and delete the files of all dead processes."""
+        return set(tokens) - {path.stem for path in self._folder.glob("*.lock") if not _clear_if_dead(path)}
 
     def close(self) -> None:
         """Stop showing this process as alive."""
@@ -51,6 +55,17 @@ class Liveness:
             # no explicit unlock, which would also unlock for a parent that this process was forked from
             os.close(descriptor)
             self._path(token).unlink(missing_ok=True)
+
+    def _create(self) -> tuple[str, int]:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        token = uuid4().hex
+        descriptor = os.open(self._path(token), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            lock(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return token, descriptor
 
     def _path(self, token: str) -> Path:
         return self._folder / f"{token}.lock"

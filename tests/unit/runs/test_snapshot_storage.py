@@ -1,6 +1,8 @@
-"""Snapshots are kept with their run; a damaged file counts as none."""
+"""Snapshots are kept with their run, in files or in rows; a damaged one counts as none."""
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,13 @@ from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import RunStatus
-from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, SnapshotFiles, count_confusion
+from mlpcore.runs.snapshot_storage import SnapshotFiles, SnapshotStorage
+from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, FirstLayer, Snapshot, count_confusion, pack_snapshot
+from mlpcore.runs.store import RunStore
 from tests.support.managers import ME, submit, wait_for_end, wait_until
 from tests.support.present import present
 from tests.support.snapshots import evaluate_often, recipe, snapshot
-from tests.support.stores import age_deletions
+from tests.support.stores import age_deletions, count_rows, execute, run as made_up_run
 
 
 def assert_same(found: Snapshot | None, expected: Snapshot) -> None:
@@ -40,27 +44,78 @@ def as_file(**arrays: ArrayLike) -> bytes:
     return stream.getvalue()
 
 
+class TestStorage:
+    """What holds for files and for rows."""
+
+    @pytest.fixture
+    def storage(self, open_store: Callable[[], RunStore]) -> SnapshotStorage:
+        store = open_store()
+        store.create_many([made_up_run("a", status=RunStatus.FINISHED), made_up_run("b")])
+        return store.snapshots
+
+    def test_a_snapshot_comes_back_as_it_was_written_and_the_newer_replaces_the_older(self, storage, open_store):
+        storage.write("a", snapshot())
+        first = storage.mark("a")
+        assert_same(storage.read("a"), snapshot())
+        storage.write("a", evaluate_often(5))
+        assert_same(storage.read("a"), evaluate_often(5))
+        assert_same(open_store().snapshots.read("a"), evaluate_often(5))  # another server sees it
+        assert storage.mark("a") not in (first, None)
+        assert storage.measure(["a", "b"]) == len(pack_snapshot(evaluate_often(5)))
+
+    def test_of_a_run_without_a_snapshot_nothing_is_kept(self, storage):
+        assert (storage.read("a"), storage.mark("a"), storage.measure(["a"]), storage.measure([])) == (None, None, 0, 0)
+        storage.delete("a")
+
+    def test_a_deleted_snapshot_is_gone(self, storage):
+        storage.write("a", snapshot())
+        storage.delete("a")
+        assert (storage.read("a"), storage.mark("a"), storage.measure(["a"])) == (None, None, 0)
+
+
+def test_a_snapshot_of_cifar_10_takes_at_most_a_megabyte():
+    generator = np.random.default_rng(0)
+    units = generator.integers(256, size=(24, 3, 32, 32), dtype=np.uint8)
+    big = snapshot(
+        labels=generator.integers(3, size=10_000, dtype=np.uint8),
+        top_classes=generator.integers(3, size=(10_000, 3), dtype=np.uint8),
+        top_probabilities=generator.random((10_000, 3)).astype(np.float16),
+        first_layers=tuple(FirstLayer(number, number, units) for number in range(MAX_FIRST_LAYERS)),
+    )
+    assert 900_000 < len(pack_snapshot(big)) < 1_000_000
+
+
+class TestRows:
+    @pytest.fixture
+    def store(self, postgresql_url: str) -> Iterator[RunStore]:
+        with closing(RunStore(postgresql_url)) as store:
+            store.create_many([made_up_run("a", status=RunStatus.FINISHED)])
+            yield store
+
+    def test_a_snapshot_goes_with_its_run(self, store):
+        store.snapshots.write("a", snapshot())
+        execute(store, "DELETE FROM runs")
+        assert store.snapshots.mark("a") is None
+
+    def test_of_a_run_that_is_gone_no_snapshot_is_written(self, store):
+        store.snapshots.write("b", snapshot())
+        assert count_rows(store, "snapshots") == 0
+
+    def test_a_damaged_row_is_as_good_as_none(self, store):
+        store.snapshots.write("a", snapshot())
+        execute(store, "UPDATE snapshots SET packed = 'words'")
+        assert store.snapshots.read("a") is None
+
+
 class TestFiles:
     @pytest.fixture
     def files(self, tmp_path) -> SnapshotFiles:
         return SnapshotFiles(tmp_path / "sights")
 
-    def test_a_snapshot_comes_back_as_it_was_written_and_the_newer_replaces_the_older(self, files, tmp_path):
+    def test_only_the_finished_file_is_left(self, files, tmp_path):
         files.write("a", snapshot())
-        assert_same(files.read("a"), snapshot())
         files.write("a", evaluate_often(5))
-        assert_same(files.read("a"), evaluate_often(5))
         assert [file.name for file in (tmp_path / "sights").iterdir()] == ["a.npz"]
-
-    def test_of_a_run_without_a_file_nothing_is_kept(self, files):
-        assert (files.read("a"), files.mark("a")) == (None, None)
-        files.delete("a")
-
-    def test_a_deleted_snapshot_is_gone(self, files):
-        files.write("a", snapshot())
-        assert files.mark("a") is not None
-        files.delete("a")
-        assert (files.read("a"), files.mark("a")) == (None, None)
 
     @pytest.mark.parametrize("run_id", ["", "..", "../a", "a/b", "a\\b", "a.b", "a\n", "a\0", "é", "x" * 65])
     def test_an_id_that_is_no_file_name_is_refused(self, run_id, files, tmp_path):
@@ -112,18 +167,6 @@ class TestFiles:
         assert files.read("a") is not None
         (tmp_path / "sights" / "a.npz").write_bytes(content)
         assert files.read("a") is None
-
-    def test_a_file_of_cifar_10_takes_at_most_a_megabyte(self, tmp_path):
-        generator = np.random.default_rng(0)
-        units = generator.integers(256, size=(24, 3, 32, 32), dtype=np.uint8)
-        big = snapshot(
-            labels=generator.integers(3, size=10_000, dtype=np.uint8),
-            top_classes=generator.integers(3, size=(10_000, 3), dtype=np.uint8),
-            top_probabilities=generator.random((10_000, 3)).astype(np.float16),
-            first_layers=tuple(FirstLayer(number, number, units) for number in range(MAX_FIRST_LAYERS)),
-        )
-        SnapshotFiles(tmp_path).write("a", big)
-        assert 900_000 < (tmp_path / "a.npz").stat().st_size < 1_000_000
 
 
 class TestManager:
