@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from filelock import FileLock
 
-from tests.support.servers import _find_free_port
+from tests.support.servers import find_free_port
 
 DEBIAN = Path("/usr/lib/postgresql")  # version/bin, which is not on the path
 MISSING = "PostgreSQL is not installed: on Debian, install the package postgresql"
@@ -50,7 +50,7 @@ class Cluster:
         folder = Path(tempfile.mkdtemp(prefix="mlpcore-postgresql-"))  # pytest's folders are closed to other users
         if _is_root():
             shutil.chown(folder, _find_user())
-        cluster = cls(folder, _find_free_port())
+        cluster = cls(folder, find_free_port())
         cluster._run("initdb", "--username=test", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
         cluster.start()
         return cluster

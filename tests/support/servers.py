@@ -35,7 +35,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         data.mkdir(parents=True, exist_ok=True)
-        self.port = _find_free_port()
+        self.port = find_free_port()
         self.url = f"http://127.0.0.1:{self.port}{base}"
 
     def start(self) -> None:
@@ -109,7 +109,7 @@ def serving(folder: Path, *, data: Path, base: str = "", **variables: str) -> It
         server.stop()
 
 
-def _find_free_port() -> int:
+def find_free_port() -> int:
     """Find a port that nobody listens on, and that no other process of the tests finds meanwhile."""
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
