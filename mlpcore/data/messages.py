@@ -37,6 +37,9 @@ FILE_CANNOT_BE_READ = N_("{file} cannot be read ({reason}): make it readable, or
 EMPTY_FILE = N_("{file} is empty: replace or remove it.")
 NOT_AN_IMAGE = N_("{file} is not a readable image: replace or remove it.")
 TOO_MANY_PIXELS = N_("{file} has more than {limit:,} pixels: make it smaller or remove it.")
+NOT_A_PICTURE = N_("This file is not a readable picture: choose another PNG or JPEG.")
+LARGE_PICTURE = N_("This picture has more than {limit:,} pixels: make it smaller.")
+LARGE_PICTURE_FILE = N_("This file has {size:.1f} MB, and at most {most:.0f} MB are read: make the picture smaller.")
 LINK_LEADS_OUT = N_("{file} is a link that leads out of the data set's folder: replace it with a copy of its target.")
 
 # What a download is doing

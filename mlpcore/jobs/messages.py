@@ -50,8 +50,8 @@ TEST_DOES_NOT_FIT = N_(
     "Choose smaller hidden_sizes or a smaller batch_size, or try again when some runs have ended."
 )
 REPLAY_NEVER_FITS = N_(
-    "This view needs {needed:.1f} GB of memory, and there are {total:.1f} GB for all runs and views. It needs more for "
-    "a larger network."
+    "This view needs {needed:.1f} GB of memory, and there are {total:.1f} GB for all runs and views. A run with a "
+    "smaller network needs less."
 )
 TOO_MANY_REPLAYS = N_("You are already waiting for {limit} views of runs. Cancel one, or wait until one is there.")
 

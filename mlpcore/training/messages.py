@@ -12,6 +12,12 @@ FAILS = N_("Runs train on the CPU: {device} failed in a short test. The server's
 NAMED = N_("Runs train on {device}, as chosen.")
 
 # Replays
+REPLAY_NOT_YET = N_("This appears when the run is over: it is computed from the run's recipe, trained once more.")
+NOTHING_TO_REPLAY = N_("This run was never evaluated, so there is nothing to show.")
+NOT_REPEATABLE = N_(
+    "This run cannot be repeated here: it was trained with another version of torch, numpy or Python, on another "
+    "processor or device, or with other matrix products. So only what was stored of it can be shown."
+)
 REPLAY_DIFFERS = N_(
     "At step {step:,} the replayed network is not the one that this run had: its images have changed since, or it was "
     "trained elsewhere. So nothing of it can be computed here."

@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 
 
 def test_the_pages_have_one_cache() -> None:
-    """Besides it, each process has one object of downloads, one of learning-rate tests, one catalogue per language."""
+    """Besides it, each process has one object of downloads, of learning-rate tests and of replays, and catalogues."""
     found = {
         (file.name, name)
         for file in (ROOT / "pages").rglob("*.py")
@@ -25,6 +25,7 @@ def test_the_pages_have_one_cache() -> None:
         ("state.py", "get_cache"),
         ("state.py", "get_downloads"),
         ("dialog.py", "_get_tests"),
+        ("waiting.py", "_get_replays"),
         ("i18n.py", "read_catalogue"),
     }
 

@@ -159,4 +159,6 @@ class TestSweep:
         said = "\n".join(texts(page))
         assert "kind is all: it must be one of rates, search, budget." in said
         assert "rates is 1,2: it must be one of 0.0001,1.0, 1e-05,0.1, 0.001,10.0." in said
-        assert "datasets is Nowhere: this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs." in said
+        assert (
+            "datasets is Nowhere: this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs." in said
+        )

@@ -156,7 +156,10 @@ def test_link_sets_every_kind_of_knob(open_page: Open) -> None:
     ("query", "sentence"),
     [
         ({"lr": "fast"}, "lr is fast: it must be a number from 1e-6 to 10."),
-        ({"dataset": "Nothing"}, "dataset is Nothing: this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs."),
+        (
+            {"dataset": "Nothing"},
+            "dataset is Nothing: this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs.",
+        ),
         ({"train_iter": "1e6"}, "train_iter is 1000000.0: it must be a whole number from 1 to 200,000."),
         ({"optimizer": "Lion"}, "optimizer is Lion: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
     ],

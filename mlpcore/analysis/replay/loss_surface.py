@@ -30,7 +30,7 @@ class LossSurface:
         ys: Places along the second.
         losses: The loss at each place, (ys, xs), in nats; infinite where it overflows.
         paths: One per run.
-        explained: The share of all movement that lies in each direction.
+        explained: The share of the weights' variance along each direction.
         images: How many training images the loss is the mean of.
     """
 

@@ -32,6 +32,14 @@ def find_limits(run: Run) -> list[float]:
     return [_find_limit(run.recipe, evaluation.step, evaluation.lr) for evaluation in run.evaluations]
 
 
+def name_limit(recipe: Recipe) -> str:
+    """Name the limit of a recipe of SGD by its formula, without weight decay."""
+    assert recipe.optimizer.name == "SGD", "others have no such limit"
+    if not recipe.optimizer.momentum:
+        return "2/lr"
+    return "(2 + 2m)/((1 + 2m) lr)" if recipe.optimizer.nesterov else "(2 + 2m)/lr"
+
+
 def _find_limit(recipe: Recipe, step: int, lr: float) -> float:
     made = [change.values for change in recipe.changes if change.step < step]
     changed = {name: value for values in made for name, value in values.items() if name != "lr"}

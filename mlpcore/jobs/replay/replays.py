@@ -96,15 +96,14 @@ class Replays:
         self._is_closing = False
 
     def request(self, view: View[Result], *, owner: str) -> Replay[Result]:
-        """Return the replay of a view, which may be over: a page asks again and again while it waits.
+        """Return the replay of a view, which may be over; a person who asks twice gets the same one.
 
         Raises:
             SentenceError: The person waits for too many already, or this machine lacks the recipe's device.
         """
-        device = pick_device_of(view.recipes[0])
-        replay = Replay(view, owner, self._estimate(view, device))
-        if (kept := self._cache.find(self._key(view, device))) is not None:
-            replay.result.set_result(cast(Result, kept))
+        replay = Replay(view, owner, self._estimate(view, pick_device_of(view.recipes[0])))
+        if (kept := self.find(view)) is not None:
+            replay.result.set_result(kept)
             return replay
         with self._changed:
             for pending in self._pending:
@@ -122,6 +121,14 @@ class Replays:
                 self._thread.start()
             self._changed.notify_all()
         return replay
+
+    def find(self, view: View[Result]) -> Result | None:
+        """Return the result of a view if it is kept. Raises SentenceError if this machine lacks the recipe's device."""
+        return cast("Result | None", self._cache.find(self._key(view, pick_device_of(view.recipes[0]))))
+
+    def note_seen(self, replay: Replay[Any]) -> None:
+        """Note that a page shows the progress of a replay."""
+        replay.seen_at = self._clock()
 
     def shutdown(self) -> None:
         """Cancel all replays; the thread ends after the iteration it is in."""

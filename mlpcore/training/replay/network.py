@@ -40,7 +40,7 @@ class TrainedNetwork:
 
     def classify(self, picture: NDArray[np.uint8]) -> list[float]:
         """Return the probability of each class for one raw image (C, H, W)."""
-        (logits,) = self.compute_logits(torch.from_numpy(picture).unsqueeze(0))
+        (logits,) = self.compute_logits(torch.tensor(picture).unsqueeze(0))
         probabilities: list[float] = torch.softmax(logits.double(), dim=0).tolist()
         return probabilities
 

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.catalog import ImageCounts
-from mlpcore.messages import SentenceError
+from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Run
 from mlpcore.training.lockstep import SLICE_SECONDS, Cohort
 from mlpcore.training.matmul import usable_rule
-from mlpcore.training.messages import REPLAY_DIFFERS
+from mlpcore.training.messages import NOT_REPEATABLE, NOTHING_TO_REPLAY, REPLAY_DIFFERS, REPLAY_NOT_YET
+from mlpcore.training.reproducibility import Repeatability, compare_environment
 
 SAME = 1e-12  # how far two norms of the same weights may be apart: threads add them up in different orders
 
@@ -141,6 +142,17 @@ def collect_networks(
             networks.append(network)
         yield begin + (end - begin) * step / last
     return networks
+
+
+def find_obstacle(run: Run) -> Sentence | None:
+    """Say why a run cannot be replayed here; None if it can."""
+    if not run.status.is_over:
+        return Sentence(REPLAY_NOT_YET)
+    if not run.evaluations:
+        return Sentence(NOTHING_TO_REPLAY)
+    if compare_environment(run) is Repeatability.SIMILAR:
+        return Sentence(NOT_REPEATABLE)
+    return None
 
 
 def copy_network(step: int, parameters: Collection[Tensor]) -> Replayed:

@@ -13,6 +13,7 @@ from mlpcore.charts.downsampling import corners, rounded
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.compare.results_table import describe_choice, show_table
+from pages.components.compare.surfaces import show_surfaces
 from pages.components.compare.verdicts import choose_baseline, name_best, show_verdicts
 from pages.components.run.run_view import describe_wait
 from pages.components.shared.choices import choose, persistent
@@ -114,6 +115,8 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool, concludes: bool
         _show_messages(series)
     if concludes:
         show_verdicts(series, baseline=baseline, going_on=going_on)
+    if not going_on:
+        show_surfaces(series)
 
 
 def _show_messages(series: Sequence[Series]) -> None:

@@ -1,8 +1,11 @@
-"""What there is to learn from a run: its path, what its network sees, and a script that reproduces it."""
+"""What there is to learn from a run: its path, what its network sees, its loss surface, and what to take along."""
 
 import streamlit as st
 
 from mlpcore.runs.records import Run
+from pages.components.replay.loss_surface import show_loss_surface
+from pages.components.replay.own_picture import show_own_picture
+from pages.components.replay.weights_file import show_weights_file
 from pages.components.run.path import show_path
 from pages.components.run.predictions import has_snapshot, show_confusion, show_first_layer, show_predictions
 from pages.components.run.script import show_script
@@ -27,7 +30,10 @@ def _draw(run_id: str, waited: bool) -> None:
         "images": (_("Images"), show_predictions),
         "classes": (_("Classes"), show_confusion),
         "weights": (_("Weights"), show_first_layer),
+        "surface": (_("Loss surface"), show_loss_surface),
+        "picture": (_("Own picture"), show_own_picture),
         "script": (_("Script"), show_script),
+        "file": (_("Weights file"), show_weights_file),
     }
     run = find_run(run_id)
     if run is None:  # deleted meanwhile, on another page

@@ -17,6 +17,7 @@ from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.training.models import MLPnet, build_model
 from mlpcore.training.replay.replay import PastRun
 from tests.support.cohorts import CPU, recipe, train
+from tests.support.generators import exhaust
 
 ADAM = recipe(optimizer=Adam(lr=0.01), train_iter=40, eval_every=5, dropout=0.2, label_noise=0.3)
 SLOW = recipe(optimizer=SGD(lr=0.02), train_iter=40, eval_every=5)
@@ -32,12 +33,7 @@ def past(recipe: Recipe, *steps: int) -> PastRun:
 
 
 def compute(images: DeviceImages, *runs: PastRun) -> tuple[LossSurface, list[float]]:
-    work, shares = LossSurfaceView(runs).compute(images, CPU), []
-    while True:
-        try:
-            shares.append(next(work))
-        except StopIteration as end:
-            return end.value, shares
+    return exhaust(LossSurfaceView(runs).compute(images, CPU))
 
 
 def draw_paths(*lengths: int, weights: int = 50) -> list[list[torch.Tensor]]:

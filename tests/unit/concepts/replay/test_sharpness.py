@@ -15,6 +15,7 @@ from mlpcore.training.cohort_run import draw_images
 from mlpcore.training.models import build_model
 from mlpcore.training.replay.replay import PastRun, Replayed, copy_network, replay
 from tests.support.cohorts import CPU, recipe
+from tests.support.generators import exhaust
 
 DESCENT = recipe(
     optimizer=SGD(lr=0.2, momentum=0.0, nesterov=False, weight_decay=0.0),
@@ -98,13 +99,7 @@ def test_products_are_those_of_the_whole_hessian(images: DeviceImages, monkeypat
 
 def test_sharpness_at_each_evaluation_is_the_largest_eigenvalue(images: DeviceImages) -> None:
     past = PastRun(DESCENT, KernelRule.MKL, ((20, ()), (40, ()), (60, ())))
-    work, shares = SharpnessView(past).compute(images, CPU), []
-    while True:
-        try:
-            shares.append(next(work))
-        except StopIteration as end:
-            found = end.value
-            break
+    found, shares = exhaust(SharpnessView(past).compute(images, CPU))
     drawn = draw_images(DESCENT, images)
     inputs = images.read_train(drawn.indices)
     networks = replay(DESCENT, images, device=CPU, rule=KernelRule.MKL, at=[20, 40, 60])

@@ -16,10 +16,11 @@ from mlpcore.runs.records import Run, RunStatus
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.matmul import choose_rule
 from mlpcore.training.models import MLPnet, build_model
-from mlpcore.training.replay.network import NetworkView
+from mlpcore.training.replay.network import NetworkView, TrainedNetwork
 from mlpcore.training.replay.replay import PastRun, Replayed, replay, replay_run
 from mlpcore.training.reproducibility import describe_environment
 from tests.support.cohorts import CPU, MIXTURE, recipe
+from tests.support.generators import exhaust
 
 RECIPE = recipe(optimizer=Adam(lr=0.01), dropout=0.2, seed=4)
 
@@ -127,16 +128,11 @@ def test_runs_of_one_recipe_are_one_past(images: DeviceImages) -> None:
 
 class TestNetworkView:
     @staticmethod
-    def compute(run: Run, step: int, images: DeviceImages):
-        work = NetworkView(PastRun.of(run), step).compute(images, CPU)
-        shares = []
-        while True:
-            try:
-                shares.append(next(work))
-            except StopIteration as end:
-                assert shares == sorted(shares)
-                assert shares[-1] == 1.0
-                return end.value
+    def compute(run: Run, step: int, images: DeviceImages) -> TrainedNetwork:
+        trained, shares = exhaust(NetworkView(PastRun.of(run), step).compute(images, CPU))
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+        return trained
 
     def test_it_gives_the_logits_of_plain_torch_on_raw_pixels(self, images: DeviceImages) -> None:
         for activation in ("relu", "tanh", "sigmoid"):
