@@ -9,10 +9,10 @@ import torch
 
 from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetFuture, DatasetLoader
-from mlpcore.jobs import messages, process_exit
+from mlpcore.jobs import load, messages, process_exit
+from mlpcore.jobs.executors.choice import choose_executor
 from mlpcore.jobs.executors.contract import Executor
 from mlpcore.jobs.executors.local import LocalExecutor
-from mlpcore.jobs.load import Load, measure_load
 from mlpcore.jobs.machine import read_memory
 from mlpcore.jobs.memory import MemoryBesideRuns, MemoryBudget
 from mlpcore.jobs.queue import ActiveRun, JobQueue
@@ -69,10 +69,10 @@ class RunManager:
         self._queue = JobQueue()
         self._submit_lock = threading.Lock()
         self._writer = Writer(store, self._queue)
-        self._executor = executor or LocalExecutor()
-        self._budget = MemoryBudget(library, self._executor, memory, reserved=reserved)
+        self.executor = executor or LocalExecutor()
+        self._budget = MemoryBudget(library, self.executor, memory, reserved=reserved)
         self.memory_beside = MemoryBesideRuns(self._queue, self._budget)
-        self._worker = Worker(self._queue, library, self._budget, self._executor, clock=clock)
+        self._worker = Worker(self._queue, library, self._budget, self.executor, clock=clock)
         process_exit.note_start(self)
 
     # requests
@@ -195,30 +195,23 @@ class RunManager:
 
     def iterations_per_second(self, run: Run) -> float:
         """Return the speed of a run: over the last seconds while it trains, otherwise over all of its training."""
-        with self._queue.lock:
-            active = self._queue.runs.get(run.id)
-            if active is not None and (speed := active.job.iterations_per_second) is not None:
-                return speed
-        return run.step / run.seconds if run.seconds else 0.0
+        return load.measure_speed(self._queue, run)
+
+    def count_nodes(self, run_id: str) -> int:
+        """Count the nodes of a cluster on which the runs that were started with a run train; 0 in this process."""
+        return load.count_nodes(self._queue, run_id)
 
     def loading_progress(self, run_id: str) -> float | None:
         """Return the share of a queued run's images that is loaded; None if they are not being loaded."""
-        with self._queue.lock:
-            active = self._queue.runs.get(run_id)
-            loading = active.job.loading if active and active.job.is_loading else None
-            return loading.progress if loading else None
+        return load.find_loading_progress(self._queue, run_id)
 
     def waiting_reason(self, run_id: str) -> Sentence | None:
         """Say why a queued run may not start, apart from its place in the queue."""
-        with self._queue.lock:
-            active = self._queue.runs.get(run_id)
-            if active is None or (problem := self._executor.problem) is not None:
-                return problem if active else None
-            return self._budget.find_waiting_reasons(self._queue.jobs()).get(active.job)
+        return load.explain_wait(self._queue, self._budget, self.executor, run_id)
 
-    def measure_load(self) -> Load:
+    def measure_load(self) -> load.Load:
         """Measure what this process does, for whoever runs it."""
-        return measure_load(self._queue, self._budget, self._writer)
+        return load.measure_load(self._queue, self._budget, self._writer)
 
     def shutdown(self) -> None:
         """Mark the active runs as interrupted, store them and end the threads, in SHUTDOWN_SECONDS at most."""
@@ -240,7 +233,7 @@ class RunManager:
     def _submit(self, runs: Sequence[Run], owner: str, **options: bool) -> list[str]:
         if not runs:
             return []
-        jobs = build_jobs(runs, self._budget, self._executor, seen_at=self._clock(), **options)
+        jobs = build_jobs(runs, self._budget, self.executor, self._queue, seen_at=self._clock(), **options)
         with self._submit_lock:  # one at a time, so that two cannot exceed a limit together
             refuse_too_many(self._queue.jobs(), len(runs), owner, self._budget)
             self._stored_runs.check_room([run.recipe for run in runs], owner=owner)
@@ -277,7 +270,8 @@ def shared_manager(*, reserved: int = 0) -> RunManager:
     global _shared
     with _shared_lock:
         if _shared is None:
-            _shared = RunManager(shared_store(), DatasetLoader(data_home), memory=read_memory(), reserved=reserved)
+            store, library, executor = shared_store(), DatasetLoader(data_home), choose_executor()
+            _shared = RunManager(store, library, executor=executor, memory=read_memory(), reserved=reserved)
         return _shared
 
 

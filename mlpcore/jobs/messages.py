@@ -14,6 +14,17 @@ DIFFERS = Sentence(
     "measured until then is kept. Continue trains the whole recipe on one computer."
 )
 
+BAD_EXECUTOR = N_("MLPCORE_EXECUTOR is {value}: it must be {options}.")
+RAY_IS_MISSING = N_("MLPCORE_EXECUTOR is ray, and Ray is not installed: pip install -r requirements-ray.txt")
+CONNECTING = Sentence("Connecting to the Ray cluster.")
+NO_CLUSTER = Sentence("The Ray cluster cannot be reached. What waits starts when it is back.")
+CLUSTER_IS_GONE = Sentence(
+    "The Ray cluster was lost: its head, or the network, does not answer. What was measured until then is kept. "
+    "Continue trains the recipe to its end."
+)
+NO_NODE = N_("No node of the Ray cluster has {threads} cores: set OMP_NUM_THREADS to fewer.")
+STARTS_ON_CLUSTER = Sentence("Starting on the Ray cluster, as soon as a node has enough cores and memory free.")
+
 NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continued.")
 ALREADY_OVER = N_("This run is already over.")
 IN_ANOTHER_PROGRAM = N_("This run belongs to another program that shares this database. Only that program can do this.")

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,6 +112,7 @@ class ActiveRun:
     snapshot_stored_at: float = 0.0
     stop_requested: bool = False
     stop_message: Sentence | None = None
+    found_versions: Mapping[str, str] | None = None  # of where it trains, if they are not those it was submitted with
     requested_change: dict[str, float] = field(default_factory=dict)  # hyperparameters
 
     def request_stop(self, message: Sentence | None = None) -> None:

@@ -25,10 +25,16 @@ class Ending(NamedTuple):
 
 
 def note_place(job: Job, training: Training) -> None:
-    """Record on which device a job trains. The caller holds the queue's lock."""
+    """Record on which device a job trains, and what its last digits depend on. The caller holds the queue's lock."""
     for active in job.runs:
-        if not active.run.status.is_over and active.run.device != training.device:
+        run = active.run
+        if run.status.is_over:
+            continue
+        if run.device != training.device:
             active.update_run(device=training.device)
+        if training.versions and training.versions != run.versions:
+            active.found_versions = training.versions
+            active.update_run(versions=training.versions)
 
 
 def record(job: Job, progress: Progress) -> Iterator[Ending]:

@@ -1,5 +1,6 @@
 """From recipes to new runs, from runs to the jobs that train them in lockstep, and how many may wait."""
 
+import math
 import secrets
 import time
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from dataclasses import replace
 from mlpcore.jobs import messages
 from mlpcore.jobs.executors.contract import Executor
 from mlpcore.jobs.memory import MemoryBudget
-from mlpcore.jobs.queue import Job
+from mlpcore.jobs.queue import Job, JobQueue
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RECORD_BYTES, Run, RunStatus
@@ -63,12 +64,15 @@ def build_jobs(
     runs: Sequence[Run],
     budget: MemoryBudget,
     executor: Executor,
+    queue: JobQueue,
     *,
     seen_at: float,
     stop_when_disconnected: bool = False,
     keep_snapshots: bool = True,
 ) -> list[Job]:
     """Build the jobs of runs that are submitted together: those that can train in lockstep and fit in memory share one.
+
+    Where more cohorts can compute at a time than there are in the queue, they are smaller and more of them.
 
     Raises SentenceError if a run's device is not here or one run alone does not fit.
     """
@@ -77,8 +81,9 @@ def build_jobs(
         cohorts.setdefault((usable_rule(run.versions), *cohort_key(run.recipe)), []).append(run)
     jobs: list[Job] = []
     for cohort in cohorts.values():
-        device = executor.pick_device(cohort[0].recipe)
-        for count, demand in budget.split([run.recipe for run in cohort], device):
+        device = executor.pick_device(cohort[0].recipe)  # first: before, a cluster may not be known
+        most_runs = math.ceil(len(runs) / max(executor.max_asked - len(queue.jobs()), 1))
+        for count, demand in budget.split([run.recipe for run in cohort], device, most_runs=most_runs):
             part, cohort = cohort[:count], cohort[count:]
             job = Job(part, demand, stop_when_disconnected=stop_when_disconnected, seen_at=seen_at)
             job.keeps_snapshots = keep_snapshots

@@ -178,8 +178,8 @@ class Worker:
         self._charge(job)
 
     def _charge(self, job: Job) -> None:
-        assert job.asked_at is not None
-        self._shares.charge(job, self._clock() - job.asked_at)
+        if job.asked_at is not None:  # else it was cut off while it waited or was paused
+            self._shares.charge(job, self._clock() - job.asked_at)
         job.asked_at = None
 
     def _start(self, job: Job) -> None:

@@ -135,6 +135,7 @@ class Writer:
             traceback=run.traceback,
             last_losses=run.last_losses,
             recipe=run.recipe,
+            versions=active.found_versions,
             evaluations=evaluations,
             hasty=True,
         )

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -42,6 +43,19 @@ def read_run(values: Mapping[str, Any], evaluations: tuple[Evaluation, ...] = ()
     except (ValueError, TypeError) as error:
         raise ValueError(f"Run {values['id']} was stored in a form that this version cannot read.") from error
     return Run(**{**values, **read}, evaluations=evaluations)
+
+
+def write_changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Build what changes in the row of a run; None and an empty tuple change nothing. Raises ValueError too."""
+    written: dict[str, Callable[[Any], Any]] = {
+        "seconds": partial(finite, "seconds"),
+        "recipe": Recipe.model_dump_json,
+        "versions": lambda versions: json.dumps(dict(versions)),
+        "message": write_sentence,
+        "last_losses": write_losses,
+    }
+    changes = {name: value for name, value in given.items() if value is not None and value != ()}
+    return {name: written[name](value) if name in written else value for name, value in changes.items()}
 
 
 def write_run(run: Run) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, Unpack
@@ -33,12 +33,11 @@ from mlpcore.runs.schema import (
     RUN_COLUMNS,
     RUNS,
     explain_refusal,
-    finite,
     follow_evaluations,
     insert_evaluations,
     read_evaluation,
     read_run,
-    write_losses,
+    write_changes,
     write_run,
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
@@ -146,6 +145,7 @@ class RunStore:
         traceback: str | None = None,
         last_losses: Sequence[float] = (),
         recipe: Recipe | None = None,
+        versions: Mapping[str, str] | None = None,
         evaluations: Sequence[Evaluation] = (),
         hasty: bool = False,
     ) -> None:
@@ -159,12 +159,10 @@ class RunStore:
         Raises:
             ValueError: the run is over or unknown, or has another evaluation at the same step.
         """
-        values: dict[str, Any] = {"status": status, "step": step, "device": device}
-        values |= {"traceback": traceback, "recipe": recipe and recipe.model_dump_json()}
-        values["last_losses"] = write_losses(last_losses) if last_losses else None
-        values["message"] = None if message is None else write_sentence(message)
-        values["seconds"] = None if seconds is None else finite("seconds", seconds)
-        values = {name: value for name, value in values.items() if value is not None}
+        values = write_changes(
+            {"status": status, "step": step, "seconds": seconds, "device": device, "message": message}
+            | {"traceback": traceback, "last_losses": last_losses, "recipe": recipe, "versions": versions}
+        )
         values = follow_evaluations(evaluations) | values
         if not values:
             return

@@ -14,7 +14,7 @@ from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.sweeps import StoredSweeps, SweepStatus
 from mlpcore.sweeps.definition import Definition, Point
 from mlpcore.sweeps.pruning import find_hopeless_step, judge_until, list_earlier
-from mlpcore.sweeps.samplers import draw_batch
+from mlpcore.sweeps.samplers import BATCH, depends_on_results, draw_batch
 from mlpcore.sweeps.trials import (
     DELETED,
     PRUNED,
@@ -83,18 +83,26 @@ class ActiveSweep:
                 self._runs.stop(run_id, owner=self.sweep.owner)
 
     def advance(self) -> None:
-        """Store what has been measured; when all of a batch is over, draw and submit the next.
+        """Store what has been measured; when all of a batch is over, or cores of a cluster are free, submit the next.
 
         Raises SentenceError if the runs are refused at the moment, StoreError if the store is: to be tried again.
         """
         self._collect()
-        if self.sweep.status is not SweepStatus.RUNNING or self.sweep.waiting:
+        if self.sweep.status is not SweepStatus.RUNNING or not self._has_room():
             return
         self._batch = self._batch or self._draw()
-        if self._batch is None:
-            self.set_status(SweepStatus.FINISHED)
-        else:
+        if self._batch is not None:
             self._submit(self._batch)
+        elif not self.sweep.waiting:
+            self.set_status(SweepStatus.FINISHED)
+
+    def _has_room(self) -> bool:
+        """Return whether another batch may wait or train: one more than compute at a time, so that no core waits."""
+        runs = sum(len(trial.run_ids) for trial in self.sweep.waiting)
+        at_once = self._runs.executor.max_asked
+        if not runs or at_once == 1 or depends_on_results(self.sweep.definition):
+            return not runs
+        return runs <= BATCH * at_once
 
     def _collect(self) -> None:
         """Store the results of the trials whose runs are over; train again the runs that are interrupted or gone."""
@@ -161,7 +169,7 @@ class ActiveSweep:
         drawn = [(trial.point, trial.score) for trial in self.sweep.trials if not trial.is_fresh]
         points = draw_batch(definition, drawn)
         is_fresh = not points
-        points = points or self._find_unconfirmed()
+        points = points or ([] if self.sweep.waiting else self._find_unconfirmed())
         recipes: dict[int, list[Recipe]] = {}
         for number, point in enumerate(points, start=first):
             with suppress(ValidationError):

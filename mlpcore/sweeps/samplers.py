@@ -34,6 +34,11 @@ def draw_batch(definition: Definition, drawn: Sequence[tuple[Point, float]]) -> 
     return _ask_tpe(definition, drawn[:start])[len(drawn) - start :][:count]
 
 
+def depends_on_results(definition: Definition) -> bool:
+    """Return whether what is drawn next, or what becomes of it, depends on the trials before."""
+    return definition.sampler not in ("grid", "sobol") or definition.prune
+
+
 def grid(definition: Definition) -> list[Point]:
     """List every combination of values; what the optimizer or scheduler of one does not have is left out."""
     points: list[Point] = [{}]

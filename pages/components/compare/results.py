@@ -21,7 +21,7 @@ from pages.components.shared.compared_runs import reload_runs
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
 from pages.components.shared.state import count_training_images, get_cache, get_manager, preview, torch_is_loaded
-from pages.components.shared.words import _, say, show_duration, status_word
+from pages.components.shared.words import _, _n, say, show_duration, status_word
 
 CHART_HEIGHT = 350  # pixels
 POINT_BYTES = 80  # of a step and its rate, as Python's numbers
@@ -155,6 +155,8 @@ def _show_progress(runs: Sequence[Run]) -> None:
     elif paces := [(run, pace) for run in active if (pace := manager.iterations_per_second(run))]:
         left = max((run.recipe.train_iter - run.step) / pace for run, pace in paces)
         parts.append(_("{duration} left").format(duration=show_duration(left)))
+    if nodes := manager.count_nodes(active[0].id):
+        parts.append(_n("on {count} node", "on {count} nodes", nodes).format(count=nodes))
     st.progress(min(done / whole, 1.0), " · ".join(parts))
 
 

@@ -38,7 +38,7 @@ from pages.components.shared.state import (
     request_images,
     torch_is_loaded,
 )
-from pages.components.shared.words import _, say, show_duration, status_word
+from pages.components.shared.words import _, _n, say, show_duration, status_word
 
 Drawn = tuple[str, RunStatus, bool, int]  # the run as the page drew it: id, status, any evaluations, changes
 SHEET_WIDTH = 208  # pixels: leaves room for a button within the charts' height
@@ -208,6 +208,8 @@ def _progress_sentence(run: Run) -> str:
         _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter),
         _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device),
     ]
+    if nodes := get_manager().count_nodes(run.id):
+        parts.append(_n("on {count} node", "on {count} nodes", nodes).format(count=nodes))
     if pace := get_manager().iterations_per_second(run):
         parts.append(_("{pace:,.0f} iterations per second").format(pace=pace))
         if run.status is RunStatus.RUNNING:

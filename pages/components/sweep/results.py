@@ -12,7 +12,7 @@ from mlpcore.sweeps.trials import PRUNED, Sweep, judge
 from pages.components.shared.flash import flash_errors, mark_page_stale
 from pages.components.shared.refresh import rerun_page, show_fragment
 from pages.components.shared.state import find_run, get_manager, get_sweeps, read_owner
-from pages.components.shared.words import _, say
+from pages.components.shared.words import _, _n, say
 from pages.components.sweep.budget_results import show_budget
 from pages.components.sweep.extension import offer_more_trials
 from pages.components.sweep.files import show_downloads
@@ -95,6 +95,8 @@ def _show_progress(sweep: Sweep, waiting: Sequence[Run], title: str) -> None:
         parts.append(say(trouble))
     if sweep.status is not SweepStatus.RUNNING:
         parts.append(_(sweep.status.value))
+    if nodes := manager.count_nodes(waiting[0].id) if waiting else 0:
+        parts.append(_n("on {count} node", "on {count} nodes", nodes).format(count=nodes))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if sweep.status.is_over:
             st.text(" · ".join(parts))

@@ -15,6 +15,7 @@ from mlpcore.jobs import manager as manager_module
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.memory import MemoryBudget
+from mlpcore.jobs.queue import JobQueue
 from mlpcore.jobs.submission import build_jobs, build_runs
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Change, Recipe
@@ -97,7 +98,7 @@ class TestContinuing:
         apart = [
             replace(run, versions={**run.versions, "kernels": rule}) for run, rule in zip(runs, rules, strict=True)
         ]
-        jobs = [build_jobs(some, budget, executor, seen_at=0.0) for some in (runs, apart)]
+        jobs = [build_jobs(some, budget, executor, JobQueue(), seen_at=0.0) for some in (runs, apart)]
         assert [[len(job.runs) for job in some] for some in jobs] == [[2], [1, 1]]
 
     def test_runs_know_the_lesson_they_belong_to_and_what_was_started_with_them(self, manager):
