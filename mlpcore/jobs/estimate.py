@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mlpcore.data.catalog import ImageCounts
+from mlpcore.recipes.inputs import POINT
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.plane import MAP_SIDE, MAX_SURFACES, SIDE
 from mlpcore.runs.records import EVALUATION_BYTES, RECORD_BYTES
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, MAX_UNITS, TOP_K
 from mlpcore.training.evaluation import EVALUATION_BATCH
@@ -63,7 +65,10 @@ def _estimate_run(recipe: Recipe, images: ImageCounts) -> Estimate:
     activations = 4 * units * max(4 * _batch_size(recipe, images), 3 * EVALUATION_BATCH)
     training_set = 24 * (min(recipe.train_size or images.train, images.train) + recipe.validation_size)
     predictions = images.test * TOP_K * 4
-    snapshot = predictions + (MAX_FIRST_LAYERS + 1) * MAX_UNITS * images.inputs.size
+    is_plane = images.inputs == POINT
+    of_unit = MAP_SIDE**2 if is_plane else images.inputs.size
+    surfaces = (MAX_SURFACES + 9) * images.classes * SIDE**2 if is_plane else 0  # and one as float32, twice
+    snapshot = predictions + (MAX_FIRST_LAYERS + 1) * MAX_UNITS * of_unit + surfaces
     history = recipe.evaluation_count * EVALUATION_BYTES + RECORD_BYTES
     return Estimate(4 * weights * copies, activations + training_set + predictions + snapshot + history)
 

@@ -1,4 +1,4 @@
-"""Snapshots: what a network predicts for every test image, and the weights of its first layer as images.
+"""Snapshots: what a network predicts for every test image, and its first layer as images.
 
 For 10,000 test images and 3×32×32 weights per unit, a snapshot takes at most 1 MB in memory and where it is stored:
 0.1 MB for the predictions and 74 kB for each of up to 12 first layers. So the 16 runs of a comparison take 16 MB while
@@ -8,8 +8,11 @@ they train.
 import io
 import logging
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
+
+from mlpcore.runs.plane import MAX_SURFACES, Plane, read_plane, write_plane
 
 TOP_K = 3  # classes kept per image
 MAX_UNITS = 24  # units kept per first layer
@@ -18,12 +21,22 @@ MAX_FIRST_LAYERS = 12
 log = logging.getLogger(__name__)
 
 
+class _Moment(Protocol):
+    """What a snapshot keeps of an evaluation: its number."""
+
+    @property
+    def number(self) -> int: ...
+
+
+Moment = TypeVar("Moment", bound=_Moment)
+
+
 @dataclass(frozen=True, eq=False)
 class FirstLayer:
     """The first layer's weights at one evaluation, as images: uint8 (units, C, H, W).
 
     A pixel shows the weight of that input pixel, and 128 stands for 0. Each unit is scaled by itself, so its weight
-    furthest from 0 becomes 1 or 255.
+    furthest from 0 becomes 1 or 255. Of points in the plane, an image shows what the unit answers over the plane.
     """
 
     number: int  # 0 before training, then the number of the evaluation
@@ -45,15 +58,25 @@ class Snapshot:
     top_classes: np.ndarray
     top_probabilities: np.ndarray
     first_layers: tuple[FirstLayer, ...]
+    plane: Plane | None = None  # of a network with two inputs
 
     def after(self, older: "Snapshot | None") -> "Snapshot":
-        """Put the first layers of an older snapshot before this one's, thinned evenly to MAX_FIRST_LAYERS."""
-        layers = (*older.first_layers, *self.first_layers) if older else self.first_layers
-        newest, stride = layers[-1], 1
-        while -(-newest.number // stride) + 1 > MAX_FIRST_LAYERS:
-            stride *= 2
-        kept = [layer for layer in layers[:-1] if layer.number % stride == 0]
-        return replace(self, first_layers=(*kept, newest))
+        """Put the first layers and the surfaces of an older snapshot before this one's, thinned evenly."""
+        if older is None:
+            return self
+        layers = _thin((*older.first_layers, *self.first_layers), MAX_FIRST_LAYERS)
+        plane = self.plane
+        if plane is not None and older.plane is not None:
+            plane = replace(plane, surfaces=_thin((*older.plane.surfaces, *plane.surfaces), MAX_SURFACES))
+        return replace(self, first_layers=layers, plane=plane)
+
+
+def _thin(moments: tuple[Moment, ...], most: int) -> tuple[Moment, ...]:
+    """Keep the newest of some moments, and of the others evenly as many as fit."""
+    newest, stride = moments[-1], 1
+    while -(-newest.number // stride) + 1 > most:
+        stride *= 2
+    return (*(moment for moment in moments[:-1] if moment.number % stride == 0), newest)
 
 
 def count_confusion(snapshot: Snapshot) -> np.ndarray:
@@ -91,6 +114,7 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
         numbers=np.array([layer.number for layer in snapshot.first_layers]),
         steps=np.array([layer.step for layer in snapshot.first_layers]),
         frames=np.stack([layer.units for layer in snapshot.first_layers]),
+        **({} if snapshot.plane is None else write_plane(snapshot.plane)),
     )
     return stream.getvalue()
 
@@ -107,6 +131,7 @@ def unpack_snapshot(packed: bytes, run_id: str) -> Snapshot | None:
                 top_classes=kept["likeliest"],
                 top_probabilities=kept["shares"],
                 first_layers=tuple(FirstLayer(number, step, units) for number, step, units in layers),
+                plane=read_plane(kept),
             )
         _check(snapshot)
         return snapshot
@@ -126,6 +151,7 @@ def _check(snapshot: Snapshot) -> None:
         and snapshot.top_probabilities.dtype == np.float16
         and snapshot.first_layers[0].units.dtype == np.uint8
         and snapshot.first_layers[0].units.ndim == 4
+        and (snapshot.plane is None or snapshot.plane.has_fitting_arrays(len(snapshot.classes)))
     )
     if not fit:
         raise ValueError("the arrays do not fit each other")

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -11,11 +13,13 @@ from torch import Tensor
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.datasets import DrawnImages, draw_training_set
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.plane import MAP_SIDE, Surface
 from mlpcore.runs.records import Evaluation
 from mlpcore.runs.snapshots import FirstLayer, Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.evaluation import Metrics, weights_to_pixels
 from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
+from mlpcore.training.plane import build_grid, map_units, show_points
 from mlpcore.training.schedules import apply_change, build_scheduler
 
 MAX_LAST_LOSSES = 100  # kept of a run that diverges
@@ -62,7 +66,9 @@ class CohortRun:
         self.lr = 0.0  # of the last iteration
         self.evaluation_count = 0
         self.classes, self.image_shape = images.test.classes, images.test.data.shape[1:]
-        self.initial_pixels = weights_to_pixels(parameters[0], self.image_shape)
+        self.plane = None if images.limit is None else show_points(images, drawn)
+        self.map_grid = None if images.limit is None else build_grid(images, MAP_SIDE)
+        self.initial_units = self.draw_units()
 
     def step_optimizer_and_scheduler(self, step: int) -> None:
         """Step the optimizer and the scheduler, after the changes that are due once `step` iterations are done."""
@@ -93,14 +99,28 @@ class CohortRun:
             effective_lr=effective_lr(self.recipe.optimizer, self.lr, step),
         )
 
+    def draw_units(self) -> NDArray[np.uint8]:
+        """Draw the first layer as images: its weights, or for points what its units answer over the plane."""
+        if self.map_grid is None:
+            return weights_to_pixels(self.parameters[0], self.image_shape)
+        return map_units(self.parameters[0], self.parameters[1], self.recipe.activation, self.map_grid)
+
+    def set_initial_surface(self, shares: NDArray[np.uint8]) -> None:
+        """Keep what the initial weights make of the plane, for the first snapshot."""
+        assert self.plane is not None, "only points have a plane"
+        self.plane = replace(self.plane, surfaces=(Surface(0, 0, shares),))
+
     def take_snapshot(self, metrics: Metrics, step: int, test_labels: NDArray[Any]) -> Snapshot:
-        """Take the snapshot that belongs to the newest evaluation; the first one includes the initial weights."""
-        pixels = weights_to_pixels(self.parameters[0], self.image_shape)
-        first_layers = [FirstLayer(self.evaluation_count, step, pixels)]
+        """Take the snapshot that belongs to the newest evaluation; the first one includes the initial network."""
+        first_layers = [FirstLayer(self.evaluation_count, step, self.draw_units())]
         if self.evaluation_count == 1:
-            first_layers.insert(0, FirstLayer(0, 0, self.initial_pixels))
+            first_layers.insert(0, FirstLayer(0, 0, self.initial_units))
+        plane = self.plane
+        if plane is not None and metrics.shares is not None:
+            earlier = plane.surfaces if self.evaluation_count == 1 else ()
+            plane = replace(plane, surfaces=(*earlier, Surface(self.evaluation_count, step, metrics.shares)))
         predictions = metrics.top_classes, metrics.top_probabilities
-        return Snapshot(step, self.classes, test_labels, *predictions, tuple(first_layers))
+        return Snapshot(step, self.classes, test_labels, *predictions, tuple(first_layers), plane)
 
     @property
     def last_losses(self) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.runs.snapshots import MAX_UNITS, TOP_K
+from mlpcore.training.plane import SurfaceAccumulator
 from mlpcore.training.stacked_mlp import Inputs, StackedMLP
 
 EVALUATION_BATCH = 500  # images per batch: normalised they are 6 MB and stay in the cache
@@ -74,6 +75,7 @@ class Metrics(NamedTuple):
     weight_norms: tuple[float, ...]
     top_classes: NDArray[Any]  # of every test image, (N, k)
     top_probabilities: NDArray[np.float16]
+    shares: NDArray[np.uint8] | None = None  # of each class over the plane, as `Surface` has them
 
     @property
     def is_finite(self) -> bool:
@@ -90,6 +92,7 @@ class Measurement:
         self.train = MetricAccumulator(network)
         self.test = MetricAccumulator(network, keep_top_classes=True)
         self.validation = MetricAccumulator(network)
+        self.surfaces = SurfaceAccumulator(network)
 
     def compute(self) -> list[Metrics]:
         """Return the metrics of each network."""
@@ -97,7 +100,8 @@ class Measurement:
         validation = self.validation.compute() if self.validation.count else [None] * len(train)
         # copies: slices would keep the predictions of all networks in memory
         top_classes, probabilities = (map(np.copy, parts) for parts in self.test.top_classes())
-        columns = train, self.test.compute(), validation, norms, top_classes, probabilities
+        shares: Sequence[NDArray[np.uint8] | None] = self.surfaces.compute() or [None] * len(train)
+        columns = train, self.test.compute(), validation, norms, top_classes, probabilities, shares
         return [Metrics(*values) for values in zip(*columns, strict=True)]
 
 

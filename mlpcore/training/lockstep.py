@@ -5,7 +5,7 @@ One forward and backward pass serves all runs. Runs with the same seed read the 
 
 import math
 import time
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from mlpcore.training.cuda_graph import CapturedPass
 from mlpcore.training.evaluation import Measurement, Metrics, iterate_test_batches, iterate_train_batches
 from mlpcore.training.matmul import choose_rule
 from mlpcore.training.models import build_model
+from mlpcore.training.plane import compute_surfaces, iterate_grid
 from mlpcore.training.stacked_mlp import StackedMLP
 
 SLICE_SECONDS = 0.03  # the caller gets control back this often or after every step, whichever takes longer
@@ -171,6 +172,8 @@ class Cohort:
             CohortRun(recipes[position], position, images, self.network.parameters(row))
             for row, position in enumerate(order)
         ]
+        for run, shares in zip(self.runs, compute_surfaces(self.network, images), strict=False):  # none for images
+            run.set_initial_surface(shares)
         self.rows = self._find_rows()
         self.commands: list[Command] = []
         self.test_labels = images.test_labels.cpu().numpy().astype(np.min_scalar_type(shape[1] - 1))
@@ -213,13 +216,15 @@ class Cohort:
         rows = _find_rows([run.recipe.seed for run in runs])
         sample = [run.sample_indices for run in runs], [run.sample_labels for run in runs]
         held_out = [run.validation_indices for run in runs], [run.validation_labels for run in runs]
-        for accumulator, batches in (
-            (measurement.train, iterate_train_batches(self.images, *sample, rows)),
-            (measurement.test, iterate_test_batches(self.images, len(runs))),
-            (measurement.validation, iterate_train_batches(self.images, *held_out, rows)),
-        ):
+        work: list[tuple[Callable[..., None], Iterable[tuple[object, ...]]]] = [
+            (measurement.train.add_batch, iterate_train_batches(self.images, *sample, rows)),
+            (measurement.test.add_batch, iterate_test_batches(self.images, len(runs))),
+            (measurement.validation.add_batch, iterate_train_batches(self.images, *held_out, rows)),
+            (measurement.surfaces.add_batch, iterate_grid(self.images)),
+        ]
+        for add_batch, batches in work:
             for batch in batches:
-                accumulator.add_batch(*batch)
+                add_batch(*batch)
                 del batch  # before the next one is read
                 if clock.is_slice_over:
                     yield from self.yield_progress(replace(pending, seconds=clock.read()), clock)
