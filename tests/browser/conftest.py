@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.chromium import find_chromium, launch_chromium
-from tests.support.image_folders import make_tiny
+from tests.support.image_folders import make_tiny, share_cache, share_shapes
 from tests.support.servers import Server, serving
 from tests.support.visitors import PHONE, WIDE, Visitor
 
@@ -38,16 +38,8 @@ def data(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> Path:
     """Return a folder of data sets with Tiny in it, where Shapes are already drawn."""
     home = tmp_path_factory.mktemp("browser-data")
     make_tiny(home)
-    for images in (drawn_shapes / ".cache").iterdir():
-        share_cache(home, images)
+    share_shapes(home, drawn_shapes)
     return home
-
-
-def share_cache(home: Path, images: Path) -> None:
-    """Let a folder of data sets read and keep the decoded images of one of them in the cache of another folder."""
-    images.mkdir(parents=True, exist_ok=True)
-    (home / ".cache").mkdir(exist_ok=True)
-    (home / ".cache" / images.name).symlink_to(images, target_is_directory=True)
 
 
 @pytest.fixture

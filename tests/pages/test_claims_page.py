@@ -18,10 +18,18 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from pages.components.shared.state import count_test_images
 from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, wait_for
+from tests.support.image_folders import share_shapes
 
 FULL = "⚠ 2 runs and comparisons are already waiting or training on this server. Try again when some are over."
 
 FAST = "memorising"  # one image, 400 iterations, then 80
+
+
+@pytest.fixture(scope="module")
+def data(data: Path, drawn_shapes: Path) -> Path:
+    """Return the folder of data sets with Shapes already drawn: the claim that takes two data sets takes them too."""
+    share_shapes(data, drawn_shapes)
+    return data
 
 
 @pytest.fixture
@@ -46,7 +54,7 @@ def kept_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def open_tried(open_claims: Callable[..., AppTest], kept_home: Path, tmp_path: Path) -> Callable[..., AppTest]:
     """Open the claims after ann has tried one of them; its runs are trained once for all tests."""
     if kept_home.exists():
-        shutil.copytree(kept_home, tmp_path / "home")
+        shutil.copytree(kept_home, tmp_path / "home", dirs_exist_ok=True)
     else:
         finish(open_claims())
         manager.shutdown()
@@ -132,7 +140,7 @@ def test_outcome_on_a_folder_that_has_changed_since_is_not_shown_under_the_new_o
     open_tried, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reloads: bool
 ) -> None:
     changing = tmp_path / "data"
-    shutil.copytree(data, changing)
+    shutil.copytree(data, changing, symlinks=True)
     monkeypatch.setenv("MLPCORE_DATA", str(changing))
     page = open_tried()
     assert results(page)
@@ -153,7 +161,7 @@ def test_second_data_set_makes_another_experiment_of_the_claim_that_takes_two(
     assert says(page, "runs on Tiny, Shapes, about")
     ids = try_it(page, "adam_not_always")
     both = tmp_path / "data"
-    shutil.copytree(data, both)
+    shutil.copytree(data, both, symlinks=True)
     shutil.copytree(data / "Tiny", both / "Aaa")  # stands before Shapes
     monkeypatch.setenv("MLPCORE_DATA", str(both))
     shown(page.run())

@@ -12,6 +12,7 @@ from mlpcore.training.schedules import preview_rates
 from pages.components.shared import kept_preview
 from pages.components.shared.kept_preview import keep_preview, read_preview
 from tests.support.app_tests import Open
+from tests.support.image_folders import share_shapes
 from tests.support.paths import ROOT
 from tests.support.playground_page import planned_rate
 
@@ -111,8 +112,9 @@ with pytest.MonkeyPatch.context() as patch:
 
 
 def test_first_page_draws_the_kept_preview_without_torch_and_replaces_a_wrong_one_at_the_first_tick(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, drawn_shapes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    share_shapes(tmp_path / "data", drawn_shapes)
     keep_preview(tmp_path / "data" / ".cache" / "preview", FIRST, [0.5] * FIRST.train_iter)
     for name in ("data", "home"):
         monkeypatch.setenv(f"MLPCORE_{name.upper()}", str(tmp_path / name))

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
-from tests.support.image_folders import TINY, make_tiny
+from tests.support.image_folders import TINY, make_tiny, share_shapes
 from tests.support.managers import wait_until
 from tests.support.paths import ROOT
 from tests.support.servers import Server, serving
@@ -27,9 +27,10 @@ Figures = dict[tuple[str, ...], float]  # by name and values of labels
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
     make_tiny(folder / "data")
+    share_shapes(folder / "data", drawn_shapes)
     (folder / "home").mkdir()
     with closing(RunStore(f"sqlite:///{folder / 'home' / 'runs.sqlite3'}")) as store:
         store.create_many([run("old", name="Anna's run", owner="person:anna", status=RunStatus.FAILED)])

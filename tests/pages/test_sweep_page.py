@@ -127,7 +127,8 @@ class TestSearch:
         assert page.button(key="sweep.start_search").disabled
 
     def test_trials_are_pruned_only_if_asked_and_never_those_of_a_grid(self, open_page: Open) -> None:
-        page = set_space(open_page(dataset="Tiny").switch_page("sweep.py").run(), {"name": "lr", "values": "0.01, 0.1"})
+        first = open_page(dataset="Tiny", train_iter="20", eval_every="10", batch_size="8")
+        page = set_space(first.switch_page("sweep.py").run(), {"name": "lr", "values": "0.01, 0.1"})
         page.number_input(key="sweep.trials").set_value(2).run()
         assert not page.toggle(key="sweep.prune").value
         shown(page.toggle(key="sweep.prune").set_value(True).run())

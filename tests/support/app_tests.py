@@ -1,6 +1,7 @@
 """Pages run by Streamlit's AppTest: open them, read them, and wait for their runs."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -30,17 +31,38 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def installed_components() -> list[Any]:
+    """Return what Streamlit would look for anew in each test, reading the metadata of every installed package."""
+    from streamlit.components.v2.manifest_scanner import scan_component_manifests
+
+    return scan_component_manifests()
+
+
 @pytest.fixture
-def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def page_home(tmp_path: Path, empty_database: Path) -> Path:
+    """Return the folder of the runs of the pages that `open_page` opens."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(empty_database, home)
+    return home
+
+
+@pytest.fixture
+def open_page(
+    data: Path, page_home: Path, installed_components: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Open]:
     """Return a function that opens a page of the app at an address; each test has its own store and manager."""
     import streamlit as st
+    from streamlit.components.v2 import manifest_scanner
     from streamlit.testing.v1 import AppTest
 
     from mlpcore.jobs import manager
     from mlpcore.sweeps import manager as sweeps
 
     monkeypatch.setenv("MLPCORE_DATA", str(data))
-    monkeypatch.setenv("MLPCORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLPCORE_HOME", str(page_home))
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
     monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest puts a mock in the place of the browser
     sweeps.shutdown()
     manager.shutdown()
@@ -63,10 +85,9 @@ def open_page(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def page_store(tmp_path: Path) -> Iterator[RunStore]:
+def page_store(page_home: Path) -> Iterator[RunStore]:
     """Return the store of the pages that `open_page` opens."""
-    (tmp_path / "home").mkdir(exist_ok=True)
-    with closing(RunStore(f"sqlite:///{tmp_path / 'home' / 'runs.sqlite3'}")) as store:
+    with closing(RunStore(f"sqlite:///{page_home / 'runs.sqlite3'}")) as store:
         yield store
 
 

@@ -31,3 +31,18 @@ def write_colours(home: Path, name: str = "colours", *, train: int = 3, test: in
 def make_tiny(home: Path) -> None:
     """Write the data set Tiny: 2 classes, 200 + 40 images that are easy to tell apart."""
     write_images(home / "Tiny", {"dark": (10, 190), "light": (40, 220)}, train=100, test=20)
+
+
+def share_cache(home: Path, images: Path) -> None:
+    """Let a folder of data sets read and keep the decoded images of one of them in the cache of another folder."""
+    images.mkdir(parents=True, exist_ok=True)
+    (home / ".cache").mkdir(parents=True, exist_ok=True)
+    link = home / ".cache" / images.name
+    if not link.exists():  # the folder may be one that other tests have used
+        link.symlink_to(images, target_is_directory=True)
+
+
+def share_shapes(home: Path, drawn_shapes: Path) -> None:
+    """Let a folder of data sets have Shapes without drawing them, which takes seconds."""
+    for images in (drawn_shapes / ".cache").iterdir():
+        share_cache(home, images)

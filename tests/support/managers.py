@@ -1,5 +1,6 @@
 """What the tests of the manager share: a folder of images, short and long recipes, and how things are waited for."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -53,7 +54,8 @@ def images(home) -> "DeviceImages":
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[RunStore]:
+def store(tmp_path, empty_database) -> Iterator[RunStore]:
+    shutil.copy(empty_database, tmp_path / "runs.sqlite3")
     with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
         yield store
 

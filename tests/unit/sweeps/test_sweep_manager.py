@@ -228,7 +228,7 @@ class TestRequests:
 class TestTakingUp:
     @pytest.mark.parametrize("sampler", ["grid", "sobol", "tpe"])
     def test_a_sweep_that_a_shutdown_interrupted_goes_on_to_the_same_result(self, library, tmp_path, sampler):
-        rows = (BASE.replace(train_iter=400, eval_every=100),)
+        rows = (BASE.replace(train_iter=120, eval_every=40),)
         definition = define(*rows, **(WIDE | {"sampler": sampler}))
         url = f"sqlite:///{tmp_path / 'runs.sqlite3'}"
         with closing(RunStore(url)) as store:

@@ -1,6 +1,7 @@
 """Matrix products: which library computes one, that both are exact, and that stacking changes nothing."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -147,8 +148,8 @@ class TestBfloat16:
 
 
 @pytest.fixture(scope="module")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> DeviceImages:
-    return place_images(*load_data("Shapes", tmp_path_factory.mktemp("data")), CPU)
+def shapes(drawn_shapes: Path) -> DeviceImages:
+    return place_images(*load_data("Shapes", drawn_shapes), CPU)
 
 
 @needs_onednn
