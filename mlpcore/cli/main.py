@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
-from mlpcore.cli import lr_test, sweep
+from mlpcore.cli import backup, lr_test, sweep
 from mlpcore.cli.flags import add_flags, build_recipe
 from mlpcore.data import catalog
 from mlpcore.data.download.sources import ARCHIVES, dataset_title
@@ -224,6 +224,7 @@ def _build_parser(program: str) -> argparse.ArgumentParser:
     add_flags(train)
     lr_test.add_command(commands)
     sweep.add_command(commands, _prepare, _code_of)
+    backup.add_commands(commands)
     devices = commands.add_parser("devices", help="list the devices that a recipe can name on this machine")
     devices.set_defaults(command=_devices)
     data = commands.add_parser(
