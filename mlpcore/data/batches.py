@@ -1,6 +1,5 @@
 """Keep a data set on a device as it was loaded, and draw normalised mini-batches from it."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,12 +8,11 @@ from torch import Generator, Tensor
 
 from mlpcore.data import messages
 from mlpcore.data.datasets import ImageSplit, channel_statistics, scale_statistics
+from mlpcore.data.points import find_limit
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.inputs import POINT
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.seeds import build_generator
-
-MARGIN = 1.05  # times the farthest point: how far the plane goes
 
 
 class RandomSampler(Iterator[Tensor]):
@@ -93,7 +91,7 @@ def place_images(train: ImageSplit, test: ImageSplit, device: torch.device) -> D
     pixels = train.data[0, 0].numel()  # of a channel
     statistics = scale_statistics(*channel_statistics(train), scale=train.inputs.scale)
     mean, std = (statistic.repeat_interleave(pixels).to(device) for statistic in statistics)
-    farthest = max(float(split.data.abs().max()) for split in (train, test)) if train.inputs == POINT else None
+    is_plane = train.inputs == POINT
     return DeviceImages(
         train=train,
         test=test,
@@ -102,7 +100,7 @@ def place_images(train: ImageSplit, test: ImageSplit, device: torch.device) -> D
         test_labels=test.targets.to(device),
         mean=mean,
         std=std,
-        limit=None if farthest is None else math.ceil(10 * MARGIN * farthest) / 10,
+        limit=find_limit(torch.cat([train.data, test.data]).numpy()) if is_plane else None,
     )
 
 

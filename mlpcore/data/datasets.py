@@ -1,5 +1,6 @@
 """Load data sets as tensors, normalise their numbers, and select the images and labels that a run trains on."""
 
+import itertools
 import math
 import tempfile
 from collections.abc import Callable, Mapping
@@ -17,7 +18,6 @@ from mlpcore.data.catalog import (
     CIFAR10,
     PUBLISHED,
     SHAPES,
-    TEST_POINTS,
     all_datasets,
     find_folder,
     find_installed,
@@ -29,7 +29,7 @@ from mlpcore.data.download.sources import ARCHIVES, ArchiveSet, dataset_title
 from mlpcore.data.torchvision_compat import import_torchvision_datasets
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.inputs import InputSpec
-from mlpcore.recipes.points import AnyPoints, DataSource
+from mlpcore.recipes.points import DataSource
 from mlpcore.seeds import build_generator
 
 
@@ -93,7 +93,8 @@ def load_data(
     home = Path(dataset_path).expanduser()
     source = dataset if isinstance(dataset, DataSource) else DataSource(dataset)
     if source.points is not None:
-        return _draw_points(source.points)
+        drawn = (points.draw_split(source.points, split) for split in points.SPLITS)
+        return _as_splits(Arrays(*itertools.chain(*drawn)), points.CLASSES[: source.points.classes])
     dataset = source.name
     if dataset in PUBLISHED:
         return _load_published(archive_sets[dataset], home, download=download)
@@ -194,18 +195,6 @@ def draw_training_set(
     order = torch.randperm(len(train), generator=build_generator(seed, "subset"))
     indices, held_out = order[:size].sort().values, order[most:].sort().values
     return DrawnImages(indices, targets[indices], held_out, targets[held_out])
-
-
-def _draw_points(drawn: AnyPoints) -> tuple[ImageSplit, ImageSplit]:
-    outline = points.OUTLINES[drawn.name]
-    counts = {"train": drawn.count, "test": TEST_POINTS}
-    train, test = (
-        points.draw_points(
-            outline, split, count=count, noise=drawn.noise, classes=drawn.classes, data_seed=drawn.data_seed
-        )
-        for split, count in counts.items()
-    )
-    return _as_splits(Arrays(*train, *test), points.CLASSES[: drawn.classes])
 
 
 def _load_shapes(home: Path, *, progress: Callable[[float], None] | None) -> tuple[ImageSplit, ImageSplit]:

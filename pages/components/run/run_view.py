@@ -12,6 +12,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.diagnostics import show_diagnoses
+from pages.components.run.plane import show_plane
 from pages.components.run.reference import Reference, find_reference, offer_pin
 from pages.components.run.tiles import show_tiles
 from pages.components.shared.choices import choose, persistent
@@ -96,7 +97,13 @@ def _draw(
     if ticks and run is None and not is_early and not is_loading(shown):
         rerun_page()
     _show_status(run, shown, is_early)
-    if run is not None and find_lesson().hides_diagnoses:
+    if shown.points is not None:
+        curves, beside = st.columns([5, 4], gap="small")
+        with curves:
+            _show_curves(run, shown, reference)
+        with beside:
+            show_plane(run, shown, key="plane", height=CHART_HEIGHT)
+    elif run is not None and find_lesson().hides_diagnoses:
         _show_curves(run, shown, reference)
     else:
         curves, beside = st.columns([7, 3], gap="small")
@@ -111,6 +118,8 @@ def _draw(
         st.progress(run.step / shown.train_iter if run else 0.0)
     show_tiles(run, reference)
     _view_options(reference)
+    if shown.points is not None and run is not None and not find_lesson().hides_diagnoses:
+        show_diagnoses(run)
 
 
 def _is_outdated(run: Run, drawn: Drawn) -> bool:

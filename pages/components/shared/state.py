@@ -19,6 +19,7 @@ from mlpcore.data.image_grid import draw_class_grid, draw_grid
 from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule, recorded_rule
+from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import EVALUATION_BYTES, RECORD_BYTES, Run, browser_owner, person_owner
 from mlpcore.runs.snapshots import Snapshot
 from pages.components.shared.i18n import read_catalogue, read_language
@@ -224,7 +225,7 @@ def summarise_dataset(recipe: Recipe) -> "DatasetSummary":
 
         return summarise_dataset(_wait_for_images(recipe), recipe)
 
-    return get_cache().get(("summary", *_images_key(recipe.data), recipe), summarise, size=_array_bytes)
+    return get_cache().get(("summary", *_images_key(recipe.data), recipe), summarise, size=array_bytes)
 
 
 def read_snapshot(run_id: str) -> Snapshot | None:
@@ -234,14 +235,16 @@ def read_snapshot(run_id: str) -> Snapshot | None:
     files = get_store().snapshots
     if (mark := files.mark(run_id)) is None:
         return None
-    return get_cache().get(("snapshot", run_id, mark), lambda: files.read(run_id), size=_array_bytes)
+    return get_cache().get(("snapshot", run_id, mark), lambda: files.read(run_id), size=array_bytes)
 
 
-def _array_bytes(record: "DatasetSummary | Snapshot | None") -> int:
+def array_bytes(record: "DatasetSummary | Snapshot | Plane | None") -> int:
     """Sum the bytes of a record's arrays."""
-    layers = [layer.units for layer in record.first_layers] if isinstance(record, Snapshot) else []
-    values = [] if record is None else vars(record).values()
-    return sum(value.nbytes for value in (*values, *layers) if isinstance(value, np.ndarray))
+    kept = list(vars(record).values()) if record is not None else []
+    if isinstance(record, Snapshot):
+        kept += [layer.units for layer in record.first_layers]
+        kept += [surface.shares for surface in record.plane.surfaces] if record.plane else []
+    return sum(value.nbytes for value in kept if isinstance(value, np.ndarray))
 
 
 def draw_units(units: np.ndarray) -> bytes:

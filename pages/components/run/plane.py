@@ -1,0 +1,37 @@
+"""The plane beside a run's curves: what the network makes of it, and the points that it learns from."""
+
+import streamlit as st
+
+from mlpcore.charts.plane import plane_chart
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.plane import Plane
+from mlpcore.runs.records import Run
+from pages.components.shared.live_plot import live_plot
+from pages.components.shared.planes import find_plane, read_plane
+from pages.components.shared.words import _
+
+CAPTION_HEIGHT = 24  # pixels
+
+
+def show_plane(run: Run | None, recipe: Recipe, *, key: str, height: int, hides_test: bool = False) -> None:
+    """Draw the plane at a run's newest evaluation; before there is one, the points of the recipe.
+
+    hides_test: whether the points that the network is tested on are left out.
+    """
+    plane = read_plane(run) or find_plane(run.recipe if run else recipe)
+    if plane is None:
+        return
+    live_plot(
+        plane_chart(plane, show_test=not hides_test, translate=_),
+        key=key,
+        height=height - CAPTION_HEIGHT,
+        alt=_("The plane: the probability of each class as colour, the boundary as a line, and the points."),
+        revision=run.id if run else "",
+    )
+    st.caption(_describe(plane))
+
+
+def _describe(plane: Plane) -> str:
+    if not plane.surfaces:
+        return _("The points. What the network makes of the plane appears with the first evaluation.")
+    return _("After {step:,} iterations.").format(step=plane.surfaces[-1].step)
