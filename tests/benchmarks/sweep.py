@@ -2,7 +2,9 @@
 
 Stores a search of 1,000 trials of which 256 are done, with made-up results, and lets a server go on with it: trials of
 1,000 iterations on Shapes, 16 at a time. Prints how long a tick of the page takes for each of its views, from the
-browser's request to the server's last message, and how fast the trials train with no page and with one open, in turns.
+browser's request to the server's last message; the processor time of a tick, which a busy machine does not change, in
+the server (without the threads that train and store) and in the browser; and how fast the trials train with no page and
+with one open, in turns.
 """
 
 import base64
@@ -68,10 +70,42 @@ class Ticks:
             self._asked = None
 
 
+class Effort:
+    """The processor time of a server, but for its threads that live on, and of a browser; in seconds since the start.
+
+    Each rerun of a page has a thread of its own; the first thread sends what the rerun drew.
+    """
+
+    def __init__(self, server: Server, browser: Browser) -> None:
+        self._pid, self._session = server.pid, browser.new_browser_cdp_session()
+        self._first = self._read()
+
+    def _read(self) -> tuple[float, dict[str, float], float]:
+        threads = {task.name: read_ticks(task / "stat") for task in Path(f"/proc/{self._pid}/task").iterdir()}
+        processes = self._session.send("SystemInfo.getProcessInfo")["processInfo"]
+        return read_ticks(Path(f"/proc/{self._pid}/stat")), threads, sum(one["cpuTime"] for one in processes)
+
+    def measure(self) -> tuple[float, float]:
+        """Return the seconds of the server and of the browser."""
+        (began, first, browser), (ended, last, browser_now) = self._first, self._read()
+        lasting = sum(last[name] - first[name] for name in first.keys() & last.keys() - {str(self._pid)})
+        return ended - began - lasting, browser_now - browser
+
+
+def read_ticks(stat: Path) -> float:
+    """Read the processor time of a process or a thread, in seconds."""
+    try:
+        user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    except OSError:  # a thread that has just ended
+        return 0.0
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Measure, and print median and spread."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     ticks: dict[str, list[float]] = {view: [] for view in VIEWS}
+    efforts: dict[str, list[tuple[float, float]]] = {view: [] for view in VIEWS}
     speeds: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
@@ -79,14 +113,18 @@ def main() -> None:
         fill(f"sqlite:///{home / 'runs.sqlite3'}")
         with serving(Path(folder), data=Path(folder) / "data") as server, sync_playwright() as playwright:
             browser = launch_chromium(playwright)
-            watch(browser, server, {view: [] for view in VIEWS})  # starts the trials, and loads Shapes: not counted
+            uncounted: dict[str, list[Any]] = {view: [] for view in VIEWS}
+            watch(browser, server, uncounted, uncounted)  # starts the trials, and loads Shapes
             for _ in range(rounds):
                 alone = measure_speed(server, lambda: time.sleep(WATCHED_SECONDS * len(VIEWS)), settle=time.sleep)
-                speeds.append((alone, watch(browser, server, ticks)))
+                speeds.append((alone, watch(browser, server, ticks, efforts)))
     print(f"{DONE} trials done at first, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for view, seconds in (*ticks.items(), ("all", [one for own in ticks.values() for one in own])):
         late = f"95 % within {1000 * percentile(seconds, 0.95):.0f}"
         print(f"tick, {view:<10} median {1000 * statistics.median(seconds):4.0f} ms, {late} ms, {len(seconds)} ticks")
+    for view, spent in efforts.items():
+        of_server, of_browser = (1000 * sum(times) / len(ticks[view]) for times in zip(*spent, strict=True))
+        print(f"processor time of a tick, {view:<10} server {of_server:.0f} ms, browser {of_browser:.0f} ms")
     for name, values in (
         ("iterations/s, no page", [alone for alone, _watched in speeds]),
         ("iterations/s, one page", [watched for _alone, watched in speeds]),
@@ -116,7 +154,9 @@ def make_up(number: int, point: Point, rng: random.Random) -> StoredTrial:
     return write_trial(Trial(number, dict(point), (f"{number:012x}",), result=result))
 
 
-def watch(browser: Browser, server: Server, ticks: dict[str, list[float]]) -> float:
+def watch(
+    browser: Browser, server: Server, ticks: dict[str, list[float]], efforts: dict[str, list[tuple[float, float]]]
+) -> float:
     """Open the page and look at each of its views for a while; return the speed meanwhile."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     times = Ticks()
@@ -132,8 +172,10 @@ def watch(browser: Browser, server: Server, ticks: dict[str, list[float]]) -> fl
         for place, view in enumerate(VIEWS):
             views.nth(place).click()
             times.seconds.clear()
+            effort = Effort(server, browser)
             page.wait_for_timeout(WATCHED_SECONDS * 1000)
             ticks[view] += times.seconds
+            efforts[view].append(effort.measure())
 
     speed = measure_speed(server, look, settle=lambda seconds: page.wait_for_timeout(seconds * 1000))
     page.close()

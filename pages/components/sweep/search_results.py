@@ -6,32 +6,29 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from mlpcore.charts.sweeps.trials import (
-    Scale,
-    TrialPoint,
-    best_chart,
-    map_chart,
-    parallel_chart,
-    slice_chart,
-    write_value,
-)
+from mlpcore.analysis.sweeps.contour import Contour, interpolate
+from mlpcore.charts.sweeps.maps import heat_chart, map_chart
+from mlpcore.charts.sweeps.parallel import parallel_chart
+from mlpcore.charts.sweeps.points import Scale, TrialPoint
+from mlpcore.charts.sweeps.trials import best_chart, slice_chart
 from mlpcore.messages import N_
 from mlpcore.runs.records import RunStatus
 from mlpcore.sweeps.definition import Definition
 from mlpcore.sweeps.importance import FEW_TRIALS, expect_best, find_importances
-from mlpcore.sweeps.space import Range
+from mlpcore.sweeps.space import Range, list_values
 from mlpcore.sweeps.trials import Sweep, Trial, best_trial
 from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.flash import toast_errors
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.state import find_run, get_cache, get_manager, get_stored_runs, read_owner
+from pages.components.shared.state import get_cache, get_manager, read_owner
 from pages.components.shared.words import _, as_markdown
 from pages.components.sweep.extension import show_edges
 from pages.components.sweep.setup import CHART_HEIGHT
+from pages.components.sweep.trials_table import describe_point, filter_trials, find_chosen, show_table, show_trial
 
 BEST = 5  # trials that are repeated together
-FOUND_BYTES = 2_000  # of importances in memory
+FOUND_BYTES, CONTOUR_BYTES = 2_000, 100_000  # of importances and of a contour in memory
 ACTIVE = [status.value for status in RunStatus if not status.is_over]
 REPEATS = 3  # seeds of each
 VIEWS = {
@@ -48,13 +45,14 @@ def show_search(sweep: Sweep) -> None:
     own = [trial for trial in sweep.trials if not trial.is_fresh]
     _show_best(sweep, own)
     show_edges(sweep, own)
-    view = choose(_("Chart"), {name: _(title) for name, title in VIEWS.items()}, key="sweep.view", default="map")
-    picked = _show_chart(view, sweep, own)
-    if picked is not None:
-        st.session_state["sweep.trial"] = sweep.id, int(picked)
-    _show_table(sweep, own)
-    if trial := _find_chosen(sweep):
-        _show_trial(trial)
+    view = _choose_view(sweep)
+    above = st.container()  # the chart shows what the filter below it leaves
+    shown = filter_trials(sweep, own)
+    chosen = find_chosen(sweep, f"sweep.chart.{view}")
+    with above:
+        _show_chart(view, sweep, shown, chosen)
+        show_trial(chosen)
+    show_table(sweep, shown, chosen)
 
 
 def _show_best(sweep: Sweep, trials: Sequence[Trial]) -> None:
@@ -71,7 +69,7 @@ def _show_best(sweep: Sweep, trials: Sequence[Trial]) -> None:
             else _("**Best so far: {accuracy:.1%}** of {images:,} held-out images")
         )
         said = template.format(accuracy=best.result.val_acc, images=sweep.definition.rows[0].validation_size)
-        st.markdown(f"{said} · {as_markdown(_describe(best))}", width="stretch")
+        st.markdown(f"{said} · {as_markdown(describe_point(best))}", width="stretch")
         if st.button(_("Open in the playground"), key="sweep.best"):
             put_recipe(sweep.definition.build_recipe(best.point, 0))
             st.session_state.pop("run", None)
@@ -79,10 +77,6 @@ def _show_best(sweep: Sweep, trials: Sequence[Trial]) -> None:
         help_repeat = _("Train the best five trials with three other seeds each, and compare them.")
         if st.button(_("Repeat the best five"), help=help_repeat, disabled=not is_over, key="sweep.repeat"):
             _repeat(sweep, trials)
-
-
-def _describe(trial: Trial) -> str:
-    return " · ".join(f"{name} {write_value(value)}" for name, value in trial.point.items() if name != "row")
 
 
 def _repeat(sweep: Sweep, trials: Sequence[Trial]) -> None:
@@ -97,11 +91,11 @@ def _repeat(sweep: Sweep, trials: Sequence[Trial]) -> None:
 
 
 def list_scales(definition: Definition) -> list[Scale]:
-    """Return how each hyperparameter of the space lies along an axis."""
+    """Return how each hyperparameter of the space lies along an axis; a grid has cells."""
     return [
         Scale(name, low=one.low, high=one.high, is_log=one.log)
-        if isinstance(one, Range)
-        else Scale(name, options=tuple(one))
+        if isinstance(one, Range) and definition.sampler != "grid"
+        else Scale(name, options=tuple(list_values(one)))
         for name, one in definition.space.items()
     ]
 
@@ -110,47 +104,79 @@ def _as_points(trials: Sequence[Trial]) -> list[TrialPoint]:
     return [TrialPoint(trial.number, trial.point, trial.result.val_acc) for trial in trials if trial.result is not None]
 
 
-def _show_chart(view: str, sweep: Sweep, trials: Sequence[Trial]) -> str | None:
+def _choose_view(sweep: Sweep) -> str:
+    titles = {name: _(title) for name, title in VIEWS.items() if name != "map" or len(sweep.definition.space) > 1}
+    if st.session_state.get("sweep.view") not in titles:
+        st.session_state["sweep.view"] = next(iter(titles))
+    return choose(_("Chart"), titles, key="sweep.view", default="best")
+
+
+def _show_chart(view: str, sweep: Sweep, trials: Sequence[Trial], chosen: Trial | None) -> None:
+    if view == "importance":
+        _show_importances(sweep, [trial for trial in sweep.trials if not trial.is_fresh])
+        return
     points, scales = _as_points(trials), list_scales(sweep.definition)
-    common: dict[str, Any] = {"height": CHART_HEIGHT, "revision": f"{sweep.id}.{view}"}
+    number = None if chosen is None else chosen.number
+    names = [scale.name for scale in scales]
     if view == "best":
         known = [point.accuracy for point in points if point.accuracy is not None]
         is_random = sweep.definition.sampler == "sobol" and sweep.status.is_over
         expected = expect_best(known, len(known)) if is_random else None
-        chart = best_chart(points, sweep.definition.count_trials(), expected=expected, translate=_)
+        whole = sweep.definition.count_trials()
+        chart = best_chart(points, whole, expected=expected, chosen=number, translate=_)
         alt = _("Validation accuracy of each trial, and the best so far.")
-        return live_plot(chart, key="sweep.chart.best", alt=alt, **common)
-    if view == "parallel":
-        alt = _("A line per trial through its hyperparameters, coloured by its accuracy.")
-        return live_plot(parallel_chart(points, scales, translate=_), key="sweep.chart.all", alt=alt, **common)
-    if view == "importance":
-        _show_importances(sweep, trials)
-        return None
-    names = [scale.name for scale in scales]
-    if view == "slice":
+    elif view == "parallel":
+        chart = parallel_chart(points, scales, best=BEST, chosen=number, translate=_)
+        alt = _("A line per trial through its hyperparameters to its accuracy, the best five in colour.")
+    elif view == "slice":
         name = st.selectbox(_("Hyperparameter"), names, width=220, **_known("sweep.slice", names))
-        chart = slice_chart(points, scales[names.index(name)], translate=_)
+        chart = slice_chart(points, scales[names.index(name)], chosen=number, translate=_)
         alt = _("Validation accuracy over one hyperparameter.")
-        return live_plot(chart, key="sweep.chart.slice", alt=alt, **common)
-    ranges = [place for place, scale in enumerate(scales) if not scale.options]
-    across, up = _choose_two(names, (ranges + [place for place in range(len(names)) if place not in ranges])[:2])
-    chart = map_chart(points, scales[names.index(across)], scales[names.index(up)], translate=_)
-    alt = _("The trials over two hyperparameters, coloured by their accuracy.")
-    return live_plot(chart, key="sweep.chart.map", alt=alt, **common)
+    else:
+        across, up = (scales[names.index(name)] for name in _choose_two(names, scales))
+        if sweep.definition.sampler == "grid":
+            chart = heat_chart(points, across, up, chosen=number, translate=_)
+        else:
+            contour = _find_contour(sweep, trials, across, up)
+            chart = map_chart(points, across, up, contour=contour, chosen=number, translate=_)
+        alt = _("The trials over two hyperparameters, coloured by their accuracy.")
+    live_plot(chart, key=f"sweep.chart.{view}", height=CHART_HEIGHT, alt=alt, revision=f"{sweep.id}.{view}")
 
 
-def _known(key: str, names: Sequence[str], default: int = 0) -> Any:
+def _find_contour(sweep: Sweep, trials: Sequence[Trial], across: Scale, up: Scale) -> Contour | None:
+    """Interpolate between the trials that are over: the others move with every evaluation."""
+    if across.options or up.options:
+        return None
+    over = [point for point in _as_points(_list_over(trials)) if point.accuracy is not None]
+    both = [point for point in over if across.name in point.values and up.name in point.values]
+    key = "contour", sweep.id, across.name, up.name, tuple(point.number for point in both)
+
+    def find() -> Contour | None:
+        places = [(across.place(one.values[across.name]), up.place(one.values[up.name])) for one in both]
+        return interpolate(places, [one.accuracy or 0.0 for one in both])
+
+    return get_cache().get(key, find, size=lambda _found: CONTOUR_BYTES)
+
+
+def _list_over(trials: Sequence[Trial]) -> list[Trial]:
+    return [trial for trial in trials if trial.result is not None and trial.result.status not in ACTIVE]
+
+
+def _known(key: str, names: Sequence[str], first: str = "") -> Any:
     """Return a choice's arguments; what another sweep's space had is forgotten."""
     if st.session_state.get(key) not in names:
-        st.session_state[key] = names[default]
+        st.session_state[key] = first or names[0]
     return persistent(key)
 
 
-def _choose_two(names: Sequence[str], first: Sequence[int]) -> tuple[str, str]:
-    """Offer two hyperparameters; first: the places of those that a visitor sees at first."""
+def _choose_two(names: Sequence[str], scales: Sequence[Scale]) -> tuple[str, str]:
+    """Offer two hyperparameters, at first such as have a range."""
+    first = sorted(names, key=lambda name: bool(scales[names.index(name)].options))
     with st.container(horizontal=True, gap="small"):
-        across = st.selectbox(_("Across"), names, width=220, **_known("sweep.across", names, first[0]))
-        up = st.selectbox(_("Up"), names, width=220, **_known("sweep.up", names, first[-1]))
+        across = st.selectbox(_("Across"), names, width=170, **_known("sweep.across", names, first[0]))
+        others = [name for name in names if name != across]
+        second = next(name for name in (*first[1:], first[0]) if name in others)
+        up = st.selectbox(_("Up"), others, width=170, **_known("sweep.up", others, second))
     return across, up
 
 
@@ -177,65 +203,6 @@ def _show_importances(sweep: Sweep, trials: Sequence[Trial]) -> None:
 
 
 def _find_importances(sweep: Sweep, trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
-    over = [trial for trial in trials if trial.result is not None and trial.result.status not in ACTIVE]
+    over = _list_over(trials)
     key = "importances", sweep.id, len(over)
     return get_cache().get(key, lambda: find_importances(sweep.definition, over), size=lambda _found: FOUND_BYTES)
-
-
-def _show_table(sweep: Sweep, trials: Sequence[Trial]) -> None:
-    """Draw one row per trial; choosing one shows it below."""
-    # once, not for each of a thousand rows, every second
-    number, val_acc, test_acc, status = _("trial"), _("validation accuracy"), _("test accuracy"), _("status")
-    statuses = {name: _(name) for name in {trial.result.status for trial in trials if trial.result}}
-    rows = []
-    for trial in trials:
-        result = trial.result
-        measured: dict[str, Any] = {number: trial.number + 1}
-        measured |= {name: write_value(value) for name, value in trial.point.items() if name != "row"}
-        measured[val_acc] = result and result.val_acc and 100 * result.val_acc
-        measured[test_acc] = result and result.test_acc and 100 * result.test_acc
-        rows.append(measured | {status: _("queued") if result is None else statuses[result.status]})
-    percent = st.column_config.NumberColumn(format="%.1f%%")
-    key = f"sweep.table.{sweep.id}"
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        key=key,
-        height=300,
-        placeholder="—",
-        on_select=lambda: _take_row(key, sweep),
-        selection_mode="single-row",
-        column_config={val_acc: percent, test_acc: percent},
-    )
-
-
-def _take_row(key: str, sweep: Sweep) -> None:
-    rows = st.session_state[key].selection.rows
-    st.session_state["sweep.trial"] = (sweep.id, rows[0]) if rows else None
-
-
-def _find_chosen(sweep: Sweep) -> Trial | None:
-    of, number = st.session_state.get("sweep.trial") or ("", 0)
-    return sweep.trials[number] if of == sweep.id and number < len(sweep.trials) else None
-
-
-def _show_trial(trial: Trial) -> None:
-    """Say what a trial is, with buttons that open its run and star it."""
-    run = find_run(trial.run_ids[0]) if trial.run_ids else None
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        title = _("Trial {number}").format(number=trial.number + 1)
-        st.markdown(f"**{title}** · {as_markdown(_describe(trial))}", width="stretch")
-        if run is None:
-            return
-        if st.button(_("Open its run"), key="sweep.open"):
-            st.session_state["run"] = run.id
-            st.switch_page("playground.py", query_params={"run": run.id})
-        if run.belongs_to(read_owner()):
-            label = _("Remove the star") if run.starred else _("Star")
-            st.button(label, on_click=_star, args=(trial.run_ids, not run.starred), key="sweep.star")
-
-
-def _star(run_ids: Sequence[str], starred: bool) -> None:
-    with toast_errors():
-        for run_id in run_ids:
-            get_stored_runs().annotate(run_id, owner=read_owner(), starred=starred)
