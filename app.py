@@ -1,7 +1,6 @@
 """The server: start it with `streamlit run app.py`, from any folder."""
 
 import asyncio
-import contextlib
 import gc
 import gzip
 import importlib
@@ -29,6 +28,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base 64
 PAGES = Path(__file__).resolve().parent / "pages"
 KOREAN_FONT = "noto-sans-kr-korean.woff2"
 FIRST_MODULES = ("pages.components.run.settings", "pages.components.lessons.builder", "pages.components.run.insight")
+STORE_PATIENCE = 5.0  # seconds between two tries to open the database
 FIRST_PAGE = 20.0  # seconds at most in which the first page has the processor to itself
 ONE_YEAR = 365 * 24 * 3600  # seconds
 PLOTLY = f"assets/plotly-{version('plotly')}.min.js"
@@ -165,23 +165,26 @@ def _warm_up(is_closing: threading.Event) -> None:
             return
         plotly.zip()
         importlib.import_module("mlpcore.jobs.manager")
-        _resume_sweeps()
         importlib.import_module("torch._dynamo")  # else the first step of an optimizer imports it, 1 s
         # modules stay for good, so later collections need not walk them (175 ms each with torch loaded)
         gc.collect()
         gc.freeze()
     finally:
         gc.enable()
+    _take_part(is_closing)
 
 
-def _resume_sweeps() -> None:
-    """Go on with the sweeps that a dead server left unfinished."""
+def _take_part(is_closing: threading.Event) -> None:
+    """Go on with what dead servers left unfinished, and answer other servers, once the database can be used."""
     from mlpcore.runs.messages import StoreError
-    from pages.components.shared.state import get_store, get_sweeps
+    from pages.components.shared.state import get_sweeps
 
-    with contextlib.suppress(StoreError):  # the first page says so
-        if get_store().sweeps.has_unfinished():
+    while not is_closing.is_set():
+        try:
             get_sweeps()
+            return
+        except StoreError:  # every page says so
+            is_closing.wait(STORE_PATIENCE)
 
 
 @asynccontextmanager

@@ -2,32 +2,34 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import torch
 
 from mlpcore.data.catalog import data_home
 from mlpcore.data.loader import DatasetFuture, DatasetLoader
 from mlpcore.jobs import load, messages, process_exit
+from mlpcore.jobs.control.neighbours import SEEN, Neighbours
+from mlpcore.jobs.control.run_control import ACTIONS, RunControl
 from mlpcore.jobs.executors.choice import choose_executor
 from mlpcore.jobs.executors.contract import Executor
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.machine import read_memory
 from mlpcore.jobs.memory import MemoryBesideRuns, MemoryBudget
-from mlpcore.jobs.queue import ActiveRun, JobQueue
+from mlpcore.jobs.queue import JobQueue
 from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs, refuse_too_many
 from mlpcore.jobs.worker import Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.points import DataSource
-from mlpcore.recipes.recipe import Recipe, with_change
-from mlpcore.runs.messages import NOT_YOURS
+from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.people.rights import Rights
-from mlpcore.runs.records import Run, RunStatus, is_same_owner
+from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.schema import ACTIVE
 from mlpcore.runs.shared import close_shared_store, shared_store
 from mlpcore.runs.snapshots import Snapshot
-from mlpcore.runs.store import RunStore
+from mlpcore.runs.store import RunStore, StoreError
 from mlpcore.runs.stored_runs import StoredRuns
 
 SHUTDOWN_SECONDS = 2.5  # `RunStore.mark_interrupted` marks what cannot be stored by then, at the next start
@@ -73,6 +75,11 @@ class RunManager:
         self._budget = MemoryBudget(library, self.executor, memory, reserved=reserved)
         self.memory_beside = MemoryBesideRuns(self._queue, self._budget)
         self._worker = Worker(self._queue, library, self._budget, self.executor, clock=clock)
+        self._control = RunControl(self._queue, store, self.rights)
+        self.neighbours = Neighbours(store)
+        for action in ACTIONS:
+            self.neighbours.serve(action, self._control.serve)
+        self.neighbours.serve(SEEN, lambda request: self._note_seen(request.subject))
         process_exit.note_start(self)
 
     # requests
@@ -116,41 +123,33 @@ class RunManager:
         ended = [self.get(run_id) for run_id in run_ids]
         if not all(run.ended_early for run in ended):
             raise SentenceError(messages.NOT_CONTINUABLE)
-        continuations = {run.continues: run.id for run in self.list_active() if run.continues and run.belongs_to(owner)}
+        continuations = {run.continues: run.id for run in self.list_everywhere(owner=owner) if run.continues}
         new = build_continuations([run for run in ended if run.id not in continuations], owner)
         continuations |= zip((run.continues for run in new), self._submit(new, owner), strict=True)
         return [continuations[run_id] for run_id in run_ids]
 
     def stop(self, run_id: str, *, owner: str) -> None:
         """Stop a run; it keeps its evaluations. An admin may stop anybody's."""
-        with self._find(run_id, owner, may=self.rights.may_end) as active:
-            active.request_stop()
-            self._queue.lock.notify_all()
+        self._control.ask("stop", run_id, owner=owner)
 
     def pause(self, run_id: str, *, owner: str) -> None:
         """Pause a run, and with it the other runs of its job."""
-        with self._find(run_id, owner) as active:
-            active.job.paused = True
-            active.job.step_times.clear()
-            active.job.set_status(RunStatus.PAUSED)
+        self._control.ask("pause", run_id, owner=owner)
 
     def resume(self, run_id: str, *, owner: str) -> None:
         """Resume a paused run, and with it the other runs of its job."""
-        with self._find(run_id, owner) as active:
-            active.job.paused = False
-            active.job.set_status(RunStatus.RUNNING if active.job.has_begun else RunStatus.QUEUED)
-            self._queue.lock.notify_all()
+        self._control.ask("resume", run_id, owner=owner)
 
     def change(self, run_id: str, *, owner: str, **hyperparameters: float) -> None:
         """Change lr, momentum or weight_decay of a run from its next step on. Raises ValueError out of range."""
-        with self._find(run_id, owner) as active:
-            requested = active.requested_change | hyperparameters
-            with_change(active.run.recipe, active.job.step, requested)
-            active.request_change(requested)
-            self._queue.lock.notify_all()
+        self._control.ask("change", run_id, owner=owner, **hyperparameters)
 
     def note_seen(self, owner: str) -> bool:
-        """Note that a person has a page open; return whether a run of theirs would stop without one."""
+        """Note that a person has a page open; return whether a run of theirs here would stop without one."""
+        self.neighbours.note_seen(owner)
+        return self._note_seen(owner)
+
+    def _note_seen(self, owner: str) -> bool:
         with self._queue.lock:
             jobs = [job for job in self._queue.jobs() if job.stop_when_disconnected and job.owner == owner]
             for job in jobs:
@@ -190,8 +189,19 @@ class RunManager:
         return active.snapshot if active else None
 
     def list_active(self) -> list[Run]:
-        """List the runs that are not over, oldest first."""
+        """List the runs of this process that are not over, oldest first."""
         return [active.run for active in self._queue.active_runs()]
+
+    def list_everywhere(self, *, owner: str | None = None) -> list[Run]:
+        """List the runs that are not over, oldest first: those of this process, and the newest of others.
+
+        owner: whose, if not everybody's. While the database fails, only those of this process are known.
+        """
+        here = [run for run in self.list_active() if owner is None or run.belongs_to(owner)]
+        with suppress(StoreError):
+            found = [listed.run for listed in self.store.search(owner=owner, statuses=ACTIVE)[0]]
+            here += [run for run in found if run.id not in self._queue.runs]
+        return sorted(here, key=lambda run: run.created)
 
     def iterations_per_second(self, run: Run) -> float:
         """Return the speed of a run: over the last seconds while it trains, otherwise over all of its training."""
@@ -222,6 +232,7 @@ class RunManager:
                 active.end(RunStatus.INTERRUPTED, messages.SHUT_DOWN)
             self._queue.lock.notify_all()
         self._writer.close(LAST_WRITES_SECONDS)
+        self.neighbours.close(max(deadline - time.monotonic(), 0.0))
         if self._worker.join(max(deadline - time.monotonic(), 0.0)) and not self.library.is_loading:
             process_exit.note_end(self)
 
@@ -240,22 +251,6 @@ class RunManager:
             self.store.create_many(runs)
             self._queue.add(jobs)
         return [run.id for run in runs]
-
-    @contextmanager
-    def _find(self, run_id: str, owner: str, *, may: Callable[[str, str], bool] = is_same_owner) -> Iterator[ActiveRun]:
-        """Find an active run that `owner` may change and hold the queue's lock. Raises SentenceError otherwise."""
-        with self._queue.lock:
-            active = self._queue.runs.get(run_id)
-            if active is not None:
-                if active.run.status.is_over:
-                    raise SentenceError(messages.ALREADY_OVER)
-                if not may(active.run.owner, owner):
-                    raise SentenceError(NOT_YOURS)
-                yield active
-                return
-        state = self.store.read_state(run_id)  # without the lock, which training and every page would wait for
-        is_active = state is not None and not state.status.is_over
-        raise SentenceError(messages.IN_ANOTHER_PROGRAM if is_active else messages.ALREADY_OVER)
 
 
 _shared: RunManager | None = None

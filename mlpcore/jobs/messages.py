@@ -27,7 +27,6 @@ STARTS_ON_CLUSTER = Sentence("Starting on the Ray cluster, as soon as a node has
 
 NOT_CONTINUABLE = N_("Only a run that was stopped or interrupted can be continued.")
 ALREADY_OVER = N_("This run is already over.")
-IN_ANOTHER_PROGRAM = N_("This run belongs to another program that shares this database. Only that program can do this.")
 TOO_MANY_SUBMISSIONS = N_(
     "{limit} runs and comparisons are already waiting or training on this server. Try again when some are over."
 )

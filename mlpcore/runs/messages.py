@@ -105,7 +105,8 @@ def _find_database_error(error: BaseException) -> str | None:
         return _SQLITE_ERRORS.get(name.split("_")[1])
     if code := getattr(error, "sqlstate", None):
         return next((text for begin, text in _POSTGRESQL_ERRORS.items() if code.startswith(begin)), None)
-    if type(error).__module__.startswith("psycopg") and type(error).__name__ == "OperationalError":
+    names = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
+    if "psycopg.OperationalError" in names:  # by its name: the driver need not be installed
         return next(text for part, text in _FAILED_CONNECTIONS.items() if part in str(error))
     return None
 

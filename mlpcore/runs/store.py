@@ -13,17 +13,13 @@ from sqlalchemy.exc import IntegrityError
 
 from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.database.engine import HASTY_SECONDS, explained, open_database, runs_home, writing
 from mlpcore.runs.deletion import Deletion
-from mlpcore.runs.engine import HASTY_SECONDS, explained, open_database, runs_home, writing
-from mlpcore.runs.liveness.advisory_locks import AdvisoryLocks
-from mlpcore.runs.liveness.contract import Liveness
-from mlpcore.runs.liveness.file_locks import FileLocks
 from mlpcore.runs.messages import CLOSED, INTERRUPTED, StoreError, unknown_run
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.people.accounts import People
 from mlpcore.runs.quota import Usage, measure_rows
 from mlpcore.runs.records import Evaluation, Run, RunState, RunStatus
-from mlpcore.runs.requests import REQUESTS, Requests
 from mlpcore.runs.schema import (
     ACTIVE,
     COLUMNS,
@@ -41,6 +37,9 @@ from mlpcore.runs.schema import (
     write_run,
 )
 from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
+from mlpcore.runs.servers.contract import Liveness
+from mlpcore.runs.servers.file_locks import FileLocks
+from mlpcore.runs.servers.requests import REQUESTS, Requests
 from mlpcore.runs.snapshot_storage import SnapshotFiles, SnapshotRows, SnapshotStorage
 from mlpcore.runs.sweeps import StoredSweeps
 
@@ -63,7 +62,7 @@ class RunStore:
     - What a call has stored when it returns survives a killed process. A power cut may lose the last moments, but
       nothing older, and it never damages the database.
     - `mark_interrupted` marks the runs that dead processes left running; they keep what was stored. A process is
-      recognised as dead by a lock that it cannot hold any more (`mlpcore.runs.liveness`), never by a heartbeat: a slow
+      recognised as dead by a lock that it cannot hold any more (`mlpcore.runs.servers`), never by a heartbeat: a slow
       process never loses a run. On SQLite that is known at once; on PostgreSQL, where a lock is also lost with the
       connection, the lock must stay free for two minutes.
     - Adding an evaluation that is already stored changes nothing, so a write that failed may be repeated.
@@ -99,6 +98,8 @@ class RunStore:
             self.snapshots = SnapshotFiles(file.with_name(SNAPSHOT_FOLDER))
         else:
             self._write_lock = nullcontext()
+            from mlpcore.runs.servers.advisory_locks import AdvisoryLocks  # with its driver
+
             self._liveness = AdvisoryLocks(self._engine, clock=clock)
             self.snapshots = SnapshotRows(self._read, self._write)
         self.deletion = Deletion(self._read, self._write, self.snapshots)
@@ -245,11 +246,7 @@ class RunStore:
         return Usage(len(run_ids), size + self.snapshots.measure(run_ids))
 
     def mark_interrupted(self) -> list[str]:
-        """Mark the runs that dead processes left running; return their ids, oldest first.
-
-        To call at every start, and on PostgreSQL every few seconds: a process counts as dead once its lock has been
-        seen free for two minutes.
-        """
+        """Mark the runs that dead processes left running; return their ids, oldest first. To call every few seconds."""
         active = RUNS.c.status.in_(ACTIVE)
         others = select(RUNS.c.server).where(active, RUNS.c.server != (self._liveness.token or "")).distinct()
         with self._read() as connection:

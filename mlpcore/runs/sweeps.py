@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, column, delete, insert, select, table, update
 
 from mlpcore.messages import N_
-from mlpcore.runs.liveness.contract import Liveness
 from mlpcore.runs.schema import Access
+from mlpcore.runs.servers.contract import Liveness
 
 SWEEPS = table("sweeps", *map(column, ("id", "name", "owner", "created", "status", "definition", "server")))
 TRIALS = table("trials", *map(column, ("sweep_id", "number", "point", "is_fresh", "run_ids", "result")))
@@ -113,10 +113,11 @@ class StoredSweeps:
                 values["server"] = self._liveness.announce()
             connection.execute(update(SWEEPS).where(SWEEPS.c.id == sweep_id).values(values))
 
-    def has_unfinished(self) -> bool:
-        """Return whether a sweep is not over, here or in another process."""
+    def find_server(self, sweep_id: str) -> str | None:
+        """Return the process that goes on with a sweep; None if there is no such sweep."""
         with self._read() as connection:
-            return connection.scalar(select(SWEEPS.c.id).where(_GOING_ON).limit(1)) is not None
+            server: str | None = connection.scalar(select(SWEEPS.c.server).where(SWEEPS.c.id == sweep_id))
+        return server
 
     def claim_left(self) -> list[str]:
         """Take over the sweeps that dead processes left unfinished; return their ids, oldest first.

@@ -1,6 +1,7 @@
 """SweepManager: runs sweeps batch by batch through the RunManager, in a thread behind it."""
 
 import logging
+import math
 import re
 import secrets
 import threading
@@ -16,6 +17,7 @@ from mlpcore.recipes.messages import BAD_NAME
 from mlpcore.recipes.validation import shorten
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import NAME, is_same_owner
+from mlpcore.runs.servers.requests import Request
 from mlpcore.runs.sweeps import StoredSweep, SweepStatus
 from mlpcore.sweeps import messages
 from mlpcore.sweeps.active import ActiveSweep
@@ -23,9 +25,11 @@ from mlpcore.sweeps.definition import Definition
 from mlpcore.sweeps.trials import Sweep, read_trial
 
 POLL_SECONDS = 0.1
+CLAIM_SECONDS = 10.0  # between two looks for what dead processes left
 RETRY_SECONDS = 2.0  # after the queue or the store refused
 JOIN_SECONDS = 2.0
 MAX_SWEEPS_PER_OWNER = 5
+SERVED = ("stop sweep", "set status of sweep", "extend sweep")  # what other processes may ask for
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,8 @@ class SweepManager:
         self._active: dict[str, ActiveSweep] = {}
         self._is_closing = False
         self._thread = threading.Thread(target=self._work, args=(resume_left,), name="SweepManager", daemon=True)
+        for action in SERVED:
+            runs.neighbours.serve(action, self._serve)
         self._thread.start()
 
     def start(self, definition: Definition, *, owner: str, name: str) -> str:
@@ -84,6 +90,8 @@ class SweepManager:
     def stop(self, sweep_id: str, *, owner: str) -> None:
         """End a sweep and stop its runs; what they measured stays. An admin may end anybody's."""
         active = self._find(sweep_id, owner, may=self._runs.rights.may_end)
+        if self._pass_on(active, "stop sweep"):
+            return
         with active.busy:
             _refuse_over(active.sweep)
             active.stop()
@@ -98,6 +106,8 @@ class SweepManager:
                 may_differ = ["space"] if old.sampler == "grid" else ["trials"] if not old.studies else []
                 if definition != old.replace(**{name: getattr(definition, name) for name in may_differ}):
                     raise SentenceError(messages.NOT_AN_EXTENSION)
+                if self._pass_on(active, "extend sweep", definition=definition.model_dump_json()):
+                    return
                 if active.sweep.status.is_over:
                     self._refuse_too_many(owner)
                 active.extend(definition)
@@ -135,25 +145,48 @@ class SweepManager:
     def _find_or_read(
         self, sweep_id: str, owner: str, *, may: Callable[[str, str], bool] = is_same_owner
     ) -> ActiveSweep:
-        """Find a sweep that `owner` may change, here or in the store.
-
-        Raises SentenceError if there is none, or another process goes on with it.
-        """
+        """Find a sweep that `owner` may change, here or in the store. Raises SentenceError if there is none."""
         with self._lock:
             active = self._active.get(sweep_id)
         if active is None and (sweep := self.get(sweep_id)) is not None:
             active = ActiveSweep(sweep, self._runs, self._store)
-            if may(sweep.owner, owner) and not sweep.status.is_over:
-                raise SentenceError(messages.IN_ANOTHER_PROGRAM)
         if active is None or not may(active.sweep.owner, owner):
             raise SentenceError(messages.NOT_YOURS)
         return active
 
     def _set_status(self, sweep_id: str, owner: str, status: SweepStatus) -> None:
         active = self._find(sweep_id, owner)
+        if self._pass_on(active, "set status of sweep", status=status):
+            return
         with active.busy:
             _refuse_over(active.sweep)
             active.set_status(status)
+
+    def _pass_on(self, active: ActiveSweep, action: str, **arguments: str) -> bool:
+        """Ask the process that goes on with a sweep, if that is another one; return whether it is."""
+        sweep_id = active.sweep.id
+        with self._lock:
+            if active.sweep.status.is_over or sweep_id in self._active:
+                return False
+        server = self._store.find_server(sweep_id)
+        self._runs.store.requests.send(server or "", action, sweep_id, **arguments)
+        return True
+
+    def _serve(self, request: Request) -> None:
+        """Do what another process asks for, which has checked whether it may; nothing if the sweep is over by now."""
+        with self._lock:
+            active = self._active.get(request.subject)
+        if active is None:
+            return
+        sweep_id, owner = request.subject, active.sweep.owner
+        match request.action:
+            case "stop sweep":
+                self.stop(sweep_id, owner=owner)
+            case "set status of sweep":
+                self._set_status(sweep_id, owner, SweepStatus(request.arguments["status"]))
+            case "extend sweep":
+                definition = Definition.model_validate_json(request.arguments["definition"])
+                self.extend(sweep_id, definition, owner=owner)
 
     def _add(self, active: ActiveSweep) -> None:
         with self._lock:
@@ -161,29 +194,28 @@ class SweepManager:
             self._lock.notify_all()
 
     def _work(self, resume_left: bool) -> None:
-        if resume_left:
-            self._resume_left()
+        claim_at = 0.0 if resume_left else math.inf
         while True:
+            if time.monotonic() >= claim_at:
+                self._resume_left()
+                claim_at = time.monotonic() + CLAIM_SECONDS
             with self._lock:
                 if self._is_closing:
                     return
-                if not self._active:
-                    self._lock.wait()
-                    continue
                 going_on = list(self._active.values())
             for active in going_on:
                 self._advance(active)
             with self._lock:
                 if not self._is_closing:
-                    self._lock.wait(POLL_SECONDS)
+                    self._lock.wait(POLL_SECONDS if self._active else CLAIM_SECONDS)
 
     def _resume_left(self) -> None:
         try:
             for sweep_id in self._store.claim_left():
                 if (stored := self._store.get(sweep_id)) is not None and (sweep := read_sweep(stored)) is not None:
                     self._add(ActiveSweep(sweep, self._runs, self._store))
-        except StoreError as error:  # they go on after another start
-            log.warning("The sweeps that were left unfinished cannot go on: %s", error)
+        except StoreError as error:  # at the next look
+            log.debug("The sweeps that were left unfinished cannot go on: %s", error)
 
     def _advance(self, active: ActiveSweep) -> None:
         """Advance a sweep; one that is done is from then on read from the store."""

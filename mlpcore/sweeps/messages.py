@@ -35,7 +35,6 @@ ALREADY_OVER = N_("This sweep is over.")
 CANNOT_GO_ON = N_(
     "The sweep cannot go on because of an error in this program; it tries again. The log has the details."
 )
-IN_ANOTHER_PROGRAM = N_("Another program trains this sweep and shares this database. Only that program can do this.")
 NOT_AN_EXTENSION = N_("A sweep is extended by trials or by values: its rows, sampler and seeds must stay.")
 NO_MORE_POINTS = N_("A grid has a trial at each of its points: widen a range to get more.")
 NOT_YOURS = N_("Only the person who started this sweep can do that.")

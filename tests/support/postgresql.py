@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -80,13 +81,39 @@ class Cluster:
         address = f"host=127.0.0.1 port={self.port} user=test dbname=postgres options=-csearch_path={schema}"
         return psycopg.connect(address, autocommit=True)
 
+    def count_advisory_locks(self) -> int:
+        """Count the advisory locks that sessions hold: one per living process, if nobody migrates."""
+        with self.connect() as connection:
+            row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let no process of the cluster do anything until the block ends; connections stay open."""
+        server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(server, signal.SIGSTOP)  # first, so that it starts no more
+        children = [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+        for pid in children:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in (*children, server):
+                os.kill(pid, signal.SIGCONT)
+
     @contextmanager
     def without_free_connections(self) -> Iterator[None]:
-        """Take every connection that the cluster has left, until the block ends."""
-        with ExitStack() as taken:
-            with suppress(psycopg.OperationalError):
-                while True:
-                    taken.enter_context(self.connect())
+        """Take every connection of the cluster, also those that the program has, until the block ends."""
+        others = "application_name = 'mlp-playground'"
+        with self.connect() as own, ExitStack() as taken:
+            while True:
+                own.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+                with suppress(psycopg.OperationalError):
+                    while True:
+                        taken.enter_context(self.connect())
+                if own.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {others}").fetchone() == (0,):
+                    break
             yield
 
     @contextmanager

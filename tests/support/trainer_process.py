@@ -20,6 +20,7 @@ from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer, NoScheduler, Recipe,
 from mlpcore.runs.records import Evaluation
 from tests.support.paths import ROOT
 
+OWNER = "trainer"  # of the runs
 SECONDS = 60  # for whatever is waited for, on a busy machine
 LOOK_SECONDS = 0.005  # between two looks
 
@@ -55,12 +56,16 @@ class Said:
 class Trainer:
     """The started process; its lines are read as they come."""
 
-    def __init__(self, *, home: Path, data: Path, train_iter: int, before: Sequence[str] = ()) -> None:
-        """before: a command that becomes the process, the way `env` does."""
+    def __init__(
+        self, *, home: Path, data: Path, train_iter: int, before: Sequence[str] = (), store: str | None = None
+    ) -> None:
+        """before: a command that becomes the process, the way `env` does. store: where the runs are, if not in home."""
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", "tests.support.trainer_process", str(train_iter)],
             cwd=ROOT,
-            env=os.environ | {"MLPCORE_HOME": str(home), "MLPCORE_DATA": str(data)},
+            env=os.environ
+            | {"MLPCORE_HOME": str(home), "MLPCORE_DATA": str(data)}
+            | ({"MLPCORE_STORE": store} if store else {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -121,7 +126,7 @@ def main(train_iter: int) -> None:
 
     manager = shared_manager()
     recipes = build_recipes(train_iter)
-    run_ids = manager.submit(recipes, owner="trainer", names=["a run"] * len(recipes))
+    run_ids = manager.submit(recipes, owner=OWNER, names=["a run"] * len(recipes))
     _say(runs=run_ids)
     counts, trouble, pace = dict.fromkeys(run_ids, 0), None, threading.Event()
     while True:

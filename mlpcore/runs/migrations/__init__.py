@@ -5,10 +5,11 @@ spells out the tables as they were when it was written, so it always does the sa
 """
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from mlpcore.runs.engine import one_at_a_time, writing
+from mlpcore.runs.database.engine import one_at_a_time, writing
 from mlpcore.runs.messages import NEWER_SCHEMA, StoreError
 from mlpcore.runs.migrations import numbered
 
@@ -51,4 +52,14 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", "mlpcore.runs:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _waiting(connection):
+        command.upgrade(config, "head")
+
+
+def _waiting(connection: Connection) -> AbstractContextManager[None]:
+    """Wait for every answer of a PostgreSQL, however many rows a revision changes."""
+    if connection.dialect.name != "postgresql":
+        return nullcontext()
+    from mlpcore.runs.database.postgresql import patiently
+
+    return patiently(connection)

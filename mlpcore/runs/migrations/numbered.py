@@ -53,7 +53,7 @@ def _keep_runs_and_evaluations(connection: Connection) -> None:
         Column("versions", Text, nullable=False),  # JSON
         Column("message", Text, nullable=False),
         Column("traceback", Text, nullable=False),
-        Column("server", String(255), nullable=False),  # the process that trains it: mlpcore.runs.liveness
+        Column("server", String(255), nullable=False),  # the process that trains it: mlpcore.runs.servers
         Index("runs_by_created", "created", "id"),
         Index("runs_by_owner", "owner", "created", "id"),
         Index("runs_by_status", "status", "created", "id"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import column, func, insert, select, table, update
 
-from mlpcore.runs.engine import one_at_a_time
+from mlpcore.runs.database.engine import one_at_a_time
 from mlpcore.runs.schema import KEPT, RUNS, Access
 
 PEOPLE = table("people", *map(column, ("owner", "name", "quota")))

@@ -40,10 +40,10 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
 
 
 def _show_other_runs(run: Run | None) -> None:
-    """List the other active runs on this server, of all visitors, with a button to watch each."""
+    """List the other active runs, of all visitors, with a button to watch each."""
     if not manager_is_up():  # then no run is active, and the page is drawn before torch is there
         return
-    others = [other for other in get_manager().list_active() if run is None or other.id != run.id]
+    others = [other for other in get_manager().list_everywhere() if run is None or other.id != run.id]
     if not others:
         return
     with st.popover(_("{n} more running").format(n=len(others))):

@@ -28,8 +28,7 @@ def adopt_run(owner: str) -> None:
     state = st.session_state
     if "run" in state or "run" in st.query_params or not manager_is_up():
         return
-    mine = [run for run in get_manager().list_active() if run.belongs_to(owner)]
-    if mine:
+    if mine := get_manager().list_everywhere(owner=owner):
         state["run"] = mine[-1].id
         if not read_query():
             put_recipe(current_hyperparameters(mine[-1].recipe))

@@ -23,13 +23,6 @@ def stores(own_postgresql: Cluster, clock: Clock) -> Iterator[tuple[RunStore, Ru
         yield first, second
 
 
-def count_locks(cluster: Cluster) -> int:
-    with cluster.connect() as connection:
-        row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_living_process_takes_its_lock_again_after_a_restart_and_keeps_its_runs(
     mode: str, stores: tuple[RunStore, RunStore], own_postgresql: Cluster, clock: Clock
@@ -39,7 +32,7 @@ def test_living_process_takes_its_lock_again_after_a_restart_and_keeps_its_runs(
     own_postgresql.stop(mode)  # type: ignore[arg-type]
     own_postgresql.start()
     assert second.mark_interrupted() == []  # whether it has the lock again or not
-    wait_until(lambda: count_locks(own_postgresql) == 1)
+    wait_until(lambda: own_postgresql.count_advisory_locks() == 1)
     assert watch(second.mark_interrupted, clock) == []
     assert second.get("a").status is RunStatus.RUNNING
 
@@ -51,7 +44,7 @@ def test_living_process_whose_session_is_ended_takes_its_lock_again(
     with own_postgresql.connect() as connection:
         ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
         assert connection.execute(ended).fetchall() == [(True,)]
-    wait_until(lambda: count_locks(own_postgresql) == 1)
+    wait_until(lambda: own_postgresql.count_advisory_locks() == 1)
     assert watch(second.mark_interrupted, clock) == []
 
 
@@ -86,9 +79,9 @@ def test_killed_process_loses_its_lock_at_once(own_postgresql: Cluster) -> None:
     with start_child(script, own_postgresql.url) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert count_locks(own_postgresql) == 1
+        assert own_postgresql.count_advisory_locks() == 1
         child.kill()
-    wait_until(lambda: count_locks(own_postgresql) == 0)
+    wait_until(lambda: own_postgresql.count_advisory_locks() == 0)
 
 
 def test_closed_store_leaves_no_session_behind(own_postgresql: Cluster) -> None:

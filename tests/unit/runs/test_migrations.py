@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event, text
 
 from mlpcore.runs import migrations
-from mlpcore.runs.engine import explained
+from mlpcore.runs.database.engine import explained
 from mlpcore.runs.migrations import HEAD
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from mlpcore.runs.store import SORTS, RunStore, StoreError

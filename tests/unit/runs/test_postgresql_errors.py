@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 import pytest
 from sqlalchemy.engine import make_url
 
-from mlpcore.runs.engine import CONNECTIONS
+from mlpcore.runs.database.engine import CONNECTIONS
 from mlpcore.runs.store import RunStore, StoreError
 from tests.support.postgresql import Cluster
 from tests.support.stores import evaluation, execute, run

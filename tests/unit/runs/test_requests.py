@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 
-from mlpcore.runs.requests import Request
+from mlpcore.runs.servers.requests import Request
 from mlpcore.runs.store import RunStore
 from tests.support.clock import Clock
 from tests.support.present import present

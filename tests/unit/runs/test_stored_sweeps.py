@@ -62,14 +62,6 @@ class TestStoring:
             replace(sweep("1", created=1.0), trials=()),
         ]
 
-    def test_only_a_sweep_that_is_not_over_is_unfinished(self, store):
-        assert not store.sweeps.has_unfinished()
-        store.sweeps.create(sweep())
-        assert store.sweeps.has_unfinished()
-        for status, unfinished in (("paused", True), ("finished", False), ("stopped", False)):
-            store.sweeps.update("s", status=SweepStatus(status))
-            assert store.sweeps.has_unfinished() is unfinished
-
 
 class TestClaiming:
     SCRIPT = """

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Collection
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from mlpcore.runs.engine import POSTGRESQL, explained
+from mlpcore.runs.database.engine import explained
+from mlpcore.runs.database.postgresql import CONNECT, connect
 
 KEEP_SECONDS = 1.0  # between two looks at whether the lock is still held
 DEAD_SECONDS = 120.0  # for which a lock stays free until its process counts as dead
@@ -34,9 +35,8 @@ class AdvisoryLocks:
 
         clock: seconds, for how long a lock has been free.
         """
-        self._engine = create_engine(
-            engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=POSTGRESQL["connect_args"]
-        )
+        self._engine = create_engine(engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=CONNECT)
+        event.listen(self._engine, "do_connect", connect)
         self._clock = clock
         self._token: str | None = None
         self._session: Connection | None = None

@@ -6,13 +6,13 @@ while a NOTIFY of PostgreSQL is lost on whoever does not listen at that moment.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import column, delete, insert, select, table
 
-from mlpcore.runs.schema import Access
+from mlpcore.runs.schema import ACTIVE, RUNS, Access
 
 REQUESTS = table("requests", *map(column, ("number", "server", "action", "subject", "arguments", "created")))
 
@@ -32,6 +32,14 @@ class Requests:
     def __init__(self, read: Access, write: Access, own_token: Callable[[], str | None]) -> None:
         """Use these connections; own_token names this process once it has something that others may ask about."""
         self._read, self._write, self._own_token = read, write, own_token
+
+    def find_servers(self, owners: Sequence[str]) -> list[tuple[str, str]]:
+        """Return which other processes train runs of which of these owners, as pairs of owner and server."""
+        theirs = RUNS.c.status.in_(ACTIVE) & RUNS.c.owner.in_(owners)
+        others = theirs & (RUNS.c.server != (self._own_token() or ""))
+        with self._read() as connection:
+            found = connection.execute(select(RUNS.c.owner, RUNS.c.server).where(others).distinct()).all()
+        return [(row.owner, row.server) for row in found]
 
     def send(self, server: str, action: str, subject: str, **arguments: Any) -> None:
         """Ask another process for something. Raises StoreError."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
@@ -25,22 +24,6 @@ BUSY_SECONDS = 2.0  # wait for another process's write: ours take about 0.2 ms, 
 HASTY_SECONDS = 0.25  # the same on SQLite, where everybody else waits too, for a caller that tries again later
 ONE_AT_A_TIME = 0x6D6C70636F7265  # "mlpcore", the number of a lock of PostgreSQL
 CONNECTIONS = 15  # to PostgreSQL, that a process has open at most for reading and writing
-SILENT_SECONDS = 5  # for which a network that answers nothing is waited for
-POSTGRESQL: dict[str, Any] = {
-    "isolation_level": "REPEATABLE READ",  # a transaction that reads sees one moment
-    "pool_pre_ping": True,  # a restart of the database leaves dead connections in the pool
-    "pool_timeout": BUSY_SECONDS,
-    "pool_size": 5,
-    "max_overflow": CONNECTIONS - 5,
-    "connect_args": {
-        "application_name": "mlp-playground",
-        "connect_timeout": int(BUSY_SECONDS),
-        "keepalives_idle": SILENT_SECONDS,
-        "keepalives_interval": 1,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 1000 * SILENT_SECONDS,
-    },
-}
 
 
 @contextmanager
@@ -105,16 +88,33 @@ def open_engine(url: URL) -> Engine:
     if backend not in ("sqlite", "postgresql"):
         raise ValueError(f"url names {url.drivername}: runs are stored in SQLite or PostgreSQL")
     try:
-        engine = create_engine(url, **(POSTGRESQL if backend == "postgresql" else {}))
+        return _open_sqlite(url) if backend == "sqlite" else _open_postgresql(url)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ValueError(
             f"url names {url.drivername}: its driver is not installed (pip install -r requirements-postgresql.txt)"
         ) from error
-    if backend == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        event.listen(engine, "connect", _prepare_postgresql)
+
+
+def _open_sqlite(url: URL) -> Engine:
+    engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _open_postgresql(url: URL) -> Engine:
+    from mlpcore.runs.database.postgresql import BUSY_SECONDS, CONNECT, connect
+
+    engine = create_engine(
+        url,
+        connect_args=CONNECT,
+        isolation_level="REPEATABLE READ",  # a transaction that reads sees one moment
+        pool_pre_ping=True,  # a restart of the database leaves dead connections in the pool
+        pool_timeout=BUSY_SECONDS,
+        pool_size=5,
+        max_overflow=CONNECTIONS - 5,
+    )
+    event.listen(engine, "do_connect", connect)
     return engine
 
 
@@ -162,8 +162,3 @@ def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {options.get('patience', BUSY_SECONDS) * 1000:.0f}").close()
     connection.exec_driver_sql(options.get("begin", "BEGIN"))
-
-
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    connection.execute(f"SET lock_timeout = {BUSY_SECONDS * 1000:.0f}")
-    connection.commit()
