@@ -40,7 +40,7 @@ def plane_chart(plane: Plane, *, small: bool = False, show_test: bool = True, tr
     return {
         "data": data,
         "layout": {
-            "margin": {"l": 2, "r": 2, "t": 2, "b": 2} if small else {"l": 30, "r": 6, "t": 30, "b": 34},
+            "margin": {"l": 2, "r": 2, "t": 2, "b": 2} if small else {"l": 34, "r": 6, "t": 26, "b": 40},
             "meta": {"still": True},
             "hovermode": False if small else "closest",
             "showlegend": not small,

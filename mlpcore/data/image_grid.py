@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 INK = (125, 134, 148, 255)  # readable on white and on black
 MARK = (213, 94, 0, 255)  # the frame of a marked image
+ABOVE, BELOW = (51, 146, 209), (222, 118, 35)  # the colours of a map
 GAP = 2  # pixels of an image, between two images
 LETTER, SMALL_LETTER = 6.5, 4.5  # the height of captions in pixels of an image: the usual one and the smallest
 LINE = 9  # pixels of an image, per line of a caption
@@ -53,6 +54,27 @@ def draw_grid(
         if place in marked:
             box = (left, top, left + width * scale - 1, top + height * scale - 1)
             pen.rectangle(box, outline=MARK, width=2 * scale)
+    file = BytesIO()
+    grid.save(file, "PNG")
+    return file.getvalue()
+
+
+def draw_maps(maps: NDArray[np.uint8], *, columns: int, scale: int) -> bytes:
+    """Draw maps, uint8 (N, 1, H, W) with 128 for 0, as one PNG: blue above 0, orange below, transparent at 0.
+
+    The two colours are Okabe and Ito's, in a shade that is seen on white and on black.
+    """
+    height, width = maps.shape[2:]
+    rows = -(-len(maps) // columns)
+    grid = Image.new("RGBA", (columns * (width + 1) * scale - scale, rows * (height + 1) * scale - scale), (0, 0, 0, 0))
+    for place, numbers in enumerate(maps[:, 0].astype(int) - 128):
+        picture = np.where(numbers[..., None] > 0, ABOVE, BELOW).astype(np.uint8)
+        alpha = (np.abs(numbers) * 2).clip(max=255).astype(np.uint8)
+        drawn = Image.fromarray(np.dstack([picture, alpha])).resize((width * scale, height * scale))
+        left, top = place % columns * (width + 1) * scale, place // columns * (height + 1) * scale
+        grid.paste(drawn, (left, top))
+        frame = (left, top, left + width * scale - 1, top + height * scale - 1)
+        ImageDraw.Draw(grid).rectangle(frame, outline=INK)
     file = BytesIO()
     grid.save(file, "PNG")
     return file.getvalue()

@@ -86,7 +86,9 @@ def _pick_evenly(indices: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
 
 
 def _mean_images(split: ImageSplit) -> NDArray[np.uint8]:
-    """Compute the mean image of each class; none if nobody could see a difference between their pixels."""
+    """Compute the mean image of each class; none of points, nor if nobody could see a difference between the pixels."""
+    if split.data.dtype != torch.uint8:
+        return np.empty((0, 1, 1, 1), np.uint8)
     sums = torch.zeros(len(split.classes), *split.data.shape[1:], dtype=torch.int64)
     for images, labels in zip(torch.split(split.data, 1000), torch.split(split.targets, 1000), strict=True):
         sums.index_add_(0, labels, images.to(torch.int64))

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.points import POINT_SETS, AnyPoints
 from mlpcore.recipes.recipe import (
     OPTIMIZERS,
     SCHEDULERS,
@@ -25,7 +26,10 @@ from mlpcore.recipes.recipe import (
     StepLR,
 )
 
-RECIPE_MODELS: list[type[Hyperparameters]] = [Recipe, Change, *OPTIMIZERS.values(), *SCHEDULERS.values()]
+RECIPE_MODELS: list[type[Hyperparameters]] = [
+    *(Recipe, Change),
+    *(*OPTIMIZERS.values(), *SCHEDULERS.values(), *POINT_SETS.values()),
+]
 EACH_OPTIMIZER = {
     "SGD": SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
     "plain SGD": SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
@@ -100,13 +104,23 @@ def hidden_sizes() -> st.SearchStrategy[tuple[int, ...]]:
 
 
 @st.composite
+def point_sets(draw: st.DrawFn) -> AnyPoints:
+    kind = POINT_SETS[draw(st.sampled_from(sorted(POINT_SETS)))]
+    values: dict[str, Any] = {"count": st.integers(20, 10_000), "noise": st.floats(0.0, 0.5)}
+    values |= {"classes": st.integers(2, 6), "data_seed": st.integers(0, 2**32 - 1)}
+    return kind(**{name: draw(value) for name, value in values.items() if name in kind.model_fields})
+
+
+@st.composite
 def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
     """Any valid recipe of at most max_iter iterations."""
     train_iter = draw(st.integers(1, max_iter))
     optimizer = draw(optimizers())
     steps = draw(st.lists(st.integers(0, train_iter - 1), max_size=3, unique=True))
+    points = draw(st.none() | point_sets())
     return Recipe(
-        dataset=draw(DATASETS),
+        dataset=draw(DATASETS.filter(lambda name: name not in POINT_SETS)) if points is None else points.name,
+        points=points,
         train_size=draw(st.none() | st.integers(1, 10_000_000)),
         validation_size=draw(st.integers(0, 1_000_000)),
         label_noise=draw(SHARES),

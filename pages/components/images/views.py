@@ -11,6 +11,7 @@ from mlpcore.data.download.sources import dataset_title
 from mlpcore.data.image_grid import draw_grid
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
+from pages.components.run.plane import show_plane
 from pages.components.shared.flash import show_warning
 from pages.components.shared.layout import table_height
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment, show_loading
@@ -38,9 +39,28 @@ def _draw(recipe: Recipe, was_loading: bool) -> None:
     except SentenceError as error:
         show_warning(say(error.sentence))
         return
+    if recipe.points is not None:
+        _points(recipe, summary)
+        return
     _classes(recipe, summary)
     _labels(summary)
     _batch(summary)
+
+
+def _points(recipe: Recipe, summary: "DatasetSummary") -> None:
+    """Draw points with the labels that the recipe trains with, and count them."""
+    facts = _("{train:,} training and {test:,} test points in {n} classes.")
+    values = {"train": sum(summary.train_counts), "test": sum(summary.test_counts), "n": len(summary.classes)}
+    st.text(f"{dataset_title(recipe.dataset)} · {facts.format(**values)}")
+    plane, counts = st.columns([3, 2], gap="medium")
+    with plane:
+        show_plane(None, recipe, key="images.plane", height=520)
+    with counts:
+        _count(summary)
+        if wrong := sum(summary.relabelled_counts):
+            template = _("{wrong:,} of {all:,} training labels are wrong, {share:.1%}; test labels never change.")
+            every = sum(summary.run_counts)
+            st.caption(template.format(wrong=wrong, all=every, share=wrong / every))
 
 
 def _classes(recipe: Recipe, summary: "DatasetSummary") -> None:
@@ -54,26 +74,30 @@ def _classes(recipe: Recipe, summary: "DatasetSummary") -> None:
         # three of each class: with two classes side by side their names can be read on a phone
         st.image(draw_class_images(recipe, each=3), width="stretch", alt=_("Images of each class."))
     with counts:
-        columns = {
-            _("class"): summary.classes,
-            _("train"): summary.train_counts,
-            _("test"): summary.test_counts,
-            _("in this run"): summary.run_counts,
-            _("wrong label"): summary.relabelled_counts,
-        }
-        counts_format = st.column_config.NumberColumn(format="localized")
-        st.dataframe(
-            pd.DataFrame(columns),
-            hide_index=True,
-            height=table_height(len(summary.classes)),
-            column_config=dict.fromkeys(list(columns)[1:], counts_format),
-        )
+        _count(summary)
     if not len(summary.mean_images):
         st.caption(_("The mean image of each class is plain grey: no pixel by itself tells the class."))
         return
     st.markdown(f"###### {_('The mean image of each class')}")
     st.caption(_("What a class has in common, pixel by pixel."))
     _grid(summary.mean_images, summary.classes, columns=5, alt=_("The mean image of each class"))
+
+
+def _count(summary: "DatasetSummary") -> None:
+    columns = {
+        _("class"): summary.classes,
+        _("train"): summary.train_counts,
+        _("test"): summary.test_counts,
+        _("in this run"): summary.run_counts,
+        _("wrong label"): summary.relabelled_counts,
+    }
+    counts_format = st.column_config.NumberColumn(format="localized")
+    st.dataframe(
+        pd.DataFrame(columns),
+        hide_index=True,
+        height=table_height(len(summary.classes)),
+        column_config=dict.fromkeys(list(columns)[1:], counts_format),
+    )
 
 
 def _labels(summary: "DatasetSummary") -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from mlpcore.messages import N_
-from mlpcore.recipes.points import POINT_NAMES
+from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import PARTS, Recipe
 from pages.components.recipe_form import widgets
 from pages.components.recipe_form.form_state import PATHS, get_knob, read_source
@@ -98,11 +98,12 @@ def data_form(datasets: list[str]) -> None:
     options = datasets if current is None or current in datasets else [*datasets, current]
     _draw("dataset", options=options)
     name = get_knob("dataset")
-    own = [f"{name}.{key}" for key in POINT_NAMES if f"{name}.{key}" in PATHS]
-    for path in own:
-        _draw(path)
+    if name in POINT_SETS:
+        _draw_row(*_keep_known(f"{name}.count", f"{name}.data_seed"))
+        _draw_row(*_keep_known(f"{name}.noise", f"{name}.classes"))
     images = count_images(read_source()) - (get_knob("validation_size") or 0)
-    _draw("train_size", everything=max(images, 1))
+    words: dict[str, str] = {"label": _("Training points")} if name in POINT_SETS else {}
+    _draw("train_size", everything=max(images, 1), **words)
     _draw("label_noise")
     _draw("validation_size")
 
@@ -156,7 +157,12 @@ def _draw(path: str, edited: widgets.Edited | None = None, **settings: Any) -> N
     draw, label, usual = KNOBS.get(path) or KNOBS[PATHS[path][0].name]
     if edited is not None and draw in (widgets.draw_slider, widgets.draw_log_slider):
         settings["edited"] = edited
-    draw(path, _(label), **usual | settings)
+    draw(path, settings.pop("label", _(label)), **usual | settings)
+
+
+def _keep_known(*paths: str) -> list[str]:
+    """Leave out the hyperparameters that there are not: moons have no number of classes."""
+    return [path for path in paths if path in PATHS]
 
 
 def _draw_row(

@@ -38,6 +38,10 @@ def _draw(run_id: str, waited: bool) -> None:
     run = find_run(run_id)
     if run is None:  # deleted meanwhile, on another page
         return
+    if run.recipe.points is not None:  # the points are in sight beside the curves
+        del views["images"], views["picture"]
+        if st.session_state.get("insight") not in views:
+            st.session_state.pop("insight", None)
     titles = {name: title for name, (title, _show) in views.items()}
     chosen = choose(_("About this run"), titles, key="insight", default="path")
     waits = chosen == "images" and has_snapshot(run) and is_loading(run.recipe)

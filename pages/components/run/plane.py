@@ -33,5 +33,5 @@ def show_plane(run: Run | None, recipe: Recipe, *, key: str, height: int, hides_
 
 def _describe(plane: Plane) -> str:
     if not plane.surfaces:
-        return _("The points. What the network makes of the plane appears with the first evaluation.")
+        return _("The boundary appears with the first evaluation.")
     return _("After {step:,} iterations.").format(step=plane.surfaces[-1].step)

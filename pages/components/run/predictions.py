@@ -69,13 +69,25 @@ def show_first_layer(run: Run) -> None:
         return
     layer = snapshot.first_layers[_pick_first_layer(run, snapshot)]
     units, _channels, height, width = layer.units.shape
-    template = _(
-        "The weights of the first {units} units of the first layer, each as a {width} × {height} image: a unit answers "
-        "to what looks like it. Middle grey is 0; each is scaled by its own largest weight."
-    )
-    st.caption(template.format(units=units, width=width, height=height))
+    if snapshot.plane is not None:
+        st.caption(describe_maps(units))
+    else:
+        template = _(
+            "The weights of the first {units} units of the first layer, each as a {width} × {height} image: a unit "
+            "answers to what looks like it. Middle grey is 0; each is scaled by its own largest weight."
+        )
+        st.caption(template.format(units=units, width=width, height=height))
     alt = _("The first layer's weights after {step:,} iterations").format(step=layer.step)
     st.image(draw_units(layer.units), width=UNITS_WIDTH, alt=alt)
+
+
+def describe_maps(units: int) -> str:
+    """Say what the maps of a first layer's units show."""
+    template = _(
+        "What the first {units} units of the first layer answer over the plane: blue above 0, orange below, nothing "
+        "at 0. The later layers build the boundary from these."
+    )
+    return template.format(units=units)
 
 
 def _get_snapshot(run: Run) -> Snapshot | None:

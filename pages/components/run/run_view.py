@@ -194,6 +194,8 @@ def _waiting_sentence(recipe: Recipe, is_early: bool) -> str:
         return describe_loading(loading.progress)
     if error := loading.images.exception():
         return describe_load_error(error)
+    if recipe.points is not None:
+        return _("Turn the knobs, press Start, and watch the boundary bend.")
     if recipe.dataset == SHAPES and CIFAR10 not in known_datasets(data_home()):
         return _(
             "CIFAR-10 is not on this machine, so these are Shapes, drawn by the program. Turn the knobs, press Start."

@@ -6,6 +6,7 @@ from mlpcore.analysis.differences import find_differences
 from mlpcore.analysis.schedule_checks import find_drops, find_warnings
 from mlpcore.charts.schedule import schedule_chart
 from mlpcore.recipes.lessons import GROUPS
+from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_misfit, find_problems
 from mlpcore.runs.messages import StoreError
@@ -32,8 +33,9 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
     forms.changes_form()
     schedule = st.container()  # drawn where it is edited, once the whole recipe is known
     with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center"):
-        if is_shown(*GROUPS["images"]):
-            with st.popover(_("Images")):
+        is_plane = get_knob("dataset") in POINT_SETS
+        if is_shown(*GROUPS["images"], *(GROUPS["points"] if is_plane else ())):
+            with st.popover(_("Points") if is_plane else _("Images")):
                 forms.data_form(datasets)
                 show_downloads(place="popover")
         if is_shown(*GROUPS["network"]):

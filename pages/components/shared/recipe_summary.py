@@ -45,7 +45,7 @@ def describe_next(shown: Recipe, recipe: Recipe) -> str:
     images = differences.pop("train_size", None)  # None stands for all of them; elsewhere for what a kind does not have
     others = [f"{name} {_write(values[1])}" for name, values in differences.items() if None not in values]
     if images is not None:
-        others.append(_("all images") if recipe.train_size is None else _images(recipe.train_size))
+        others.append(_all_images(recipe) if recipe.train_size is None else _images(recipe.train_size, recipe))
     more = ["…"] if len(others) > MOST_OTHERS else []
     return " · ".join([describe_training(recipe), *others[:MOST_OTHERS], *more])
 
@@ -62,7 +62,7 @@ def _describe_changes(changes: Sequence[Change]) -> str:
 
 def describe_data(recipe: Recipe) -> str:
     """Say which images a recipe trains on, and for how long."""
-    size = _("all images") if recipe.train_size is None else _images(recipe.train_size)
+    size = _all_images(recipe) if recipe.train_size is None else _images(recipe.train_size, recipe)
     if recipe.validation_size:
         size += _(", {n:,} held out").format(n=recipe.validation_size)
     noise = "" if recipe.label_noise == 0 else _(", {share:.0%} of the labels random").format(share=recipe.label_noise)
@@ -71,8 +71,14 @@ def describe_data(recipe: Recipe) -> str:
     return template.format(**values, train_iter=recipe.train_iter, batch_size=recipe.batch_size)
 
 
-def _images(count: int) -> str:
+def _images(count: int, recipe: Recipe) -> str:
+    if recipe.points is not None:
+        return _n("{n:,} point", "{n:,} points", count).format(n=count)
     return _n("{n:,} image", "{n:,} images", count).format(n=count)
+
+
+def _all_images(recipe: Recipe) -> str:
+    return _("all images") if recipe.points is None else _images(recipe.points.count - recipe.validation_size, recipe)
 
 
 def _write(value: Any) -> str:

@@ -15,11 +15,11 @@ import streamlit as st
 from mlpcore.byte_cache import ByteCache
 from mlpcore.data import catalog
 from mlpcore.data.download.download import Downloads
-from mlpcore.data.image_grid import draw_class_grid, draw_grid
+from mlpcore.data.image_grid import draw_class_grid, draw_grid, draw_maps
 from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule, recorded_rule
-from mlpcore.runs.plane import Plane
+from mlpcore.runs.plane import MAP_SIDE, Plane
 from mlpcore.runs.records import EVALUATION_BYTES, RECORD_BYTES, Run, browser_owner, person_owner
 from mlpcore.runs.snapshots import Snapshot
 from pages.components.shared.i18n import read_catalogue, read_language
@@ -250,7 +250,9 @@ def array_bytes(record: "DatasetSummary | Snapshot | Plane | None") -> int:
 def draw_units(units: np.ndarray) -> bytes:
     """Draw the units of a first layer, uint8 (units, C, H, W), as PNG."""
     key = "units", units.shape, hashlib.sha256(units.tobytes()).digest()
-    return get_cache().get(key, lambda: draw_grid(units, columns=8, scale=3), size=len)
+    is_map = units.shape[1:] == (1, MAP_SIDE, MAP_SIDE)
+    draw = partial(draw_maps, units, columns=8, scale=6) if is_map else partial(draw_grid, units, columns=8, scale=3)
+    return get_cache().get(key, draw, size=len)
 
 
 def hash_recipe(recipe: Recipe) -> tuple[str, str] | None:
