@@ -13,10 +13,10 @@ from pages.components.shared.state import get_store
 
 take_lesson_link()
 show_undo()
-if not get_store().count() and not asks_for_lesson():
+if get_store().is_empty() and not asks_for_lesson():
     show_empty()
     show_import()
-    if get_store().count():
+    if not get_store().is_empty():
         st.rerun()
 else:
     filters = show_filters()

@@ -9,7 +9,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, case, column, func, insert, select, table
+from sqlalchemy import Connection, case, column, func, select, table
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mlpcore.messages import read_sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
@@ -126,13 +127,15 @@ def insert_evaluations(connection: Connection, run_id: str, evaluations: Sequenc
     new = {evaluation.step: write_evaluation(run_id, evaluation) for evaluation in evaluations}
     if len(new) < len(evaluations):
         raise ValueError(f"evaluations has {len(evaluations)} entries at {len(new)} steps: each step may come once")
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    added = insert(EVALUATIONS).on_conflict_do_nothing()
+    done = connection.execute(added, list(new.values()), execution_options={"preserve_rowcount": True})
+    if done.rowcount == len(new):
+        return
     there = select(EVALUATIONS).where(EVALUATIONS.c.run_id == run_id, EVALUATIONS.c.step >= min(new))
     for stored in connection.execute(there).mappings():
-        again = new.pop(stored["step"], None)
-        if again is not None and again != dict(stored):
+        if new.get(stored["step"], stored) != dict(stored):
             raise ValueError(f"step is {stored['step']}: run {run_id} has another evaluation at that step")
-    if new:
-        connection.execute(insert(EVALUATIONS), list(new.values()))
 
 
 def explain_refusal(connection: Connection, run_id: str) -> ValueError:

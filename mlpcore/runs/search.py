@@ -10,6 +10,7 @@ from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.schema import KEPT, RUN_COLUMNS, RUNS
 
 SORTS = ("created", "name", "best_acc", "last_acc", "seconds")  # each has an index
+NULLABLE = ("best_acc", "last_acc")
 SUBMISSION = func.coalesce(func.nullif(RUNS.c.submission, ""), RUNS.c.id)  # a run of an earlier version is one alone
 
 
@@ -71,19 +72,34 @@ def find_runs(connection: Connection, asked: RunSearch) -> tuple[Sequence[Row[An
 def find_submissions(connection: Connection, asked: RunSearch) -> tuple[list[list[Row[Any]]], int]:
     """Return one page of submissions, each as the rows of its runs that meet the filters, and how many there are.
 
-    A submission stands where its largest value puts it, or its smallest one if the smallest come first.
+    A submission stands where its first run stands, so the runs are read in their order until the page is full.
     """
-    extreme = func.max if asked.get("descending", True) else func.min
-    query, value = select_runs(asked), extreme(_sort_column(asked)).label("value")
-    groups = query.with_only_columns(SUBMISSION.label("submission"), value).group_by(SUBMISSION)
+    query = select_runs(asked)
+    groups = select(query.with_only_columns(SUBMISSION.label("submission")).distinct().subquery())
     total = connection.scalar(select(func.count()).select_from(groups.subquery())) or 0
-    members: dict[str, list[Row[Any]]] = {
-        submission: [] for submission in connection.scalars(_page(groups, (value, SUBMISSION), asked))
-    }
-    found = query.where(SUBMISSION.in_(members)).order_by(RUNS.c.created, RUNS.c.id)
-    for row in connection.execute(found):
+    first, limit = asked.get("offset", 0), asked.get("limit", 50)
+    ordered = query.with_only_columns(SUBMISSION).order_by(*_order((_sort_column(asked), RUNS.c.id), asked))
+    found: dict[str, None] = {}
+    with connection.execute(ordered, execution_options={"stream_results": True, "max_row_buffer": 500}) as rows:
+        for submission in rows.scalars():
+            found[submission] = None
+            if len(found) == first + limit:
+                break
+    members: dict[str, list[Row[Any]]] = {submission: [] for submission in list(found)[first:]}
+    is_alone = (RUNS.c.submission == "") & RUNS.c.id.in_(members)
+    theirs = query.where(RUNS.c.submission.in_(members) & (RUNS.c.submission != "") | is_alone)
+    for row in connection.execute(theirs.order_by(RUNS.c.created, RUNS.c.id)):
         members[row.submission or row.id].append(row)
     return list(members.values()), total
+
+
+def list_distinct(connection: Connection, name: str) -> list[str]:
+    """List the values of a column that has an index, without "", by one jump in the index for each of them."""
+    value = RUNS.c[name]
+    found = select(func.min(value).label("value")).cte("found", recursive=True)
+    following = select(func.min(value)).where(value > found.c.value).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.value.is_not(None)))
+    return [value for value in connection.scalars(select(found.c.value)) if value]
 
 
 def _sort_column(asked: RunSearch) -> Any:
@@ -94,7 +110,13 @@ def _sort_column(asked: RunSearch) -> Any:
 
 
 def _page(query: Select[Any], columns: Sequence[Any], asked: RunSearch) -> Select[Any]:
-    # rows without a value come last among descending ones on every database
+    return query.order_by(*_order(columns, asked)).limit(asked.get("limit", 50)).offset(asked.get("offset", 0))
+
+
+def _order(columns: Sequence[Any], asked: RunSearch) -> list[Any]:
+    """Order by columns as their indexes do; rows without a value come last among descending ones on every database."""
     is_descending = asked.get("descending", True)
-    order = [column.desc().nulls_last() if is_descending else column.asc().nulls_first() for column in columns]
-    return query.order_by(*order).limit(asked.get("limit", 50)).offset(asked.get("offset", 0))
+    order = [column.desc() if is_descending else column.asc() for column in columns]
+    if columns[0].name in NULLABLE:
+        order[0] = order[0].nulls_last() if is_descending else order[0].nulls_first()
+    return order

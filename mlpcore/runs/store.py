@@ -36,7 +36,7 @@ from mlpcore.runs.schema import (
     write_changes,
     write_run,
 )
-from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions
+from mlpcore.runs.search import SORTS, ListedRun, RunSearch, find_runs, find_submissions, list_distinct
 from mlpcore.runs.servers.contract import Liveness
 from mlpcore.runs.servers.file_locks import FileLocks
 from mlpcore.runs.servers.requests import REQUESTS, Requests
@@ -86,8 +86,7 @@ class RunStore:
         self._engine = open_database(url)
         self._writing = writing(self._engine)
         self._writing_hastily = writing(self._engine, patience=HASTY_SECONDS)
-        self._closed = False
-        self._warned: set[str] = set()
+        self._closed, self._warned = False, set[str]()
         self._liveness: Liveness
         self.snapshots: SnapshotStorage
         if self._engine.dialect.name == "sqlite":
@@ -209,8 +208,12 @@ class RunStore:
     def list_values(self, name: Literal["dataset", "lesson"]) -> list[str]:
         """List the data sets that the stored runs used, or the lessons in which they were started."""
         with self._read() as connection:
-            found = connection.scalars(select(RUNS.c[name]).distinct().order_by(RUNS.c[name])).all()
-        return [value for value in found if value]
+            return list_distinct(connection, name)
+
+    def is_empty(self) -> bool:
+        """Return whether no run is stored."""
+        with self._read() as connection:
+            return connection.scalar(select(RUNS.c.id).where(KEPT).limit(1)) is None
 
     def count(self) -> int:
         """Count the stored runs, also those that this version cannot read."""

@@ -6,17 +6,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, text
 
 from mlpcore.runs import migrations
 from mlpcore.runs.database.engine import explained
 from mlpcore.runs.migrations import HEAD
 from mlpcore.runs.records import Run, RunStatus, browser_owner
-from mlpcore.runs.store import SORTS, RunStore, StoreError
+from mlpcore.runs.store import RunStore, StoreError
 from mlpcore.runs.sweeps import StoredSweep, StoredTrial, SweepStatus
 from tests.support.present import present
 from tests.support.store_child import start_child
@@ -229,35 +228,6 @@ class TestRevisions:
             RunStore(sqlite_url)
         assert list(files) == ["runs.sqlite3"]
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == files
-
-
-class TestIndexes:
-    @pytest.fixture
-    def file(self, tmp_path: Path) -> Path:
-        return tmp_path / "runs.db"
-
-    def test_lists_are_read_off_an_index(self, file: Path) -> None:
-        with closing(RunStore(f"sqlite:///{file}")) as store:
-            for condition in ("", "WHERE owner = 'ann'", "WHERE status = 'running'"):
-                with store._read() as connection:
-                    query = f"EXPLAIN QUERY PLAN SELECT * FROM runs {condition} ORDER BY created DESC, id DESC LIMIT 50"
-                    plan = " ".join(row.detail for row in connection.execute(text(query)))
-                assert "USING INDEX" in plan
-                assert "TEMP B-TREE" not in plan
-
-    @pytest.mark.parametrize("sort", SORTS)
-    def test_what_history_asks_is_read_off_an_index(self, file: Path, sort: str) -> None:
-        with closing(RunStore(f"sqlite:///{file}")) as store:
-            asked: list[tuple[str, Any]] = []
-            event.listen(store._engine, "before_cursor_execute", lambda *a: asked.append((a[2], a[3])))
-            store.search(sort=sort)
-            store.list_values("dataset")
-            with store._engine.connect() as connection:
-                for query, values in [one for one in asked if one[0].startswith("SELECT")]:
-                    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", values).all()
-                    plan = " ".join(row.detail for row in rows)
-                    assert "INDEX runs_by_" in plan, (query, plan)
-                    assert "TEMP B-TREE" not in plan
 
 
 def test_error_without_a_sentence_of_its_own_names_its_kind() -> None:
