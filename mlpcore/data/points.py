@@ -21,7 +21,8 @@ Array = np.ndarray
 SPLITS = ("train", "test")
 MARGIN = 1.05  # times the farthest point: how far the plane goes
 CLASSES = ("A", "B", "C", "D", "E", "F")
-TWO_PI, ROOT_OF_3 = 6.283185307179586, 1.7320508075688772
+TWO_PI = 6.283185307179586
+ROOT_OF_3 = 1.7320508075688772
 
 
 def draw_split(drawn: AnyPoints, split: str) -> tuple[Array, Array]:

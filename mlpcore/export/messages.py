@@ -7,6 +7,7 @@ TITLES = {
     "set_up": N_("Set-up"),
     "drawing": N_("The drawing of Shapes"),
     "images": N_("Images"),
+    "points": N_("Points"),
     "model": N_("Model"),
     "mini_batches": N_("Mini-batches"),
     "edits": N_("Edits"),
@@ -47,6 +48,7 @@ COMMENTS = {
     "normalise": N_(
         "Each channel of the network's input has mean 0 and standard deviation 1 over the training images."
     ),
+    "normalise_points": N_("Each coordinate has mean 0 and standard deviation 1 over all training points."),
     "products": N_(
         "oneDNN computed the large matrix products of the run. It rounds differently from torch's usual products, and "
         "its operator has no gradient of its own."

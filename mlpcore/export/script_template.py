@@ -14,9 +14,10 @@ from unicodedata import east_asian_width
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from mlpcore.data.catalog import BUILT_IN, FASHION_MNIST, MNIST, PUBLISHED
+from mlpcore.data.catalog import BUILT_IN, FASHION_MNIST, MNIST, PUBLISHED, TEST_POINTS
 from mlpcore.data.folders import SPLIT_SALT
 from mlpcore.export.messages import COMMENTS, TITLES
+from mlpcore.recipes.points import POINT_SETS, AnyPoints, name_folder
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import LARGE, KernelRule
 
@@ -29,9 +30,13 @@ Translate = Callable[[str], str]
 
 def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str:
     """Write the cells of the script, each under a line `# %% title`."""
-    is_built_in, is_grey = recipe.dataset in BUILT_IN, recipe.dataset in (FASHION_MNIST, MNIST)
+    points = recipe.points
+    is_grey = recipe.dataset in (FASHION_MNIST, MNIST)
+    is_built_in = recipe.dataset in BUILT_IN or points is not None
     num_classes = "10" if is_built_in else "num_classes"  # the classes of a folder are counted when it is read
     features = "28 * 28" if is_grey else "3 * 32 * 32"
+    if points is not None:
+        num_classes, features = str(points.classes), "2"
     scheduler_lines = _write_scheduler(recipe)
     arguments = recipe.optimizer.model_dump(exclude={"name"})
     if recipe.optimizer.name in FUSED:
@@ -47,6 +52,10 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
         comment=lambda name, indent=0: write_comment(sentence(name), indent),
         library=read_library,
         dataset=recipe.dataset,
+        folder=next((name for name in POINT_SETS if name_folder(name) == recipe.dataset), recipe.dataset),
+        points=points,
+        test_points=TEST_POINTS,
+        drawing=read_library("data/points.py", *_list_drawing(points)) if points else "",
         is_built_in=is_built_in,
         is_published=recipe.dataset in PUBLISHED,
         is_grey=is_grey,
@@ -62,6 +71,13 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
         rebuilds=bool(scheduler_lines) and any(change.lr is not None for change in recipe.changes),
         sets_rmsprop_momentum=recipe.optimizer.name == "RMSprop" and any(change.momentum for change in recipe.changes),
     )
+
+
+def _list_drawing(points: AnyPoints) -> list[str]:
+    """List what draws these points: functions and constants of data/points.py."""
+    needs_turn = points.name != "Checkerboard"
+    constants = ["Array", "SPLITS", *(["TWO_PI"] if needs_turn else []), "ROOT_OF_3"]
+    return [*constants, "draw_points", points.name.lower(), *(["turn"] if needs_turn else [])]
 
 
 def write_comment(sentence: str, indent: int = 0) -> str:

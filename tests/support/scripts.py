@@ -34,6 +34,11 @@ OTHERS: dict[str, dict[str, Any]] = {
     "momentum that RMSprop had not": {"optimizer": RMSprop(), "changes": [{"step": 5, "momentum": 0.9}]},
     "a folder without test": {"dataset": "Uncut", "batch_size": 5},
     "images of every kind": {"dataset": "Mixed"},
+    "moons": {"dataset": "Moons", "points": {"count": 90, "noise": 0.2}, "validation_size": 20},
+    "circles": {"dataset": "Circles", "points": {"count": 80, "classes": 3}, "activation": "tanh"},
+    "a spiral": {"dataset": "Spiral", "points": {"count": 100, "data_seed": 7}, "label_noise": 0.4, "train_size": 60},
+    "a checkerboard": {"dataset": "Checkerboard", "points": {"noise": 0.02, "classes": 5}, "hidden_sizes": (128, 64)},
+    "blobs": {"dataset": "Blobs", "points": {"classes": 6}, "precision": "bfloat16"},
     "divergence": {"optimizer": SGD(lr=10.0, momentum=0.99), "train_iter": 200, "dropout": 0.0},
 }
 

@@ -14,6 +14,7 @@ from PIL import Image
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import ImageSplit, load_data
 from mlpcore.export.script import to_notebook, to_script
+from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
 from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.training.lockstep import train_cohort
@@ -99,16 +100,16 @@ def printed(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[
 
 
 @pytest.fixture(scope="module")
-def images(home: Path) -> dict[str, DeviceImages]:
-    names = ("Tiny", "Uncut", "Mixed")
-    return {name: place_images(*load_data(name, home), CPU) for name in names}
+def images(home: Path) -> dict[DataSource, DeviceImages]:
+    sources = {run.data for run in RECIPES.values()}
+    return {source: place_images(*load_data(source, home), CPU) for source in sources}
 
 
 class TestBitForBit:
     @pytest.mark.parametrize(("name", "rule"), CASES)
     def test_a_script_prints_the_evaluations_of_its_run(self, name, rule, printed, images):
         run = RECIPES[name]
-        expected = measured(run, images[run.dataset], rule)
+        expected = measured(run, images[run.data], rule)
         assert parse(printed[name, rule]) == expected
         if name == "divergence":
             assert "diverged at step=" in printed[name, rule]
@@ -118,7 +119,7 @@ class TestBitForBit:
     def test_a_script_alone_prints_them_too(self, home, images, tmp_path):
         run = recipe(optimizer=Adam(lr=0.01), scheduler=CosineAnnealingLR(T_max=12), label_noise=0.2)
         (tmp_path / "run.py").write_text(to_script(run), encoding="utf-8")
-        assert parse(run_python(tmp_path / "run.py", home)) == measured(run, images["Tiny"])
+        assert parse(run_python(tmp_path / "run.py", home)) == measured(run, images[run.data])
 
     def test_the_pictures_of_shapes_travel_with_the_script(self, tmp_path, drawn_shapes):
         run = recipe(dataset="Shapes", hidden_sizes=(16,), train_iter=3, eval_every=2, optimizer=Adam())
@@ -135,7 +136,7 @@ class TestBitForBit:
         cells = code_cells(to_notebook(run))
         again = "\n".join([*cells, cells[-1]])  # the last cell run twice trains the same again
         (tmp_path / "run.py").write_text(again, encoding="utf-8")
-        assert parse(run_python(tmp_path / "run.py", home)) == 2 * measured(run, images["Tiny"])
+        assert parse(run_python(tmp_path / "run.py", home)) == 2 * measured(run, images[run.data])
 
     def test_without_the_operator_a_script_says_that_digits_may_differ_and_trains(self, home, images, tmp_path):
         run = RECIPES["the lecture's network"]
@@ -145,7 +146,7 @@ class TestBitForBit:
         command = f"import os; os.chdir({str(tmp_path)!r}); import runpy; runpy.run_path('alone.py')"
         output = run_python("-c", command, home)
         assert "This torch does not have the operator: the last digits may differ." in output
-        assert parse(output) == measured(run, images["Tiny"])
+        assert parse(output) == measured(run, images[run.data])
 
 
 class TestPublished:
