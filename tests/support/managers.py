@@ -87,7 +87,7 @@ def lone_manager(store, library) -> Iterator["RunManager"]:
     manager.shutdown()
 
 
-def wait_until(predicate: Callable[[], object], timeout: float = 30.0) -> None:
+def wait_until(predicate: Callable[[], object], timeout: float = 90.0) -> None:
     """Look every 5 ms until it is so."""
     pace, deadline = threading.Event(), time.monotonic() + timeout
     while not predicate():
