@@ -10,11 +10,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,9 @@ class Driver:
         self._images: dict[int, tuple[Any, tuple[str, ...]]] = {}  # references to the object store, and the classes
         self._seats: dict[int, Seat] = {}  # by the number of the cohort
         self._idle: list[Seat] = []
+        self._results: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._is_over = threading.Event()
+        threading.Thread(target=self._take_results, name="results", daemon=True).start()
         threading.Thread(target=self._watch, name="cluster", daemon=True).start()
 
     def serve(self) -> None:
@@ -81,13 +84,13 @@ class Driver:
                 self._tell("lost", number, "its images are not there")
             case ("start", number, key, order, need):
                 seat = self._seats[number] = self._take_seat(need)
-                self._follow(number, seat, seat.actor.begin.remote(order, *self._images[key]))
+                self._follow(number, seat, seat.actor.begin.remote(order, *self._images[key]), self._take_report)
             case ("ask", number, commands):
                 if (taken := self._seats.get(number)) is not None:  # else the loss of it has just been told
-                    self._follow(number, taken, taken.actor.advance.remote(commands))
+                    self._follow(number, taken, taken.actor.advance.remote(commands), self._take_report)
             case ("close", number):
                 if (left := self._seats.pop(number, None)) is not None:
-                    left.actor.end.remote().future().add_done_callback(partial(self._free, left))
+                    self._follow(number, left, left.actor.end.remote(), self._take_end)
 
     def _read_array(self, kind: str, shape: tuple[int, ...]) -> Any:
         return np.frombuffer(self._pipe.recv_bytes(), dtype=kind).reshape(shape)
@@ -101,7 +104,23 @@ class Driver:
         self._idle.remove(seat)
         return seat
 
-    def _free(self, seat: Seat, ended: "Future[None]") -> None:
+    def _dismiss(self, seats: list[Seat]) -> None:
+        for seat in list(seats):
+            self._idle.remove(seat)
+            ray.kill(seat.actor)
+
+    def _follow(self, number: int, seat: Seat, result: Any, take: "Callable[[int, Seat, Future[Any]], None]") -> None:
+        """Have a result taken as soon as it is there, by a thread of ours.
+
+        Ray calls back in the thread that serves its connections: whoever calls Ray there waits for ever.
+        """
+        result.future().add_done_callback(lambda done: self._results.put(partial(take, number, seat, done)))
+
+    def _take_results(self) -> None:
+        while True:
+            self._results.get()()
+
+    def _take_end(self, _number: int, seat: Seat, ended: "Future[None]") -> None:
         with self._lock:
             if ended.exception() is None:
                 seat.idle_since = time.monotonic()
@@ -109,15 +128,7 @@ class Driver:
             else:
                 ray.kill(seat.actor)
 
-    def _dismiss(self, seats: list[Seat]) -> None:
-        for seat in list(seats):
-            self._idle.remove(seat)
-            ray.kill(seat.actor)
-
-    def _follow(self, number: int, seat: Seat, report: Any) -> None:
-        report.future().add_done_callback(partial(self._tell_report, number, seat))
-
-    def _tell_report(self, number: int, seat: Seat, done: "Future[bytes]") -> None:
+    def _take_report(self, number: int, seat: Seat, done: "Future[bytes]") -> None:
         with self._lock:
             if self._seats.get(number) is not seat:
                 return
