@@ -112,7 +112,7 @@ class MemoryBudget:
                 raise SentenceError(
                     NEVER_FITS,
                     needed=needed / GIGABYTE,
-                    total=capacity.largest / GIGABYTE,
+                    total=(capacity.largest - capacity.per_cohort) / GIGABYTE,
                     weights=estimate.weights / GIGABYTE,
                     batches=estimate.batches / GIGABYTE,
                     images=(needed - estimate.total) / GIGABYTE,

@@ -222,6 +222,8 @@ class Worker:
                     self._fail(job, report)
                 case Lost(reason):
                     self._lose(job, reason)
+                case CutOff(sentence) if not job.step:  # nothing is lost: it waits for the cluster
+                    self._lose(job, str(sentence))
                 case CutOff(sentence):
                     self._end_all(job, RunStatus.INTERRUPTED, sentence)
         except BaseException as error:  # of any kind: it is the job's, not the thread's

@@ -47,7 +47,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class CutOff:
-    """Nothing trains any more: whatever this cohort had beyond its last report is lost."""
+    """Nothing trains any more: whatever this cohort has done since its last report is lost."""
 
     sentence: Sentence
 

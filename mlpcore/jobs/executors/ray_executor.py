@@ -197,14 +197,12 @@ class RayExecutor:
                 self._notify()
 
     def _cut_off(self) -> None:
-        """Report that what has begun is lost for good, and what has not can wait for the cluster."""
+        """Report that nothing trains any more."""
         self.problem = NO_CLUSTER
         with self._lock:
             self._driver = None
             self._images = WeakKeyDictionary()
-            for number, training in self._trainings.items():
-                report = CutOff(CLUSTER_IS_GONE) if training.device else Lost("the cluster is gone")
-                self._reports.append((number, report))
+            self._reports.extend((number, CutOff(CLUSTER_IS_GONE)) for number in self._trainings)
         self._notify()
 
 

@@ -1,18 +1,27 @@
 """Cohorts on a real Ray cluster: three nodes on this machine, some of which are killed."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from mlpcore.data.batches import DeviceImages
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.executors import ray_executor
 from mlpcore.jobs.executors.choice import choose_executor
+from mlpcore.jobs.executors.local import LocalExecutor
+from mlpcore.jobs.executors.ray_actor import _place
+from mlpcore.jobs.executors.ray_cluster import Node, build_environment, count_seats
+from mlpcore.jobs.executors.ray_executor import RayExecutor
 from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR
+from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.sweeps.manager import SweepManager
@@ -157,3 +166,84 @@ class TestLosses:
         for recipe, run in zip(recipes, runs, strict=True):
             assert (run.status, run.message) == (RunStatus.FINISHED, None)
             assert timeless(run.evaluations) == train_alone(recipe, images)
+
+    def test_without_the_head_runs_are_interrupted_with_a_sentence_and_the_server_goes_on(
+        self, monkeypatch, store, library, images
+    ):
+        with running_cluster(monkeypatch, nodes=1) as cluster:
+            manager = RunManager(store, library, executor=choose_executor())
+            (run_id,) = submit(manager, LONG)
+            wait(lambda: manager.get(run_id).evaluations)
+            cluster.head_node.kill_gcs_server()
+            cluster.head_node.kill_raylet()
+            (run,) = wait_for_all(manager, run_id)
+            assert run.status is RunStatus.INTERRUPTED
+            assert str(run.message).startswith("The Ray cluster was lost: its head, or the network, does not answer.")
+            assert timeless(run.evaluations) == train_alone(LONG, images, until=run.evaluations[-1].step)
+            (waiting,) = submit(manager, SHORT)
+            sentence = "The Ray cluster cannot be reached. What waits starts when it is back."
+            wait(lambda: str(manager.waiting_reason(waiting)) == sentence)
+            assert manager.get(waiting).status is RunStatus.QUEUED
+            manager.shutdown()
+
+
+class TestPlaces:
+    def test_cohorts_have_the_cores_of_all_nodes_but_none_has_cores_of_two(self):
+        nodes = [Node(4.0, 0.0, 8e9), Node(3.0, 1.0, 8e9), Node(1.0, 0.0, 8e9)]
+        assert [count_seats(nodes, threads) for threads in (1, 2, 4, 5)] == [8, 3, 1, 0]
+
+    def test_a_run_that_fits_on_no_node_is_refused_with_the_figures(self, library):
+        executor = RayExecutor()
+        executor._nodes = [Node(4.0, 0.0, 0.5e9), Node(4.0, 0.0, 0.5e9)]
+        executor._is_known.set()
+        sentence = r"One run needs 0\.4 GB of memory, and there are 0\.1 GB for all runs"
+        with pytest.raises(SentenceError, match=sentence):
+            MemoryBudget(library, executor).split([SHORT.replace(hidden_sizes=(4096, 1024))], "ray cpu")
+
+    def test_a_cluster_without_a_node_that_has_the_threads_is_refused(self, cluster, monkeypatch, store, library):
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        manager = RunManager(store, library, executor=choose_executor())
+        with pytest.raises(SentenceError, match="No node of the Ray cluster has 2 cores: set OMP_NUM_THREADS to fewer"):
+            submit(manager, SHORT)
+        manager.shutdown()
+        assert len(cluster.list_all_nodes()) >= 1
+
+    def test_images_of_the_object_store_are_read_without_copying_and_without_a_warning(self, images: DeviceImages):
+        tensors = {"train": images.train.data, "train_labels": images.train.targets}
+        tensors |= {"test": images.test.data, "test_labels": images.test.targets}
+        tensors |= {"mean": images.mean, "std": images.std}
+        arrays = {name: np.array(tensor.numpy()) for name, tensor in tensors.items()}
+        for array in arrays.values():
+            array.flags.writeable = False  # as Ray gives them
+        placed = _place(arrays, images.train.classes, images.mean.device)
+        assert placed.train_images.data_ptr() == arrays["train"].ctypes.data
+        assert placed.test_images.data_ptr() == arrays["test"].ctypes.data
+        assert placed.train_images.equal(images.train_images)
+        assert placed.normalise(placed.test_images).equal(images.normalise(images.test_images))
+
+
+class TestChoice:
+    def test_an_unknown_executor_is_refused_with_the_allowed_ones(self, monkeypatch):
+        monkeypatch.setenv("MLPCORE_EXECUTOR", "spark")
+        with pytest.raises(StoreError, match=r"^MLPCORE_EXECUTOR is spark: it must be local, ray\.$"):
+            choose_executor()
+
+    def test_without_ray_installed_a_sentence_says_how_to_install_it(self, monkeypatch):
+        monkeypatch.setenv("MLPCORE_EXECUTOR", "ray")
+        monkeypatch.setitem(sys.modules, "ray", None)
+        with pytest.raises(StoreError, match=r"Ray is not installed: pip install -r requirements-ray\.txt$"):
+            choose_executor()
+
+    @pytest.mark.parametrize("name", ["", "local"])
+    def test_by_default_training_is_local(self, monkeypatch, name):
+        monkeypatch.setenv("MLPCORE_EXECUTOR", name)
+        assert type(choose_executor()) is LocalExecutor
+
+    @pytest.mark.parametrize(
+        ("address", "stays"),
+        [("", True), ("127.0.0.1:6379", True), ("localhost:6379", True), ("10.0.0.5:6379", False)],
+    )
+    def test_nothing_is_reported_to_ray_and_what_is_on_loopback_stays_there(self, address, stays):
+        built = build_environment({"RAY_ADDRESS": address, "PATH": "/bin", "RAY_USAGE_STATS_ENABLED": "1"}, threads=3)
+        assert (built["RAY_USAGE_STATS_ENABLED"], built["OMP_NUM_THREADS"], built["PATH"]) == ("0", "3", "/bin")
+        assert (built.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") == "0") is stays
