@@ -17,7 +17,7 @@ from mlpcore.export import messages
 from mlpcore.export.reading import STRICT, read_file
 from mlpcore.messages import Sentence, SentenceError, write_sentence
 from mlpcore.recipes.flat import flatten
-from mlpcore.recipes.recipe import MAX_EVALUATIONS, Recipe
+from mlpcore.recipes.recipe import MAX_EVALUATIONS, WrittenRecipe
 from mlpcore.runs.records import NAME, Evaluation, Run, RunStatus
 
 FORMAT = "mlp-playground-runs"
@@ -55,7 +55,7 @@ class _Message(_Strict):
 
 class _StoredRun(_Strict):
     name: Annotated[str, Field(pattern=NAME)]
-    recipe: Recipe
+    recipe: WrittenRecipe
     status: Literal["finished", "stopped", "diverged", "failed", "interrupted"]
     created: Annotated[float, Field(ge=0, le=1e11)]
     step: Annotated[int, Field(ge=0, le=10_000_000)]

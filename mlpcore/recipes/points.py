@@ -104,6 +104,15 @@ class DataSource:
         return IMAGE if self.points is None else POINT
 
 
+def keep_folder(values: Any) -> Any:
+    """Let a recipe from before there were points mean the folder of images that it meant.
+
+    values: a recipe written whole, as runs are in files. One with points names them.
+    """
+    name = values.get("dataset") if isinstance(values, dict) and "points" not in values else None
+    return values | {"dataset": name_folder(name)} if isinstance(name, str) and name in POINT_SETS else values
+
+
 def complete_points(values: dict[str, Any]) -> dict[str, Any]:
     """Add to the values of a recipe what they leave out of its points. Raises SentenceError if it has images."""
     dataset, given = values.get("dataset"), values.get("points")

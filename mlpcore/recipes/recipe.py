@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes import messages
@@ -34,7 +34,7 @@ from mlpcore.recipes.hyperparameters import (  # a recipe and its parts are impo
     StepLR as StepLR,
     WeightDecay,
 )
-from mlpcore.recipes.points import AnyPoints, DataSource, complete_points
+from mlpcore.recipes.points import AnyPoints, DataSource, complete_points, keep_folder
 
 MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients and for each moment of the optimizer
 MAX_ITERATIONS = 200_000  # of a run: its preview steps the scheduler that often, 2.5 µs each
@@ -195,6 +195,9 @@ class Recipe(Hyperparameters):
         replayed = sum(change.step for change in self.changes if change.lr is not None)
         if replayed > MAX_REPLAYED:
             raise SentenceError(messages.TOO_MANY_RATES, field="changes", value=replayed, most=MAX_REPLAYED)
+
+
+WrittenRecipe = Annotated[Recipe, BeforeValidator(keep_folder)]  # as the record of a run in a file has it
 
 
 def _check_one_cycle(scheduler: OneCycleLR, cycle: int) -> None:

@@ -13,7 +13,7 @@ from mlpcore.export.messages import DAMAGED
 from mlpcore.export.reading import STRICT, read_file
 from mlpcore.export.tables import as_cell
 from mlpcore.messages import SentenceError
-from mlpcore.recipes.recipe import MAX_EVALUATIONS, Recipe
+from mlpcore.recipes.recipe import MAX_EVALUATIONS, WrittenRecipe
 from mlpcore.recipes.url import MAX_SEEDS
 from mlpcore.runs.records import NAME, Accuracy, RunStatus
 from mlpcore.runs.sweeps import StoredSweep, SweepStatus
@@ -69,7 +69,7 @@ class _StoredTrial(_Strict):
     point: Annotated[dict[str, Value], Field(max_length=10)]
     is_fresh: bool
     seeds: Annotated[tuple[int, ...], Field(max_length=MAX_SEEDS)]
-    recipe: Recipe | None  # with the first seed; None where the values do not fit together
+    recipe: WrittenRecipe | None  # with the first seed; None where the values do not fit together
     runs: Annotated[tuple[Annotated[str, Field(pattern=r"^[\w\-]{1,64}$")], ...], Field(max_length=MAX_SEEDS)]
     result: _Result
 
