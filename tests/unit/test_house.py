@@ -151,7 +151,7 @@ class TestPins:
         assert (ROOT / "tests/requirements.txt").read_text().startswith("-r ../requirements.txt\n")
         pins = {
             name
-            for file in ("requirements.txt", "requirements-postgresql.txt", "tests/requirements.txt")
+            for file in ("requirements.txt", "requirements-postgresql.txt", "requirements-ray.txt", "tests/requirements.txt")
             for name in self.pinned(file)
         }
         benchmarks = python_files("tests/benchmarks")
