@@ -11,7 +11,7 @@ COPY requirements*.txt ./
 RUN pip install --no-cache-dir uv==0.13.9 \
     && files=$(printf -- "--requirement requirements-%s.txt " ${PACKAGES}) \
     && uv pip install --system --no-cache --compile-bytecode --torch-backend cpu --requirement requirements.txt ${files}
-COPY app.py ./
+COPY app.py deploy/start.sh ./
 COPY .streamlit/config.toml .streamlit/
 COPY mlpcore mlpcore
 COPY pages pages
@@ -23,4 +23,4 @@ VOLUME /data
 EXPOSE 8501
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/healthz', timeout=4)"]
-CMD ["streamlit", "run", "app.py", "--server.address", "0.0.0.0"]
+CMD ["sh", "start.sh"]

@@ -46,7 +46,14 @@ class TestImage:
 
     def test_takes_what_the_app_needs_and_nothing_else(self) -> None:
         copied = {word for line in instructions("COPY") for word in shlex.split(line)[:-1]}
-        assert copied == {"requirements*.txt", "app.py", ".streamlit/config.toml", "mlpcore", "pages"}
+        assert copied == {
+            "requirements*.txt",
+            "app.py",
+            "deploy/start.sh",
+            ".streamlit/config.toml",
+            "mlpcore",
+            "pages",
+        }
         ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split("\n")
         assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
         assert "*" in ignored
@@ -65,9 +72,19 @@ class TestServices:
         always = {name for name, service in SERVICES.items() if "profiles" not in service}
         assert always == {"app-1", "app-2", "database", "proxy"}
 
+    def test_of_ray_start_only_when_asked_for(self) -> None:
+        optional = {name: service for name, service in SERVICES.items() if "profiles" in service}
+        assert {name: service["profiles"] for name, service in optional.items()} == {
+            "ray-head": ["ray"],
+            "ray-worker": ["ray"],
+        }
+        for service in optional.values():
+            assert service["command"][:2] == ["ray", "start"]
+            assert not [name for name in service["environment"] if "SECRET" in name or "STORE" in name]
+
     def test_each_has_a_check_of_its_health_and_starts_again(self) -> None:
         for name, service in SERVICES.items():
-            assert "healthcheck" in service or service["image"] == "mlp-playground", name
+            assert "healthcheck" in service or name in ("app-1", "app-2"), name  # the image has theirs
             assert service["restart"] == "unless-stopped", name
 
     def test_each_starts_once_what_it_needs_is_healthy(self) -> None:
