@@ -14,6 +14,7 @@ import pytest
 from tests.support.paths import ROOT
 
 FOLDERS = ("mlpcore", "pages", "tests", ".ci", ".streamlit")
+OPTIONAL = ("requirements-postgresql.txt", "requirements-ray.txt")  # imported only where a variable asks for it
 OURS = ("app.py", "mlpcore", "pages", "tests")
 
 
@@ -139,8 +140,7 @@ class TestPins:
 
     def test_every_package_the_program_imports_is_pinned(self):
         needed = self.needed([ROOT / "app.py", *python_files("mlpcore", "pages")])
-        optional = self.pinned("requirements-ray.txt")  # imported only where MLPCORE_EXECUTOR asks for it
-        assert needed - self.pinned("requirements.txt").keys() - optional.keys() == set()
+        assert needed - {name for file in ("requirements.txt", *OPTIONAL) for name in self.pinned(file)} == set()
 
     def test_nothing_is_pinned_that_the_program_does_not_import(self):
         needed = self.needed([ROOT / "app.py", *python_files("mlpcore", "pages")])
@@ -149,11 +149,8 @@ class TestPins:
 
     def test_every_package_the_tests_import_is_pinned(self):
         assert (ROOT / "tests/requirements.txt").read_text().startswith("-r ../requirements.txt\n")
-        pins = {
-            name
-            for file in ("requirements.txt", "requirements-postgresql.txt", "requirements-ray.txt", "tests/requirements.txt")
-            for name in self.pinned(file)
-        }
+        files = ("requirements.txt", *OPTIONAL, "tests/requirements.txt")
+        pins = {name for file in files for name in self.pinned(file)}
         benchmarks = python_files("tests/benchmarks")
         others = [file for file in python_files("tests") if file not in benchmarks]
         assert self.needed(others) - pins == set()

@@ -33,6 +33,7 @@ CIFAR10 = ImageCounts(50_000, 10_000, 10)
 LARGE = Recipe(hidden_sizes=(4096, 1700), optimizer=Adam(), batch_size=16)  # 19.6 million weights
 MEGABYTES = 1_000_000
 ANN, BEN = "ann", "ben"
+Waiting = tuple[RunManager, str, str, str]  # a run that trains, a large and a small one that wait
 MACHINE = {"proc/meminfo": "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\nHugePages_Total: 0\n"}
 
 
@@ -217,9 +218,7 @@ class TestOvertaking:
         return []
 
     @pytest.fixture
-    def waiting(
-        self, started: list[int], store: RunStore, library: DatasetLoader
-    ) -> Iterator[tuple[RunManager, str, str, str]]:
+    def waiting(self, started: list[int], store: RunStore, library: DatasetLoader) -> Iterator[Waiting]:
         """One run trains, a large one waits for its memory, and so does a small one after others have overtaken it."""
         needed = [estimate_job([recipe], ImageCounts(40, 12, 4)).total for recipe in (LONG, self.LARGE)]
 
@@ -227,9 +226,8 @@ class TestOvertaking:
             started.append(recipes[0].hidden_sizes[0])
             return train_cohort(recipes, images, **options)
 
-        manager = RunManager(
-            store, library, memory=needed[0] // 2 + needed[1] + 52 * 3080, executor=LocalExecutor(train)
-        )
+        memory = needed[0] // 2 + needed[1] + 52 * 3080
+        manager = RunManager(store, library, memory=memory, executor=LocalExecutor(train))
         (running,) = submit(manager, LONG, owner=ANN)
         wait_for_evaluations(manager, running, 1)
         (large,) = submit(manager, self.LARGE, owner=BEN)
@@ -239,24 +237,21 @@ class TestOvertaking:
         (small,) = submit(manager, SHORT, owner="cleo")
         wait_for_evaluations(manager, running, 3)  # with a fair share, the small one would have trained too
         assert str(manager.waiting_reason(large)).startswith("Waiting for memory: this needs 0.2 GB")
-        assert str(manager.waiting_reason(small)) == (
-            "Waiting for memory: another run needs more of it and has waited longer. It starts first."
-        )
+        sentence = "Waiting for memory: another run needs more of it and has waited longer. It starts first."
+        assert str(manager.waiting_reason(small)) == sentence
         assert (manager.get(small).step, manager.get(large).step) == (0, 0)
         yield manager, running, large, small
         manager.shutdown()
 
     def test_a_large_run_that_eight_have_overtaken_is_the_next_to_start(
-        self, waiting: tuple[RunManager, str, str, str], started: list[int]
+        self, waiting: Waiting, started: list[int]
     ) -> None:
         manager, running, large, small = waiting
         manager.stop(running, owner=ANN)
         assert {run.status for run in wait_for_end(manager, small, large)} == {RunStatus.FINISHED}
         assert started == [16, *[16] * MAX_OVERTAKEN, 2000, 16]
 
-    def test_nobody_waits_for_a_run_that_waits_for_a_paused_one(
-        self, waiting: tuple[RunManager, str, str, str]
-    ) -> None:
+    def test_nobody_waits_for_a_run_that_waits_for_a_paused_one(self, waiting: Waiting) -> None:
         manager, running, large, small = waiting
         manager.pause(running, owner=ANN)
         assert wait_for_end(manager, small)[0].status is RunStatus.FINISHED
