@@ -53,6 +53,9 @@ def write_changes(given: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": Recipe.model_dump_json,
         "versions": lambda versions: json.dumps(dict(versions)),
         "message": write_sentence,
+        "traceback": storable,
+        "note": storable,
+        "starred": int,
         "last_losses": write_losses,
     }
     changes = {name: value for name, value in given.items() if value is not None and value != ()}
@@ -66,6 +69,8 @@ def write_run(run: Run) -> dict[str, Any]:
         "versions": json.dumps(dict(run.versions)),
         "message": write_sentence(run.message),
         "starred": int(run.starred),
+        "note": storable(run.note),
+        "traceback": storable(run.traceback),
         "last_losses": write_losses(run.last_losses),
         "created": finite("created", run.created),
         "seconds": finite("seconds", run.seconds),
@@ -74,6 +79,11 @@ def write_run(run: Run) -> dict[str, Any]:
         "best_acc": run.best and run.best.test_acc,
         "last_acc": run.latest and run.latest.test_acc,
     }
+
+
+def storable(text: str) -> str:
+    """Return a text without NUL, which PostgreSQL cannot store."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def write_losses(losses: Sequence[float]) -> str:

@@ -230,8 +230,7 @@ class RunStore:
         self, run_id: str, *, name: str | None = None, note: str | None = None, starred: bool | None = None
     ) -> None:
         """Change the name, note or star of a run, whether it is over or not. Raises ValueError if it is unknown."""
-        values = {"name": name, "note": note, "starred": None if starred is None else int(starred)}
-        values = {key: value for key, value in values.items() if value is not None}
+        values = write_changes({"name": name, "note": note, "starred": starred})
         if not values:
             return
         with self._write() as connection:

@@ -161,6 +161,13 @@ class TestRunStore:
         with pytest.raises(ValueError, match="There is no run 'b'"):
             store.annotate("b", note="")
 
+    def test_text_with_a_character_that_no_database_keeps_is_stored_without_it(self, store: RunStore) -> None:
+        store.create_many([run(note="a\0b", traceback="\0")])
+        store.update("a", traceback="c\0d")
+        assert (store.get("a").note, store.get("a").traceback) == ("a�b", "c�d")
+        store.annotate("a", note="\0")
+        assert store.get("a").note == "�"
+
     def test_run_that_goes_on_is_not_deleted(self, store: RunStore) -> None:
         store.create_many([run()])
         with pytest.raises(ValueError, match="Run a is running: it must be stopped before it can be deleted"):
