@@ -188,8 +188,7 @@ class TestPoints:
         assert path["customdata"][-1][1] == f"{run.evaluations[-1].train_eval_loss:.3f}"
         start(show_insight(page, "file"), "weights_file")
         assert "torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)" in page.code[0].value
-        show_insight(page, "picture")
-        assert any(text.startswith("This network takes points in the plane") for text in texts(page))
+        assert "Own picture" not in page.button_group(key="insight").options
 
 
 class TestCompare:

@@ -151,7 +151,7 @@ class Replays:
         return ("replay", view, str(device), mark)
 
     def _work(self) -> None:
-        _lower_priority()
+        lower_priority()
         torch.set_num_threads(count_threads())
         while (replay := self._wait_for_next()) is not None:
             began = self._clock()
@@ -229,7 +229,7 @@ def _settle(future: "Future[Any]", *, result: object = None, error: BaseExceptio
         future.set_result(result)
 
 
-def _lower_priority() -> None:
+def lower_priority() -> None:
     """Let this thread, and those that torch starts for it, yield to all others: on Linux each has its own niceness."""
     if sys.platform == "linux":
         with suppress(OSError):

@@ -30,9 +30,6 @@ SEEN_WIDTH = 128  # pixels: four per pixel of the picture
 
 def show_own_picture(run: Run) -> None:
     """Draw what takes a picture, beside the probability that the run's network gives to each class."""
-    if run.recipe.points is not None:
-        st.text(_("This network takes points in the plane, not pictures. Show a run on images to try one of yours."))
-        return
     if not is_replayable(run):
         return
     is_grey = run.recipe.dataset in GREY_DATASETS
