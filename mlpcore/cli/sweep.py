@@ -99,6 +99,7 @@ def _trial_as_json(sweep: Sweep, trial: Trial) -> dict[str, Any]:
         "status": result.status if result else None,
         "val_acc": result.val_acc if result else None,
         "test_acc": result.test_acc if result else None,
+        "run": trial.run_ids[0] if trial.run_ids else None,
         "runs": trial.run_ids,
         "is_fresh": trial.is_fresh,
     }

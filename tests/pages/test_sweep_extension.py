@@ -1,5 +1,6 @@
 """What a search does next, on its page: more trials, and wider ranges where the best lies at an edge."""
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.jobs import manager
@@ -53,6 +54,32 @@ class TestMoreTrials:
         wait_for(page, lambda: find_sweep(page).status.is_over)
         assert says(page, "A grid has a trial at each of its points: widen a range to get more.")
         assert "sweep.add" not in [button.key for button in page.button]
+
+    @pytest.mark.parametrize(
+        ("ends", "said"),
+        [
+            ([], "The sweep ended before its first trial."),
+            (["diverged"], "Every trial diverged. Search lower learning rates."),
+            (["diverged", "failed"], "No trial came to anything."),
+        ],
+    )
+    def test_grid_that_came_to_nothing_says_so_and_trains_what_it_has_not_drawn(
+        self, open_page: Open, ends: list[str], said: str
+    ) -> None:
+        page = open_page("sweep.py")
+        row = Recipe(dataset="Tiny", train_iter=1, eval_every=1, batch_size=8, validation_size=8)
+        definition = read_definition({"rows": [row], "space": {"lr": [0.1, 1.0, 10.0]}})
+        kept = [
+            write_trial(Trial(n, {"lr": lr}, (f"{n}",), False, result(None, status=end)))
+            for n, (lr, end) in enumerate(zip((0.1, 1.0), ends, strict=False))
+        ]
+        about = ("0123456789ab", "a search", page.session_state["owner"], 1.7e9, SweepStatus.STOPPED)
+        manager.shared_manager().store.sweeps.create(StoredSweep(*about, definition.model_dump_json(), tuple(kept)))
+        page.query_params["sweep"] = "0123456789ab"
+        assert said in texts(shown(page.run()))
+        shown(page.button(key="sweep.rest").click().run())
+        wait_for(page, lambda: find_sweep(page).status.is_over)
+        assert [trial.point["lr"] for trial in find_sweep(page).trials] == [0.1, 1.0, 10.0]
 
 
 class TestEdges:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mlpcore.analysis.sweeps.contour import Contour
 from mlpcore.charts.downsampling import rounded
-from mlpcore.charts.sweeps.points import Scale, TrialPoint, describe_trial, ring
+from mlpcore.charts.sweeps.points import Scale, TrialPoint, describe_trial, empty_note, ring
 from mlpcore.charts.traces import NOTE, Figure, Json, Translate, markers
 
 COLOURS = "Cividis"  # a scale that reads the same to colour-blind eyes, from dark (low) to bright (high)
@@ -40,7 +40,8 @@ def map_chart(
     lost = _crosses([one for one in both if one.accuracy is None], across, up)
     around = ring(*_places([one for one in both if one.number == chosen], across, up))
     below = [] if contour is None or not accuracies else [_contour(contour, accuracies, across, up)]
-    return {"data": [*below, dots, lost, around], "layout": _layout(across, up, has_scale=True)}
+    layout = _layout(across, up, has_scale=True) | {"annotations": [] if both else [empty_note(translate)]}
+    return {"data": [*below, dots, lost, around], "layout": layout}
 
 
 def heat_chart(
@@ -71,7 +72,8 @@ def heat_chart(
     heat |= {} if has_texts else _scale(accuracies, translate)
     lost = _crosses([one for one in best.values() if one.accuracy is None], across, up)
     around = ring(*_places([one for one in both if one.number == chosen], across, up), size=40)
-    return {"data": [heat, lost, around], "layout": _layout(across, up, has_scale=not has_texts)}
+    layout = _layout(across, up, has_scale=not has_texts) | {"annotations": [] if both else [empty_note(translate)]}
+    return {"data": [heat, lost, around], "layout": layout}
 
 
 def _contour(contour: Contour, accuracies: Sequence[float], across: Scale, up: Scale) -> Json:

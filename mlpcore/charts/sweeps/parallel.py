@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcore.charts.annotations import legend, waiting_note
+from mlpcore.charts.annotations import legend
 from mlpcore.charts.axes import axis, snug_range
 from mlpcore.charts.downsampling import rounded
-from mlpcore.charts.sweeps.points import Scale, TrialPoint, write_value
+from mlpcore.charts.sweeps.points import Scale, TrialPoint, empty_note, write_value
 from mlpcore.charts.traces import ACCURACY, LOSS, NOTE, NOTHING, Figure, Json, Translate, faded
 
 LACKING = -0.12  # the height at which a trial passes a hyperparameter that it does not have
@@ -53,7 +53,7 @@ def parallel_chart(
         "margin": {"l": 20, "r": 20, "t": 34, "b": 34},
         "hovermode": "closest",
         "legend": legend(traceorder="reversed"),
-        "annotations": [_write_tick(*tick) for tick in ticks] if known else [waiting_note(translate)],
+        "annotations": [_write_tick(*tick) for tick in ticks] if known else [empty_note(translate)],
         "shapes": [_upright(place) for place in range(last + 1)],
         "xaxis": axis(showgrid=False, showline=False, range=[-0.35, last + 0.35], tickvals=list(range(last + 1)))
         | {"ticktext": [*(one.name for one in scales), translate("accuracy")]},

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mlpcore.charts.annotations import paper_note
 from mlpcore.charts.axes import axis
-from mlpcore.charts.traces import LOSS, Json, markers
+from mlpcore.charts.traces import LOSS, NOTE, Json, Translate, markers
 from mlpcore.numbers import short_number
 
 Value = bool | int | float | str | tuple[int | float, ...]
@@ -81,6 +82,12 @@ class Scale:
     def along(self, value: Value) -> float:
         """Return a value as a log axis of Plotly wants it: the number itself."""
         return 10 ** self.place(value) if self.is_log and not self.options else self.place(value)
+
+
+def empty_note(translate: Translate) -> Json:
+    """Build the note that stands where trials will be, and where none has come to anything."""
+    text = translate("No trial has an accuracy.")
+    return paper_note(text, 0.5, 0.5, "center", "middle") | {"font": {"color": NOTE, "size": 13}}
 
 
 def ring(x: Sequence[float], y: Sequence[float], *, size: int = 20) -> Json:

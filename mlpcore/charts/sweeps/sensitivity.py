@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlpcore.analysis.sweeps.sensitivity import RateRange, RateResult
-from mlpcore.charts.annotations import legend, waiting_note
+from mlpcore.charts.annotations import legend
 from mlpcore.charts.axes import axis, five_steps, snug_range
 from mlpcore.charts.downsampling import rounded
+from mlpcore.charts.sweeps.points import empty_note
 from mlpcore.charts.traces import Figure, Json, Translate, band, find_look, look_line, markers
 
 DIVERGED = "#D62728"  # a red that none of the lines has
@@ -72,7 +73,7 @@ def sensitivity_chart(
         "hovermode": "closest",
         "legend": legend(),
         "showlegend": not by_steps,  # its colours are those of the chart beside it
-        "annotations": [] if len(known) else [waiting_note(translate)],
+        "annotations": [] if len(known) else [empty_note(translate)],
         "xaxis": axis(translate("learning rate"), type="log", range=[ends[0] - 0.15, ends[1] + 0.15], dtick=1)
         | {"tickformat": ".0~e"},
         "yaxis": axis(translate("steps") if by_steps else translate("validation accuracy"), nticks=6)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlpcore.charts.annotations import waiting_note
 from mlpcore.charts.axes import axis, five_steps
 from mlpcore.charts.downsampling import rounded
-from mlpcore.charts.sweeps.points import Scale, TrialPoint, describe_trial, ring
+from mlpcore.charts.sweeps.points import Scale, TrialPoint, describe_trial, empty_note, ring
 from mlpcore.charts.traces import ACCURACY, NOTE, Figure, Json, Translate, band, faded, line, markers
 
 MARGIN = {"l": 54, "r": 14, "t": 14, "b": 44}
@@ -39,15 +38,14 @@ def best_chart(
         data.append(band("band", along, rounded(low), rounded(high), NOTE))
         name = translate("expected best of so many trials")
         data.append(line("expected", name, along, rounded(middle), NOTE, dash="dash", hovertemplate="%{y:.1%}"))
-    data += _points(numbers, known, chosen, translate)
-    step = line("best", translate("best so far"), numbers, rounded(best), ACCURACY, hovertemplate="%{y:.1%}")
+    step = line("best", translate("best so far"), numbers, rounded(best), ACCURACY, hoverinfo="skip")
     step["line"]["shape"] = "hv"
-    data.append(step)
+    data += [step, *_points(numbers, known, chosen, translate)]  # a trial that is the best can be clicked too
     layout: Json = {
         "margin": MARGIN,
         "hovermode": "closest",
         "showlegend": False,
-        "annotations": [] if known else [waiting_note(translate)],
+        "annotations": [] if known else [empty_note(translate)],
         "xaxis": axis(translate("trial"), range=[0, whole + 1], tickformat=",d"),
         "yaxis": _accuracy_axis(values, translate),
     }
@@ -67,6 +65,7 @@ def slice_chart(
         "margin": MARGIN,
         "hovermode": "closest",
         "showlegend": False,
+        "annotations": [] if known else [empty_note(translate)],
         "xaxis": scale.axis(),
         "yaxis": _accuracy_axis([value for _, value in known], translate),
     }
@@ -79,7 +78,11 @@ def _points(
     values = [value for _, value in known]
     look: Json = {"size": 7, "color": faded(ACCURACY, 0.45)}
     trace = markers("trials", list(along), rounded(values), marker=look, ids=[str(one.number) for one, _ in known])
-    trace |= {"text": [describe_trial(one) for one, _ in known], "hovertemplate": "%{text}<extra></extra>"}
+    trace |= {
+        "cliponaxis": False,
+        "text": [describe_trial(one) for one, _ in known],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
     places = [(x, y) for x, (one, y) in zip(along, known, strict=True) if one.number == chosen]
     return [trace | {"name": translate("trials")}, ring([x for x, _ in places], [y for _, y in places])]
 

@@ -6,14 +6,14 @@ import streamlit as st
 
 from mlpcore.analysis.sweeps.edges import Edge
 from mlpcore.analysis.sweeps.wording import describe_edge_best
-from mlpcore.sweeps.definition import MAX_TRIALS
+from mlpcore.sweeps.definition import MAX_TRIALS, Definition
 from mlpcore.sweeps.extension import add_trials, list_edges, widen
 from mlpcore.sweeps.messages import NO_MORE_POINTS
 from mlpcore.sweeps.trials import Sweep, Trial
 from pages.components.shared.choices import persistent
 from pages.components.shared.flash import flash_errors, mark_page_stale
 from pages.components.shared.state import get_sweeps, read_owner
-from pages.components.shared.words import _, say
+from pages.components.shared.words import _, _n, say
 from pages.components.sweep.search_setup import put_search
 
 MORE = 16  # trials: those that train together
@@ -24,7 +24,11 @@ def offer_more_trials(sweep: Sweep) -> None:
     if not sweep.belongs_to(read_owner()):
         return
     if sweep.definition.sampler == "grid":
-        if sweep.status.is_over:
+        left = sweep.definition.count_trials() - len(sweep.trials)
+        if sweep.status.is_over and left > 0:
+            label = _n("Train the other {count} trial", "Train the other {count} trials", left).format(count=left)
+            st.button(label, on_click=_extend, args=(sweep.id, sweep.definition), key="sweep.rest")
+        elif sweep.status.is_over:
             st.caption(_(NO_MORE_POINTS), width="content")
         return
     help_more = _("The search goes on as if it had been longer from the start.")
@@ -38,8 +42,13 @@ def _add(sweep_id: str) -> None:
     mark_page_stale()
     with flash_errors("sweep.said"):
         if sweep := get_sweeps().get(sweep_id):  # which may have drawn more since the page was drawn
-            longer = add_trials(sweep, st.session_state["sweep.more"])
-            get_sweeps().extend(sweep_id, longer, owner=read_owner())
+            _extend(sweep_id, add_trials(sweep, st.session_state["sweep.more"]))
+
+
+def _extend(sweep_id: str, definition: Definition) -> None:
+    mark_page_stale()
+    with flash_errors("sweep.said"):
+        get_sweeps().extend(sweep_id, definition, owner=read_owner())
 
 
 def show_edges(sweep: Sweep, trials: Sequence[Trial]) -> None:
@@ -70,6 +79,6 @@ def _widen(sweep: Sweep, ends: dict[str, set[Edge]]) -> None:
     with flash_errors("sweep.said"):
         wider = widen(sweep.definition, ends)
         if sweep.definition.sampler == "grid":
-            get_sweeps().extend(sweep.id, wider, owner=read_owner())
+            _extend(sweep.id, wider)
         else:
             put_search(wider)

@@ -21,8 +21,8 @@ from pages.components.recipe_form.form_state import put_recipe
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.flash import toast_errors
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.state import get_cache, get_manager, read_owner
-from pages.components.shared.words import _, as_markdown
+from pages.components.shared.state import find_run, get_cache, get_manager, read_owner
+from pages.components.shared.words import _, as_markdown, say
 from pages.components.sweep.extension import show_edges
 from pages.components.sweep.setup import CHART_HEIGHT
 from pages.components.sweep.trials_table import describe_point, filter_trials, find_chosen, show_table, show_trial
@@ -44,7 +44,6 @@ def show_search(sweep: Sweep) -> None:
     """Show the trials of a sweep: the best one, a chart of the visitor's choice, and a table."""
     own = [trial for trial in sweep.trials if not trial.is_fresh]
     _show_best(sweep, own)
-    show_edges(sweep, own)
     view = _choose_view(sweep)
     above = st.container()  # the chart shows what the filter below it leaves
     shown = filter_trials(sweep, own)
@@ -52,6 +51,7 @@ def show_search(sweep: Sweep) -> None:
     with above:
         _show_chart(view, sweep, shown, chosen)
         show_trial(chosen)
+        show_edges(sweep, own)
     show_table(sweep, shown, chosen)
 
 
@@ -60,7 +60,7 @@ def _show_best(sweep: Sweep, trials: Sequence[Trial]) -> None:
     best = best_trial(trials)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if best is None or best.result is None or best.result.val_acc is None:
-            st.text(_("The best trial is named here as soon as one has a result."), width="stretch")
+            st.text(_explain_nothing(sweep, trials), width="stretch")
             return
         is_over = sweep.status.is_over
         template = (
@@ -75,8 +75,23 @@ def _show_best(sweep: Sweep, trials: Sequence[Trial]) -> None:
             st.session_state.pop("run", None)
             st.switch_page("playground.py")
         help_repeat = _("Train the best five trials with three other seeds each, and compare them.")
-        if st.button(_("Repeat the best five"), help=help_repeat, disabled=not is_over, key="sweep.repeat"):
+        label = _("Repeat the best five with three seeds")
+        if st.button(label, help=help_repeat, disabled=not is_over, key="sweep.repeat"):
             _repeat(sweep, trials)
+
+
+def _explain_nothing(sweep: Sweep, trials: Sequence[Trial]) -> str:
+    """Say why no trial is the best."""
+    if not sweep.status.is_over:
+        return _("The best trial is named here as soon as one has a result.")
+    if not trials:
+        return _("The sweep ended before its first trial.")
+    if all(trial.result is not None and trial.result.is_diverged for trial in trials):
+        return _("Every trial diverged. Search lower learning rates.")
+    messages = (run.message for trial in trials for run_id in trial.run_ids if (run := find_run(run_id)))
+    message = next((one for one in messages if one is not None), None)
+    said = _("No trial came to anything.")
+    return said if message is None else f"{said} {say(message)}"
 
 
 def _repeat(sweep: Sweep, trials: Sequence[Trial]) -> None:
@@ -186,11 +201,12 @@ def _show_importances(sweep: Sweep, trials: Sequence[Trial]) -> None:
     if not found:
         st.text(_("At least five trials with different results are needed."))
         return
-    done = sum(trial.result is not None for trial in trials)
-    if done < FEW_TRIALS:
-        template = _("Only {count} trials yet: from {least} on, these shares mean something.")
-        st.text(f"⚠ {template.format(count=done, least=FEW_TRIALS)}")
     titles = {label: label or _("all trials") for label in found}
+    over = _list_over(trials)
+    counts = {label: sum(label in ("", trial.point.get("optimizer")) for trial in over) for label in found}
+    if few := [f"{titles[label]} ({count})" for label, count in counts.items() if count < FEW_TRIALS]:
+        template = _("Few trials: {groups}. From {least} on, these shares mean something.")
+        st.text(f"⚠ {template.format(groups=', '.join(few), least=FEW_TRIALS)}")
     rows = [
         {_("hyperparameter"): name}
         | {titles[label]: 100 * shares[name] if name in shares else None for label, shares in found.items()}

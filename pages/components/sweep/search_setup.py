@@ -9,6 +9,7 @@ import streamlit as st
 from mlpcore.messages import N_, Sentence, SentenceError
 from mlpcore.recipes.flat import list_fields, read_text, write_text
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.sweeps.cohorts import count_cohorts, list_apart
 from mlpcore.sweeps.definition import MAX_TRIALS, Definition, name_sweep, read_definition
 from mlpcore.sweeps.messages import REPEATED_VALUE
 from mlpcore.sweeps.space import FIXED, Dimension, Range
@@ -165,20 +166,16 @@ def _define(base: Recipe, rows: Sequence[Row], sampler: str) -> tuple[Definition
 
 
 def _describe_cohorts(definition: Definition) -> str:
-    """Say how many trials there will be, and which hyperparameters keep them from training together."""
+    """Say how many trials there will be, and into how many cohorts they fall."""
     count = definition.count_trials()
-    apart = [
-        name
-        for name in definition.space
-        if name in ("batch_size", "hidden_sizes", "activation", "train_size", "precision")
-    ]
+    apart = list_apart(definition)
     text = _n("{count:,} trials, {seeds} seed each.", "{count:,} trials, {seeds} seeds each.", definition.seeds)
     text = text.format(count=count, seeds=definition.seeds)
     if not apart:
         return text + " " + _("All of them can train together, 16 at a time.")
-    cohorts = 1
-    for name in apart:
-        one = definition.space[name]
-        cohorts *= count if isinstance(one, Range) else len(one)
-    template = _("Trials that differ in {names} cannot train together: up to {cohorts:,} groups, one after another.")
-    return f"{text} {template.format(names=', '.join(apart), cohorts=min(cohorts, count))}"
+    template = (
+        _("They fall into at most {cohorts:,} cohorts, because trials that differ in {names} cannot train together.")
+        if definition.sampler == "tpe"
+        else _("They fall into {cohorts:,} cohorts, because trials that differ in {names} cannot train together.")
+    )
+    return f"{text} {template.format(names=', '.join(apart), cohorts=count_cohorts(definition))}"

@@ -17,7 +17,7 @@ from pages.components.shared.words import _, as_markdown
 
 STAR = "★"
 ENDS = (RunStatus.FINISHED.value, PRUNED, RunStatus.DIVERGED.value)  # by which trials are filtered
-TABLE_HEIGHT, ROW_HEIGHT = 300, 56  # pixels
+TABLE_HEIGHT, ROW_HEIGHT = 300, 44  # pixels
 MOST_STARRED = 1000
 CHOSEN = "sweep.trial"  # in the session: the sweep and the number of the chosen trial
 

@@ -140,9 +140,9 @@ class TestParallelCoordinates:
         assert trace(self.draw(chosen=3), "chosen")["showlegend"] is False
         assert "3" not in {number for one in self.draw()["data"] for number in one["ids"]}
 
-    def test_without_a_result_it_says_that_the_curves_will_come(self) -> None:
+    def test_without_a_result_it_says_so(self) -> None:
         (note,) = parallel_chart([], [LR, DROPOUT], best=5)["layout"]["annotations"]
-        assert note["text"] == "The curves appear here as the run goes on."
+        assert note["text"] == "No trial has an accuracy."
 
 
 @pytest.mark.parametrize("chosen", [None, 1])
@@ -153,6 +153,12 @@ def test_a_ring_marks_the_chosen_trial_over_numbers_and_over_one_hyperparameter(
         trace(slice_chart(trials, LR, chosen=chosen), "chosen"),
     ]
     assert [one["y"] for one in along] == [[] if chosen is None else [0.5]] * 2
+
+
+def test_the_line_of_the_best_so_far_lies_below_the_trials_and_takes_no_click_from_them() -> None:
+    chart = best_chart([TrialPoint(0, {"lr": 0.01}, 0.4), TrialPoint(1, {"lr": 0.1}, 0.3)], 2)
+    assert [one["uid"] for one in chart["data"]] == ["best", "trials", "chosen"]
+    assert (trace(chart, "best")["y"], trace(chart, "best")["hoverinfo"]) == ([0.4, 0.4], "skip")
 
 
 def test_ticks_are_decades_of_a_log_range_and_the_options_of_a_list() -> None:

@@ -64,6 +64,7 @@ class TestSweep:
         by_id = {run.id: run for run in runs}
         for trial, recipe in zip(printed["trials"], recipes, strict=True):
             own = [by_id[run_id] for run_id in trial["runs"]]
+            assert trial["run"] == trial["runs"][0]
             assert [run.recipe for run in own] == [recipe, recipe.replace(seed=1)]
             latest = [present(run.latest) for run in own]
             assert trial["val_acc"] == sum(present(one.val_acc) for one in latest) / 2
@@ -99,7 +100,7 @@ class TestSweep:
         for _ in range(2):
             sweep(homes, SWEEP | {"sampler": "tpe", "trials": 18, "space": {"lr": {}, "dropout": {}}}, "--json")
             trials = json.loads(capsys.readouterr().out)["trials"]
-            printed.append([{name: value for name, value in trial.items() if name != "runs"} for trial in trials])
+            printed.append([{name: value for name, value in trial.items() if name not in ("run", "runs")} for trial in trials])
         assert printed[0] == printed[1]
         assert len(printed[0]) == 18
 
