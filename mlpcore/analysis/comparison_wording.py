@@ -133,6 +133,12 @@ def describe_expectation(recipe: Recipe, *, images: int, predicting: bool = Fals
             "Every label is random, so there is nothing to learn. Train accuracy rises nevertheless, while test "
             "accuracy stays at chance: the network memorises (Zhang et al., 2017)."
         )
+    if recipe.label_noise > 0 and recipe.points is not None:
+        template = (
+            "{noise:.0%} of the labels are random. Watch the boundary: it first follows the shape, then wraps around "
+            "single points whose label is wrong. The remedies below undo that."
+        )
+        return Sentence(template, {"noise": recipe.label_noise})
     if recipe.label_noise > 0:
         template = (
             "{noise:.0%} of the labels are random. Watch the test curve: the network first learns what the images of a "
@@ -153,6 +159,8 @@ def describe_remedy(remedy: Remedy) -> Sentence:
     if remedy.name == "smaller_network":
         assert isinstance(remedy.value, tuple)
         return Sentence("{sizes} units", {"sizes": ", ".join(map(str, remedy.value))})
+    if remedy.name == "more_data" and remedy.recipe.points is not None:
+        return Sentence("{n:,} points", {"n": remedy.value})
     if remedy.name == "more_data":
         return Sentence("{n:,} images", {"n": remedy.value})
     if remedy.name == "dropout":

@@ -13,7 +13,7 @@ from mlpcore.recipes.recipe import PARTS, Recipe
 from mlpcore.runs.records import LONGEST_NAME
 
 MAX_PARTS = 5  # of a label
-LAB_WORDS = ("lab", "all", "images", "units", "noise", "decay")  # in the names of the overfitting lab's runs
+LAB_WORDS = ("lab", "all", "images", "points", "units", "noise", "decay")  # in the names of the overfitting lab's runs
 SEED = re.compile(r" seed \d+$")  # at the end of a name
 ALWAYS_NAMED = ("lr", "weight_decay")  # even where they differ only by the defaults of two optimizers
 

@@ -14,7 +14,9 @@ LIGHT = 0.55  # opacity of a class that is certain, so that points of its own co
 SMALL_POINTS = 150  # of a small surface
 
 
-def plane_chart(plane: Plane, *, small: bool = False, show_test: bool = True, translate: Translate = str) -> Figure:
+def plane_chart(
+    plane: Plane, *, small: bool = False, axes: bool = True, show_test: bool = True, translate: Translate = str
+) -> Figure:
     """Draw the newest surface of a plane, if it has one, and its points.
 
     A class colours where it is the most probable one, the stronger the further it is ahead of the next; where two are
@@ -22,6 +24,7 @@ def plane_chart(plane: Plane, *, small: bool = False, show_test: bool = True, tr
 
     Args:
         small: Without axes, legend and test points, for a row of surfaces.
+        axes: Whether the axes are drawn.
         show_test: Whether to draw the points that the network is tested on.
     """
     data = _draw_surface(plane.surfaces[-1].shares, plane.limit) if plane.surfaces else []
@@ -35,16 +38,17 @@ def plane_chart(plane: Plane, *, small: bool = False, show_test: bool = True, tr
         data.append(markers("wrong", *wrong.T.round(3).tolist(), marker=ring, hoverinfo="skip", showlegend=False))
     if not small:
         data += _draw_legend(translate, has_wrong=bool(len(wrong)), has_test=show_test)
-    hidden: Json = {"visible": False} if small else {"showgrid": False, "nticks": 5}
+    margin = {"l": 34, "r": 6, "t": 26, "b": 40} if axes else {"l": 2, "r": 2, "t": 26, "b": 2}
+    hidden: Json = {"showgrid": False, "nticks": 5} if axes and not small else {"visible": False}
     scale = {"range": [-plane.limit, plane.limit], "fixedrange": True, "constrain": "domain", **hidden}
     return {
         "data": data,
         "layout": {
-            "margin": {"l": 2, "r": 2, "t": 2, "b": 2} if small else {"l": 34, "r": 6, "t": 26, "b": 40},
+            "margin": margin | ({"l": 2, "t": 2, "b": 2} if small else {}),
             "meta": {"still": True},
             "hovermode": False if small else "closest",
             "showlegend": not small,
-            "legend": legend(),
+            "legend": legend(font={"size": 11}),
             "xaxis": axis("" if small else "x₁", **scale),
             "yaxis": axis("" if small else "x₂", scaleanchor="x", **scale),
             "annotations": [],

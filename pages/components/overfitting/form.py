@@ -12,7 +12,7 @@ from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import flatten, list_fields
-from mlpcore.recipes.points import DataSource
+from mlpcore.recipes.points import POINT_NAMES, POINT_SETS, DataSource
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits, find_problems
 from pages.components.recipe_form.form_state import find_lesson
@@ -35,6 +35,10 @@ START: dict[str, Any] = {
     "train_iter": 600,
     "seed": 0,
     "hold_out": True,
+    "count": 2_000,
+    "noise": 0.03,
+    "classes": 2,
+    "data_seed": 0,
 }
 ALL = 0  # a slider takes no None
 LESSON = "lab.lesson"  # in the session: the lesson of the lab
@@ -44,6 +48,7 @@ HELD_OUT = 0.1  # of the training images
 
 def begin(dataset: str) -> None:
     """Set every knob at the beginning of a session; later they keep what the visitor chose."""
+    st.session_state["lab.first"] = dataset
     if "lab.train_size" not in st.session_state:
         put_knobs(START | {"dataset": dataset})
 
@@ -56,6 +61,8 @@ def put_knobs(values: Mapping[str, object]) -> None:
 def put_preset(name: str) -> None:
     """Set the knobs to a preset, on the chosen data set."""
     knobs = START | dict(OVERFITTING_PRESETS[name])
+    if "dataset" not in knobs and st.session_state["lab.dataset"] in POINT_SETS:
+        knobs["dataset"] = st.session_state["lab.first"]
     put_knobs(knobs | {"train_size": knobs["train_size"] or ALL})
 
 
@@ -72,7 +79,7 @@ def build_first(dataset: str) -> Recipe:
 def read_lab_form() -> tuple[Recipe | None, list[Sentence]]:
     """Build a recipe from the knobs, or return None and sentences that say why it is not valid."""
     try:
-        knobs = {name: st.session_state[f"lab.{name}"] for name in START}
+        knobs = {name: st.session_state.get(f"lab.{name}", first) for name, first in START.items()}
         return _build(st.session_state["lab.dataset"], knobs), []
     except ValidationError as error:
         return None, [sentence for _field, sentence in find_problems(error)]
@@ -85,6 +92,7 @@ def show_form(datasets: Sequence[str]) -> None:
         "random_labels": _("Random labels"),
         "noisy_labels": _("Noisy labels"),
         "all_images": _("All images"),
+        "spiral": _("Spiral"),
     }
     with st.container(horizontal=True, gap="xsmall"):
         for name in OVERFITTING_PRESETS:
@@ -98,10 +106,14 @@ def show_form(datasets: Sequence[str]) -> None:
         format_func=dataset_title,
         **persistent("lab.dataset"),
     )
-    images = count_images(DataSource(st.session_state["lab.dataset"]))
+    is_plane = st.session_state["lab.dataset"] in POINT_SETS
+    images = count_images(_find_source(st.session_state["lab.dataset"], st.session_state))
+    if is_plane:
+        _points_form()
     if st.session_state["lab.train_size"] >= images:
         st.session_state["lab.train_size"] = ALL
-    _stops("train_size", _("Training images"), [size for size in SIZES if size < images], _show_size, last=(ALL,))
+    label = _("Training points") if is_plane else _("Training images")
+    _stops("train_size", label, [size for size in SIZES if size < images], _show_size, last=(ALL,))
     _share("label_noise", _("Label noise"))
     _share("dropout", _("Dropout"))
     _stops("weight_decay", _("Weight decay"), DECAYS, exact_number, kind=SGD)
@@ -134,11 +146,39 @@ def show_form(datasets: Sequence[str]) -> None:
 
 def _build(dataset: str, knobs: Mapping[str, Any]) -> Recipe:
     """Build the recipe of knobs. Raises ValidationError if one is out of range."""
-    images = count_images(DataSource(dataset))
+    source = _find_source(dataset, {f"lab.{name}": value for name, value in knobs.items()})
+    images = count_images(source)
     held = round(HELD_OUT * images) if knobs["hold_out"] else 0
-    rest = {name: value for name, value in knobs.items() if name != "hold_out"}
+    rest = {name: value for name, value in knobs.items() if name not in ("hold_out", *POINT_NAMES)}
     rest["train_size"] = rest["train_size"] or None
-    return build_lab_recipe(dataset=dataset, images=images, validation_size=held, **rest)
+    return build_lab_recipe(dataset=dataset, points=source.points, images=images, validation_size=held, **rest)
+
+
+def _find_source(dataset: str, knobs: Mapping[Any, Any]) -> DataSource:
+    """Return the data that knobs ask for; with the default points where a value is out of range."""
+    if dataset not in POINT_SETS:
+        return DataSource(dataset)
+    kind = POINT_SETS[dataset]
+    values = {name: knobs.get(f"lab.{name}", START[name]) for name in POINT_NAMES if name in kind.model_fields}
+    try:
+        return DataSource(dataset, kind(**values))
+    except ValidationError:
+        return DataSource(dataset)
+
+
+def _points_form() -> None:
+    """Draw how the points are drawn."""
+    kind = POINT_SETS[st.session_state["lab.dataset"]]
+    fields = list_fields()
+    with _row("noise", "classes"):
+        if _is_shown("noise"):
+            low, high = find_limits(kind, "noise")
+            rest: Any = {"help": _(fields["noise"].help), "disabled": _is_held("noise")}
+            st.slider(_("Noise"), low, high, step=0.01, **rest, **persistent("lab.noise", START["noise"]))
+        if _is_shown("classes") and "classes" in kind.model_fields:
+            low, high = find_limits(kind, "classes")
+            rest = {"help": _(fields["classes"].help), "disabled": _is_held("classes"), "width": 110}
+            st.number_input(_("Classes"), low, high, step=1, **rest, **persistent("lab.classes", START["classes"]))
 
 
 def _as_knobs(values: Mapping[str, Any]) -> dict[str, Any]:

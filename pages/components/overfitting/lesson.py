@@ -6,6 +6,7 @@ import streamlit as st
 
 from mlpcore.messages import Sentence
 from mlpcore.recipes.lessons import Lesson, lesson_from_query, lesson_to_query
+from mlpcore.recipes.points import POINT_NAMES
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import drop_unknown_datasets, to_query
 from pages.components.lessons.banner import Place
@@ -17,7 +18,7 @@ LAB = Place(
     lab_form.LESSON,
     "overfitting",
     (
-        *("dataset", "train_size", "label_noise", "dropout", "weight_decay"),
+        *("dataset", *POINT_NAMES, "train_size", "label_noise", "dropout", "weight_decay"),
         *("hidden_sizes", "train_iter", "seed", "validation_size"),
     ),
 )

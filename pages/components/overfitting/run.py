@@ -15,6 +15,7 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 from pages.components.compare.results_table import NOISY_VALIDATION
 from pages.components.overfitting.form import LESSON
 from pages.components.recipe_form.form_state import find_lesson
+from pages.components.run.plane import show_plane, show_units
 from pages.components.run.run_view import describe_wait, show_badge
 from pages.components.run.tiles import show_gap
 from pages.components.shared.live_plot import live_plot
@@ -78,6 +79,8 @@ def _draw(
         _norms(run, recipe)
     with words:
         _findings(run, prediction, hidden=hidden)
+    if recipe.points is not None:
+        show_units(run)
 
 
 def _status_line(run: Run | None, recipe: Recipe) -> None:
@@ -114,7 +117,7 @@ def _curves(
         "translate": _,
     }
     classes = _count_classes(recipe)
-    loss, accuracy = st.columns(2, gap="small")
+    loss, accuracy, *beside = st.columns(2 if recipe.points is None else 3, gap="small")
     revision = run.id if run else ""
     with loss:
         alt = _("Train and test loss over the iterations, the gap between them shaded.")
@@ -129,6 +132,9 @@ def _curves(
         figure = accuracy_gap_chart(evaluations, best=stop, chance=classes and 1 / classes, **common)
         alt = _("Train and test accuracy over the iterations, the gap between them shaded.")
         live_plot(figure, key="lab-accuracy", height=CHART_HEIGHT, alt=alt, revision=revision)
+    for column in beside:
+        with column:
+            show_plane(run, recipe, key="lab-plane", height=CHART_HEIGHT, axes=False, hides_test=hidden)
 
 
 def _count_classes(recipe: Recipe) -> int | None:

@@ -8,27 +8,49 @@ from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import Run
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.planes import find_plane, read_plane
+from pages.components.shared.state import draw_units, read_snapshot
 from pages.components.shared.words import _
 
 CAPTION_HEIGHT = 24  # pixels
+UNITS_WIDTH = 408
 
 
-def show_plane(run: Run | None, recipe: Recipe, *, key: str, height: int, hides_test: bool = False) -> None:
+def show_plane(
+    run: Run | None, recipe: Recipe, *, key: str, height: int, axes: bool = True, hides_test: bool = False
+) -> None:
     """Draw the plane at a run's newest evaluation; before there is one, the points of the recipe.
 
-    hides_test: whether the points that the network is tested on are left out.
+    axes: whether the axes are drawn. hides_test: whether the points that the network is tested on are left out.
     """
     plane = read_plane(run) or find_plane(run.recipe if run else recipe)
     if plane is None:
         return
     live_plot(
-        plane_chart(plane, show_test=not hides_test, translate=_),
+        plane_chart(plane, axes=axes, show_test=not hides_test, translate=_),
         key=key,
         height=height - CAPTION_HEIGHT,
         alt=_("The plane: the probability of each class as colour, the boundary as a line, and the points."),
         revision=run.id if run else "",
     )
     st.caption(_describe(plane))
+
+
+def show_units(run: Run | None) -> None:
+    """Draw the first layer's units as small maps, once there are some."""
+    snapshot = read_snapshot(run.id) if run is not None and run.evaluations else None
+    if snapshot is not None and snapshot.plane is not None:
+        units = snapshot.first_layers[-1].units
+        st.caption(describe_maps(len(units)))
+        st.image(draw_units(units), width=UNITS_WIDTH, alt=_("The first layer's units"))
+
+
+def describe_maps(units: int) -> str:
+    """Say what the maps of a first layer's units show."""
+    template = _(
+        "What the first {units} units of the first layer answer over the plane: blue above 0, orange below, nothing "
+        "at 0. The later layers build the boundary from these."
+    )
+    return template.format(units=units)
 
 
 def _describe(plane: Plane) -> str:

@@ -6,6 +6,7 @@ import streamlit as st
 from mlpcore.charts.confusion import confusion_chart, confusion_height, shorten_class
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import Snapshot, count_confusion, rank_class, rank_mistakes
+from pages.components.run.plane import describe_maps
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
@@ -79,15 +80,6 @@ def show_first_layer(run: Run) -> None:
         st.caption(template.format(units=units, width=width, height=height))
     alt = _("The first layer's weights after {step:,} iterations").format(step=layer.step)
     st.image(draw_units(layer.units), width=UNITS_WIDTH, alt=alt)
-
-
-def describe_maps(units: int) -> str:
-    """Say what the maps of a first layer's units show."""
-    template = _(
-        "What the first {units} units of the first layer answer over the plane: blue above 0, orange below, nothing "
-        "at 0. The later layers build the boundary from these."
-    )
-    return template.format(units=units)
 
 
 def _get_snapshot(run: Run) -> Snapshot | None:
