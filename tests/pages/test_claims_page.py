@@ -18,18 +18,10 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from pages.components.shared.state import count_test_images
 from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, wait_for
-from tests.support.image_folders import share_shapes
 
 FULL = "⚠ 2 runs and comparisons are already waiting or training on this server. Try again when some are over."
 
 FAST = "memorising"  # one image, 400 iterations, then 80
-
-
-@pytest.fixture(scope="module")
-def data(data: Path, drawn_shapes: Path) -> Path:
-    """Return the folder of data sets with Shapes already drawn: the claim that takes two data sets takes them too."""
-    share_shapes(data, drawn_shapes)
-    return data
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from mlpcore.runs.records import Run
 from mlpcore.runs.store import RunStore
-from tests.support.image_folders import write_images
+from tests.support.image_folders import share_shapes, write_images
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ Open = Callable[..., "AppTest"]
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of data sets with one in it, Tiny: 2 classes, 80 training and 10 test images."""
+def data(tmp_path_factory: pytest.TempPathFactory, drawn_shapes: Path) -> Path:
+    """Return a folder of data sets with Tiny (2 classes, 80 training and 10 test images), where Shapes are drawn."""
     home = tmp_path_factory.mktemp("data")
     write_images(home / "Tiny", {"dark": (10, 110), "light": (150, 250)}, train=40, test=5)
+    share_shapes(home, drawn_shapes)
     return home
 
 
