@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Select, TableClause, select
 
 from mlpcore.messages import SentenceError
 from mlpcore.operations.messages import FILE_CANNOT_BE_WRITTEN, FILE_EXISTS
-from mlpcore.runs.engine import explained, open_database, open_engine
+from mlpcore.runs.database.engine import explained, open_database, open_engine
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.people.accounts import PEOPLE
 from mlpcore.runs.schema import EVALUATIONS, KEPT, RUNS

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, TableClause, insert, select
 from mlpcore.messages import SentenceError, write_sentence
 from mlpcore.operations.backup import prepare
 from mlpcore.operations.messages import NO_BACKUP
-from mlpcore.runs.engine import explained, open_database, writing
+from mlpcore.runs.database.engine import explained, open_database, writing
 from mlpcore.runs.messages import INTERRUPTED
 from mlpcore.runs.migrations import HEAD
 from mlpcore.runs.people.accounts import PEOPLE
