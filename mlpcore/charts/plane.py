@@ -93,7 +93,8 @@ def find_leads(shares: np.ndarray) -> np.ndarray:
     ordered = np.sort(shares.astype(np.int16), axis=0)
     best, second = ordered[-1], ordered[-2]
     own = shares.astype(np.int16)
-    return own - np.where(own == best, second, best)
+    ahead: np.ndarray = own - np.where(own == best, second, best)
+    return ahead
 
 
 def _pack(numbers: np.ndarray) -> Json:

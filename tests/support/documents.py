@@ -14,7 +14,18 @@ DOCUMENTS += sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").glob
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS}
 README, KOREAN, CONTRIBUTING = TEXTS["README.md"], TEXTS["README.ko.md"], TEXTS["CONTRIBUTING.md"]
 ARCHITECTURE = TEXTS["docs/architecture.md"]
-PROGRAMS = ("python", "pytest", "pip", "uv", "just", "mlp-playground", "streamlit", "ruff", "mypy", "lint-imports")
+PROGRAMS: tuple[str, ...] = (
+    "python",
+    "pytest",
+    "pip",
+    "uv",
+    "just",
+    "mlp-playground",
+    "streamlit",
+    "ruff",
+    "mypy",
+    "lint-imports",
+)
 PROGRAMS += ("pre-commit", "source", "git", ".ci/run")
 
 

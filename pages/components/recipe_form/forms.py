@@ -102,7 +102,7 @@ def data_form(datasets: list[str]) -> None:
         _draw_row(*_keep_known(f"{name}.count", f"{name}.data_seed"))
         _draw_row(*_keep_known(f"{name}.noise", f"{name}.classes"))
     images = count_images(read_source()) - (get_knob("validation_size") or 0)
-    words: dict[str, str] = {"label": _("Training points")} if name in POINT_SETS else {}
+    words: dict[str, Any] = {"label": _("Training points")} if name in POINT_SETS else {}
     _draw("train_size", everything=max(images, 1), **words)
     _draw("label_noise")
     _draw("validation_size")

@@ -12,10 +12,10 @@ from mlpcore.data.batches import place_images
 from mlpcore.data.datasets import ImageSplit, channel_statistics, load_data, normalise
 from mlpcore.data.points import turn
 from mlpcore.recipes.inputs import POINT
-from mlpcore.recipes.points import POINT_SETS, Blobs, Checkerboard, Circles, DataSource, Moons, Spiral
+from mlpcore.recipes.points import POINT_SETS, AnyPoints, Blobs, Checkerboard, Circles, DataSource, Moons, Spiral
 
 CPU = torch.device("cpu")
-MANY = {
+MANY: dict[str, AnyPoints] = {
     "Moons": Moons(count=200, noise=0.2, data_seed=3),
     "Circles": Circles(count=200, noise=0.2, classes=4, data_seed=3),
     "Spiral": Spiral(count=200, noise=0.2, classes=5, data_seed=3),
