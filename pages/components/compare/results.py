@@ -12,6 +12,7 @@ from mlpcore.charts.compare import Schedule, Series, compare_chart
 from mlpcore.charts.downsampling import corners, rounded
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
+from pages.components.compare.planes import show_planes
 from pages.components.compare.results_table import describe_choice, show_table
 from pages.components.compare.surfaces import show_surfaces
 from pages.components.compare.verdicts import choose_baseline, name_best, show_verdicts
@@ -107,6 +108,7 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool, concludes: bool
         live_plot(chart, key="compare.rates", height=CHART_HEIGHT, alt=alt)
     else:
         _draw_curves(series, options | {"picked": picked}, revision=",".join(drawn))
+    show_planes(series)
     table = st.container(gap="xsmall")
     baseline = choose_baseline(series)
     with table:
