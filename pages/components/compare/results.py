@@ -25,6 +25,7 @@ from pages.components.shared.state import count_training_images, get_cache, get_
 from pages.components.shared.words import _, _n, say, show_duration, status_word
 
 CHART_HEIGHT = 350  # pixels
+PLANE_HEIGHT = 260  # the same above planes, which are then in sight too
 POINT_BYTES = 80  # of a step and its rate, as Python's numbers
 
 
@@ -132,7 +133,7 @@ def _draw_curves(series: Sequence[Series], options: dict[str, Any], *, revision:
     live_plot(
         compare_chart(series, translate=_, **options),
         key="compare",
-        height=CHART_HEIGHT,
+        height=PLANE_HEIGHT if any(run.recipe.points for one in series for run in one.runs) else CHART_HEIGHT,
         alt=_("Mini-batch loss, test accuracy, learning rate and path of every run."),
         revision=revision,
     )
