@@ -152,12 +152,13 @@ def _run(recipe: Recipe, name: str) -> tuple[Run, Sentence | None]:
         The run, and why it could not be stored, if so.
     """
     from mlpcore.data.loader import DatasetLoader
+    from mlpcore.jobs.executors.choice import choose_executor
     from mlpcore.jobs.manager import RunManager
     from mlpcore.runs.store import RunStore
 
     with contextlib.closing(RunStore()) as store:
         store.mark_interrupted()
-        manager = RunManager(store, DatasetLoader(catalog.data_home))
+        manager = RunManager(store, DatasetLoader(catalog.data_home), executor=choose_executor())
         try:
             (run_id,) = manager.submit([recipe], owner=OWNER, names=[name])
             try:

@@ -65,6 +65,7 @@ def complete_definition(given: Any) -> Definition:
 def run_sweep(definition: Definition, *, name: str) -> Sweep:
     """Train a sweep in this process with a progress bar; an interrupt stops it. Return it when it is over."""
     from mlpcore.data.loader import DatasetLoader
+    from mlpcore.jobs.executors.choice import choose_executor
     from mlpcore.jobs.manager import RunManager
     from mlpcore.runs.store import RunStore
     from mlpcore.sweeps.manager import SweepManager
@@ -76,7 +77,7 @@ def run_sweep(definition: Definition, *, name: str) -> Sweep:
             raise SentenceError(misfit.template, **misfit.values)
     with contextlib.closing(RunStore()) as store:
         store.mark_interrupted()
-        runs = RunManager(store, DatasetLoader(catalog.data_home))
+        runs = RunManager(store, DatasetLoader(catalog.data_home), executor=choose_executor())
         sweeps = SweepManager(runs, resume_left=False)
         try:
             sweep_id = sweeps.start(definition, owner=OWNER, name=name)

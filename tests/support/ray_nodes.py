@@ -35,10 +35,11 @@ def running_cluster(monkeypatch: pytest.MonkeyPatch, nodes: int = NODES, **optio
         monkeypatch.setenv(name, value)
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **NODE, **options})
+    node = NODE | options
+    cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **node})
     try:
         for _ in range(nodes - 1):
-            cluster.add_node(**NODE, **options)
+            cluster.add_node(**node)
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
         yield cluster
     finally:

@@ -97,7 +97,8 @@ class RayExecutor:
 
     def find_capacity(self, _device: str) -> Capacity:
         """Find the memory of the nodes. Raises SentenceError if the cluster has never been reached."""
-        sizes = [int(node.bytes) for node in self._find_nodes()]  # images have the object store, which is not in it
+        # images have the object store, which is not in it
+        sizes = [int(node.bytes) for node in self._find_nodes() if node.cpus >= self._threads]
         return Capacity(sum(sizes), max(sizes), per_cohort=PROCESS_BYTES, holds_images=False)
 
     def place_images(self, _device: str) -> torch.device:
