@@ -78,7 +78,7 @@ def _code_of(status: RunStatus) -> int:
 
 def _devices(_given: argparse.Namespace) -> int:
     from mlpcore.training.device import list_devices
-    from mlpcore.training.matmul import choose_rule, has_onednn
+    from mlpcore.training.kernels.matmul import choose_rule, has_onednn
 
     print("\n".join(list_devices()))
     lacking = "" if has_onednn() else " (this torch lacks oneDNN's operator)"

@@ -17,8 +17,8 @@ from mlpcore.jobs.messages import TEST_DOES_NOT_FIT
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits
+from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.lockstep import Cohort
-from mlpcore.training.matmul import choose_rule
 
 EXPLODED = 4.0  # times the mean of the first losses; a higher loss ends the test of a seed
 GIGABYTE = 1e9

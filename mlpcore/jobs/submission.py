@@ -13,8 +13,8 @@ from mlpcore.jobs.queue import Job, JobQueue
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RECORD_BYTES, Run, RunStatus
+from mlpcore.training.kernels.matmul import usable_rule
 from mlpcore.training.lockstep import cohort_key
-from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import describe_environment
 
 MAX_SUBMISSIONS = 200  # that may wait or train; a comparison with all its rows and seeds is one

@@ -13,8 +13,8 @@ from mlpcore.data.datasets import ImageSplit
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, NoScheduler, Recipe
 from mlpcore.training import messages
+from mlpcore.training.kernels.matmul import has_bfloat16
 from mlpcore.training.lockstep import train_cohort
-from mlpcore.training.matmul import has_bfloat16
 
 TOLERANCE = 1e-3  # relative; rounding alone changes the losses of 20 iterations by about 1e-6
 RECIPE = Recipe(

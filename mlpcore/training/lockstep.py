@@ -20,9 +20,9 @@ from mlpcore.runs.records import Evaluation, RunStatus
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.cohort_run import CohortRun
-from mlpcore.training.cuda_graph import CapturedPass
 from mlpcore.training.evaluation import Measurement, Metrics, iterate_test_batches, iterate_train_batches
-from mlpcore.training.matmul import choose_rule
+from mlpcore.training.kernels.cuda_graph import CapturedPass
+from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.models import build_model
 from mlpcore.training.plane import compute_surfaces, iterate_grid
 from mlpcore.training.stacked_mlp import StackedMLP

@@ -17,7 +17,7 @@ from mlpcore.runs.kernel_rule import RECORDED_AS, KernelRule
 from mlpcore.runs.records import Run
 from mlpcore.seeds import build_generator
 from mlpcore.training.device import pick_device
-from mlpcore.training.matmul import choose_rule, usable_rule
+from mlpcore.training.kernels.matmul import choose_rule, usable_rule
 from mlpcore.training.models import build_model
 
 HASHED_BATCHES = 20  # the first ones: runs that share these share all

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mlpcore.runs.kernel_rule import Kernel, KernelRule
-from mlpcore.training import matmul
+from mlpcore.training.kernels import matmul
 from mlpcore.training.models import MLPnet, activate, activate_backward
 
 ALIGNMENT = 16  # float32 numbers, 64 bytes: matrix products on memory aligned so are fastest, and repeatable

@@ -15,7 +15,7 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from mlpcore.runs.kernel_rule import Kernel
-from mlpcore.training.matmul import has_onednn, linear, weight_gradient
+from mlpcore.training.kernels.matmul import has_onednn, linear, weight_gradient
 from mlpcore.training.models import MLPnet
 from tests.benchmarks.jax_peer import run_jax
 from tests.benchmarks.work import BATCH, EPOCH, LR, MEAN, STD, Files, as_rows

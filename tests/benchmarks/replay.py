@@ -21,8 +21,8 @@ from mlpcore.data.datasets import load_data
 from mlpcore.jobs.replay.replays import lower_priority
 from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import SGD, Adam, NoScheduler, Recipe
+from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.lockstep import train_cohort
-from mlpcore.training.matmul import choose_rule
 from mlpcore.training.replay.network import NetworkView
 from mlpcore.training.replay.replay import PastRun
 from mlpcore.training.reproducibility import count_threads

@@ -105,7 +105,8 @@ def test_panel_makes_a_link_of_the_lab(open_page: Open) -> None:
         ({"label_noise": "7"}, "label_noise is 7: it must be a number from 0 to 1."),
         (
             {"dataset": "![](http://a.example/b)"},
-            "dataset is ![](http://a.example/b): this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs.",
+            "dataset is ![](http://a.example/b): this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, "
+            "Blobs.",
         ),
         ({"hide": "width"}, "hide names width: there is no such hyperparameter."),
         ({"hidden_sizes": "8,8,8,8,8"}, ""),

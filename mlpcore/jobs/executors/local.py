@@ -12,8 +12,8 @@ from mlpcore.jobs.messages import explain_failure
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.device import pick_device_of
+from mlpcore.training.kernels.matmul import usable_rule
 from mlpcore.training.lockstep import Command, ProgressGenerator, train_cohort
-from mlpcore.training.matmul import usable_rule
 from mlpcore.training.reproducibility import count_threads
 
 MAX_ACTIVE = 4  # cohorts that train at a time, besides everybody's oldest; later ones are queued

@@ -66,8 +66,8 @@ class CohortActor:
 
         from mlpcore.jobs.executors.ray_cluster import RAY_GPU
         from mlpcore.training.device import pick_device_of
+        from mlpcore.training.kernels.matmul import usable_rule
         from mlpcore.training.lockstep import train_cohort
-        from mlpcore.training.matmul import usable_rule
         from mlpcore.training.reproducibility import count_threads, describe_environment
 
         self.end()

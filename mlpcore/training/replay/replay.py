@@ -15,8 +15,8 @@ from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Run
+from mlpcore.training.kernels.matmul import usable_rule
 from mlpcore.training.lockstep import SLICE_SECONDS, Cohort
-from mlpcore.training.matmul import usable_rule
 from mlpcore.training.messages import NOT_REPEATABLE, NOTHING_TO_REPLAY, REPLAY_DIFFERS, REPLAY_NOT_YET
 from mlpcore.training.reproducibility import Repeatability, compare_environment
 

@@ -20,7 +20,7 @@ from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Adam, NoScheduler, Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
-from mlpcore.training import matmul
+from mlpcore.training.kernels import matmul
 from mlpcore.training.lockstep import train_cohort
 from tests.support.file_server import FileServer
 from tests.support.image_folders import write_colours

@@ -100,7 +100,10 @@ class TestSweep:
         for _ in range(2):
             sweep(homes, SWEEP | {"sampler": "tpe", "trials": 18, "space": {"lr": {}, "dropout": {}}}, "--json")
             trials = json.loads(capsys.readouterr().out)["trials"]
-            printed.append([{name: value for name, value in trial.items() if name not in ("run", "runs")} for trial in trials])
+            numbers = [
+                {name: value for name, value in trial.items() if name not in ("run", "runs")} for trial in trials
+            ]
+            printed.append(numbers)
         assert printed[0] == printed[1]
         assert len(printed[0]) == 18
 

@@ -17,8 +17,8 @@ from mlpcore.export.script import to_notebook, to_script
 from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Adam, CosineAnnealingLR, Recipe
 from mlpcore.runs.kernel_rule import KernelRule
+from mlpcore.training.kernels.matmul import has_onednn
 from mlpcore.training.lockstep import train_cohort
-from mlpcore.training.matmul import has_onednn
 from tests.support.app_tests import ROOT
 from tests.support.image_folders import write_images
 from tests.support.published_archives import CLASSES, cifar_batches, fashion_set, write_batches, write_fashion

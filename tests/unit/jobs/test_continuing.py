@@ -22,9 +22,9 @@ from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Run, RunState, RunStatus
 from mlpcore.runs.store import RunStore
-from mlpcore.training import matmul
+from mlpcore.training.kernels import matmul
+from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
-from mlpcore.training.matmul import choose_rule
 from tests.support.managers import (
     LONG,
     ME,

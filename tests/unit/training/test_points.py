@@ -14,8 +14,8 @@ from mlpcore.recipes.points import Spiral
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.plane import MAP_SIDE, MAX_SURFACES, SIDE, Plane
 from mlpcore.runs.snapshots import Snapshot, pack_snapshot, unpack_snapshot
+from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.lockstep import Cohort, cohort_key, train_cohort
-from mlpcore.training.matmul import choose_rule
 from tests.support.cohorts import CPU, MIXTURE, collect, recipe
 from tests.support.present import present
 

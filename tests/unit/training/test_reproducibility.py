@@ -12,7 +12,7 @@ import torch
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.training import matmul
+from mlpcore.training.kernels import matmul
 from mlpcore.training.reproducibility import Repeatability, compare_environment, count_threads, describe_environment
 from tests.support.paths import ROOT
 

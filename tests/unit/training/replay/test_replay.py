@@ -13,8 +13,8 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Run, RunStatus
+from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.lockstep import train_cohort
-from mlpcore.training.matmul import choose_rule
 from mlpcore.training.models import MLPnet, build_model
 from mlpcore.training.replay.network import NetworkView, TrainedNetwork
 from mlpcore.training.replay.replay import PastRun, Replayed, replay, replay_run

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mlpcore.training.cuda_graph import CapturedPass
+from mlpcore.training.kernels.cuda_graph import CapturedPass
 from mlpcore.training.models import MLPnet
 from mlpcore.training.stacked_mlp import StackedMLP
 

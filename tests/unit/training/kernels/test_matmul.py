@@ -12,10 +12,11 @@ from mlpcore.data.datasets import load_data
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.kernel_rule import Kernel, KernelRule, recorded_rule
-from mlpcore.training import device as device_module, matmul
+from mlpcore.training import device as device_module
 from mlpcore.training.device import pick_device_of
+from mlpcore.training.kernels import matmul
+from mlpcore.training.kernels.matmul import choose_rule, has_onednn, linear, usable_rule, weight_gradient
 from mlpcore.training.lockstep import train_cohort
-from mlpcore.training.matmul import choose_rule, has_onednn, linear, usable_rule, weight_gradient
 from mlpcore.training.models import MLPnet
 from mlpcore.training.stacked_mlp import StackedMLP
 from tests.support.networks import gradients, linear_layers, stack_gradients
