@@ -4,7 +4,7 @@ Draws small changes of the code (a comparison turned round, a statement left out
 changed package against each, in copies of the project: first those that execute the changed statement, the fastest
 first, then all others. A mutant is killed if a test fails or does not end. Prints the share killed per package and
 every survivor. Results go to a file, line by line: started again with the same file, the program does only what is
-missing.
+missing, and runs the tests without a change again only where the code is another.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def run(chosen: Sequence[Mutant], places: Sequence[Copy], results: Path) -> dict
     def record(package: str) -> Record:
         place = free.get()
         try:
-            return place.record(package)
+            return place.record(package, results.with_suffix(f".{package}.json"))
         finally:
             free.put(place)
 
