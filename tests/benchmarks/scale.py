@@ -1,21 +1,24 @@
-"""What the store takes as runs pile up: `python -m tests.benchmarks.scale [--runs 1000 10000 100000] [--rounds 9]`.
+"""What grows with runs and with pages: `python -m tests.benchmarks.scale [--runs 1000 10000 100000] [--pages 20]`.
 
 Fills a SQLite file, and a PostgreSQL of its own if one is installed, with runs of 60 evaluations, 1,000 per person, and
 measures at each size: the bytes on disk; storing one evaluation, and twenty in one write, of a run that goes on; and
 what History's first screen, a person's quota, the metrics and the admin's page ask for. Milliseconds are medians of the
-rounds, with the smallest and the largest. Snapshots are measured by one run's, on 10,000 images of 32×32 pixels.
+rounds, with the smallest and the largest, and the processor time of this process, which on SQLite is all there is: it
+tells more than the clock on a machine that others keep busy. Snapshots are measured by one run's, on 10,000 images.
+With --pages, so many live pages watch a paused run of a real server instead, and it is measured what each costs that.
 """
 
 import argparse
+import asyncio
 import os
 import platform
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter, process_time
 
 import numpy as np
 
@@ -25,12 +28,18 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.schema import COLUMNS, LISTED, MEASURES
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, MAX_UNITS, TOP_K, FirstLayer, Snapshot, pack_snapshot
 from mlpcore.runs.store import RunStore
+from tests.stress.crowd import until_measured
+from tests.support.image_folders import TINY, make_tiny
 from tests.support.postgresql import Cluster, find_programs
+from tests.support.process_usage import read_usage
+from tests.support.servers import serving
 from tests.support.stores import count_rows, execute
+from tests.support.websocket_guest import Guest
 
 EVALUATIONS = 60  # per run
 PER_PERSON = 1_000  # runs
 MANY = 20  # evaluations in one write
+PAGE_SECONDS = 30.0  # for which pages are open
 
 
 def main() -> None:
@@ -38,8 +47,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scale", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="multiples of 1,000")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--pages", type=int, default=0)
     asked = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {asked.rounds} rounds")
+    if asked.pages:
+        asyncio.run(measure_pages(asked.pages))
+        return
     print(f"a snapshot: {len(pack_snapshot(draw_snapshot())):,} bytes")
     for name, opened in (("SQLite", sqlite_store), ("PostgreSQL", postgresql_store)):
         if name == "PostgreSQL" and find_programs() is None:
@@ -51,8 +64,9 @@ def main() -> None:
                 per_run = read_bytes() / runs
                 print(f"\n{name}, {runs:,} runs of {EVALUATIONS} evaluations: {per_run:,.0f} bytes per run")
                 for what, times in measure(store, asked.rounds).items():
-                    spread = f"({min(times):.2f} to {max(times):.2f})"
-                    print(f"  {what:<44}{statistics.median(times):>9.2f} ms  {spread}")
+                    waited, computed = zip(*times, strict=True)
+                    spread = f"({min(waited):.2f} to {max(waited):.2f}, processor {statistics.median(computed):.2f})"
+                    print(f"  {what:<40}{statistics.median(waited):>9.2f} ms  {spread}", flush=True)
 
 
 @contextmanager
@@ -126,8 +140,11 @@ def draw_snapshot() -> Snapshot:
     return Snapshot(3_000, tuple("abcdefghij"), labels, top, top.astype(np.float16), layers)
 
 
-def measure(store: RunStore, rounds: int) -> dict[str, list[float]]:
-    """Time what is asked of the store, in milliseconds; the first answer is not counted."""
+def measure(store: RunStore, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Time what is asked of the store: milliseconds by the clock and of the processor. The first answer is not counted.
+
+    A run is added that goes on, and removed again.
+    """
     going_on = make_run(0, id="going on", status=RunStatus.RUNNING, evaluations=(), owner="somebody")
     store.create_many([going_on])
     steps = count(1)
@@ -150,17 +167,54 @@ def measure(store: RunStore, rounds: int) -> dict[str, list[float]]:
         "runs by status, for /metrics": store.count_by_status,
         "the people, for the admin's page": store.people.list_latest,
     }
-    times: dict[str, list[float]] = {}
+    times: dict[str, list[tuple[float, float]]] = {}
     for what, ask in asked.items():
         ask()
         times[what] = []
         for _ in range(rounds):
-            began = perf_counter()
+            began, computed = perf_counter(), process_time()
             ask()
-            times[what].append(1000 * (perf_counter() - began))
+            times[what].append((1000 * (perf_counter() - began), 1000 * (process_time() - computed)))
     store.update("going on", status=RunStatus.STOPPED)
     execute(store, "DELETE FROM runs WHERE id = 'going on'")
     return times
+
+
+async def measure_pages(pages: int) -> None:
+    """Let pages watch a run that is paused, so that the server does nothing else; print what each of them takes."""
+    with tempfile.TemporaryDirectory() as name:
+        make_tiny(Path(name) / "data")
+        with serving(Path(name) / "server", data=Path(name) / "data") as server:
+            async with Guest(f"{server.url}/?dataset={TINY}&scheduler=none&train_iter=200000&eval_every=200") as owner:
+                await owner.run(click="start")
+                await until_measured(server, [owner.shown_run])
+                await owner.run()  # its buttons are those of a run that goes on
+                await owner.run(click="pause")
+                address = f"{server.url}/?run={owner.shown_run}"
+            async with AsyncExitStack() as stack:
+                memory, computed = read_usage(server.pid).memory, read_processor(server.pid)
+                guests = [await stack.enter_async_context(Guest(address)) for _ in range(pages)]
+                opened = (read_processor(server.pid) - computed) / pages
+                computed = read_processor(server.pid)
+                until = monotonic() + PAGE_SECONDS
+                async with asyncio.TaskGroup() as group:
+                    for guest in guests:
+                        group.create_task(guest.watch(until=until))
+                computed = read_processor(server.pid) - computed
+                grown = (read_usage(server.pid).memory - memory) / pages
+        ticks, sizes = sum(len(guest.ticks) for guest in guests), [size for guest in guests for size in guest.sizes]
+    print(f"{pages} pages, {PAGE_SECONDS:g} s; errors: {sum(len(guest.errors) for guest in guests)}")
+    print(f"  refreshes per second and page {ticks / pages / PAGE_SECONDS:>9.2f}")
+    print(f"  bytes per refresh             {statistics.median(sizes):>9,.0f}  (at most {max(sizes):,})")
+    print(f"  processor per refresh         {1000 * computed / ticks:>9.1f} ms")
+    print(f"  processor to open a page      {1000 * opened:>9.0f} ms")
+    print(f"  memory per page               {grown:>9.1f} MB")
+
+
+def read_processor(pid: int) -> float:
+    """Read the seconds of processor time that a process has used, from Linux's /proc."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
