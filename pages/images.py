@@ -3,6 +3,7 @@
 import streamlit as st
 
 from mlpcore.data.catalog import data_home, known_datasets
+from mlpcore.recipes.points import POINT_NAMES
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import drop_unknown_datasets, from_query, to_query
 from pages.components.images.views import show_images
@@ -15,7 +16,15 @@ from pages.components.shared.download_panel import show_downloads
 from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.words import say
 
-NAMES = ("dataset", "train_size", "label_noise", "validation_size", "batch_size", "seed")  # that are in its address
+NAMES = (
+    "dataset",
+    *POINT_NAMES,
+    "train_size",
+    "label_noise",
+    "validation_size",
+    "batch_size",
+    "seed",
+)  # in its address
 
 
 def take_address(first: Recipe, datasets: list[str]) -> None:

@@ -80,10 +80,10 @@ def _values(place: Place, recipe: Recipe) -> dict[str, object]:
     """Return what can be locked or hidden, in the order of the forms; no start_factor where there is no warm-up."""
     own = flatten(recipe)
     if place.names is not None:
-        return {name: own[name] for name in place.names}
+        return {name: own[name] for name in place.names if name in own}  # images have no points
     parts = {part: [name for name in own if name in CHOICES and FIELDS[name].part == part] for part in PARTS}
     names = ["optimizer", "batch_size", *parts["optimizer"], "scheduler", *parts["scheduler"]]
-    names += [name for group in ("images", "network", "run") for name in GROUPS[group]]
+    names += [name for group in ("images", "points", "network", "run") for name in GROUPS[group] if name in own]
     return {name: own[name] for name in names if name != "start_factor" or own["warmup_iters"]}
 
 
