@@ -18,7 +18,7 @@ LOST = (RunStatus.DIVERGED, RunStatus.FAILED)  # these have no accuracy to rank 
 def name_best(series: Sequence[Series]) -> str:
     """Name the best row by the images that may choose, or say why there is none; "" while there is nothing to rank."""
     runs = [run for one in series for run in one.runs]
-    if len({run.recipe.dataset for run in runs}) > 1:
+    if len({run.recipe.data for run in runs}) > 1:
         return _("The rows are of different data sets, so none is named the best.")
     validated = are_validated(series)
     images = min(run.recipe.validation_size for run in runs) if validated else count_test_images(runs[0].recipe.data)

@@ -47,7 +47,8 @@ def _list_own(run: Run) -> list[OwnRun]:
     listed, _total = get_store().search(
         owner=read_owner(), dataset=run.recipe.dataset, statuses=[RunStatus.FINISHED], limit=MAX_OTHERS
     )
-    return [OwnRun(one.run, one.last_acc) for one in listed if one.last_acc is not None]
+    same = [one for one in listed if one.run.recipe.data == run.recipe.data]  # of points: drawn in the same way
+    return [OwnRun(one.run, one.last_acc) for one in same if one.last_acc is not None]
 
 
 def _show(run: Run, diagnosis: Diagnosis, place: int) -> None:

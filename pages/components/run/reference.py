@@ -34,7 +34,7 @@ def find_reference(run: Run | None) -> Reference | None:
     before = run.continues or st.session_state.get(BEFORE, {}).get(run.id)
     pinned = st.session_state.get(PINNED)
     reference = find_run(before if pinned in (None, run.id) else pinned)
-    if reference is None or not reference.evaluations or reference.recipe.dataset != run.recipe.dataset:
+    if reference is None or not reference.evaluations or reference.recipe.data != run.recipe.data:
         return None
     name = _("pinned run") if reference.id == pinned else _("last run")
     if reference.id == run.continues:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlpcore.data.batches import DeviceImages
 
 Args = TypeVarTuple("Args")
+PLANE_SECONDS = 0.5
 FIRST_EVALUATION_SECONDS = 0.3  # between reruns until a run has its first evaluation
 
 
@@ -41,8 +42,13 @@ def show_fragment(draw: Callable[[*Args], None], *args: *Args, every: float | No
 
 
 def refresh_interval(run: Run | None) -> float:
-    """Return the seconds between reruns of a fragment that shows a run: fewer until its first evaluation."""
-    return FIRST_EVALUATION_SECONDS if run is not None and not run.evaluations else 1.0
+    """Return the seconds between reruns of a fragment that shows a run: fewer on points, and until it is evaluated.
+
+    A run on points takes seconds, and its boundary should be seen bending.
+    """
+    if run is not None and not run.evaluations:
+        return FIRST_EVALUATION_SECONDS
+    return PLANE_SECONDS if run is not None and run.recipe.points is not None else 1.0
 
 
 def preload_images(recipe: Recipe | None) -> bool:
