@@ -2,6 +2,7 @@
 
 import pytest
 
+from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS
 from tests.support.app_tests import Open, figure, sentences, shown
 from tests.support.playground_page import planned_rate, says
@@ -18,9 +19,9 @@ def test_playground_opens_with_the_lectures_recipe_and_its_schedule(open_page: O
     assert says(page, "Tiny, all images · 3,000 iterations of 64")
 
 
-def test_images_to_choose_from_are_those_on_disk_and_shapes(open_page: Open) -> None:
+def test_data_to_choose_from_are_those_on_disk_and_what_is_drawn(open_page: Open) -> None:
     page = open_page()
-    assert page.selectbox(key="knob.dataset").options == ["Tiny", "Shapes"]
+    assert page.selectbox(key="knob.dataset").options == ["Tiny", "Shapes", *POINT_SETS]
 
 
 def test_address_names_what_differs_from_the_lectures_recipe(open_page: Open) -> None:

@@ -42,6 +42,7 @@ import torch
 from mlpcore.data import loader
 from mlpcore.data.catalog import data_home
 from mlpcore.jobs.manager import RunManager
+from mlpcore.recipes.points import DataSource
 from mlpcore.runs.store import RunStore
 started = threading.Event()
 def place_images(*_):  # as one of a large data set, which is inside torch for a while
@@ -50,7 +51,7 @@ def place_images(*_):  # as one of a large data set, which is inside torch for a
         torch.ones(200_000).sort()
 loader.place_images = place_images
 manager = RunManager(RunStore(), loader.DatasetLoader(data_home))
-manager.library.request("Tiny", torch.device("cpu"))
+manager.library.request(DataSource("Tiny"), torch.device("cpu"))
 started.wait()
 manager.shutdown()
 sys.exit(3)

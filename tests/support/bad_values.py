@@ -10,6 +10,7 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
 from mlpcore.recipes.validation import find_limits
 
@@ -25,12 +26,12 @@ STRANGE_TEXTS = (
 DATASET = re.compile(r"[\w\-][\w .\-]{0,39}")
 LISTS = ("hidden_sizes", "milestones", "betas", "changes")
 PARTS = ("optimizer", "scheduler")
-MODELS: dict[str, type[Hyperparameters]] = {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS}
+MODELS: dict[str, type[Hyperparameters]] = {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS, **POINT_SETS}
 
 
 @dataclass(frozen=True)
 class Field:
-    """A hyperparameter: `kind` is the optimizer or scheduler that has it, "Change", or "" for the recipe itself."""
+    """A hyperparameter: `kind` is who has it: an optimizer, a scheduler, points, "Change", or "" for the recipe."""
 
     kind: str
     name: str
@@ -45,14 +46,17 @@ class Field:
             return {self.name: value}
         if self.kind == "Change":
             return {"changes": [{"step": 1, "lr": 0.1} | {self.name: value}]}
-        part = "optimizer" if self.kind in OPTIMIZERS else "scheduler"
-        return {part: {"name": self.kind} | {self.name: value}}
+        part = {"name": self.kind} | {self.name: value}
+        if self.kind in POINT_SETS:
+            return {"dataset": self.kind, "points": part}
+        return {"optimizer" if self.kind in OPTIMIZERS else "scheduler": part}
 
     def place_flat(self, value: Any) -> dict[str, Any]:
         """The same with flat names, as in a link or a row of a comparison."""
         if self.kind in ("", "Change"):
             return self.place(value)
-        return {"optimizer" if self.kind in OPTIMIZERS else "scheduler": self.kind, self.name: value}
+        chooser = "dataset" if self.kind in POINT_SETS else "optimizer" if self.kind in OPTIMIZERS else "scheduler"
+        return {chooser: self.kind, self.name: value}
 
     def is_named(self, sentence: str) -> bool:
         """Whether a sentence says which field it is about."""
@@ -60,7 +64,9 @@ class Field:
         return any(re.search(rf"\b{name}\b", sentence) for name in (self.name, *inner))
 
 
-FIELDS = [Field(kind, name) for kind, model in MODELS.items() for name in model.model_fields if name != "name"]
+FIELDS = [
+    Field(kind, name) for kind, model in MODELS.items() for name in model.model_fields if name not in ("name", "points")
+]
 HYPERPARAMETERS = [field for field in FIELDS if field.kind != "Change" and field.name != "changes"]
 
 

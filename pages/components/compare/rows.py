@@ -204,7 +204,10 @@ def _row_buttons(rows: Rows, base: Recipe | None, columns: list[str]) -> None:
 
 def _join(rows: Rows, base: Recipe | None) -> dict[str, Any]:
     """Return the playground's recipe as a further row, with what all rows share."""
-    shared = {name: rows[0][name] for name in SHARED if rows and all(row.get(name) == rows[0][name] for row in rows)}
+    first = rows[0] if rows else {}
+    shared = {
+        name: first[name] for name in SHARED if name in first and all(row.get(name) == first[name] for row in rows)
+    }
     return flatten(base or Recipe()) | shared
 
 

@@ -79,7 +79,9 @@ class TestRecipes:
 
     def test_presets_are_recipes(self) -> None:
         presets = OVERFITTING_PRESETS.items()
-        built = {name: build_lab_recipe(**{"dataset": "Shapes", "images": IMAGES, **fields}) for name, fields in presets}
+        built = {
+            name: build_lab_recipe(**{"dataset": "Shapes", "images": IMAGES, **fields}) for name, fields in presets
+        }
         assert built["few_images"] == BASE
         assert built["random_labels"] == BASE.model_copy(update={"label_noise": 1.0})
         assert built["all_images"].train_size is None

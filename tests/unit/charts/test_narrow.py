@@ -25,16 +25,20 @@ from mlpcore.charts.concepts import (
 from mlpcore.charts.confusion import confusion_chart
 from mlpcore.charts.lr_test import lr_test_chart
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
+from mlpcore.charts.plane import plane_chart
 from mlpcore.charts.run import path_chart, run_chart
 from mlpcore.charts.schedule import schedule_chart, small_schedule_chart
 from mlpcore.charts.surfaces import trajectory_chart
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import Run, RunStatus
 from tests.support.app_tests import ROOT
 
 PANEL = MatrixPanel("W", "weight", np.ones((2, 2)), (0.0, 0.0), is_known=True, is_current=False)
 LAYER = Layer("x", np.ones(2), is_known=True, is_current=False, weights=np.ones((2, 2)))
 RUN = Run("a", "a run", Recipe(), RunStatus.RUNNING, 0.0)
+NONE = np.empty(0, np.int64)
+PLANE = Plane(1.0, np.empty((0, 2), np.float32), NONE, NONE.astype(bool), np.empty((0, 2), np.float32), NONE)
 TEST = LrTest((1e-6, 1e-5), ((2.3, 2.2),))
 DRAW: dict[str, Callable[[], dict]] = {
     "accuracy_by_lr_chart": lambda: accuracy_by_lr_chart([RUN]),
@@ -48,6 +52,7 @@ DRAW: dict[str, Callable[[], dict]] = {
     "network_chart": lambda: network_chart([PANEL], unit=0, feature=0),
     "norms_chart": lambda: norms_chart((), train_iter=9),
     "path_chart": lambda: path_chart((), train_iter=9),
+    "plane_chart": lambda: plane_chart(PLANE),
     "probabilities_chart": lambda: probabilities_chart(["a", "b"], [0.5, 0.5], [0.5, -0.5], true_class=1),
     "remedies_chart": lambda: remedies_chart([], train_iter=9),
     "run_chart": lambda: run_chart((), planned_rates=[0.1], train_iter=9, steps_per_epoch=1.0),
