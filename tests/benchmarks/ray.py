@@ -5,6 +5,7 @@ first some trials in this process, then all of them on the cluster. Prints how b
 training, the processor time per iteration of both, and the memory of this process and of the driver on the way.
 """
 
+import contextlib
 import os
 import statistics
 import sys
@@ -23,6 +24,7 @@ from mlpcore.jobs.executors.choice import choose_executor
 from mlpcore.jobs.executors.contract import Executor
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.manager import RunManager
+from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.sweeps.definition import Definition, read_definition
 from mlpcore.sweeps.manager import SweepManager
@@ -82,17 +84,20 @@ def measure(executor: Executor, definition: Definition) -> Measured:
         sweep_id = sweeps.start(definition, owner=OWNER, name="a sweep")
         while not any(run.step for run in manager.list_active()):
             time.sleep(0.05)
-        begun, before, memory = time.monotonic(), read_processor(), list[tuple[float, float]]()
+        begun, memory = time.monotonic(), list[tuple[float, float]]()
+        before, used = read_processor(), dict[int, float]()  # by process; of one that has ended, what it used last
         while (sweep := look(sweeps, sweep_id)).waiting or not sweep.status.is_over:
             done = sum(trial.result is not None for trial in sweep.trials)
             if done >= len(memory) * definition.count_trials() / 10:
                 memory.append((read_usage(os.getpid()).memory, find_driver_memory()))
+            used |= read_processor()
             time.sleep(0.2)
-        seconds, processor = time.monotonic() - begun, read_processor() - before
+        seconds = time.monotonic() - begun
+        processor = sum(spent - before.get(pid, 0.0) for pid, spent in used.items())
         runs = [manager.store.get(run_id) for trial in sweep.trials for run_id in trial.run_ids]
-    cohorts = {(run.seconds, run.evaluations[-1].seconds if run.evaluations else 0.0) for run in runs}
-    iterations = sum(run.step for run in runs)
-    return Measured(seconds, sum(spent for spent, _last in cohorts), iterations, processor, memory)
+    assert {run.status for run in runs} == {RunStatus.FINISHED}
+    cohorts = {run.seconds for run in runs}  # those of a cohort end together
+    return Measured(seconds, sum(cohorts), sum(run.step for run in runs), processor, memory)
 
 
 @contextmanager
@@ -123,21 +128,21 @@ def find_processes(word: str) -> Iterator[int]:
             continue
 
 
-def read_processor() -> float:
-    """Read the seconds of processor time that this process and the actors on the nodes have used."""
-    total = 0.0
+def read_processor() -> dict[int, float]:
+    """Read the seconds of processor time that this process and each actor on the nodes have used."""
+    used = {}
     for pid in {os.getpid(), *find_processes("ray::CohortActor")}:
-        try:
+        with contextlib.suppress(OSError):
             fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += (int(fields[11]) + int(fields[12])) / TICKS
-    return total
+            used[pid] = (int(fields[11]) + int(fields[12])) / TICKS
+    return used
 
 
 def find_driver_memory() -> float:
     """Return the MB of the process that is connected to the cluster; 0 without one."""
-    return sum(read_usage(pid).memory for pid in find_processes("executors.ray_driver"))
+    own = Path(f"/proc/{os.getpid()}/task")
+    children = {int(pid) for thread in own.iterdir() for pid in (thread / "children").read_text().split()}
+    return sum(read_usage(pid).memory for pid in children.intersection(find_processes("executors.ray_driver")))
 
 
 if __name__ == "__main__":

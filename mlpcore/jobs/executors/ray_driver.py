@@ -10,9 +10,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
@@ -37,6 +36,7 @@ class Seat:
     def __init__(self, need: Need) -> None:
         self.need = need
         self.idle_since = 0.0
+        self.has_begun = False  # else it may wait for what idle ones have reserved
         options = {"num_cpus": need.cpus, "num_gpus": need.gpus, "memory": need.bytes, "scheduling_strategy": "SPREAD"}
         self.actor = ray.remote(CohortActor).options(**options).remote()
 
@@ -60,7 +60,7 @@ class Driver:
         self._images: dict[int, tuple[Any, tuple[str, ...]]] = {}  # references to the object store, and the classes
         self._seats: dict[int, Seat] = {}  # by the number of the cohort
         self._idle: list[Seat] = []
-        self._results: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._results: SimpleQueue[tuple[int, Seat, Future[bytes]]] = SimpleQueue()
         self._is_over = threading.Event()
         threading.Thread(target=self._take_results, name="results", daemon=True).start()
         threading.Thread(target=self._watch, name="cluster", daemon=True).start()
@@ -84,13 +84,15 @@ class Driver:
                 self._tell("lost", number, "its images are not there")
             case ("start", number, key, order, need):
                 seat = self._seats[number] = self._take_seat(need)
-                self._follow(number, seat, seat.actor.begin.remote(order, *self._images[key]), self._take_report)
+                self._follow(number, seat, seat.actor.begin.remote(order, *self._images[key]))
             case ("ask", number, commands):
                 if (taken := self._seats.get(number)) is not None:  # else the loss of it has just been told
-                    self._follow(number, taken, taken.actor.advance.remote(commands), self._take_report)
+                    self._follow(number, taken, taken.actor.advance.remote(commands))
             case ("close", number):
                 if (left := self._seats.pop(number, None)) is not None:
-                    self._follow(number, left, left.actor.end.remote(), self._take_end)
+                    left.actor.end.remote()
+                    left.idle_since = time.monotonic()
+                    self._idle.append(left)  # at once: an actor does one thing after another
 
     def _read_array(self, kind: str, shape: tuple[int, ...]) -> Any:
         return np.frombuffer(self._pipe.recv_bytes(), dtype=kind).reshape(shape)
@@ -109,24 +111,16 @@ class Driver:
             self._idle.remove(seat)
             ray.kill(seat.actor)
 
-    def _follow(self, number: int, seat: Seat, result: Any, take: "Callable[[int, Seat, Future[Any]], None]") -> None:
-        """Have a result taken as soon as it is there, by a thread of ours.
+    def _follow(self, number: int, seat: Seat, result: Any) -> None:
+        """Have a result told as soon as it is there, by a thread of ours.
 
         Ray calls back in the thread that serves its connections: whoever calls Ray there waits for ever.
         """
-        result.future().add_done_callback(lambda done: self._results.put(partial(take, number, seat, done)))
+        result.future().add_done_callback(lambda done: self._results.put((number, seat, done)))
 
     def _take_results(self) -> None:
         while True:
-            self._results.get()()
-
-    def _take_end(self, _number: int, seat: Seat, ended: "Future[None]") -> None:
-        with self._lock:
-            if ended.exception() is None:
-                seat.idle_since = time.monotonic()
-                self._idle.append(seat)
-            else:
-                ray.kill(seat.actor)
+            self._take_report(*self._results.get())
 
     def _take_report(self, number: int, seat: Seat, done: "Future[bytes]") -> None:
         with self._lock:
@@ -134,6 +128,7 @@ class Driver:
                 return
             try:
                 told: tuple[Any, ...] = "report", number, done.result()
+                seat.has_begun = True
             except RayError as error:
                 told = "failed" if isinstance(error, RayTaskError) else "lost", number, str(error)
                 del self._seats[number]
@@ -151,8 +146,9 @@ class Driver:
                     self._tell("nodes", nodes)
                     known = nodes
             with self._lock:
-                now = time.monotonic()
-                self._dismiss([seat for seat in self._idle if now - seat.idle_since > IDLE_SECONDS])
+                is_short = not all(seat.has_begun for seat in self._seats.values())
+                oldest = time.monotonic() - (LOOK_SECONDS if is_short else IDLE_SECONDS)
+                self._dismiss([seat for seat in self._idle if seat.idle_since < oldest])
             self._is_over.wait(LOOK_SECONDS)
 
     def _tell(self, *message: Any) -> None:
