@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.visitors import Visitor, button, fresh, settle
+from tests.support.visitors import Visitor, button, follow, fresh, settle
 
 SPIRAL = {"dataset": "Spiral", "data_seed": 0, "hidden_sizes": "32,16", "dropout": 0, "scheduler": "none"}
 
@@ -45,6 +45,21 @@ def test_a_phone_shows_the_plane_in_one_column(phone: Visitor) -> None:
     assert box["y"] > curves["y"]
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
+
+
+def test_the_lab_shows_the_plane_beside_its_curves_and_the_units_below(visitor: Visitor) -> None:
+    page = visitor.open()
+    follow(page, "Overfitting")
+    button(page, "lab-preset-spiral").click()
+    settle(page)
+    button(page, "lab-start").click()
+    expect(fresh(page.get_by_text("3,000 of 3,000 iterations"))).to_be_visible()
+    settle(page)
+    expect(page.locator(".st-key-lab-units image")).to_be_visible()
+    assert {"wrong", "boundary-0", "test-0"} <= set(read_traces(page, "lab-plane"))
+    for part in (".st-key-lab-loss", ".st-key-lab-accuracy", ".st-key-lab-plane", ".st-key-lab-start"):
+        assert is_in_sight(page, part), part
+    visitor.check()
 
 
 def test_comparison_shows_a_surface_per_row(visitor: Visitor) -> None:

@@ -80,7 +80,7 @@ def _draw(
     with words:
         _findings(run, prediction, hidden=hidden)
     if recipe.points is not None:
-        show_units(run)
+        show_units(run, key="lab-units")
 
 
 def _status_line(run: Run | None, recipe: Recipe) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from mlpcore.charts.plane import plane_chart
+from mlpcore.charts.plane import picture_chart, plane_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import Run
@@ -12,7 +12,7 @@ from pages.components.shared.state import draw_units, read_snapshot
 from pages.components.shared.words import _
 
 CAPTION_HEIGHT = 24  # pixels
-UNITS_WIDTH = 408
+UNITS_WIDTH, UNITS_HEIGHT = 408, 154  # of eight maps in a row, in three rows
 
 
 def show_plane(
@@ -35,13 +35,14 @@ def show_plane(
     st.caption(_describe(plane))
 
 
-def show_units(run: Run | None) -> None:
+def show_units(run: Run | None, *, key: str) -> None:
     """Draw the first layer's units as small maps, once there are some."""
     snapshot = read_snapshot(run.id) if run is not None and run.evaluations else None
     if snapshot is not None and snapshot.plane is not None:
         units = snapshot.first_layers[-1].units
         st.caption(describe_maps(len(units)))
-        st.image(draw_units(units), width=UNITS_WIDTH, alt=_("The first layer's units"))
+        with st.container(width=UNITS_WIDTH):
+            live_plot(picture_chart(draw_units(units)), key=key, height=UNITS_HEIGHT, alt=_("The first layer's units"))
 
 
 def describe_maps(units: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 
-from mlpcore.charts.plane import find_leads, plane_chart
+from mlpcore.charts.plane import find_leads, picture_chart, plane_chart
 from mlpcore.charts.traces import Json
 from mlpcore.runs.plane import SIDE, Plane, Surface
 
@@ -90,6 +90,11 @@ def test_a_small_one_has_no_test_points_no_axes_and_no_legend() -> None:
     assert not figure["layout"]["xaxis"]["visible"]
 
 
+def test_a_picture_travels_inside_its_chart() -> None:
+    (image,) = picture_chart(b"picture")["layout"]["images"]
+    assert image["source"] == "data:image/png;base64,cGljdHVyZQ=="
+
+
 def test_plotly_takes_the_figures() -> None:
-    for figure in (plane_chart(PLANE), plane_chart(PLANE, small=True)):
+    for figure in (plane_chart(PLANE), plane_chart(PLANE, small=True), picture_chart(b"")):
         go.Figure(figure)
