@@ -16,6 +16,7 @@ from pages.components.shared.flash import flash, get_flashed, show_warning
 from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, say
 from pages.components.sweep.budget_results import show_profile
+from pages.components.sweep.extension import say_widened
 from pages.components.sweep.files import show_import
 from pages.components.sweep.link import take_set_up, write_set_up
 from pages.components.sweep.results import find_sweeps, show_sweeps
@@ -77,6 +78,7 @@ state = st.session_state
 show_lesson(SWEEP)
 for sentence in get_flashed("sweep.said"):
     show_warning(say(sentence))
+say_widened()
 state.setdefault("sweep.setup", not sweeps)
 setup = st.expander(_("Set-up"), key="sweep.setup", on_change="rerun")
 if setup.open:

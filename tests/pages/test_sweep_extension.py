@@ -100,6 +100,7 @@ class TestEdges:
         warning = "⚠ lr: the best trial has 0.095, at the upper end of what was tried (0.001 to 0.1). "
         assert f"{warning}A larger value may be better." in texts(page)
         shown(page.button(key="sweep.widen").click().run())
+        assert [toast.value for toast in page.toast] == ["The set-up above now has the wider range. Press Start there."]
         (row,) = page.session_state["sweep.space"]
         assert (row["name"], row["low"], row["high"], row["log"]) == ("lr", 0.001, 0.3, True)
         assert page.segmented_control(key="sweep.sampler").value == "sobol"

@@ -17,6 +17,7 @@ from pages.components.shared.words import _, _n, say
 from pages.components.sweep.search_setup import put_search
 
 MORE = 16  # trials: those that train together
+WIDENED = "sweep.widened"  # in the session: whether the set-up has just got wider ranges
 
 
 def offer_more_trials(sweep: Sweep) -> None:
@@ -74,6 +75,12 @@ def show_edges(sweep: Sweep, trials: Sequence[Trial]) -> None:
     )
 
 
+def say_widened() -> None:
+    """Say in the page's next rerun, of which a visitor may see only the lower part, that the set-up has changed."""
+    if st.session_state.pop(WIDENED, False):
+        st.toast(_("The set-up above now has the wider range. Press Start there."))
+
+
 def _widen(sweep: Sweep, ends: dict[str, set[Edge]]) -> None:
     mark_page_stale()
     with flash_errors("sweep.said"):
@@ -82,3 +89,4 @@ def _widen(sweep: Sweep, ends: dict[str, set[Edge]]) -> None:
             _extend(sweep.id, wider)
         else:
             put_search(wider)
+            st.session_state[WIDENED] = True

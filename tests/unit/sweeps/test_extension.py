@@ -31,22 +31,14 @@ def widened(definition: Definition, name: str, *ends: Edge) -> Range:
 class TestEdge:
     @pytest.mark.parametrize(
         ("value", "edge"),
-        [
-            (0.0, Edge.LOW),
-            (0.05, Edge.LOW),
-            (0.051, None),
-            (0.5, None),
-            (0.949, None),
-            (0.95, Edge.HIGH),
-            (1, Edge.HIGH),
-        ],
+        [(0.0, Edge.LOW), (0.1, Edge.LOW), (0.11, None), (0.5, None), (0.89, None), (0.9, Edge.HIGH), (1, Edge.HIGH)],
     )
-    def test_the_outermost_twentieth_of_a_range_is_its_edge(self, value, edge):
+    def test_the_outermost_tenth_of_a_range_is_its_edge(self, value, edge):
         assert find_edge(value, 0.0, 1.0) is edge
 
     def test_a_log_range_is_measured_in_ratios(self):
-        # a twentieth of the four decades from 1e-4 to 1 is a fifth of a decade: to 1.58e-4, and from 0.631
-        edges = [find_edge(lr, 1e-4, 1.0, is_log=True) for lr in (1.5e-4, 1.7e-4, 0.5, 0.62, 0.64)]
+        # a tenth of the four decades from 1e-4 to 1 is 0.4 decades: to 2.51e-4, and from 0.398
+        edges = [find_edge(lr, 1e-4, 1.0, is_log=True) for lr in (2.4e-4, 2.6e-4, 0.1, 0.39, 0.41)]
         assert edges == [Edge.LOW, None, None, None, Edge.HIGH]
 
 
