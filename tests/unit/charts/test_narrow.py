@@ -25,7 +25,7 @@ from mlpcore.charts.concepts import (
 from mlpcore.charts.confusion import confusion_chart
 from mlpcore.charts.lr_test import lr_test_chart
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart, remedies_chart
-from mlpcore.charts.plane import plane_chart
+from mlpcore.charts.plane import picture_chart, plane_chart
 from mlpcore.charts.run import path_chart, run_chart
 from mlpcore.charts.schedule import schedule_chart, small_schedule_chart
 from mlpcore.charts.surfaces import trajectory_chart
@@ -52,6 +52,7 @@ DRAW: dict[str, Callable[[], dict]] = {
     "network_chart": lambda: network_chart([PANEL], unit=0, feature=0),
     "norms_chart": lambda: norms_chart((), train_iter=9),
     "path_chart": lambda: path_chart((), train_iter=9),
+    "picture_chart": lambda: picture_chart(b""),
     "plane_chart": lambda: plane_chart(PLANE),
     "probabilities_chart": lambda: probabilities_chart(["a", "b"], [0.5, 0.5], [0.5, -0.5], true_class=1),
     "remedies_chart": lambda: remedies_chart([], train_iter=9),
