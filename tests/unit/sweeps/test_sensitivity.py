@@ -1,11 +1,6 @@
-"""Curves over the learning rate: their best, the width of the good range, and edges."""
-
-import math
-
-import pytest
+"""Curves over the learning rate, one per row: what they are made of, fresh seeds, and edges."""
 
 from mlpcore.analysis.sweeps.edges import Edge
-from mlpcore.analysis.sweeps.sensitivity import RateResult, find_good_rates, find_tolerance
 from mlpcore.recipes.recipe import SGD, Adam
 from mlpcore.sweeps.definition import Definition
 from mlpcore.sweeps.sensitivity import (
@@ -16,42 +11,6 @@ from mlpcore.sweeps.sensitivity import (
 )
 from mlpcore.sweeps.trials import Trial, come_to_nothing
 from tests.support.sweeps import BASE, define, trial
-
-IMAGES = 5_000_000  # so many that 1 percentage point is what counts
-
-
-def results(*accuracies: float | None) -> list[RateResult]:
-    """One result at 0.001, 0.01, 0.1 and so on."""
-    return [RateResult(10.0 ** (place - 3), (accuracy,), place) for place, accuracy in enumerate(accuracies)]
-
-
-class TestGoodRates:
-    def test_the_range_is_interpolated_on_the_log_axis(self):
-        # 1 pp below 0.50 is 0.49: a tenth of the way to 0.40 on the left, a fifth of the way to 0.45 on the right
-        good = find_good_rates(results(0.40, 0.50, 0.45), images=IMAGES)
-        assert good is not None
-        assert good.best.lr == 0.01
-        assert good.low == pytest.approx(10**-2.1)
-        assert good.high == pytest.approx(10**-1.8)
-        assert good.decades == pytest.approx(0.3)
-        assert (good.edges, good.best_edge) == ((), None)
-
-    def test_a_range_that_reaches_the_end_of_the_grid_says_so(self):
-        good = find_good_rates(results(0.30, 0.495, 0.50), images=IMAGES)
-        assert good is not None
-        assert (good.edges, good.best_edge, good.high) == ((Edge.HIGH,), Edge.HIGH, 0.1)
-        # from 0.495 at 0.01 down to 0.30 at 0.001: 0.49 is 0.005 / 0.195 of a decade below 0.01
-        assert good.decades == pytest.approx(1 + 0.005 / 0.195)
-
-    def test_a_rate_that_diverged_is_as_good_as_an_accuracy_of_zero(self):
-        good = find_good_rates(results(None, 0.50, None), images=IMAGES)
-        assert good is not None
-        assert good.decades == pytest.approx(2 * 0.01 / 0.50)
-        assert find_good_rates(results(None, None), images=IMAGES) is None
-
-    def test_two_standard_errors_count_where_images_are_few(self):
-        assert find_tolerance(IMAGES) == 0.01
-        assert find_tolerance(400) == pytest.approx(2 * math.sqrt(0.25 / 400), rel=0.05)
 
 
 def two_rows(**values: object) -> Definition:

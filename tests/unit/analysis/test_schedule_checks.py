@@ -1,0 +1,155 @@
+"""What a schedule shows before training: drops marked where the rate falls, and the fixes of what looks wrong."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from mlpcore.analysis.schedule_checks import find_drops, find_warnings
+from mlpcore.recipes.recipe import (
+    SGD,
+    Adagrad,
+    Adam,
+    AnyScheduler,
+    CosineAnnealingLR,
+    ExponentialLR,
+    MultiStepLR,
+    NoScheduler,
+    OneCycleLR,
+    Recipe,
+    StepLR,
+)
+from mlpcore.training.schedules import preview_rates
+from tests.support.recipes import schedulers
+
+
+def plan(scheduler: AnyScheduler, train_iter: int) -> Recipe:
+    return Recipe(optimizer=SGD(lr=1.0), scheduler=scheduler, train_iter=train_iter)
+
+
+class TestDrops:
+    @pytest.mark.parametrize(
+        ("rates", "drops"),
+        [
+            ([], []),
+            ([1.0], []),
+            ([1.0, 1.0, 1.0], []),
+            ([1.0, 1.0, 0.5, 0.5, 0.25], [3, 5]),
+            ([1.0, 1.0, 0.9, 0.9], [3]),
+            ([1.0, 1.0, 0.95, 0.95], []),
+            ([0.1, 1.0, 0.1], [3]),
+            ([0.0, 0.0, 0.0], []),
+        ],
+    )
+    def test_a_drop_is_a_fall_by_a_tenth_or_more_at_once(self, rates, drops):
+        assert find_drops(rates) == drops
+
+    @pytest.mark.parametrize(
+        ("scheduler", "drops"),
+        [
+            (StepLR(step_size=100, gamma=0.5), [101, 201]),
+            (StepLR(step_size=100, gamma=0.9), [101, 201]),
+            (MultiStepLR(milestones=(50, 270), gamma=0.1, warmup_iters=10), [61, 281]),
+            (StepLR(step_size=300), []),
+            (NoScheduler(warmup_iters=100), []),
+            (CosineAnnealingLR(T_max=300), []),
+            (ExponentialLR(gamma=0.999), []),
+            (OneCycleLR(), []),
+        ],
+    )
+    def test_drops_are_marked_where_a_schedule_steps_down_and_never_on_a_curve(self, scheduler, drops):
+        assert find_drops(preview_rates(plan(scheduler, 300))) == drops
+
+
+class TestWarnings:
+    @pytest.mark.parametrize(
+        "scheduler",
+        [
+            NoScheduler(),
+            NoScheduler(warmup_iters=99),
+            StepLR(step_size=99),
+            StepLR(step_size=89, warmup_iters=10),
+            MultiStepLR(milestones=(1, 99)),
+            CosineAnnealingLR(T_max=100),
+            CosineAnnealingLR(T_max=90, warmup_iters=10),
+            ExponentialLR(),
+            OneCycleLR(warmup_iters=50),
+        ],
+    )
+    def test_a_schedule_that_the_run_follows_to_its_end_has_no_warning(self, scheduler):
+        assert find_warnings(plan(scheduler, 100)) == []
+
+    @pytest.mark.parametrize(
+        ("scheduler", "sentence", "fix_label", "fix"),
+        [
+            (
+                NoScheduler(warmup_iters=100),
+                "The warm-up takes 100 iterations, but the run has only 100: the learning rate never reaches lr.",
+                "Warm up for 10",
+                {"warmup_iters": 10},
+            ),
+            (
+                StepLR(step_size=100),
+                "step_size is 100, but the run has 100 iterations: the learning rate never drops.",
+                "Set step_size to 33",
+                {"step_size": 33},
+            ),
+            (
+                StepLR(step_size=1000, warmup_iters=40),
+                "step_size is 1,000, but the run has 60 iterations: the learning rate never drops.",
+                "Set step_size to 20",
+                {"step_size": 20},
+            ),
+            (
+                MultiStepLR(milestones=(50, 100, 2000)),
+                "The run ends after 100 iterations, before the milestone 100: the rate never drops there.",
+                "Set milestones to 50",
+                {"milestones": (50,)},
+            ),
+            (
+                MultiStepLR(milestones=(1500, 2500)),
+                "The run ends after 100 iterations, before the milestone 1,500: the rate never drops there.",
+                "Set milestones to 50, 83",
+                {"milestones": (50, 83)},
+            ),
+            (
+                CosineAnnealingLR(T_max=60),
+                "T_max is 60: the learning rate rises again in the last 39 of 100 iterations.",
+                "Set T_max to 100",
+                {"T_max": 100},
+            ),
+            (
+                CosineAnnealingLR(T_max=3000, warmup_iters=20),
+                "T_max is 3,000, but the run has 80 iterations: the rate never reaches eta_min.",
+                "Set T_max to 80",
+                {"T_max": 80},
+            ),
+        ],
+    )
+    def test_what_the_run_never_reaches_is_said_and_fixed(self, scheduler, sentence, fix_label, fix):
+        recipe = plan(scheduler, 100)
+        (warning,) = find_warnings(recipe)
+        assert str(warning.sentence) == sentence
+        assert str(warning.fix_label) == fix_label
+        expected = recipe.model_dump() | {"scheduler": scheduler.model_dump() | fix}
+        assert warning.fixed_recipe == Recipe.model_validate(expected)
+        assert find_warnings(warning.fixed_recipe) == []
+
+    @given(data=st.data(), train_iter=st.integers(1, 300))
+    def test_every_fix_is_a_valid_recipe_and_two_leave_nothing_to_warn_of(self, data, train_iter):
+        scheduler = data.draw(schedulers(train_iter, iterations=st.integers(1, 1000)))
+        recipe = plan(scheduler, train_iter)
+        for _ in range(2):
+            for warning in find_warnings(recipe):
+                assert str(warning.sentence)
+                assert str(warning.fix_label)
+                assert warning.fixed_recipe != recipe
+                recipe = Recipe.model_validate(warning.fixed_recipe.model_dump())
+                assert recipe == warning.fixed_recipe
+        assert find_warnings(recipe) == []
+
+    @pytest.mark.parametrize("optimizer", [Adam(), Adagrad()])
+    def test_a_warning_is_about_the_schedule_whatever_the_optimizer(self, optimizer):
+        assert len(find_warnings(Recipe(optimizer=optimizer, train_iter=100))) == 1
+
+
+def test_a_cosine_that_is_lowest_at_the_last_iteration_climbs_nowhere():
+    assert find_warnings(Recipe(scheduler=CosineAnnealingLR(T_max=99), train_iter=100)) == []
