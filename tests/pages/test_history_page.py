@@ -197,10 +197,12 @@ class TestOpening:
 
 
 class TestFiles:
-    def test_selection_can_be_saved_in_three_forms(self, open_page: Open, page_store: RunStore) -> None:
+    def test_selection_can_be_saved_in_five_forms(self, open_page: Open, page_store: RunStore) -> None:
         page_store.create_many([make_run("a"), make_run("b")])
         page = open_history(open_page, "a", "b")
-        assert [button.label for button in page.download_button] == ["CSV", "JSON", "Report"]
+        assert [button.label for button in page.download_button] == [
+            *("CSV, one table", "CSV, one file per run", "JSON, to import again", "TensorBoard events", "Report")
+        ]
 
     def test_saved_runs_come_in_as_the_visitors_own(self, open_page: Open, page_store: RunStore) -> None:
         page = open_history(open_page)

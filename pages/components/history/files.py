@@ -1,10 +1,12 @@
 """Runs that leave as files and come back."""
 
+import mimetypes
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from mlpcore.charts.compare import compare_chart
+from mlpcore.export.logs import to_csv_per_run, to_tensorboard
 from mlpcore.export.reading import MAX_BYTES
 from mlpcore.export.report import to_html
 from mlpcore.export.tables import from_json, to_csv, to_json
@@ -38,13 +40,18 @@ def show_import() -> None:
 def show_downloads(runs: Sequence[Run]) -> None:
     """Offer the runs as files."""
     translate = keep_language()  # a file is made when it is asked for, outside any page
-    files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
-        ("csv", "CSV", "text/csv", lambda: to_csv(runs)),
-        ("json", "JSON", "application/json", lambda: to_json(runs)),
-        ("html", _("Report"), "text/html", lambda: _as_page(runs, translate)),
-    ]
-    for kind, label, mime, write in files:
-        st.download_button(label, write, f"runs.{kind}", mime, key=f"history.{kind}", on_click="ignore")
+    files: dict[str, tuple[str, Callable[[], str | bytes]]] = {
+        "runs.csv": (_("CSV, one table"), lambda: to_csv(runs)),
+        "runs-csv.zip": (_("CSV, one file per run"), lambda: to_csv_per_run(runs)),
+        "runs.json": (_("JSON, to import again"), lambda: to_json(runs)),
+        "runs-tensorboard.zip": (_("TensorBoard events"), lambda: to_tensorboard(runs)),
+        "runs.html": (_("Report"), lambda: _as_page(runs, translate)),
+    }
+    with st.popover(_("Download")):
+        for name, (label, write) in files.items():
+            mime = mimetypes.guess_type(name)[0]
+            key = f"history.{name}"
+            st.download_button(label, write, name, mime, key=key, on_click="ignore", width="stretch")
 
 
 def _import(data: bytes) -> tuple[Sentence, Callable[[str], object]]:
