@@ -1,5 +1,6 @@
 """Several runs in one figure: mini-batch loss, test accuracy, learning rate, and the one against the other."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,8 @@ from mlpcore.analysis.comparison import MeanCurve, average_curves
 from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded
-from mlpcore.charts.traces import Figure, Json, Look, Translate, band, find_look, look_line
+from mlpcore.charts.traces import NOTE, Figure, Json, Look, Translate, band, find_look, line, look_line
+from mlpcore.runs.foreign import ForeignRun
 from mlpcore.runs.records import Run
 
 SPIKE = 3.0  # times the median: larger losses are cut off, since one run that diverges would flatten all others
@@ -74,6 +76,7 @@ def compare_chart(
     log_lr: bool = False,
     log_x: bool = False,
     picked: frozenset[str] = frozenset(),
+    foreign: Sequence[ForeignRun] = (),
     translate: Translate = str,
 ) -> Figure:
     """Draw four panels over steps, epochs or seconds; several seeds of a recipe as their mean with a band around it.
@@ -82,6 +85,7 @@ def compare_chart(
         series: What to draw; of recipes that are yet to be run, the schedules alone.
         x: "step", "epoch" or "seconds".
         picked: Labels that stand out; the other curves are pale. A click on a label hides its curves.
+        foreign: Runs of other programs, in grey; over epochs or seconds they are not drawn, since neither is known.
     """
     titles = {"step": translate("iteration"), "epoch": translate("epoch"), "seconds": translate("seconds of computing")}
     data: list[Json] = []
@@ -116,11 +120,18 @@ def compare_chart(
         path = look_line(f"path-{one.place}", one.label, *ends, one.look, **common)
         path |= {"xaxis": "x4", "yaxis": "y4", "showlegend": False, "mode": "lines+markers", "meta": one.label}
         data.append(path | {"marker": {"size": 4, "symbol": one.look.symbol or "circle"}, "hovertemplate": "%{y:.1%}"})
+    theirs = foreign if x == "step" else ()
+    for run in theirs:
+        losses.append(finite(run.train_loss))
+        accuracies.append(finite(run.test_acc))
+        rates.append(finite(run.lr))
+        data += _draw_foreign(run, translate)
     layout = _lay_out(np.concatenate(losses), np.concatenate(accuracies), translate, log_loss=log_loss)
     across: Json = {"nticks": 6, **({"type": "log"} if log_x else {"rangemode": "tozero"})}
     if not log_x and x != "seconds" and series:
         per = {one.label: one.steps_per_epoch if x == "epoch" else 1 for one in series}
-        across["range"] = [0, max(one.length / per[one.label] for one in series)]
+        longest = max(one.length / per[one.label] for one in series)
+        across["range"] = [0, max([longest, *(run.steps[-1] for run in theirs)])]
     across["unifiedhovertitle"] = {"text": f"{titles[x]} %{{x:,.4~g}}"}
     for name, anchor, domain in (("xaxis", "y", LEFT), ("xaxis2", "y2", MIDDLE), ("xaxis3", "y3", RIGHT)):
         layout[name] = axis(titles[x], domain=domain, anchor=anchor, **across)
@@ -171,6 +182,20 @@ def _stack(entries: int) -> Json:
         patch[f"xaxis{number}"] = {"domain": [0, 1]}
         patch[f"yaxis{number}"] = {"domain": [max(top - panel / inner, 0.0), top]}
     return patch
+
+
+def _draw_foreign(run: ForeignRun, translate: Translate) -> list[Json]:
+    """Draw the curves of a run of another program: thin, grey and dotted, so that nobody takes them for a row."""
+    name = translate("{name} (foreign)").format(name=run.name)
+    traces = []
+    for panel, measure, form in (("", "train_loss", ".3f"), ("2", "test_acc", ".1%"), ("3", "lr", ".3~g")):
+        values = finite(getattr(run, measure) or [math.nan] * len(run.steps))
+        shown = peaks(values)
+        points = rounded(np.array(run.steps, float)[shown]), rounded(values[shown])
+        trace = line(f"foreign-{measure}-{run.name}", name, *points, NOTE, width=1.3, dash="dot", legendgroup=name)
+        trace |= {"xaxis": f"x{panel}", "yaxis": f"y{panel}", "showlegend": not panel}
+        traces.append(trace | {"connectgaps": True, "hovertemplate": f"%{{y:{form}}}"})  # a row may lack a measure
+    return traces
 
 
 def _band(one: Series, along: NDArray[Any], curve: MeanCurve, panel: str, opacity: float) -> Json:

@@ -61,8 +61,8 @@ def smoothed(values: NDArray[Any], smoothing: float) -> NDArray[Any]:
     return out
 
 
-def finite(values: Sequence[float]) -> NDArray[Any]:
-    """Turn infinities into NaN, which leaves a gap in a curve."""
+def finite(values: Sequence[float | None]) -> NDArray[Any]:
+    """Turn infinities and None into NaN, which leaves a gap in a curve."""
     array = np.array(values, float)
     array[~np.isfinite(array)] = np.nan
     return array

@@ -101,3 +101,13 @@ OTHER_VERSION = N_(
 DAMAGED = N_("The file is damaged at {where}: this part cannot be read.")
 STEPS_OUT_OF_ORDER = N_("The file is damaged at {where}: the steps of its evaluations are not in ascending order.")
 TOO_MANY_STEPS = N_("The file is damaged at {where}: it has more steps than its recipe.")
+
+# Why a CSV file of another program cannot be read
+NOT_A_CSV = N_("This is not a CSV file with a header line.")
+NO_COLUMNS = N_('The file needs a column "step", and a column "train_loss" or "test_acc".')
+TWO_COLUMNS = N_('The columns "{first}" and "{second}" mean the same: a file holds one run.')
+NO_ROWS = N_("The file has a header line but no rows.")
+MANY_ROWS = N_("The file has {count:,} rows: at most {most:,} are read.")
+BAD_STEP = N_("Line {line}: step is {value}, expected a whole number above that of the row before.")
+BAD_ACCURACY = N_("Line {line}: {field} is {value}, expected a number from 0 to 1.")
+BAD_NUMBER = N_("Line {line}: {field} is {value}, expected a finite number.")

@@ -12,6 +12,7 @@ from mlpcore.charts.compare import Schedule, Series, compare_chart
 from mlpcore.charts.downsampling import corners, rounded
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
+from pages.components.compare.foreign import list_foreign_runs, show_foreign_runs
 from pages.components.compare.planes import show_planes
 from pages.components.compare.results_table import describe_choice, show_table
 from pages.components.compare.surfaces import show_surfaces
@@ -120,6 +121,7 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool, concludes: bool
         show_verdicts(series, baseline=baseline, going_on=going_on)
     if not going_on:
         show_surfaces(series)
+    show_foreign_runs()
 
 
 def _show_messages(series: Sequence[Series]) -> None:
@@ -131,7 +133,7 @@ def _show_messages(series: Sequence[Series]) -> None:
 
 def _draw_curves(series: Sequence[Series], options: dict[str, Any], *, revision: str) -> None:
     live_plot(
-        compare_chart(series, translate=_, **options),
+        compare_chart(series, foreign=list_foreign_runs(), translate=_, **options),
         key="compare",
         height=PLANE_HEIGHT if any(run.recipe.points for one in series for run in one.runs) else CHART_HEIGHT,
         alt=_("Mini-batch loss, test accuracy, learning rate and path of every run."),

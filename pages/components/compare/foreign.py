@@ -1,0 +1,78 @@
+"""Runs of other programs beside the rows of a comparison: their curves, marked as foreign."""
+
+import streamlit as st
+
+from mlpcore.export.foreign import read_foreign_run
+from mlpcore.export.reading import MAX_BYTES
+from mlpcore.messages import Sentence, SentenceError
+from mlpcore.runs.foreign import ForeignRun
+from pages.components.shared.flash import flash, get_flashed, show_warning
+from pages.components.shared.words import _, say
+
+KEPT = "compare.foreign"  # in the session: the runs by name
+MOST = 8  # more grey curves cannot be told apart
+
+
+def list_foreign_runs() -> list[ForeignRun]:
+    """List the runs of other programs that the visitor brought."""
+    return list(st.session_state.get(KEPT, {}).values())
+
+
+def show_foreign_runs() -> None:
+    """Offer to bring runs of other programs, and to take them away again."""
+    opened = st.expander(_("Curves from other programs"), key="compare.foreign.open", on_change="rerun")
+    if not opened.open:
+        return
+    with opened:
+        st.text(
+            _(
+                "A CSV file with a column step, and train_loss or test_acc, is drawn in grey over the iterations. "
+                "Its recipe is not known, so nothing is concluded from it."
+            )
+        )
+        files = st.session_state.setdefault("compare.foreign.files", 0)  # a new key empties the uploader
+        st.file_uploader(
+            _("One CSV file per run, as trackio and W&B have it"),
+            type="csv",
+            accept_multiple_files=True,
+            key=f"compare.foreign.{files}",
+            on_change=_take_files,
+            max_upload_size=MAX_BYTES // 1_000_000,
+        )
+        for sentence in get_flashed("compare.foreign.said"):
+            show_warning(say(sentence))
+        for run in list_foreign_runs():
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                template = (
+                    _("{name}: {steps:,} iterations")
+                    if run.best is None
+                    else _("{name}: {steps:,} iterations, at best {best:.1%} of the test images right")
+                )
+                st.text(template.format(name=run.name, steps=run.steps[-1], best=run.best), width="content")
+                key = f"compare.foreign.remove.{run.name}"
+                st.button(_("Remove"), on_click=_remove, args=(run.name,), key=key, type="tertiary")
+
+
+def _take_files() -> None:
+    """Read the files that were just brought; say which could not be read, and keep the others."""
+    state = st.session_state
+    kept = state.setdefault(KEPT, {})
+    refused = []
+    for file in state[f"compare.foreign.{state['compare.foreign.files']}"]:
+        try:
+            run = read_foreign_run(file.getvalue(), name=file.name)
+        except SentenceError as error:
+            refused.append(Sentence("{name}: {problem}", {"name": file.name, "problem": error.sentence}))
+            continue
+        if run.name not in kept and len(kept) == MOST:
+            refused.append(
+                Sentence("{name}: at most {most} foreign runs are drawn.", {"name": file.name, "most": MOST})
+            )
+            break
+        kept[run.name] = run
+    state["compare.foreign.files"] += 1
+    flash("compare.foreign.said", refused)
+
+
+def _remove(name: str) -> None:
+    del st.session_state[KEPT][name]
