@@ -10,7 +10,7 @@ THEIRS = b"step,loss,accuracy\n100,2.5,0.25\n400,2.0,0.5\n"
 
 
 def bring(page: AppTest, *files: tuple[str, bytes]) -> AppTest:
-    (uploader,) = (one for one in page.file_uploader if one.key.startswith("compare.foreign."))
+    (uploader,) = (one for one in page.file_uploader if str(one.key).startswith("compare.foreign."))
     uploader.set_value([(name, data, "text/csv") for name, data in files])
     return shown(page.run())
 
