@@ -147,6 +147,12 @@ class TestPins:
         by_name = {"torchvision"}  # in torchvision_ops, which prepares it first
         assert self.pinned("requirements.txt").keys() - needed == by_name
 
+    def test_the_lock_file_has_every_pin_and_a_hash_for_every_package(self):
+        entries = re.findall(r"^([\w.-]+)==(\S+)(.*(?:\n    .*)*)", (ROOT / "requirements.lock").read_text(), re.M)
+        locked = {name: number for name, number, _rest in entries}
+        assert self.pinned("requirements.txt").items() <= locked.items()
+        assert [name for name, _number, rest in entries if "--hash=sha256:" not in rest] == []
+
     def test_every_package_the_tests_import_is_pinned(self):
         assert (ROOT / "tests/requirements.txt").read_text().startswith("-r ../requirements.txt\n")
         files = ("requirements.txt", *OPTIONAL, "tests/requirements.txt")
