@@ -42,6 +42,15 @@ FINDINGS: Mapping[Symptom, str] = {
     ),
     Symptom.STUCK_SIGMOID: _SIGMOID,
     Symptom.SLOW_SIGMOID: _SIGMOID,
+    Symptom.DEAD_UNITS: N_(
+        "{share:.0%} of the units in layer {layer} have been dead since step {step:,}: they answer 0 to everything, so "
+        "no gradient reaches their weights. Too large a step usually kills them. Try a lower rate."
+    ),
+    Symptom.SATURATED_UNITS: N_(
+        "{share:.0%} of the units in layer {layer} have been saturated since step {step:,}: to nearly everything they "
+        "answer with one of their two extremes, where the slope is almost 0, so they hardly learn. Too large a step "
+        "usually drives them there. Try a lower rate."
+    ),
     Symptom.JUMPS: N_(
         "The learning rate is too high: between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} "
         "of these changes go up. The updates step over the minimum instead of into it. Try a lower rate."
@@ -126,7 +135,9 @@ _OWN = N_(
     "Your finished runs on the same images, of the same length, that differ in one hyperparameter. A difference counts "
     "from {margin:.1f} pp on, what {images:,} test images can tell; another seed may give another result."
 )
-_HEALTHY = N_("No warning applies: diverged, rate too low, rate too high, overfitting, plateau.")
+_HEALTHY = N_(
+    "No warning applies: diverged, rate too low, rate too high, dead or saturated units, overfitting, plateau."
+)
 
 RULES: Mapping[Symptom, str] = {
     Symptom.FEW_EVALUATIONS: _EVALUATIONS,
@@ -145,6 +156,14 @@ RULES: Mapping[Symptom, str] = {
         "At the end the norm of all weights is {least:.2f} to {most:.2f} times its expected initial value."
     ),
     Symptom.STUCK_SIGMOID: _STUCK,
+    Symptom.DEAD_UNITS: N_(
+        "Since that evaluation, more than {half:.0%} of this hidden layer's units have answered 0 to all of the (at "
+        "most 2,000) training examples that an evaluation looks at."
+    ),
+    Symptom.SATURATED_UNITS: N_(
+        "Since that evaluation, more than {half:.0%} of this hidden layer's units have had a slope below {flat:.0%} of "
+        "the steepest on at least {mostly:.0%} of the (at most 2,000) training examples that an evaluation looks at."
+    ),
     Symptom.JUMPS: N_(
         "In the second half of the run, the median change of the train loss between two evaluations is {least:.0%} or "
         "more, and more than {share:.0%} of the changes go up."

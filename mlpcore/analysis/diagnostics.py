@@ -17,7 +17,7 @@ from mlpcore.analysis.suggestions import (
 from mlpcore.analysis.trends import LateFall, Losses, measure_gap
 from mlpcore.data.catalog import BUILT_IN_CLASSES
 from mlpcore.recipes.recipe import SGD, Recipe
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import FLAT_SLOPE, MOSTLY, Run, RunStatus
 
 ENOUGH = 5  # evaluations; fewer show no trend
 UNCHANGED = 0.98  # of the loss of guessing; above it next to nothing was learned
@@ -46,6 +46,8 @@ class DiagnosisKind(StrEnum):
     TOO_HIGH = "learning rate too high"
     TOO_LOW = "learning rate too low"
     VANISHING = "vanishing gradients"
+    DEAD = "dead units"
+    SATURATED = "saturated units"
     OVERFITTING = "overfitting"
     PLATEAU = "plateau"
     DROP = "drop of the rate"
@@ -67,6 +69,8 @@ class Symptom(StrEnum):
     STUCK_SIGMOID = "loss stuck near that of guessing, with sigmoids"
     LOST = "loss back near that of guessing"
     SLOW_SIGMOID = "loss falls steadily, but hardly, with sigmoids"
+    DEAD_UNITS = "units of relu answer 0 to everything"
+    SATURATED_UNITS = "units of sigmoid or tanh answer with an extreme to nearly everything"
     JUMPS = "loss jumps up and down"
     BARELY_LEARNING = "loss falls steadily, but hardly"
     STILL_FALLING = "loss still falls at the end"
@@ -119,7 +123,8 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
     late = trends.measure_late_fall(losses, start=guessing)
     overfitting = _find_overfitting(run, losses, test_images)
     growth = trends.measure_weight_growth(run.evaluations[-1], hidden_sizes=run.recipe.hidden_sizes, classes=classes)
-    rate = _find_stuck(run, losses, guessing, growth) or _find_jumps(run, losses, guessing)
+    rate = _find_stuck_units(run)  # which say why a loss is stuck or jumps
+    rate = rate or _find_stuck(run, losses, guessing, growth) or _find_jumps(run, losses, guessing)
     rate = rate or (None if overfitting else _find_slow(run, losses, late, guessing, growth))
     plateau = None if rate else _find_plateau(run, losses)
     found = [diagnosis for diagnosis in (rate, overfitting, plateau) if diagnosis]
@@ -154,6 +159,19 @@ def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None)
         numbers |= {"growth": growth, "most": UNMOVED}
         return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.UNMOVED, numbers, suggestion=_with_far_higher_rate(run.recipe))
     return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.STUCK, numbers, suggestion=with_rate(run.recipe, 0.1))
+
+
+def _find_stuck_units(run: Run) -> Diagnosis | None:
+    """Find a layer most of whose units hardly pass any gradient."""
+    units = trends.find_stuck_units(run.evaluations)
+    if units is None:
+        return None
+    numbers = {"layer": units.layer, "share": units.share, "step": units.since, "half": trends.HALF_STUCK}
+    suggestion = with_rate(run.recipe, 0.1)
+    if run.recipe.activation == "relu":
+        return Diagnosis(DiagnosisKind.DEAD, Symptom.DEAD_UNITS, numbers, units.since, suggestion)
+    numbers |= {"flat": FLAT_SLOPE, "mostly": MOSTLY}
+    return Diagnosis(DiagnosisKind.SATURATED, Symptom.SATURATED_UNITS, numbers, units.since, suggestion)
 
 
 def _find_jumps(run: Run, losses: Losses, guessing: float) -> Diagnosis | None:

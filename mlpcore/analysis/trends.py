@@ -36,6 +36,7 @@ LEVEL = 0.02  # of a plateau's mean; the loss where it begins is no further abov
 LONG = 0.2  # of the steps so far; a shorter plateau may be a pause
 AT_ZERO = 0.1  # nats; below it the images are memorised: a plateau is the minimum, and jumps mean nothing
 SAME_RATE = 0.9  # of a rate, and above: it was not lowered
+HALF_STUCK = 0.5  # of a layer's units: with more, 9 of 10 short runs had learned next to nothing
 AROUND = (
     3  # evaluations on each side of a change or of a drop of the rate, if there are so many; more in long histories
 )
@@ -106,6 +107,29 @@ def falls_steadily(losses: Losses) -> bool:
     count = len(losses.raw)
     sample = losses.raw[np.linspace(0, count - 1, min(count, SAMPLES)).astype(int)]
     return bool(sample[-1] < sample[0] and np.mean(np.diff(sample) > 0) <= STEADY)
+
+
+@dataclass(frozen=True)
+class StuckUnits:
+    """The share of a hidden layer's units, layer 1 first, that are dead or saturated, and since which evaluation."""
+
+    layer: int
+    share: float
+    since: int
+
+
+def find_stuck_units(evaluations: Sequence[Evaluation]) -> StuckUnits | None:
+    """Find the layer with the most stuck units, if they are more than half of it; None if that was not measured."""
+    shares = evaluations[-1].stuck_units
+    if not shares or max(shares) <= HALF_STUCK:
+        return None
+    layer = shares.index(max(shares))
+    since = evaluations[-1].step
+    for evaluation in reversed(evaluations):
+        if not evaluation.stuck_units or evaluation.stuck_units[layer] <= HALF_STUCK:
+            break
+        since = evaluation.step
+    return StuckUnits(layer + 1, shares[layer], since)
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def _describe(run: Run) -> str:
     lines = {"run": run.id, "name": run.name, "status": str(run.status), "device": run.device or "-"}
     if latest := run.latest:
         for name, value in asdict(latest).items():
-            numbers = value if isinstance(value, tuple) else (value,)  # weight_norms has one per layer
+            numbers = value if isinstance(value, tuple) else (value,)  # weight_norms, for example, has one per layer
             lines[name] = " ".join("-" if number is None else short_number(number, 6) for number in numbers)
     if best := run.best:
         lines["best_test_acc"] = f"{short_number(best.test_acc, 6)} (step {best.step})"

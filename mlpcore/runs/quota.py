@@ -9,7 +9,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.messages import BAD_GIGABYTES, OVER_QUOTA, StoreError
 from mlpcore.runs.records import Run
-from mlpcore.runs.schema import EVALUATIONS, KEPT, RUNS
+from mlpcore.runs.schema import EVALUATIONS, KEPT, PER_LAYER, RUNS
 from mlpcore.runs.sweeps import SWEEPS, TRIALS, StoredSweep
 
 DEFAULT_QUOTA = 10.0  # GB: 9,000 runs on 10,000 test images
@@ -31,9 +31,9 @@ def measure_rows(connection: Connection, owner: str) -> tuple[list[str], int]:
     length = sum((func.length(text) for text in texts), start=func.length(RUNS.c.name))
     runs = connection.execute(select(RUNS.c.id, length).where(RUNS.c.owner == owner, KEPT)).all()
     owned = EVALUATIONS.c.run_id.in_(select(RUNS.c.id).where(RUNS.c.owner == owner, KEPT))
-    measured = select(func.count(), func.coalesce(func.sum(func.length(EVALUATIONS.c.weight_norms)), 0)).where(owned)
-    count, norms = connection.execute(measured).one()
-    size = sum(n for _id, n in runs) + norms + ROW_BYTES * (len(runs) + count) + _measure_sweeps(connection, owner)
+    layers = sum((func.length(EVALUATIONS.c[name]) for name in PER_LAYER[1:]), func.length(EVALUATIONS.c[PER_LAYER[0]]))
+    count, of_layers = connection.execute(select(func.count(), func.coalesce(func.sum(layers), 0)).where(owned)).one()
+    size = sum(n for _id, n in runs) + of_layers + ROW_BYTES * (len(runs) + count) + _measure_sweeps(connection, owner)
     return [run_id for run_id, _length in runs], size
 
 

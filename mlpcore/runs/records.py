@@ -17,7 +17,9 @@ LONGEST_NAME = 40  # characters of a run, of a sweep, or of a row
 NAME = rf"^[\w .\-]{{1,{LONGEST_NAME}}}$"  # what a person may call a run
 
 Accuracy = Annotated[float, Field(ge=0, le=1)]
-EVALUATION_BYTES = 800  # of one evaluation in memory
+FLAT_SLOPE = 0.05  # of the steepest slope of sigmoid or tanh: where it is flatter, a unit is saturated
+MOSTLY = 0.95  # of the images, at least, on which a unit that counts as saturated is
+EVALUATION_BYTES = 1_200  # of one evaluation in memory
 RECORD_BYTES = 8_000  # of a run in memory, without its evaluations
 BROWSER = "browser:"  # begins the owner of runs that a browser started
 PERSON = "person:"  # begins the owner of runs that a signed-in person started
@@ -67,6 +69,11 @@ class Evaluation:
         val_acc: Accuracy on the same images, with their (noisy) labels.
         effective_lr: The rate that the optimizer used instead: Adagrad with lr_decay divides lr by 1 + (step - 1) *
             lr_decay. None if it used lr.
+        gradient_norms: Euclidean norm of the gradient of each layer's weights, in the last mini-batch.
+        update_ratios: By how much the last iteration moved each layer's weights: norm of the update over that of the
+            weights.
+        stuck_units: Share of each hidden layer's units that hardly pass any gradient: dead ones for ReLU, saturated
+            ones for sigmoid and tanh, on the sample of the training images.
     """
 
     # for evaluations that are read from a file
@@ -84,6 +91,9 @@ class Evaluation:
     val_loss: float | None = None
     val_acc: Accuracy | None = None
     effective_lr: float | None = None
+    gradient_norms: Annotated[tuple[float, ...], Field(max_length=10)] = ()
+    update_ratios: Annotated[tuple[float, ...], Field(max_length=10)] = ()
+    stuck_units: Annotated[tuple[Accuracy, ...], Field(max_length=10)] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from mlpcore.runs.messages import unknown_run
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 MEASURES = [field.name for field in fields(Evaluation)]
+PER_LAYER = ("weight_norms", "gradient_norms", "update_ratios", "stuck_units")  # stored as JSON
 COLUMNS = [field.name for field in fields(Run) if field.name != "evaluations"]
 LISTED = ["dataset", "optimizer", "best_acc", "last_acc"]  # kept beside the run, to sort and filter lists by
 
@@ -93,7 +94,7 @@ def write_losses(losses: Sequence[float]) -> str:
 
 def read_evaluation(values: Mapping[str, Any]) -> Evaluation:
     """Build an evaluation from its row."""
-    return Evaluation(**{**values, "weight_norms": tuple(json.loads(values["weight_norms"]))})
+    return Evaluation(**{**values, **{name: tuple(json.loads(values[name])) for name in PER_LAYER}})
 
 
 def write_evaluation(run_id: str, evaluation: Evaluation) -> dict[str, Any]:
@@ -101,8 +102,8 @@ def write_evaluation(run_id: str, evaluation: Evaluation) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": run_id, "step": int(evaluation.step)}
     for name in MEASURES[1:]:
         value = getattr(evaluation, name)
-        if name == "weight_norms":
-            row[name] = json.dumps([finite(name, norm) for norm in value])
+        if name in PER_LAYER:
+            row[name] = json.dumps([finite(name, number) for number in value])
         else:
             row[name] = None if value is None else finite(name, value)
     return row

@@ -18,6 +18,7 @@ from mlpcore.runs.records import Evaluation
 from mlpcore.runs.snapshots import FirstLayer, Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.evaluation import Metrics, weights_to_pixels
+from mlpcore.training.health import StepHealth, shorten, step_measured
 from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
 from mlpcore.training.plane import build_grid, map_units, show_points
 from mlpcore.training.schedules import apply_change, build_scheduler
@@ -64,6 +65,7 @@ class CohortRun:
         self.changes = list(recipe.changes)
         self.losses: list[float] = []
         self.lr = 0.0  # of the last iteration
+        self.step_health: StepHealth | None = None  # of the last iteration before an evaluation
         self.evaluation_count = 0
         self.classes, self.image_shape = images.test.classes, images.test.data.shape[1:]
         self.plane = None if images.limit is None else show_points(images, drawn)
@@ -76,7 +78,10 @@ class CohortRun:
             self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)
             self.step_optimizer.forget_states()
         self.lr = float(self.optimizer.param_groups[0]["lr"])
-        self.step_optimizer()
+        if self._is_scheduled(step + 1):
+            self.step_health = step_measured(self.step_optimizer, self.parameters)
+        else:
+            self.step_optimizer()
         self.scheduler.step()
 
     def evaluate(self, metrics: Metrics, step: int, seconds: float) -> Evaluation:
@@ -84,6 +89,7 @@ class CohortRun:
         train_loss = math.fsum(self.losses) / len(self.losses)
         self.losses.clear()
         self.evaluation_count += 1
+        assert self.step_health is not None, "every iteration before an evaluation is measured"
         return Evaluation(
             step=step,
             train_loss=train_loss,
@@ -97,6 +103,9 @@ class CohortRun:
             val_loss=metrics.validation.loss if metrics.validation else None,
             val_acc=metrics.validation.accuracy if metrics.validation else None,
             effective_lr=effective_lr(self.recipe.optimizer, self.lr, step),
+            gradient_norms=shorten(self.step_health.gradient_norms.tolist()),
+            update_ratios=shorten(self.step_health.update_ratios.tolist()),
+            stuck_units=metrics.stuck_units,
         )
 
     def draw_units(self) -> NDArray[np.uint8]:
@@ -129,5 +138,7 @@ class CohortRun:
 
     def is_due(self, step: int) -> bool:
         """Whether the run is evaluated after `step` iterations; a run that has diverged is not."""
-        scheduled = step % self.recipe.eval_every == 0 or step == self.recipe.train_iter
-        return scheduled and math.isfinite(self.losses[-1])
+        return self._is_scheduled(step) and math.isfinite(self.losses[-1])
+
+    def _is_scheduled(self, step: int) -> bool:
+        return step % self.recipe.eval_every == 0 or step == self.recipe.train_iter

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.runs.snapshots import MAX_UNITS, TOP_K
+from mlpcore.training.health import UnitCounter
 from mlpcore.training.plane import SurfaceAccumulator
 from mlpcore.training.stacked_mlp import Inputs, StackedMLP
 
@@ -30,12 +31,15 @@ class LossAndAccuracy(NamedTuple):
 class MetricAccumulator:
     """Sums up the losses and correct predictions of K networks over batches.
 
-    keep_top_classes: also keep the most probable classes of every image.
+    keep_top_classes: also keep the most probable classes of every image. units: what counts stuck units, if wanted.
     """
 
-    def __init__(self, network: StackedMLP, *, keep_top_classes: bool = False) -> None:
+    def __init__(
+        self, network: StackedMLP, *, keep_top_classes: bool = False, units: UnitCounter | None = None
+    ) -> None:
         self._network = network
         self._keep_top_classes = keep_top_classes
+        self._units = units
         self._losses: list[Tensor] = []  # sums over a batch, (K,) each
         self._correct: list[Tensor] = []
         self._top_classes: list[tuple[NDArray[Any], NDArray[np.float16]]] = []
@@ -43,7 +47,7 @@ class MetricAccumulator:
 
     def add_batch(self, inputs: Inputs, labels: Tensor) -> None:
         """Classify a batch with every network."""
-        logits = self._network.forward(inputs)
+        logits = self._classify(inputs)
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
         losses = losses.cpu()  # not every device has float64
         self._losses.append(torch.stack([losses_of_one.sum(dtype=torch.float64) for losses_of_one in losses]))
@@ -52,6 +56,14 @@ class MetricAccumulator:
         if self._keep_top_classes:
             self._top_classes.append(find_top_classes(logits, predicted))
         self.count += labels.shape[1]
+
+    def _classify(self, inputs: Inputs) -> Tensor:
+        if self._units is None:
+            return self._network.forward(inputs)
+        *hidden, logits = self._network.iterate_layers(inputs)
+        for layer, outputs in enumerate(hidden):
+            self._units.add_batch(layer, outputs)
+        return logits
 
     def compute(self) -> list[LossAndAccuracy]:
         """Return the metrics of each network over all batches so far."""
@@ -73,6 +85,7 @@ class Metrics(NamedTuple):
     test: LossAndAccuracy
     validation: LossAndAccuracy | None  # None without held-out images
     weight_norms: tuple[float, ...]
+    stuck_units: tuple[float, ...]  # shares of each hidden layer
     top_classes: NDArray[Any]  # of every test image, (N, k)
     top_probabilities: NDArray[np.float16]
     shares: NDArray[np.uint8] | None = None  # of each class over the plane, as `Surface` has them
@@ -89,7 +102,8 @@ class Measurement:
 
     def __init__(self, network: StackedMLP) -> None:
         self._network = network
-        self.train = MetricAccumulator(network)
+        self.units = UnitCounter(network)
+        self.train = MetricAccumulator(network, units=self.units)
         self.test = MetricAccumulator(network, keep_top_classes=True)
         self.validation = MetricAccumulator(network)
         self.surfaces = SurfaceAccumulator(network)
@@ -101,7 +115,8 @@ class Measurement:
         # copies: slices would keep the predictions of all networks in memory
         top_classes, probabilities = (map(np.copy, parts) for parts in self.test.top_classes())
         shares: Sequence[NDArray[np.uint8] | None] = self.surfaces.compute() or [None] * len(train)
-        columns = train, self.test.compute(), validation, norms, top_classes, probabilities, shares
+        stuck = self.units.compute(self.train.count)
+        columns = train, self.test.compute(), validation, norms, stuck, top_classes, probabilities, shares
         return [Metrics(*values) for values in zip(*columns, strict=True)]
 
 

@@ -11,6 +11,7 @@ fewer than 16 images, the whole pass does. A test compares stacks of every shape
 """
 
 import copy
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -18,9 +19,8 @@ from torch import Tensor
 
 from mlpcore.runs.kernel_rule import Kernel, KernelRule
 from mlpcore.training.kernels import matmul
+from mlpcore.training.kernels.matmul import ALIGNMENT
 from mlpcore.training.models import MLPnet, activate, activate_backward
-
-ALIGNMENT = 16  # float32 numbers, 64 bytes: matrix products on memory aligned so are fastest, and repeatable
 
 Inputs = Sequence[tuple[Tensor, slice]]  # batches of images (B, in_features), each with the networks that read it
 
@@ -59,10 +59,10 @@ class StackedMLP:
         self.keep_scale = torch.tensor([1 / (1 - rate) for rate in rates], device=device).view(-1, 1, 1)
         layers = [[getattr(model, f"fc{number}") for model in models] for number in range(1, models[0].depth + 1)]
         self.weights = [
-            self._align(torch.stack([linear.weight.detach() for linear in layer]).to(device)) for layer in layers
+            matmul.align(torch.stack([linear.weight.detach() for linear in layer]).to(device)) for layer in layers
         ]
         self.biases = [torch.stack([linear.bias.detach() for linear in layer]).to(device) for layer in layers]
-        self.weight_gradients = [self._align(torch.zeros_like(weight)) for weight in self.weights]
+        self.weight_gradients = [matmul.align(torch.zeros_like(weight)) for weight in self.weights]
         if self.on_cpu:
             self.weight_gradients[0] = torch.zeros_like(self.weights[0][0]).expand_as(self.weights[0])
         self.bias_gradients = [torch.zeros_like(bias) for bias in self.biases]
@@ -127,9 +127,14 @@ class StackedMLP:
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Compute the logits (K, B, classes) in eval mode."""
-        if self._runs_separately(inputs):
-            return torch.cat([view._forward([(images, slice(None))]) for view, images in self._split_rows(inputs)])
-        return self._forward(inputs)
+        return deque(self.iterate_layers(inputs), maxlen=1).pop()
+
+    def iterate_layers(self, inputs: Inputs) -> Iterator[Tensor]:
+        """Iterate over each hidden layer's answers in eval mode, and at last the logits: (K, B, out)."""
+        if not self._runs_separately(inputs):
+            return self._iterate_layers(inputs)
+        each = [view._iterate_layers([(images, slice(None))]) for view, images in self._split_rows(inputs)]
+        return (torch.cat(answers) for answers in zip(*each, strict=True))
 
     def forward_backward(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
         """Run a mini-batch through all networks, write the gradients and return the losses (K,).
@@ -178,11 +183,13 @@ class StackedMLP:
             for row in rows[networks]:
                 yield self.view(slice(row, row + 1)), images
 
-    def _forward(self, inputs: Inputs) -> Tensor:
+    def _iterate_layers(self, inputs: Inputs) -> Iterator[Tensor]:
         hidden = self._first_layer(inputs)
         for layer in range(1, len(self.weights)):
-            hidden = self._linear(activate(hidden, self.activation), layer)
-        return hidden
+            hidden = activate(hidden, self.activation)
+            yield hidden
+            hidden = self._linear(hidden, layer)
+        yield hidden
 
     def _forward_backward(self, inputs: Inputs, labels: Tensor, uniform: Tensor | None) -> Tensor:
         outputs, layer_inputs = [], []  # of each hidden layer after its activation, and after dropout
@@ -289,11 +296,3 @@ class StackedMLP:
                 into.copy_(matmul.multiply_bfloat16(side_by_side.t().unsqueeze(0), images.unsqueeze(0))[0])
             else:
                 torch.mm(side_by_side.t(), images, out=into)
-
-    def _align(self, stack: Tensor) -> Tensor:
-        """Copy (K, …) on the CPU so that each of the K begins at a multiple of 64 bytes."""
-        size = stack[0].numel()
-        if not self.on_cpu or size % ALIGNMENT == 0:
-            return stack
-        padded = stack.new_empty(len(stack), -(-size // ALIGNMENT) * ALIGNMENT)
-        return padded[:, :size].view(stack.shape).copy_(stack)

@@ -88,7 +88,7 @@ class TestPages:
     def test_a_finished_run_speaks_korean_in_all_its_views(self, open_page: Open) -> None:
         page, run = open_run(open_page, step_size="500")
         assert_korean(page)
-        for view in ("images", "classes", "weights", "script"):
+        for view in ("health", "images", "classes", "weights", "script"):
             page.session_state["insight"] = view
             page = wait_for(shown(page.run()), lambda: True)
             if view == "script":  # its code is in English as all code is, its comments are another test's

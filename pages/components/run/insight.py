@@ -6,6 +6,7 @@ from mlpcore.runs.records import Run
 from pages.components.replay.loss_surface import show_loss_surface
 from pages.components.replay.own_picture import show_own_picture
 from pages.components.replay.weights_file import show_weights_file
+from pages.components.run.health import show_health
 from pages.components.run.path import show_path
 from pages.components.run.predictions import has_snapshot, show_confusion, show_first_layer, show_predictions
 from pages.components.run.script import show_script
@@ -27,6 +28,7 @@ def show_insight(run: Run) -> None:
 def _draw(run_id: str, waited: bool) -> None:
     views = {
         "path": (_("Path"), show_path),
+        "health": (_("Health"), show_health),
         "images": (_("Images"), show_predictions),
         "classes": (_("Classes"), show_confusion),
         "weights": (_("Weights"), show_first_layer),

@@ -20,6 +20,7 @@ from tests.support.stores import execute, run
 
 FOLDER = DataSource("Spiral folder")
 OLD = '{"dataset": "Spiral", "batch_size": 32, "optimizer": {"name": "SGD"}, "scheduler": {"name": "none"}}'
+LATER_COLUMNS = ("evaluations.gradient_norms", "evaluations.update_ratios", "evaluations.stuck_units")
 
 
 class TestImages:
@@ -53,6 +54,8 @@ class TestRuns:
             definition = '{"rows": [' + OLD + '], "space": {"lr": [0.1]}}'
             store.sweeps.create(StoredSweep("s", "sweep", "me", 1.0, SweepStatus.FINISHED, definition))
             execute(store, f"UPDATE runs SET recipe = '{OLD}', dataset = 'Spiral' WHERE id = 'old'")
+            for column in LATER_COLUMNS:
+                execute(store, f"ALTER TABLE {column.replace('.', ' DROP COLUMN ')}")
             execute(store, "UPDATE alembic_version SET version_num = '12'")
         return RunStore(store_url)
 

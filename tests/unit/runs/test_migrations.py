@@ -139,6 +139,7 @@ class TestMigrations:
         later = ((3.5, 0.1), 2.0, 0.125) if version >= 2 else ((), None, None)
         first = finished.evaluations[0]
         assert (first.weight_norms, first.val_loss, first.val_acc) == later
+        assert (first.gradient_norms, first.update_ratios, first.stuck_units) == ((), (), ())
         assert (diverged.status, diverged.traceback, diverged.owner) == (
             RunStatus.DIVERGED, "Traceback", "person:0123456789abcdef",
         )  # fmt: skip

@@ -46,6 +46,7 @@ class TestRunStore:
 
     def test_floats_come_back_bit_for_bit(self, store: RunStore) -> None:
         exact = Evaluation(1, 0.1 + 0.2, 5e-324, 0.0, 1.7976931348623157e308, 1 / 3, -(2.0**-1022), 1e16)
+        exact = replace(exact, gradient_norms=(2.5, 5e-324), update_ratios=(1e-3, 0.1 + 0.2), stuck_units=(1 / 3,))
         store.create_many([run()])
         store.update("a", evaluations=[exact])
         assert repr(store.get("a").latest) == repr(exact)

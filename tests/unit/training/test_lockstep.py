@@ -20,6 +20,7 @@ from mlpcore.training.models import build_model
 from mlpcore.training.stacked_mlp import StackedMLP
 from tests.support.cohorts import CPU, MIXTURE, History, numbers, recipe, train
 from tests.support.networks import linear_layers
+from tests.support.present import present
 from tests.support.recipes import EACH_OPTIMIZER
 
 
@@ -46,14 +47,24 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
         loss = F.cross_entropy(model.train()(inputs[index]), train.targets[index])
         loss.backward()
         lr = optimizer.param_groups[0]["lr"]
+        layers = linear_layers(model)
+        gradients = tuple(present(layer.weight.grad).norm().item() for layer in layers)
+        before = [layer.weight.detach().clone() for layer in layers]
         optimizer.step()
         scheduler.step()
         losses.append(loss.item())
         if step % recipe.eval_every == 0:
             on_train, on_test = measure(model, inputs, train.targets), measure(model, test_inputs, test.targets)
-            norms = tuple(torch.linalg.matrix_norm(layer.weight.double()).item() for layer in linear_layers(model))
+            norms = tuple(torch.linalg.matrix_norm(layer.weight.double()).item() for layer in layers)
+            updates = [(layer.weight - old).norm().item() for layer, old in zip(layers, before, strict=True)]
+            measured = Evaluation(step, sum(losses) / len(losses), *on_train, *on_test, lr, 0.0, weight_norms=norms)
             history.append(
-                Evaluation(step, sum(losses) / len(losses), *on_train, *on_test, lr, 0.0, weight_norms=norms)
+                replace(
+                    measured,
+                    gradient_norms=gradients,
+                    update_ratios=tuple(update / norm for update, norm in zip(updates, norms, strict=True)),
+                    stuck_units=share_of_dead_units(model, inputs),
+                )
             )
             losses.clear()
     return history
@@ -64,6 +75,15 @@ def measure(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> tup
     logits = model.eval()(inputs)
     hits = (logits.argmax(dim=1) == labels).double().mean().item()
     return F.cross_entropy(logits.double(), labels).item(), hits
+
+
+@torch.no_grad()
+def share_of_dead_units(model: nn.Module, inputs: torch.Tensor) -> tuple[float, ...]:
+    hidden, shares = inputs.flatten(1), []
+    for layer in linear_layers(model)[:-1]:
+        hidden = torch.relu(layer(hidden))
+        shares.append((hidden == 0).all(dim=0).double().mean().item())
+    return tuple(shares)
 
 
 class TestPlainLoop:
@@ -77,6 +97,15 @@ class TestPlainLoop:
         for found, wanted in zip(numbers(history), expected, strict=True):
             # the plain loop's gradients are the same to the bit; its means are summed in another order
             assert found == pytest.approx(wanted, rel=2e-6, abs=0)
+
+    @pytest.mark.parametrize("name", EACH_OPTIMIZER)
+    def test_its_health_is_that_of_the_plain_loop(self, name, images, tiny_images):
+        run = recipe(optimizer=EACH_OPTIMIZER[name], dropout=0.0, scheduler=StepLR(step_size=7), seed=5)
+        (history,) = train([run], images)
+        for found, wanted in zip(history, train_plainly(run, *tiny_images), strict=True):
+            assert found.gradient_norms == pytest.approx(wanted.gradient_norms, rel=1e-3)  # four digits are kept
+            assert found.update_ratios == pytest.approx(wanted.update_ratios, rel=1e-3)
+            assert found.stuck_units == pytest.approx(wanted.stuck_units, rel=1e-3)
 
     def test_runs_of_a_cohort_are_plain_loops_each(self, images, tiny_images):
         runs = [

@@ -1,0 +1,82 @@
+"""The health of a network's layers: how far a step moves their weights, their gradients, the units that are stuck.
+
+An evaluation of MLPnet on CIFAR-10 takes 60 ms more than training alone, and 0.4 of them go here.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mlpcore.runs.records import FLAT_SLOPE, MOSTLY
+from mlpcore.training.stacked_mlp import StackedMLP
+
+DIGITS = 4  # of a number that is kept: it is only to be looked at, and every evaluation of every run has nine
+
+
+class StepHealth(NamedTuple):
+    """What one iteration did to each layer's weights, first layer first: the norms of gradient and update over weight.
+
+    Both are (layers,), the gradient's of the loss of the mini-batch alone.
+    """
+
+    gradient_norms: Tensor
+    update_ratios: Tensor
+
+
+def step_measured(step: Callable[[], None], parameters: Sequence[Tensor]) -> StepHealth:
+    """Step an optimizer, and measure what that does to the weights.
+
+    parameters: the weight and the bias of each layer, with their gradients.
+    """
+    weights = list(parameters[0::2])
+    gradient_norms = _norms([weight.grad for weight in weights if weight.grad is not None])
+    updates = [weight.clone() for weight in weights]
+    step()
+    torch._foreach_sub_(updates, weights)
+    return StepHealth(gradient_norms, _norms(updates) / _norms(weights))
+
+
+def _norms(tensors: Sequence[Tensor]) -> Tensor:
+    wide = torch.float32 if tensors[0].device.type == "mps" else torch.float64  # which it lacks
+    return torch.stack(torch._foreach_norm(list(tensors), 2, dtype=wide))
+
+
+class UnitCounter:
+    """Counts the hidden units of K networks that hardly pass any gradient, over batches of images in eval mode.
+
+    A ReLU unit is dead if it answers 0 to every image. A unit of sigmoid or tanh is saturated if its slope is below
+    FLAT_SLOPE of the steepest one on MOSTLY of the images.
+    """
+
+    def __init__(self, network: StackedMLP) -> None:
+        self._network = network
+        self._found: list[Tensor] = []  # of each hidden layer, (K, out): the highest answer, or images with a slope
+
+    def add_batch(self, layer: int, outputs: Tensor) -> None:
+        """Look at what a hidden layer answers to a batch, (K, B, out)."""
+        if self._network.activation == "relu":
+            found = outputs.amax(dim=1)
+        else:
+            # 1 - y² for tanh, and 4y(1 - y) for sigmoid, are below FLAT_SLOPE beyond this distance from the middle
+            reach = (1 - FLAT_SLOPE) ** 0.5
+            distance = outputs.abs() if self._network.activation == "tanh" else (outputs - 0.5).abs_().mul_(2)
+            found = (distance < reach).sum(dim=1)
+        if layer == len(self._found):
+            self._found.append(found)
+        elif self._network.activation == "relu":
+            torch.maximum(self._found[layer], found, out=self._found[layer])
+        else:
+            self._found[layer] += found
+
+    def compute(self, count: int) -> list[tuple[float, ...]]:
+        """Return the share of stuck units in each hidden layer after `count` images, a tuple for each network."""
+        most = 0 if self._network.activation == "relu" else (1 - MOSTLY) * count
+        shares = [(found <= most).double().mean(dim=1).tolist() for found in self._found]
+        return [shorten(own) for own in zip(*shares, strict=True)] or [()] * len(self._network.biases[0])
+
+
+def shorten(numbers: Sequence[float]) -> tuple[float, ...]:
+    """Round numbers to the digits that are kept."""
+    return tuple(float(f"{number:.{DIGITS}g}") for number in numbers)
