@@ -8,19 +8,25 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
     from mlpcore.data.batches import RandomSampler as RandomSampler
     from mlpcore.data.datasets import load_data as load_data
     from mlpcore.jobs.manager import RunManager as RunManager
-    from mlpcore.recipes.recipe import (
+    from mlpcore.recipes.optimizers import (
+        ASGD as ASGD,
         SGD as SGD,
+        Adadelta as Adadelta,
         Adagrad as Adagrad,
         Adam as Adam,
+        Adamax as Adamax,
         AdamW as AdamW,
-        Change as Change,
+        NAdam as NAdam,
+        RAdam as RAdam,
+        RMSprop as RMSprop,
+    )
+    from mlpcore.recipes.recipe import Change as Change, Recipe as Recipe
+    from mlpcore.recipes.schedulers import (
         CosineAnnealingLR as CosineAnnealingLR,
         ExponentialLR as ExponentialLR,
         MultiStepLR as MultiStepLR,
         NoScheduler as NoScheduler,
         OneCycleLR as OneCycleLR,
-        Recipe as Recipe,
-        RMSprop as RMSprop,
         StepLR as StepLR,
     )
     from mlpcore.runs.store import RunStore as RunStore
@@ -45,8 +51,9 @@ _MODULES = {
     "data.batches": "RandomSampler",
     "data.datasets": "load_data",
     "jobs.manager": "RunManager",
-    "recipes.recipe": "Recipe Change SGD Adam AdamW RMSprop Adagrad NoScheduler StepLR MultiStepLR CosineAnnealingLR "
-    "ExponentialLR OneCycleLR",
+    "recipes.recipe": "Recipe Change",
+    "recipes.optimizers": "SGD Adam AdamW RMSprop Adagrad NAdam RAdam Adamax Adadelta ASGD",
+    "recipes.schedulers": "NoScheduler StepLR MultiStepLR CosineAnnealingLR ExponentialLR OneCycleLR",
     "runs.store": "RunStore",
     "sweeps.foreground": "sweep",
     "training.lockstep": "train_cohort",

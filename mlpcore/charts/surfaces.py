@@ -10,7 +10,9 @@ from mlpcore.charts.downsampling import evenly, rounded
 from mlpcore.charts.traces import NOTE, Figure, Json, Translate, find_look, line, markers
 
 LEVELS = 14  # contours, closer where the surface is low
-ENDS = ("circle", "square", "diamond", "triangle-up")  # where the paths end: shapes tell them apart without colour
+# where the paths end: shapes tell them apart without colour
+ENDS = ("circle", "square", "diamond", "triangle-up", "cross", "pentagon", "hexagon", "triangle-down")
+MOST_PATHS = len(ENDS)
 EDGE = {"width": 1.5, "color": "#FFFFFF"}
 Position = tuple[float, float]
 

@@ -3,105 +3,80 @@
 The rules and their order of operations are torch.optim's; a test compares the two.
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from mlpcore.numbers import latex_number
-from mlpcore.recipes.recipe import SGD, Adam
+import numpy as np
 
-
-@dataclass(frozen=True)
-class OptimizerState:
-    """A parameter after `step` updates, and what its optimizer keeps of the gradients so far."""
-
-    parameter: float
-    step: int = 0
-    buffer: float = 0.0  # SGD's momentum buffer
-    mean: float = 0.0  # Adam's running mean of the gradient
-    square: float = 0.0  # Adam's running mean of the squared gradient
+from mlpcore.concepts import adaptive_rules
+from mlpcore.concepts.adaptive_rules import Rule, Step
+from mlpcore.concepts.formulas import fill_line
+from mlpcore.concepts.optimizer_state import OptimizerState
+from mlpcore.recipes.optimizers import ASGD, SGD, AnyOptimizer
 
 
-@dataclass(frozen=True)
-class FormulaLine:
-    """One line of a rule in LaTeX: `symbol` = `rule` = `numbers` = `value`."""
-
-    symbol: str
-    rule: str
-    numbers: str
-    value: float
-
-
-def apply_update_rule(
-    optimizer: SGD | Adam, state: OptimizerState, gradient: float
-) -> tuple[OptimizerState, list[FormulaLine]]:
-    """Take one optimizer step; return the new state and the lines that compute it.
+def apply_update_rule(optimizer: AnyOptimizer, state: OptimizerState, gradient: float) -> Step:
+    """Take one step of an optimizer in RULES; return the new state and the lines that compute it.
 
     gradient: of the loss alone; weight decay is added here, as torch.optim does.
     """
     t, old, decay = state.step + 1, state.parameter, optimizer.weight_decay
-    decayed = gradient + decay * old
-    numbers = rf"{_tex(gradient)} + {_tex(decay)} \cdot {_tex(old)}"
-    line = FormulaLine(f"g_{t}", rf"\nabla L + \lambda\,\theta_{t - 1}", numbers, decayed)
+    named = {"gradient": gradient, "decay": decay, "old": old, "lr": optimizer.lr}
     state = replace(state, step=t)
-    new, lines = _sgd(optimizer, state, decayed) if isinstance(optimizer, SGD) else _adam(optimizer, state, decayed)
-    return new, [line, *lines]
+    if optimizer.name == "AdamW" or getattr(optimizer, "decoupled_weight_decay", False):
+        shrunk = old * (1 - optimizer.lr * decay)
+        rule = rf"(1 - \eta\,\lambda)\,\theta_{t - 1}"
+        lines = [
+            fill_line(rf"\theta'_{t - 1}", rule, r"(1 - <lr> \cdot <decay>) \cdot <old>", shrunk, **named),
+            fill_line(f"g_{t}", r"\nabla L", "<gradient!>", gradient, **named),
+        ]
+        state = replace(state, parameter=shrunk, symbol=rf"\theta'_{t - 1}")
+    else:
+        rule, numbers = rf"\nabla L + \lambda\,\theta_{t - 1}", r"<gradient> + <decay> \cdot <old>"
+        gradient += decay * old
+        lines = [fill_line(f"g_{t}", rule, numbers, gradient, **named)]
+        state = replace(state, symbol=rf"\theta_{t - 1}")
+    state, following = RULES[optimizer.name](optimizer, state, gradient)
+    return state, lines + following
 
 
-def write_lines(lines: Sequence[FormulaLine]) -> str:
-    """Write the lines of one step as aligned LaTeX, the formula above its numbers."""
-    rows = [
-        rf"{line.symbol} &= {line.rule} \\ &= {line.numbers} \\ &= \mathbf{{{_tex(line.value, bare=True)}}}"
-        for line in lines
-    ]
-    return r"\begin{aligned}" + r" \\[0.6em] ".join(rows) + r"\end{aligned}"
-
-
-def _sgd(optimizer: SGD, state: OptimizerState, gradient: float) -> tuple[OptimizerState, list[FormulaLine]]:
+def _sgd(optimizer: SGD, state: OptimizerState, gradient: float) -> Step:
     t, old, momentum, lines = state.step, state.parameter, optimizer.momentum, []
+    named = {"old": old, "gradient": gradient, "momentum": momentum, "lr": optimizer.lr}
     direction, name = gradient, f"g_{t}"
     if momentum:
         buffer = momentum * state.buffer + gradient
-        numbers = rf"{_tex(momentum)} \cdot {_tex(state.buffer)} + {_tex(gradient)}"
-        lines.append(FormulaLine(f"b_{t}", rf"\mu\,b_{t - 1} + g_{t}", numbers, buffer))
+        numbers = r"<momentum> \cdot <before> + <gradient>"
+        rule = rf"\mu\,b_{t - 1} + g_{t}"
+        lines.append(fill_line(f"b_{t}", rule, numbers, buffer, before=state.buffer, **named))
         state, direction, name = replace(state, buffer=buffer), buffer, f"b_{t}"
         if optimizer.nesterov:
             direction, name = gradient + momentum * buffer, f"d_{t}"
-            numbers = rf"{_tex(gradient)} + {_tex(momentum)} \cdot {_tex(buffer)}"
-            lines.append(FormulaLine(name, rf"g_{t} + \mu\,b_{t}", numbers, direction))
+            numbers = r"<gradient> + <momentum> \cdot <buffer>"
+            lines.append(fill_line(name, rf"g_{t} + \mu\,b_{t}", numbers, direction, buffer=buffer, **named))
     new = old - optimizer.lr * direction
-    numbers = rf"{_tex(old)} - {_tex(optimizer.lr)} \cdot {_tex(direction)}"
-    lines.append(FormulaLine(rf"\theta_{t}", rf"\theta_{t - 1} - \eta\,{name}", numbers, new))
+    numbers = r"<old> - <lr> \cdot <direction>"
+    rule = rf"\theta_{t - 1} - \eta\,{name}"
+    lines.append(fill_line(rf"\theta_{t}", rule, numbers, new, direction=direction, **named))
     return replace(state, parameter=new), lines
 
 
-def _adam(optimizer: Adam, state: OptimizerState, gradient: float) -> tuple[OptimizerState, list[FormulaLine]]:
-    t, old = state.step, state.parameter
-    first, second = optimizer.betas
-    mean = first * state.mean + (1 - first) * gradient
-    square = second * state.square + (1 - second) * gradient**2
-    mean_hat, square_hat = mean / (1 - first**t), square / (1 - second**t)
-    new = old - optimizer.lr * mean_hat / (math.sqrt(square_hat) + optimizer.eps)
-    means = rf"{_tex(first)} \cdot {_tex(state.mean)} + {_tex(1 - first)} \cdot {_tex(gradient)}"
-    squares = rf"{_tex(second)} \cdot {_tex(state.square)} + {_tex(1 - second)} \cdot {_tex(gradient)}^2"
-    root = rf"\sqrt{{{_tex(square_hat)}}} + {_tex(optimizer.eps, bare=True)}"
-    step = rf"{_tex(old)} - {_tex(optimizer.lr)} \cdot {_tex(mean_hat)} / ({root})"
-    rule = rf"\theta_{t - 1} - \eta\,\hat m_{t} / (\sqrt{{\hat v_{t}}} + \varepsilon)"
-    lines = [
-        FormulaLine(f"m_{t}", rf"\beta_1 m_{t - 1} + (1 - \beta_1)\,g_{t}", means, mean),
-        FormulaLine(f"v_{t}", rf"\beta_2 v_{t - 1} + (1 - \beta_2)\,g_{t}^2", squares, square),
-        FormulaLine(
-            rf"\hat m_{t}", rf"m_{t} / (1 - \beta_1^{t})", rf"{_tex(mean)} / (1 - {_tex(first)}^{t})", mean_hat
+def _asgd(optimizer: ASGD, state: OptimizerState, gradient: float) -> Step:
+    t, old, lambd = state.step, state.parameter, optimizer.lambd
+    rate = float(np.float32(optimizer.lr / (1 + lambd * optimizer.lr * (t - 1)) ** optimizer.alpha))  # as torch has it
+    new = old * (1 - lambd * rate) - rate * gradient
+    named = {"lr": optimizer.lr, "lambd": lambd, "power": optimizer.alpha, "old": old}
+    named |= {"rate": rate, "gradient": gradient}
+    numbers = rf"<lr> / (1 + <lambd> \cdot <lr> \cdot {t - 1})^{{<power!>}}"
+    return replace(state, parameter=new), [
+        fill_line(rf"\eta_{t}", rf"\eta / (1 + \lambda_A\,\eta\,{t - 1})^\alpha", numbers, rate, **named),
+        fill_line(
+            rf"\theta_{t}",
+            rf"(1 - \lambda_A\,\eta_{t})\,\theta_{t - 1} - \eta_{t}\,g_{t}",
+            r"(1 - <lambd> \cdot <rate>) \cdot <old> - <rate> \cdot <gradient>",
+            new,
+            **named,
         ),
-        FormulaLine(
-            rf"\hat v_{t}", rf"v_{t} / (1 - \beta_2^{t})", rf"{_tex(square)} / (1 - {_tex(second)}^{t})", square_hat
-        ),
-        FormulaLine(rf"\theta_{t}", rule, step, new),
     ]
-    return replace(state, parameter=new, mean=mean, square=square), lines
 
 
-def _tex(value: float, *, bare: bool = False) -> str:
-    """Write a number with five significant digits; put a negative one, or a power of ten, in brackets unless `bare`."""
-    text = latex_number(value, 5)
-    return text if bare or not (value < 0 or "10^" in text) else f"({text})"
+RULES: dict[str, Rule] = {"SGD": _sgd, **adaptive_rules.RULES, "ASGD": _asgd}

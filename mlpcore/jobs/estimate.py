@@ -13,7 +13,6 @@ from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, MAX_UNITS, TOP_K
 from mlpcore.training.evaluation import EVALUATION_BATCH
 
 SCRATCH = 32_000_000  # bytes of a job, for the buffers of matrix products and what is not listed below
-OPTIMIZER_STATES = {"SGD": 1, "Adagrad": 1, "Adam": 2, "AdamW": 2, "RMSprop": 2}  # numbers per weight, at most
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def _estimate_run(recipe: Recipe, images: ImageCounts) -> Estimate:
     sizes = (images.inputs.size, *recipe.hidden_sizes, images.classes)
     weights = sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
     # weights, gradients and optimizer state; before there is a state, a copy of the initial weights
-    copies = 2 + OPTIMIZER_STATES[recipe.optimizer.name]
+    copies = 2 + recipe.optimizer.states + getattr(recipe.optimizer, "amsgrad", False)
     units = sum(sizes[1:])
     activations = 4 * units * max(4 * _batch_size(recipe, images), 3 * EVALUATION_BATCH)
     training_set = 24 * (min(recipe.train_size or images.train, images.train) + recipe.validation_size)

@@ -14,7 +14,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mlpcore.recipes.hyperparameters import PARTS, Hyperparameters
+from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.parts import PARTS
 from mlpcore.recipes.points import CHOOSERS, KINDS
 from mlpcore.recipes.recipe import Recipe
 
@@ -24,7 +25,8 @@ Path = tuple[str, ...]  # where a hyperparameter stands in a recipe: ("optimizer
 BARE_NAMES: dict[str, Path] = {
     name: path
     for path, names in {
-        ("optimizer",): "lr momentum weight_decay nesterov betas eps alpha lr_decay",
+        ("optimizer",): "lr momentum weight_decay nesterov betas eps alpha lr_decay amsgrad momentum_decay "
+        "decoupled_weight_decay rho lambd t0",
         ("points",): "count noise classes data_seed",
         ("scheduler",): "warmup_iters start_factor step_size gamma milestones T_max eta_min pct_start div_factor "
         "final_div_factor",
@@ -103,8 +105,11 @@ def list_fields(model: type[Hyperparameters] = Recipe) -> dict[str, FlatField]:
 def flatten(recipe: Recipe) -> dict[str, Any]:
     """Write all hyperparameters of a recipe side by side; `optimizer` and `scheduler` are their names."""
     names = {field.path: name for name, field in list_fields(type(recipe)).items()}
-    values = recipe.model_dump()
-    parts = {part: values.pop(part) for part in KINDS if part in values}
+    values = _dump(recipe)
+    values["changes"] = tuple(change.model_dump() for change in recipe.changes)
+    parts = {part: values.pop(part) for part in KINDS}
+    if parts["points"] is None:  # images
+        del parts["points"]
     own = {names.get((name,), name): value for name, value in values.items()}
     return {part: parts[part]["name"] for part in PARTS} | dict(_spread(parts, names)) | own
 
@@ -190,6 +195,11 @@ def _walk(
 
 def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Hyperparameters)
+
+
+def _dump(model: Hyperparameters) -> dict[str, Any]:
+    """Dump a model with all of its fields; `model_dump` leaves out what is at the default of a younger field."""
+    return {name: _dump(value) if isinstance(value, Hyperparameters) else value for name, value in model}
 
 
 def _spread(values: Mapping[str, Any], names: Mapping[Path, str], path: Path = ()) -> Iterator[tuple[str, Any]]:

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes import messages
-from mlpcore.recipes.hyperparameters import PARTS, Hyperparameters
+from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.inputs import IMAGE, POINT, InputSpec
+from mlpcore.recipes.parts import PARTS
 
 Noise = Annotated[
     float, Field(ge=0.0, le=0.5, description="How far points stray, as a standard deviation: the plane is 2 wide.")

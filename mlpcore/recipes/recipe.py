@@ -8,33 +8,28 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes import messages
-from mlpcore.recipes.hyperparameters import (  # a recipe and its parts are imported from here
-    AS_TUPLE,
-    MAX_MILESTONES as MAX_MILESTONES,
-    OPTIMIZERS as OPTIMIZERS,
-    PARTS as PARTS,
-    SCHEDULERS as SCHEDULERS,
+from mlpcore.recipes.hyperparameters import AS_TUPLE, Hyperparameters, Iterations, Lr, Momentum, WeightDecay
+from mlpcore.recipes.optimizers import (  # the parts that a page or a rule knows by name are imported from here too
     SGD as SGD,
     Adagrad as Adagrad,
     Adam as Adam,
     AdamW as AdamW,
     AnyOptimizer as AnyOptimizer,
+    RMSprop as RMSprop,
+)
+from mlpcore.recipes.parts import OPTIMIZERS as OPTIMIZERS, PARTS as PARTS, SCHEDULERS as SCHEDULERS
+from mlpcore.recipes.points import AnyPoints, DataSource, complete_points, keep_folder
+from mlpcore.recipes.schedulers import (
+    MAX_MILESTONES as MAX_MILESTONES,
     AnyScheduler as AnyScheduler,
     CosineAnnealingLR as CosineAnnealingLR,
     ExponentialLR as ExponentialLR,
-    Hyperparameters,
-    Iterations,
-    Lr,
-    Momentum,
     MultiStepLR as MultiStepLR,
     NoScheduler as NoScheduler,
     OneCycleLR as OneCycleLR,
-    RMSprop as RMSprop,
     Scheduler as Scheduler,
     StepLR as StepLR,
-    WeightDecay,
 )
-from mlpcore.recipes.points import AnyPoints, DataSource, complete_points, keep_folder
 
 MAX_WEIGHTS = 20_000_000  # of a network: 80 MB, and as much again for gradients and for each moment of the optimizer
 MAX_ITERATIONS = 200_000  # of a run: its preview steps the scheduler that often, 2.5 µs each

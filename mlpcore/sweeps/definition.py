@@ -10,7 +10,8 @@ from pydantic import Field, PlainSerializer, PlainValidator, ValidationError, Va
 
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.flat import flatten, list_fields, unflatten
-from mlpcore.recipes.hyperparameters import AS_TUPLE, PARTS, Hyperparameters
+from mlpcore.recipes.hyperparameters import AS_TUPLE, Hyperparameters
+from mlpcore.recipes.parts import PARTS
 from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import MAX_ROWS, MAX_SEEDS

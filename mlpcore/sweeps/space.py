@@ -9,8 +9,9 @@ from pydantic import Field, ValidationError
 from mlpcore.messages import SentenceError
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import FlatField, list_fields
-from mlpcore.recipes.hyperparameters import PARTS, Hyperparameters
+from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.messages import NOT_A_WHOLE_NUMBER, NOT_AN_OPTION
+from mlpcore.recipes.parts import PARTS
 from mlpcore.recipes.points import POINT_NAMES
 from mlpcore.recipes.validation import check_value, find_limits, find_problems, shorten
 from mlpcore.sweeps import messages

@@ -260,3 +260,15 @@ class TestUpdateRules:
         assert figure(page, "updates.race")["data"][1]["x"][0] == -5.0
         shown(page.selectbox(key="updates.surface").select("saddle").run())
         assert figure(page, "updates.race")["data"][1]["x"][0] == -2.5
+
+    def test_a_rule_that_is_added_is_written_out_and_runs_in_the_race(self, open_page: Open) -> None:
+        page = self.open(open_page)
+        shown(page.multiselect(key="updates.added").select("NAdam").run())
+        shown(page.segmented_control(key="updates.rule").set_value("NAdam").run())
+        first, _second, _surface = (element.value for element in page.latex)
+        assert first.count("mathbf") == 7
+        assert says(page, "torch.optim.NAdam with these numbers: θ₁ = 0.894354823, θ₂ = 0.8159863886")
+        paths = [trace["name"] for trace in figure(page, "updates.race")["data"] if "path" in trace["uid"]]
+        assert paths == ["SGD", "Momentum", "Nesterov", "Adam", "NAdam"]
+        shown(page.multiselect(key="updates.added").unselect("NAdam").run())
+        assert says(page, "torch.optim.SGD with these numbers")

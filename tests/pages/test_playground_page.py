@@ -162,7 +162,7 @@ def test_link_sets_every_kind_of_knob(open_page: Open) -> None:
             "dataset is Nothing: this machine has Tiny, Shapes, Moons, Circles, Spiral, Checkerboard, Blobs.",
         ),
         ({"train_iter": "1e6"}, "train_iter is 1000000.0: it must be a whole number from 1 to 200,000."),
-        ({"optimizer": "Lion"}, "optimizer is Lion: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
+        ({"optimizer": "Lion"}, f"optimizer is Lion: it must be one of {', '.join(OPTIMIZERS)}."),
     ],
 )
 def test_what_is_wrong_in_a_link_is_named_and_the_rest_holds(

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.optimizers import ASGD, Adadelta, Adamax, NAdam, RAdam
 from mlpcore.recipes.points import POINT_SETS, AnyPoints
 from mlpcore.recipes.recipe import (
     OPTIMIZERS,
@@ -25,18 +26,27 @@ from mlpcore.recipes.recipe import (
     RMSprop,
     StepLR,
 )
+from mlpcore.recipes.validation import find_limits
 
 RECIPE_MODELS: list[type[Hyperparameters]] = [
     *(Recipe, Change),
     *(*OPTIMIZERS.values(), *SCHEDULERS.values(), *POINT_SETS.values()),
 ]
-EACH_OPTIMIZER = {
+EACH_OPTIMIZER: dict[str, AnyOptimizer] = {
     "SGD": SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
     "plain SGD": SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
     "Adam": Adam(lr=0.01, betas=(0.8, 0.99)),
     "AdamW": AdamW(lr=0.01, weight_decay=0.1),
     "RMSprop": RMSprop(lr=0.003, momentum=0.5, alpha=0.9),
     "Adagrad": Adagrad(lr=0.05, lr_decay=0.1),
+    "Adam with amsgrad": Adam(lr=0.01, amsgrad=True),
+    "AdamW with amsgrad": AdamW(lr=0.01, weight_decay=0.1, amsgrad=True),
+    "NAdam": NAdam(lr=0.01, momentum_decay=0.01),
+    "NAdamW": NAdam(lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
+    "RAdam": RAdam(lr=0.01, weight_decay=0.01),
+    "Adamax": Adamax(lr=0.01, weight_decay=0.01),
+    "Adadelta": Adadelta(lr=0.5, rho=0.8, weight_decay=0.01),
+    "ASGD": ASGD(lr=0.1, lambd=0.01, t0=3, weight_decay=0.01),
 }
 EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen iterations
     NoScheduler(),
@@ -50,7 +60,6 @@ EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen i
 LRS = st.floats(1e-6, 10.0)
 SHARES = st.floats(0.0, 1.0)
 BETAS = st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, 0.9999))
-EPS = st.floats(1e-12, 0.1)
 MOMENTA = st.floats(0.0, 0.999)
 GAMMAS = st.floats(1e-4, 1.0)
 KINDS = ("none", "StepLR", "MultiStepLR", "CosineAnnealingLR", "ExponentialLR", "OneCycleLR")
@@ -65,13 +74,22 @@ def sgds(draw: st.DrawFn) -> SGD:
 
 
 def optimizers() -> st.SearchStrategy[AnyOptimizer]:
-    return st.one_of(
-        sgds(),
-        st.builds(Adam, lr=LRS, betas=BETAS, eps=EPS, weight_decay=SHARES),
-        st.builds(AdamW, lr=LRS, betas=BETAS, eps=EPS, weight_decay=SHARES),
-        st.builds(RMSprop, lr=LRS, alpha=st.floats(0.0, 0.9999), eps=EPS, momentum=MOMENTA, weight_decay=SHARES),
-        st.builds(Adagrad, lr=LRS, lr_decay=SHARES, eps=EPS, weight_decay=SHARES),
-    )
+    others = [st.builds(kind, **_draw_fields(kind)) for kind in OPTIMIZERS.values() if kind is not SGD]
+    return st.one_of(sgds(), *others)
+
+
+def _draw_fields(kind: type[Hyperparameters]) -> dict[str, st.SearchStrategy[Any]]:
+    """Draw every field within its bounds."""
+    drawn: dict[str, st.SearchStrategy[Any]] = {}
+    for name, field in kind.model_fields.items():
+        if field.annotation is bool:
+            drawn[name] = st.booleans()
+        elif name == "betas":
+            drawn[name] = BETAS
+        elif name != "name":
+            low, high = find_limits(kind, name)
+            drawn[name] = st.integers(int(low), int(high)) if field.annotation is int else st.floats(low, high)
+    return drawn
 
 
 @st.composite

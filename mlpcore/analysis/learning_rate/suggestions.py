@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.analysis.learning_rate.lr_test import FIRST, LrTest
-from mlpcore.recipes.hyperparameters import SGD
+from mlpcore.recipes.recipe import SGD
 from mlpcore.recipes.validation import find_limits
 
 SMOOTHING = 3.0  # mini-batches: the standard deviation of the window; in a test of 100 a fifth of a decade

@@ -1,4 +1,4 @@
-"""The update rules: two steps of one written out, and the trajectories of all four over a surface."""
+"""The update rules: two steps of one written out, and the trajectories of several over a surface."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -7,10 +7,12 @@ import pandas as pd
 import streamlit as st
 from pydantic import BaseModel
 
-from mlpcore.charts.surfaces import trajectory_chart
-from mlpcore.concepts.update_rules import OptimizerState, apply_update_rule, write_lines
+from mlpcore.charts.surfaces import MOST_PATHS, trajectory_chart
+from mlpcore.concepts.formulas import write_lines
+from mlpcore.concepts.optimizer_state import OptimizerState
+from mlpcore.concepts.update_rules import RULES, apply_update_rule
 from mlpcore.numbers import exact_number, short_number
-from mlpcore.recipes.recipe import SGD, Adam
+from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adam, AnyOptimizer
 from mlpcore.recipes.validation import find_limits
 from pages.components.concepts.race import offer_race
 from pages.components.recipe_form.widgets import build_ladder, describe_field
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from mlpcore.concepts.surfaces import Position, Surface
 
 SAMPLES = 61  # of the surface per axis, for its contours
+LECTURE = ("SGD", "momentum", "Nesterov", "Adam")  # the rules that are always there
+START_RATES = {"ASGD": 0.03, "Adagrad": 0.5, "Adadelta": 10.0}  # of the other rules; 0.1 for those that are not named
 
 
 def show_updates() -> None:
-    """Draw the hyperparameters, the chosen rule with its numbers, and the trajectories of all four."""
+    """Draw the hyperparameters, the chosen rule with its numbers, and the trajectories of all."""
     st.caption(
         _(
             "Every optimizer goes against the gradient; they differ in what they remember of the gradients before. "
@@ -40,8 +44,12 @@ def show_updates() -> None:
     _show_trajectories(rules)
 
 
-def _rules_form() -> dict[str, SGD | Adam]:
-    """Draw the hyperparameters, with the recipe's bounds and help; return the four rules."""
+def _rules_form() -> dict[str, AnyOptimizer]:
+    """Draw the hyperparameters, with the recipe's bounds and help; return the lecture's rules and those added.
+
+    An added rule has a learning rate of its own. It shares momentum, betas, eps and weight decay with the others, and
+    has torch's defaults for the rest.
+    """
     sgd_lr = _log_slider("sgd_lr", _("Learning rate of SGD"), SGD, "lr", 0.03)
     momentum = _slider("momentum", _("Momentum"), SGD, "momentum", 0.9, top=0.99, step=0.01)
     adam_lr = _log_slider("adam_lr", _("Learning rate of Adam"), Adam, "lr", 0.1)
@@ -53,12 +61,31 @@ def _rules_form() -> dict[str, SGD | Adam]:
         decay = _log_slider("weight_decay", _("Weight decay"), SGD, "weight_decay", 0.0, digits=(1, 5))
     sgd = SGD(lr=sgd_lr, momentum=0.0, nesterov=False, weight_decay=decay)
     with_momentum = SGD(lr=sgd_lr, momentum=momentum, nesterov=False, weight_decay=decay)
-    return {
+    shared: dict[str, Any] = {"betas": (beta_1, beta_2), "eps": eps, "weight_decay": decay}
+    rules: dict[str, AnyOptimizer] = {
         "SGD": sgd,
         "momentum": with_momentum,
         "Nesterov": with_momentum.model_copy(update={"nesterov": momentum > 0}),
-        "Adam": Adam(lr=adam_lr, betas=(beta_1, beta_2), eps=eps, weight_decay=decay),
+        "Adam": Adam(lr=adam_lr, **shared),
     }
+    return rules | _added_rules(shared)
+
+
+def _added_rules(shared: dict[str, Any]) -> dict[str, AnyOptimizer]:
+    """Draw the choice of further rules, and the learning rate of each."""
+    others = [name for name in RULES if name not in LECTURE]
+    most = MOST_PATHS - len(LECTURE)
+    help_ = _("They share the values above, and have torch's defaults for the rest. At most {most}.").format(most=most)
+    kept = persistent("updates.added")
+    added = st.multiselect(_("More rules"), others, max_selections=most, help=help_, **kept)
+    rules: dict[str, AnyOptimizer] = {}
+    for name in added[:most]:
+        kind: Any = OPTIMIZERS[name]
+        lr = _log_slider(
+            f"{name}.lr", _("Learning rate of {name}").format(name=name), kind, "lr", START_RATES.get(name, 0.1)
+        )
+        rules[name] = kind(lr=lr, **{key: value for key, value in shared.items() if key in kind.model_fields})
+    return rules
 
 
 def _log_slider(
@@ -77,14 +104,14 @@ def _slider(
     return st.slider(label, low, min(high, top), help=describe_field(kind, name), **settings, **kept)
 
 
-def _titles() -> dict[str, str]:
-    return {"SGD": "SGD", "momentum": _("Momentum"), "Nesterov": _("Nesterov"), "Adam": "Adam"}
+def _titles(rules: dict[str, AnyOptimizer]) -> dict[str, str]:
+    return {name: name for name in rules} | {"momentum": _("Momentum"), "Nesterov": _("Nesterov")}
 
 
-def _show_rule(rules: dict[str, SGD | Adam]) -> None:
+def _show_rule(rules: dict[str, AnyOptimizer]) -> None:
     """Write out two steps of one rule for one parameter θ, beside what torch.optim computes from the same numbers."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        optimizer = rules[choose(_("Rule"), _titles(), key="updates.rule", default="momentum", show_label=True)]
+        optimizer = rules[choose(_("Rule"), _titles(rules), key="updates.rule", default="momentum", show_label=True)]
         start = _number_input("theta", _("Parameter θ₀"), 1.0)
         gradients = [
             _number_input("gradient_1", _("1st gradient"), 0.5),
@@ -112,8 +139,8 @@ def _number_input(key: str, label: str, start: float) -> float:
     return st.number_input(label, -100.0, 100.0, step=0.1, format="%g", width=130, **kept)
 
 
-def _show_trajectories(rules: dict[str, SGD | Adam]) -> None:
-    """Draw the trajectories of the four rules over a surface, all from one start, and where they end."""
+def _show_trajectories(rules: dict[str, AnyOptimizer]) -> None:
+    """Draw the trajectories of the rules over a surface, all from one start, and where they end."""
     from mlpcore.concepts.surfaces import SURFACES, compute_trajectory, sample_surface  # torch: not before it is needed
 
     titles = {"valley": _("Narrow valley"), "Rosenbrock": _("Rosenbrock's banana"), "saddle": _("Saddle")}
@@ -133,18 +160,18 @@ def _show_trajectories(rules: dict[str, SGD | Adam]) -> None:
         start = _start_form(surface)
         steps = st.slider(_("Steps"), 1, 300, **persistent("updates.steps", 100))
         offer_race("updates-race")
-    names = _titles()
+    names = _titles(rules)
     paths = {names[rule]: compute_trajectory(one, surface, start, steps) for rule, one in rules.items()}
     with picture:
         samples = sample_surface(surface, SAMPLES)
         figure = trajectory_chart(samples, list(paths.items()), minima=surface.minima, translate=_)
-        alt = _("Contours of the surface and the paths of four optimizers over it.")
+        alt = _("Contours of the surface and the paths of {n} optimizers over it.").format(n=len(paths))
         live_plot(figure, key="updates.race", height=440, alt=alt, revision=name)
         _show_ends(paths, surface, steps)
 
 
 def _start_form(surface: "Surface") -> "Position":
-    """Draw sliders for the start of all four; each surface keeps its own."""
+    """Draw sliders for the start of all; each surface keeps its own."""
     chosen = []
     for side, limits, start in zip("xy", (surface.x_range, surface.y_range), surface.start, strict=True):
         label = _("Start, {side}").format(side=side)

@@ -26,8 +26,15 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "momentum": (widgets.draw_slider, N_("Momentum"), {"step": 0.01, "top": 0.99}),
     "nesterov": (widgets.draw_toggle, N_("Nesterov"), {}),
     "betas": (widgets.draw_betas, "", {}),
+    "eps": (widgets.draw_number, "", {"step": 1e-8, "format": "%g"}),
     "alpha": (widgets.draw_slider, N_("Alpha"), {"step": 0.01, "top": 0.99}),
     "lr_decay": (widgets.draw_log_slider, N_("Rate decay"), {}),
+    "amsgrad": (widgets.draw_toggle, N_("AMSGrad"), {}),
+    "momentum_decay": (widgets.draw_number, N_("Momentum decay"), {"step": 1e-3, "format": "%g"}),
+    "decoupled_weight_decay": (widgets.draw_toggle, N_("Decoupled decay"), {}),
+    "rho": (widgets.draw_slider, N_("Rho"), {"step": 0.01, "top": 0.99}),
+    "lambd": (widgets.draw_number, N_("Lambda"), {"step": 1e-4, "format": "%g"}),
+    "t0": (widgets.draw_number, N_("Average from"), {"step": 500}),
     "weight_decay": (widgets.draw_log_slider, N_("Weight decay"), {}),
     "scheduler": (widgets.draw_choice, N_("Schedule"), {}),
     "warmup_iters": (widgets.draw_number, N_("Warm-up"), {}),
@@ -58,7 +65,10 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "precision": (widgets.draw_choice, N_("Precision"), {}),
     "device": (widgets.draw_choice, N_("Device"), {}),
 }
-ELSEWHERE = ("name", "lr", "weight_decay", "eps", "warmup_iters", "start_factor")  # not in the row of their part's own
+RARE = ("eps", "amsgrad")  # an optimizer's hyperparameters that stand where the run is set up
+# what is not in the rows of a part's own
+ELSEWHERE = ("name", "lr", "weight_decay", "warmup_iters", "start_factor", *RARE)
+IN_A_ROW = 3  # widgets, at most
 
 
 def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> None:
@@ -69,7 +79,8 @@ def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> 
     _draw_row("optimizer", "batch_size", narrow="batch_size")
     name = _get_kind("optimizer")
     _draw(f"{name}.lr", edited, beside=beside_lr)
-    _draw_row(*_list_own("optimizer"), edited=edited, vertical_alignment="bottom")
+    for row in _list_rows("optimizer"):
+        _draw_row(*row, edited=edited, vertical_alignment="bottom")
     _draw(f"{name}.weight_decay", edited)
 
 
@@ -78,7 +89,9 @@ def scheduler_form() -> None:
     name = _get_kind("scheduler")
     _draw_row("scheduler", f"{name}.warmup_iters", narrow=f"{name}.warmup_iters")
     warm_up = [f"{name}.start_factor"] if get_knob(f"{name}.warmup_iters") else []
-    _draw_row(*_list_own("scheduler"), *warm_up)
+    *rows, last = _list_rows("scheduler") or [[]]
+    for row in (*rows, [*last, *warm_up]):
+        _draw_row(*row)
 
 
 def changes_form() -> None:
@@ -127,9 +140,15 @@ def run_form() -> None:
     for name in ("eval_every", "seed", "precision", "device"):
         _draw(name)
     _explain_device()
-    optimizer = _get_kind("optimizer")
-    if optimizer != "SGD":
-        widgets.draw_number(f"{optimizer}.eps", f"{optimizer} eps", step=1e-8, format="%g")
+    for path in list_rare():
+        words: dict[str, Any] = {"label": path.replace(".", " ")} if path.endswith(".eps") else {}
+        _draw(path, **words)
+
+
+def list_rare() -> list[str]:
+    """List the paths of the chosen optimizer's rare hyperparameters, without those that a lesson hides."""
+    name = _get_kind("optimizer")
+    return [path for path in _keep_known(*(f"{name}.{key}" for key in RARE)) if widgets.is_shown(PATHS[path][0].name)]
 
 
 def _explain_device() -> None:
@@ -147,10 +166,13 @@ def _get_kind(part: str) -> str:
     return name if name in list(PARTS[part]) else Recipe.model_fields[part].default.name
 
 
-def _list_own(part: str) -> list[str]:
-    """List the paths of what the chosen optimizer or scheduler has beside what all of them have."""
+def _list_rows(part: str) -> list[list[str]]:
+    """List the paths of what the chosen optimizer or scheduler has beside what all of them have, row by row."""
     name = _get_kind(part)
-    return [f"{name}.{key}" for key in PARTS[part][name].model_fields if key not in ELSEWHERE]
+    own = [f"{name}.{key}" for key in PARTS[part][name].model_fields if key not in ELSEWHERE]
+    wide = [[path] for path in own if path.endswith(".betas")]  # two sliders
+    narrow = [path for path in own if [path] not in wide]
+    return wide + [narrow[start : start + IN_A_ROW] for start in range(0, len(narrow), IN_A_ROW)]
 
 
 def _draw(path: str, edited: widgets.Edited | None = None, **settings: Any) -> None:

@@ -13,6 +13,8 @@ from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import read_number
+from mlpcore.recipes.optimizers import Group
+from mlpcore.recipes.parts import OPTIMIZERS
 from mlpcore.recipes.validation import check_value, find_limits
 from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob
 from pages.components.shared.flash import show_warning
@@ -29,8 +31,14 @@ def is_shown(*names: str) -> bool:
 def draw_choice(path: str, label: str, options: list[str] | None = None) -> None:
     """Draw a choice of one among several: the field's own names without `options`."""
     if common := _prepare(path):
-        titles = dataset_title if path == "dataset" else str
+        titles = {"dataset": dataset_title, "optimizer": _title_optimizer}.get(path, str)
         st.selectbox(label, options or PATHS[path][0].options, filter_mode=None, format_func=titles, **common)
+
+
+def _title_optimizer(name: str) -> str:
+    """Write an optimizer's name; of those that the lecture does not have, with the group that it belongs to."""
+    group = OPTIMIZERS[name].group
+    return name if group is Group.LECTURE else f"{name} · {_(group)}"
 
 
 def draw_number(path: str, label: str, **settings: Any) -> None:

@@ -41,7 +41,7 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
         if is_shown(*GROUPS["network"]):
             with st.popover(_("Network")):
                 forms.network_form()
-        if is_shown(*GROUPS["run"]) or (get_knob("optimizer") != "SGD" and is_shown("eps")):
+        if is_shown(*GROUPS["run"]) or forms.list_rare():
             with st.popover(_("Run")):
                 forms.run_form()
                 help_ = _(

@@ -63,6 +63,7 @@ class TestDifferences:
             "nesterov": [True, None],
             "betas": [None, (0.9, 0.999)],
             "eps": [None, 1e-8],
+            "amsgrad": [None, False],
         }
 
     def test_equal_recipes_differ_in_nothing(self) -> None:

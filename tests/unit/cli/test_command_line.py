@@ -138,7 +138,7 @@ class TestRefusals:
         [
             (["--lr", "30"], "lr is 30: it must be a number from 1e-6 to 10."),
             (["--lr", "fast"], "lr is fast: it must be a number from 1e-6 to 10."),
-            (["--optimizer", "Adm"], "optimizer is Adm: it must be one of SGD, Adam, AdamW, RMSprop, Adagrad."),
+            (["--optimizer", "Adm"], f"optimizer is Adm: it must be one of {', '.join(OPTIMIZERS)}."),
             (["--batch-size", "0.5"], "batch_size is 0.5: it must be a whole number from 1 to 100,000."),
             (["--momentum", "0"], "nesterov is on while momentum is 0: turn it off, or set momentum above 0."),
             (

@@ -6,22 +6,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from mlpcore.concepts.formulas import FormulaLine, write_lines
+from mlpcore.concepts.optimizer_state import OptimizerState
 from mlpcore.concepts.surfaces import apply_gradients
-from mlpcore.concepts.update_rules import FormulaLine, OptimizerState, apply_update_rule, write_lines
-from mlpcore.recipes.recipe import SGD, Adam
-from tests.support.recipes import sgds
+from mlpcore.concepts.update_rules import RULES, apply_update_rule
+from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer
+from tests.support.recipes import EACH_OPTIMIZER, optimizers
 
 NUMBERS = st.floats(-10, 10)
-ADAMS = st.builds(
-    Adam,
-    lr=st.floats(1e-6, 10.0),
-    betas=st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, 0.9999)),
-    eps=st.floats(1e-12, 0.1),
-    weight_decay=st.floats(0.0, 1.0),
-)
 
 
-def follow(optimizer: SGD | Adam, parameter: float, gradients: list[float]) -> list[float]:
+def follow(optimizer: AnyOptimizer, parameter: float, gradients: list[float]) -> list[float]:
     state, after = OptimizerState(parameter), []
     for gradient in gradients:
         state, lines = apply_update_rule(optimizer, state, gradient)
@@ -31,8 +26,12 @@ def follow(optimizer: SGD | Adam, parameter: float, gradients: list[float]) -> l
 
 
 @settings(deadline=None)  # torch is loaded in the first example
-@given(sgds() | ADAMS, NUMBERS, st.lists(NUMBERS, min_size=1, max_size=5))
-def test_every_step_is_the_one_torch_takes(optimizer: SGD | Adam, parameter: float, gradients: list[float]) -> None:
+@given(
+    optimizers().filter(lambda knobs: knobs.name in RULES),
+    NUMBERS,
+    st.lists(NUMBERS, min_size=1, max_size=5),
+)
+def test_every_step_is_the_one_torch_takes(optimizer: AnyOptimizer, parameter: float, gradients: list[float]) -> None:
     expected = apply_gradients(optimizer, parameter, gradients)
     assert follow(optimizer, parameter, gradients) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
@@ -47,8 +46,17 @@ def test_every_step_is_the_one_torch_takes(optimizer: SGD | Adam, parameter: flo
         (Adam(lr=0.1, eps=1e-12), [0.9, 0.8]),
     ],
 )
-def test_two_steps_on_a_gradient_of_one_are_those_worked_out_by_hand(optimizer: SGD | Adam, after: list[float]) -> None:
+def test_two_steps_on_a_gradient_of_one_are_those_worked_out_by_hand(
+    optimizer: AnyOptimizer, after: list[float]
+) -> None:
     assert follow(optimizer, 1.0, [1.0, 1.0]) == pytest.approx(after)
+
+
+@pytest.mark.parametrize("name", [name for name, knobs in EACH_OPTIMIZER.items() if knobs.name in RULES])
+def test_ten_steps_of_each_rule_are_those_torch_takes(name: str) -> None:
+    optimizer, gradients = EACH_OPTIMIZER[name], [0.5, -0.2, 0.9, 0.3, -1.5, 0.1, 0.7, 2.0, -0.4, 0.6]
+    expected = apply_gradients(optimizer, 1.0, gradients)
+    assert follow(optimizer, 1.0, gradients) == pytest.approx(expected, rel=1e-9)
 
 
 def test_momentum_and_nesterov_add_their_own_lines_to_sgd() -> None:

@@ -100,7 +100,7 @@ def test_every_knob_says_in_one_line_what_it_does(kind):
 
 def test_torchs_names_are_kept():
     assert set(CosineAnnealingLR.model_fields) - {"name", "warmup_iters", "start_factor"} == {"T_max", "eta_min"}
-    assert set(Adam.model_fields) - {"name"} == {"lr", "betas", "eps", "weight_decay"}
+    assert set(Adam.model_fields) - {"name"} == {"lr", "betas", "eps", "weight_decay", "amsgrad"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from itertools import cycle
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from mlpcore.training import lockstep
 from mlpcore.training.evaluation import Measurement
 from mlpcore.training.lockstep import cohort_key, train_cohort
 from mlpcore.training.models import build_model
+from mlpcore.training.optimizers import FUSED_ON_CPU
 from mlpcore.training.stacked_mlp import StackedMLP
 from tests.support.cohorts import CPU, MIXTURE, History, numbers, recipe, train
 from tests.support.networks import linear_layers
@@ -35,7 +37,7 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
     inputs, test_inputs = normalise(train.data, mean, std), normalise(test.data, mean, std)
     model = build_model(recipe, inputs[0].numel(), 10)
     settings = recipe.optimizer.model_dump(exclude={"name"})
-    fused = {} if recipe.optimizer.name == "RMSprop" else {"fused": True}
+    fused = {"fused": True} if recipe.optimizer.name in FUSED_ON_CPU else {}
     optimizer = getattr(torch.optim, recipe.optimizer.name)(model.parameters(), **settings, **fused)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.5)
     sampler = RandomSampler(len(train), recipe.batch_size, generator=build_generator(recipe.seed, "batches"))
@@ -111,7 +113,7 @@ class TestPlainLoop:
         runs = [
             recipe(optimizer=knobs, dropout=dropout, scheduler=StepLR(step_size=7), seed=seed)
             for seed, (knobs, dropout) in enumerate(
-                zip(EACH_OPTIMIZER.values(), (0.5, 0.0, 0.2, 0.5, 0.0, 0.9), strict=True)
+                zip(EACH_OPTIMIZER.values(), cycle((0.5, 0.0, 0.2, 0.5, 0.0, 0.9)), strict=False)
             )
         ]
         for run, history in zip(runs, train(runs, images), strict=True):
@@ -135,6 +137,11 @@ class TestLockstep:
         for run, history in zip(runs, together, strict=True):
             assert history == train([run], images)[0]
         assert [len(history) for history in together] == [3, 4, 3, 3, 24, 3, 2, 3]
+
+    def test_every_optimizer_trains_in_a_cohort_as_it_does_alone(self, images):
+        runs = [recipe(optimizer=knobs, seed=place % 3) for place, knobs in enumerate(EACH_OPTIMIZER.values())]
+        for run, history in zip(runs, train(runs, images), strict=True):
+            assert history == train([run], images)[0]
 
     @pytest.mark.parametrize(
         "part", [{"train_size": 50}, {"train_size": 50, "validation_size": 33}, {"batch_size": 120}]

@@ -1,24 +1,15 @@
 """Optimizers built from a recipe hold its values, and step as torch's plain ones do."""
 
+from inspect import signature
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 
-from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AdamW, AnyOptimizer, RMSprop
+from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AnyOptimizer
 from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
-from tests.support.recipes import optimizers
-
-TABLE = [
-    SGD(lr=0.3, momentum=0.0, weight_decay=0.0, nesterov=False),
-    SGD(lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True),
-    SGD(lr=0.1, momentum=0.5, weight_decay=0.1, nesterov=False),
-    Adam(lr=0.01, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.01),
-    AdamW(lr=0.01, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1),
-    RMSprop(lr=0.01, alpha=0.9, eps=1e-6, momentum=0.3, weight_decay=0.01),
-    Adagrad(lr=0.1, lr_decay=0.1, eps=1e-10, weight_decay=0.01),
-]
+from tests.support.recipes import EACH_OPTIMIZER, optimizers
 
 
 def parameters() -> list[torch.Tensor]:
@@ -27,21 +18,13 @@ def parameters() -> list[torch.Tensor]:
 
 
 def build_plain(knobs: AnyOptimizer, weights: list[torch.Tensor]) -> torch.optim.Optimizer:
-    """torch's own optimizer, tensor by tensor, its arguments written out."""
-    common: dict[str, Any] = {"lr": knobs.lr, "weight_decay": knobs.weight_decay, "foreach": False}
-    match knobs:
-        case SGD():
-            return torch.optim.SGD(weights, momentum=knobs.momentum, nesterov=knobs.nesterov, fused=False, **common)
-        case Adam():
-            return torch.optim.Adam(weights, betas=knobs.betas, eps=knobs.eps, fused=False, **common)
-        case AdamW():
-            return torch.optim.AdamW(weights, betas=knobs.betas, eps=knobs.eps, fused=False, **common)
-        case RMSprop():
-            return torch.optim.RMSprop(
-                weights, alpha=knobs.alpha, eps=knobs.eps, momentum=knobs.momentum, centered=False, **common
-            )
-        case Adagrad():
-            return torch.optim.Adagrad(weights, lr_decay=knobs.lr_decay, eps=knobs.eps, fused=False, **common)
+    """torch's own optimizer, tensor by tensor."""
+    kind = getattr(torch.optim, knobs.name)
+    settings: dict[str, Any] = knobs.model_dump(exclude={"name"}) | {"foreach": False}
+    if "fused" in signature(kind).parameters:
+        settings["fused"] = False
+    optimizer: torch.optim.Optimizer = kind(weights, **settings)
+    return optimizer
 
 
 def take_steps(optimizer: torch.optim.Optimizer, weights: list[torch.Tensor], steps: int) -> None:
@@ -61,12 +44,13 @@ def test_an_optimizer_holds_the_recipes_values(knobs):
         assert group[name] == value, name
 
 
-def test_the_table_steps_every_optimizer_there_is():
-    assert {type(knobs) for knobs in TABLE} == set(OPTIMIZERS.values())
+def test_the_table_has_every_optimizer_there_is():
+    assert {type(knobs) for knobs in EACH_OPTIMIZER.values()} == set(OPTIMIZERS.values())
 
 
-@pytest.mark.parametrize("knobs", TABLE, ids=lambda knobs: knobs.name)
-def test_thirty_steps_are_those_of_torchs_plain_optimizer(knobs):
+@pytest.mark.parametrize("name", EACH_OPTIMIZER)
+def test_thirty_steps_are_those_of_torchs_plain_optimizer(name: str) -> None:
+    knobs = EACH_OPTIMIZER[name]
     ours, theirs = parameters(), parameters()
     take_steps(build_optimizer(knobs, ours), ours, 30)
     take_steps(build_plain(knobs, theirs), theirs, 30)
