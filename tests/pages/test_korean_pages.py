@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable
+from itertools import cycle, islice
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -27,7 +28,7 @@ KNOBS = {name for kind in RECIPE_MODELS for name in kind.model_fields}
 # what stays in Latin letters: names of the API, of data sets and their classes, of formats, of units and of people
 LATIN = """
     auto cpu cuda mps xpu CPU GPU MLP MLPnet torch optim numpy PyTorch plotly js none relu ReLU tanh sigmoid float
-    nan Nesterov nesterov on off ln train test train_eval_loss train_acc Tiny Shapes CIFAR MNIST FashionMNIST dark light
+    nan Nesterov nesterov AMSGrad on off ln train test train_eval_loss train_acc Tiny Shapes CIFAR MNIST FashionMNIST dark light
     Moons Circles Spiral Checkerboard Blobs
     Fashion cat dog frog ship seed PNG JPEG CSV JSON json HTML MB GB py ipynb Zhang et al Rosenbrock Language English
 """
@@ -81,7 +82,8 @@ class TestPages:
         assert_korean(open_page("concepts.py", lang="ko", concept=concept))
 
     def test_every_optimizer_and_schedule_speaks_korean(self, open_page: Open) -> None:
-        for optimizer, scheduler in zip(OPTIMIZERS, SCHEDULERS, strict=False):
+        longest = max(len(OPTIMIZERS), len(SCHEDULERS))
+        for optimizer, scheduler in islice(zip(cycle(OPTIMIZERS), cycle(SCHEDULERS)), longest):
             page = open_page(lang="ko", optimizer=optimizer, scheduler=scheduler, warmup_iters="10")
             assert_korean(page)
 
