@@ -7,6 +7,7 @@ from pages.components.lessons.banner import is_building, show_lesson
 from pages.components.lessons.builder import build_lesson
 from pages.components.recipe_form.form_state import first_recipe
 from pages.components.run.controls import show_header
+from pages.components.run.fork import show_fork
 from pages.components.run.insight import show_insight
 from pages.components.run.run_view import find_shown_run, show_run
 from pages.components.run.settings import recipe_form
@@ -35,4 +36,5 @@ with right:
         show_run(run, recipe)
 if run is not None and not is_building():
     show_insight(run)
+    show_fork(run)
 write_link(recipe, run)

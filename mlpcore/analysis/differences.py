@@ -164,7 +164,7 @@ def _write(value: Any) -> str:
     if isinstance(value, Mapping):  # a change
         return f"{value['step']}:" + "/".join(_write(new) for name, new in value.items() if new and name != "step")
     if isinstance(value, tuple | list):
-        return ",".join(_write(item) for item in value)
+        return ",".join(_write(item) for item in value) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)

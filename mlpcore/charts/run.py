@@ -21,6 +21,7 @@ from mlpcore.recipes.recipe import Change
 from mlpcore.runs.records import Evaluation
 
 Array = NDArray[Any]
+PICK_STEP = "x"  # of a trace whose points can be clicked: live_plot.js tells at which step
 MAX_ROWS = 5  # of labels of changes
 CLOSE = 0.02  # of a run's steps, between two changes of the same hyperparameters that share a label
 MAX_MARKERS = 60  # evaluations; more markers would hide the curve
@@ -190,7 +191,7 @@ def _curve(measure: Measure, name: str, steps: Array, values: Array, smoothing: 
     """Draw a measure and, over it, its smoothed curve."""
     shown = peaks(values)
     raw = _draw_measure(measure, measure.uid, name, steps[shown], rounded(values[shown]), measure.colour)
-    raw |= {"legendgroup": measure.uid}
+    raw |= {"legendgroup": measure.uid, "meta": PICK_STEP}
     if not smoothing:
         return [raw]
     smooth = rounded(smoothed(values, smoothing)[shown])

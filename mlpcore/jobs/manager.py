@@ -18,7 +18,7 @@ from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.machine import read_memory
 from mlpcore.jobs.memory import MemoryBesideRuns, MemoryBudget
 from mlpcore.jobs.queue import JobQueue
-from mlpcore.jobs.submission import build_continuations, build_jobs, build_runs, refuse_too_many
+from mlpcore.jobs.submission import build_continuations, build_fork, build_jobs, build_runs, refuse_too_many
 from mlpcore.jobs.worker import Worker
 from mlpcore.jobs.writer import Writer
 from mlpcore.messages import Sentence, SentenceError
@@ -127,6 +127,15 @@ class RunManager:
         new = build_continuations([run for run in ended if run.id not in continuations], owner)
         continuations |= zip((run.continues for run in new), self._submit(new, owner), strict=True)
         return [continuations[run_id] for run_id in run_ids]
+
+    def fork(self, run_id: str, *, owner: str, step: int, lesson: str = "", **hyperparameters: float) -> str:
+        """Train a run's recipe once more, with another lr, momentum or weight_decay from `step` on; return the new id.
+
+        Up to there the new run equals it bit for bit on the CPU; what was changed later is left out. Raises ValueError
+        out of range.
+        """
+        forked = build_fork(self.get(run_id), owner, step, hyperparameters, lesson=lesson)
+        return self._submit([forked], owner)[0]
 
     def stop(self, run_id: str, *, owner: str) -> None:
         """Stop a run; it keeps its evaluations. An admin may stop anybody's."""

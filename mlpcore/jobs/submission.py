@@ -11,8 +11,9 @@ from mlpcore.jobs.executors.contract import Executor
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.queue import Job, JobQueue
 from mlpcore.messages import SentenceError
-from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.records import RECORD_BYTES, Run, RunStatus
+from mlpcore.numbers import exact_number
+from mlpcore.recipes.recipe import Recipe, fork_recipe
+from mlpcore.runs.records import LONGEST_NAME, RECORD_BYTES, Run, RunStatus
 from mlpcore.training.kernels.matmul import usable_rule
 from mlpcore.training.lockstep import cohort_key
 from mlpcore.training.reproducibility import describe_environment
@@ -44,6 +45,19 @@ def build_continuations(ended: Sequence[Run], owner: str) -> list[Run]:
         )
         for run in ended
     ]
+
+
+def build_fork(parent: Run, owner: str, step: int, values: dict[str, float], *, lesson: str) -> Run:
+    """Build the record of a run that repeats another one, with the same matrix products, until it changes these values.
+
+    Raises ValueError if they do not fit the recipe.
+    """
+    recipe = fork_recipe(parent.recipe, step, values)
+    told = " ".join(f"{name} {exact_number(value)}" for name, value in values.items())
+    run = _build_run(
+        recipe, f"{told} from {step}"[:LONGEST_NAME].strip(), owner, submission=secrets.token_hex(6), lesson=lesson
+    )
+    return replace(run, versions=describe_environment(usable_rule(parent.versions)), forked_from=parent.id)
 
 
 def _build_run(recipe: Recipe, name: str, owner: str, *, submission: str, lesson: str) -> Run:

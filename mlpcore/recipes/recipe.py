@@ -1,7 +1,7 @@
 """A run's recipe: all of its hyperparameters, in an object that is valid once constructed."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -206,6 +206,20 @@ def current_hyperparameters(recipe: Recipe) -> Recipe:
     """Apply a recipe's changes to its optimizer: the recipe as it stands at the end of the run, without changes."""
     latest = {name: value for change in recipe.changes for name, value in change.values.items()}
     return recipe.model_copy(update={"optimizer": recipe.optimizer.replace(**latest), "changes": ()})
+
+
+def fork_recipe(recipe: Recipe, step: int, values: dict[str, float]) -> Recipe:
+    """Change hyperparameters from `step` on, without the changes that the recipe makes later. Raises ValueError."""
+    earlier = tuple(change for change in recipe.changes if change.step <= step)
+    return with_change(recipe.model_copy(update={"changes": earlier}), step, values)
+
+
+def find_fork(recipe: Recipe, other: Recipe) -> int | None:
+    """Return the step up to which two recipes do the same; None if more sets them apart than their changes."""
+    if recipe.model_copy(update={"changes": ()}) != other.model_copy(update={"changes": ()}):
+        return None
+    pairs = zip_longest(recipe.changes, other.changes)
+    return next((min(one.step for one in pair if one) for pair in pairs if pair[0] != pair[1]), None)
 
 
 def with_change(recipe: Recipe, step: int, values: dict[str, float]) -> Recipe:

@@ -115,6 +115,7 @@ class Run:
     note: str = ""
     starred: bool = False
     continues: str = ""  # the id of the run that ended early and whose recipe this one trains to the end
+    forked_from: str = ""  # the id of the run that this one repeats until it changes a hyperparameter
     submission: str = ""  # the same for all runs that were started together
     lesson: str = ""  # the lesson it was started in, as `Lesson.label` writes it
     last_losses: tuple[float, ...] = ()  # of a diverged run: the mini-batches after its last evaluation, before `step`

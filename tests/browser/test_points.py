@@ -14,6 +14,24 @@ def read_traces(page: Page, key: str) -> list[str]:
     )
 
 
+def click_curve(page: Page, step: int) -> None:
+    """Click the point of the mini-batch loss at a step."""
+    x, y = page.evaluate(
+        """step => {
+            const plot = document.querySelector(".st-key-curves .js-plotly-plot");
+            const { x, y } = plot.data.find(({ uid }) => uid === "loss");
+            const { xaxis, yaxis } = plot._fullLayout;
+            const { left, top } = plot.getBoundingClientRect();
+            const value = y[x.indexOf(step)];
+            return [left + xaxis._offset + xaxis.d2p(step), top + yaxis._offset + yaxis.d2p(value)];
+        }""",
+        step,
+    )
+    page.mouse.move(x - 9, y - 9)  # hovers first, as a person does
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+
+
 def is_in_sight(page: Page, selector: str) -> bool:
     box = page.locator(selector).first.bounding_box()
     size = page.viewport_size
@@ -33,6 +51,14 @@ def test_the_boundary_bends_beside_the_curves_with_knobs_and_start_in_sight(visi
     for part in (".st-key-curves", ".st-key-plane", ".st-key-start", ".st-key-preview"):
         assert is_in_sight(page, part), part
     assert len(page.locator(".st-key-plane .heatmaplayer image").all()) == 2
+    click_curve(page, 1000)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("From step")).to_have_value("1000")
+    dialog.get_by_role("textbox", name="Learning rate").fill("0.001")
+    dialog.get_by_role("textbox", name="Learning rate").press("Enter")
+    dialog.get_by_role("button", name="Start from step 1,000").click()
+    expect(fresh(page.get_by_text("forked at 1,000")).first).to_be_visible()
+    expect(fresh(page.get_by_text("After 1,500 iterations."))).to_be_visible()
     visitor.check()
 
 

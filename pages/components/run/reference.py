@@ -31,7 +31,7 @@ def find_reference(run: Run | None) -> Reference | None:
     """Return what a run is compared with; None if there is nothing, or nothing measured on the same images."""
     if run is None:
         return None
-    before = run.continues or st.session_state.get(BEFORE, {}).get(run.id)
+    before = run.continues or run.forked_from or st.session_state.get(BEFORE, {}).get(run.id)
     pinned = st.session_state.get(PINNED)
     reference = find_run(before if pinned in (None, run.id) else pinned)
     if reference is None or not reference.evaluations or reference.recipe.data != run.recipe.data:
@@ -39,6 +39,9 @@ def find_reference(run: Run | None) -> Reference | None:
     name = _("pinned run") if reference.id == pinned else _("last run")
     if reference.id == run.continues:
         name = _("run that ended early")
+    if reference.id == run.forked_from:
+        name = _("parent run")
+        return Reference(reference, name, name)  # the chart shows what they differ in, and where
     if reference.recipe == run.recipe:
         return Reference(reference, name, name)
     label = name_differences([reference.recipe, run.recipe])[0].replace("=", " ")

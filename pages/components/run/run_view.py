@@ -12,6 +12,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.diagnostics import show_diagnoses
+from pages.components.run.fork import after_fork, find_parent_fork, offer_comparison, offer_fork, take_pick
 from pages.components.run.plane import show_plane
 from pages.components.run.reference import Reference, find_reference, offer_pin
 from pages.components.run.tiles import show_tiles
@@ -117,7 +118,7 @@ def _draw(
     with st.container(key="run_progress"):
         st.progress(run.step / shown.train_iter if run else 0.0)
     show_tiles(run, reference)
-    _view_options(reference)
+    _view_options(run, reference)
     if shown.points is not None and run is not None and not find_lesson().hides_diagnoses:
         show_diagnoses(run)
 
@@ -140,8 +141,11 @@ def _is_outdated(run: Run, drawn: Drawn) -> bool:
 
 
 def _show_curves(run: Run | None, recipe: Recipe, reference: Reference | None) -> None:
+    evaluations = run.evaluations if run else ()
+    if run is not None and reference is not None and (fork := find_parent_fork(run)) and fork[0].id == reference.run.id:
+        evaluations = after_fork(run, fork[1])  # before, the two curves are one
     figure = run_chart(
-        run.evaluations if run else (),
+        evaluations,
         planned_rates=preview(recipe),
         train_iter=recipe.train_iter,
         steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
@@ -157,7 +161,7 @@ def _show_curves(run: Run | None, recipe: Recipe, reference: Reference | None) -
         translate=_,
     )
     alt = _("Losses, accuracies and learning rate over the iterations.")
-    live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run.id if run else "")
+    take_pick(run, live_plot(figure, key="curves", height=CHART_HEIGHT, alt=alt, revision=run.id if run else ""))
 
 
 def _show_class_images(recipe: Recipe) -> None:
@@ -182,6 +186,9 @@ def _show_status(run: Run | None, recipe: Recipe, is_early: bool) -> None:
             original = find_run(run.continues) or run  # itself if the original is deleted
             st.badge(_("continued"), color="gray", help=f"{help_} {describe_reproducibility([original])}")
         trouble = None if run.status.is_over else get_manager().trouble
+        if fork := find_parent_fork(run):
+            help_ = _("Repeats the grey run up to step {step:,}, and then goes on with what the dashed line says.")
+            st.badge(_("forked at {step:,}").format(step=fork[1]), color="gray", help=help_.format(step=fork[1]))
         message = run.message or trouble
         st.text(say(message) if message else _progress_sentence(run), width="stretch")
 
@@ -229,7 +236,7 @@ def _progress_sentence(run: Run) -> str:
     return " · ".join(parts)
 
 
-def _view_options(reference: Reference | None) -> None:
+def _view_options(run: Run | None, reference: Reference | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.session_state.setdefault("measures", list(USUAL))
         st.pills(
@@ -245,3 +252,5 @@ def _view_options(reference: Reference | None) -> None:
         st.toggle(_("Log loss"), width="content", **persistent("log_loss"))
         titles = {share: f"{share:g}" if share else _("no smoothing") for share in (0.0, 0.3, 0.5, 0.7, 0.9)}
         choose(_("Smoothing"), titles, key="smoothing", default=0.0)
+        offer_fork(run)
+        offer_comparison(run)

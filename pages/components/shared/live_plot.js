@@ -2,6 +2,7 @@
 // parentElement, whenever the data or the theme change; the cleanup it returns runs once, when the chart is removed.
 
 const NARROW = 480; // px; below this width layout.meta.narrow changes the layout
+const NEAR = 24; // px; a click this close to a curve is meant for it
 const HIDDEN = 120; // px; below this width nothing is drawn
 const DARK = {
   // Okabe and Ito's colours, brighter where they would be hard to see on a dark page
@@ -153,9 +154,10 @@ function listen(state) {
     // Where hover names all traces at a step, the one that was meant is the closest.
     const bottom = state.plot.getBoundingClientRect().top;
     const distance = ({ yaxis, y }) => Math.abs(bottom + yaxis._offset + yaxis.d2p(y) - event.clientY);
-    const closest = points.length > 1 ? [...points].sort((one, other) => distance(one) - distance(other)) : points;
-    // what a clickable point or trace stands for, a run's id for example
-    const picked = closest.at(0)?.id ?? closest.at(0)?.data.meta;
+    const [closest] = points.length > 1 ? [...points].sort((one, other) => distance(one) - distance(other)) : points;
+    // what a clickable point or trace stands for: a run's id for example, or the place of a point that was really hit
+    const place = closest && distance(closest) <= NEAR ? String(closest.x) : undefined;
+    const picked = closest?.id ?? (closest?.data.meta === "x" ? place : closest?.data.meta);
     if (picked !== undefined) state.pick(picked);
   });
   state.plot.on("plotly_relayout", (changed) => {

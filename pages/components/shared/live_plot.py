@@ -39,7 +39,7 @@ def live_plot(figure: Mapping[str, Any], *, key: str, height: int, alt: str, rev
 
     Args:
         figure: Plain Plotly JSON, `{"data": […], "layout": {…}}`, without NaN. A trace that can be clicked has a
-            `meta`, or `ids` for its points: that is what is returned.
+            `meta`, or `ids` for its points: that is what is returned; the x of the point where `meta` is "x".
         key: Streamlit's key of the chart.
         height: In CSS pixels, reserved while the chart is loading.
         alt: What a screen reader says.

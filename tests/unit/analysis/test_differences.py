@@ -111,7 +111,7 @@ class TestLabels:
 
     def test_other_knobs_and_changes_are_labelled_too(self) -> None:
         changed = Recipe(changes=(Change(step=500, lr=0.003),))
-        assert name_differences([Recipe(), changed]) == ["changes=", "changes=500:0.003"]
+        assert name_differences([Recipe(), changed]) == ["changes=none", "changes=500:0.003"]
         assert name_differences([Recipe(hidden_sizes=(64, 32)), Recipe()]) == [
             "hidden_sizes=64,32",
             "hidden_sizes=128,64",

@@ -18,11 +18,15 @@ from mlpcore.recipes.recipe import (
     Recipe,
     RMSprop,
     StepLR,
+    find_fork,
+    fork_recipe,
     with_change,
 )
 from mlpcore.recipes.validation import find_problems
 from tests.support.paths import ROOT
 from tests.support.recipes import recipes
+
+CHANGES = (Change(step=10, lr=0.1), Change(step=20, lr=0.2), Change(step=30, momentum=0.5))
 
 
 def test_the_defaults_are_the_lectures():
@@ -85,6 +89,24 @@ class TestChanges:
             with_change(recipe, step, knobs)
         assert [str(found) for _, found in find_problems(caught.value)] == [sentence]
         assert recipe.changes == (Change(step=10, lr=0.1),)
+
+    def test_a_fork_leaves_out_what_the_recipe_changes_later(self):
+        recipe = Recipe(changes=CHANGES)
+        assert fork_recipe(recipe, 25, {"momentum": 0.7}).changes == (
+            *recipe.changes[:2], Change(step=25, momentum=0.7),
+        )  # fmt: skip
+        assert fork_recipe(recipe, 20, {"momentum": 0.7}).changes[1:] == (Change(step=20, lr=0.2, momentum=0.7),)
+        assert fork_recipe(recipe, 5, {"lr": 0.3}).changes == (Change(step=5, lr=0.3),)
+
+    @pytest.mark.parametrize(
+        ("step", "knobs", "fork"), [(25, {"lr": 1.0}, 25), (20, {"lr": 1.0}, 20), (5, {"lr": 1.0}, 5)]
+    )
+    def test_a_fork_and_its_recipe_do_the_same_up_to_the_fork(self, step, knobs, fork):
+        recipe = Recipe(changes=CHANGES)
+        forked = fork_recipe(recipe, step, knobs)
+        assert (find_fork(recipe, forked), find_fork(forked, recipe)) == (fork, fork)
+        assert find_fork(recipe, recipe) is None
+        assert find_fork(recipe, forked.replace(seed=1)) is None
 
     def test_rmsprop_takes_a_momentum(self):
         assert with_change(Recipe(optimizer=RMSprop()), 5, {"momentum": 0.9}).changes[0].values == {"momentum": 0.9}

@@ -20,7 +20,12 @@ from tests.support.stores import execute, run
 
 FOLDER = DataSource("Spiral folder")
 OLD = '{"dataset": "Spiral", "batch_size": 32, "optimizer": {"name": "SGD"}, "scheduler": {"name": "none"}}'
-LATER_COLUMNS = ("evaluations.gradient_norms", "evaluations.update_ratios", "evaluations.stuck_units")
+LATER_COLUMNS = (
+    "evaluations.gradient_norms",
+    "evaluations.update_ratios",
+    "evaluations.stuck_units",
+    "runs.forked_from",
+)
 
 
 class TestImages:

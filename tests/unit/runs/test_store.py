@@ -32,6 +32,7 @@ class TestRunStore:
             message=Sentence("{step:,} — {word}.", {"step": 1234, "word": "한국어"}),
             traceback="Traceback\n  …",
             continues="b",
+            forked_from="c",
             evaluations=(evaluation(100), evaluation(200)),
         )
         store.create_many([everything])
