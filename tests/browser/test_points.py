@@ -27,8 +27,8 @@ def click_curve(page: Page, step: int) -> None:
         }""",
         step,
     )
-    page.mouse.move(x - 9, y - 9)  # hovers first, as a person does
     page.mouse.move(x, y)
+    expect(page.locator(".st-key-curves .hoverlayer")).to_contain_text(f"step {step:,}")  # which Plotly puts off
     page.mouse.click(x, y)
 
 
