@@ -1,6 +1,7 @@
 """The health of a network's layers: how far a step moves their weights, their gradients, the units that are stuck.
 
-An evaluation of MLPnet on CIFAR-10 takes 60 ms more than training alone, and 0.4 of them go here.
+One evaluation takes 0.6 ms here for MLPnet and 0.06 ms for a small network on points: 0.2 to 0.4 % of the time of a run
+that is evaluated each 20 to 200 iterations, and 0.3 to 1.7 % on points.
 """
 
 from collections.abc import Callable, Sequence

@@ -34,7 +34,7 @@ def show(page: Page, view: int) -> None:
     settle(page)
 
 
-SURFACE, PICTURE, FILE = 5, 6, 8
+SURFACE, PICTURE, FILE = 6, 5, 8
 # how many pixels of the pad are black
 PAINTED = (
     "canvas.getContext('2d').getImageData(0, 0, 32, 32).data.filter((value, at) => at % 4 == 0 && value < 9).length"

@@ -4,7 +4,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 from plotly import graph_objects
 
 from mlpcore.charts.confusion import MOST_NUMBERED, confusion_chart
@@ -69,34 +68,19 @@ class TestPage:
             assert [line.endswith(f"{true.removeprefix('true: ')} ✓") for line in likeliest].count(True) == 1
         return len(described)
 
-    def test_the_slider_goes_over_the_kept_steps_and_begins_at_the_newest(self, open_page):
-        page, run_id = open_finished(open_page, "weights")
-        slider = page.select_slider(key=f"snapshot.step.{run_id}")
-        assert slider.options == ["0", "10", "20", "30", "40", "50", "60"]
-        assert slider.value == 60
-        shown(slider.set_value(20).run())
-        assert page.select_slider(key=f"snapshot.step.{run_id}").value == 20
-
     def test_who_looks_at_the_newest_frame_follows_and_who_looks_at_another_stays(self, open_page):
         run_id = submit(TINY.model_copy(update={"train_iter": 200_000, "eval_every": 50}))
         page = open_page(run=run_id)
         wait_for(page, lambda: manager.shared_manager().get_snapshot(run_id) is not None)
         show_insight(page, "weights")
-        newest = page.select_slider(key=f"snapshot.step.{run_id}").value
+        newest = page.select_slider(key=f"moment.step.{run_id}").value
         wait_for(page, lambda: snapshot_step(run_id) > newest)
-        assert page.select_slider(key=f"snapshot.step.{run_id}").value > newest
-        shown(page.select_slider(key=f"snapshot.step.{run_id}").set_value(0).run())
+        assert page.select_slider(key=f"moment.step.{run_id}").value > newest
+        shown(page.select_slider(key=f"moment.step.{run_id}").set_value(0).run())
         newest = snapshot_step(run_id)
         wait_for(page, lambda: snapshot_step(run_id) > newest)
-        assert page.select_slider(key=f"snapshot.step.{run_id}").value == 0
+        assert page.select_slider(key=f"moment.step.{run_id}").value == 0
         manager.shared_manager().stop(run_id, owner="somebody")
-
-    @pytest.mark.parametrize("view", ["images", "classes", "weights"])
-    def test_a_run_whose_sight_was_not_kept_says_so_and_what_to_do(self, view, open_page, tmp_path):
-        page, _run_id = open_finished(open_page, "script")
-        shutil.rmtree(tmp_path / "home" / "sights")
-        show_insight(page, view)
-        assert any("were not kept. Press Start with the same settings" in text for text in texts(page))
 
     def test_a_run_that_waits_says_when_its_first_snapshot_comes(self, open_page):
         run_id = submit(TINY.model_copy(update={"train_iter": 200_000, "eval_every": 150_000}))

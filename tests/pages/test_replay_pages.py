@@ -156,7 +156,7 @@ class TestOwnPicture:
             (said,) = (text for text in texts(page) if text.startswith("After 60 iterations the network says: "))
             assert said.startswith(f"After 60 iterations the network says: {name}, with ")
             assert figure(page, "own_picture.classes")["layout"]["yaxis"]["ticktext"][0] == name
-        shown(page.select_slider(key=f"own_picture.step.{run.id}").set_value(10).run())
+        shown(page.select_slider(key=f"moment.step.{run.id}").set_value(10).run())
         await_result(page, "own_picture")
         assert any(text.startswith("After 10 iterations the network says: ") for text in texts(page))
 

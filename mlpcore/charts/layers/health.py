@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlpcore.charts.annotations import note, waiting_note
+from mlpcore.charts.annotations import note, vertical_line, waiting_note
 from mlpcore.charts.axes import axis
 from mlpcore.charts.downsampling import evenly, rounded
 from mlpcore.charts.traces import COLOURS, NOTE, NOTHING, Figure, Json, Translate, line
@@ -57,9 +57,15 @@ def health_height(layers: int) -> int:
 
 
 def health_chart(
-    evaluations: Sequence[Evaluation], measure: str, *, layers: int, train_iter: int, translate: Translate = str
+    evaluations: Sequence[Evaluation],
+    measure: str,
+    *,
+    layers: int,
+    train_iter: int,
+    at: int | None = None,
+    translate: Translate = str,
 ) -> Figure:
-    """Draw one measure of HEALTH, a strip for each of so many layers, all on the same scale."""
+    """Draw one measure of HEALTH, a strip for each of so many layers, all on the same scale, with a mark at a step."""
     kind = HEALTH[measure]
     known = [evaluation for evaluation in evaluations if evaluation.update_ratios]
     kept = [known[place] for place in evenly(len(known))]
@@ -83,6 +89,7 @@ def health_chart(
     if not steps:
         notes.append(waiting_note(translate))
     lines = [_usual_line(place, kind.line) for place in range(layers)] if kind.line is not None else []
+    lines += [vertical_line(at)] if at else []
     return {
         "data": data,
         "layout": layout

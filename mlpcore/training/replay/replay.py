@@ -93,6 +93,14 @@ def replay(
     Raises:
         ValueError: A step is not one of the recipe's, or the recipe does not fit the images.
     """
+    for step, cohort in replay_cohort(recipe, images, device=device, rule=rule, at=at):
+        yield step, None if cohort is None else copy_network(step, cohort.runs[0].parameters)
+
+
+def replay_cohort(
+    recipe: Recipe, images: DeviceImages, *, device: torch.device, rule: KernelRule, at: Collection[int]
+) -> Iterator[tuple[int, Cohort | None]]:
+    """Train a recipe as `replay` does, and yield the cohort of one that trains it instead of a copy of the network."""
     wanted = set(at)
     if not wanted or min(wanted) < 0 or max(wanted) > recipe.train_iter:
         raise ValueError(f"at is {sorted(wanted)}: steps must be from 0 to {recipe.train_iter}, at least one")
@@ -101,7 +109,7 @@ def replay(
     last = max(wanted)
     for step in range(last + 1):
         if step in wanted:
-            yield step, copy_network(step, cohort.runs[0].parameters)
+            yield step, cohort
             slice_began = time.perf_counter()
         elif time.perf_counter() - slice_began >= SLICE_SECONDS:
             yield step, None
@@ -119,10 +127,9 @@ def replay_run(
     Raises:
         SentenceError: The weights are not those of the run: its images have changed, or it was trained elsewhere.
     """
-    recorded = dict(past.evaluations)
     for step, network in replay(past.recipe, images, device=device, rule=past.rule, at=at):
-        if network is not None and not _are_same(network.weight_norms(), recorded.get(step, ())):
-            raise SentenceError(REPLAY_DIFFERS, step=step)
+        if network is not None:
+            check_norms(past, step, network.weight_norms())
         yield step, network
 
 
@@ -136,12 +143,18 @@ def collect_networks(
     end: float = 1.0,
 ) -> Generator[float, None, list[Replayed]]:
     """Replay a run as `replay_run` does and return its networks; yield the share done, from `begin` to `end`."""
-    networks, last = [], max(at)
+    networks, last = [], max(*at, 1)
     for step, network in replay_run(past, images, device=device, at=at):
         if network is not None:
             networks.append(network)
         yield begin + (end - begin) * step / last
     return networks
+
+
+def check_norms(past: PastRun, step: int, norms: Collection[float]) -> None:
+    """Raise SentenceError if weights with these norms are not those that a run recorded at a step, if it did."""
+    if not _are_same(norms, dict(past.evaluations).get(step, ())):
+        raise SentenceError(REPLAY_DIFFERS, step=step)
 
 
 def find_obstacle(run: Run) -> Sentence | None:

@@ -28,12 +28,11 @@ PREFIX = "data:image/png;base64,"
 SEEN_WIDTH = 128  # pixels: four per pixel of the picture
 
 
-def show_own_picture(run: Run) -> None:
-    """Draw what takes a picture, beside the probability that the run's network gives to each class."""
+def show_own_picture(run: Run, step: int) -> None:
+    """Draw what takes a picture, beside the probability that the run's network gives to each class after `step`."""
     if not is_replayable(run):
         return
     is_grey = run.recipe.dataset in GREY_DATASETS
-    step = _choose_step(run)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         _take_picture(is_grey)
@@ -45,16 +44,6 @@ def show_own_picture(run: Run) -> None:
             st.text(_("Draw something, or upload a picture: the classes that the network sees in it appear here."))
         else:
             _show_classes(run, step, picture, is_grey=is_grey)
-
-
-def _choose_step(run: Run) -> int:
-    """Draw the choice of an evaluation; the last one by default."""
-    steps = [evaluation.step for evaluation in run.evaluations]
-    if len(steps) == 1:
-        return steps[0]
-    label, key = _("The network after so many iterations"), f"own_picture.step.{run.id}"
-    st.session_state.setdefault(key, steps[-1])
-    return int(st.select_slider(label, steps, format_func="{:,}".format, key=key, width=560))
 
 
 def _take_picture(is_grey: bool) -> None:

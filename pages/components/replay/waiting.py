@@ -36,6 +36,11 @@ def _get_replays() -> "Replays":
     return Replays(get_manager(), get_cache())
 
 
+def find_replayed(view: "View[Result]") -> Result | None:
+    """Return what is computed of replayed runs, if it is kept."""
+    return _get_replays().find(view)
+
+
 def show_replay(
     view: "View[Result]", draw: Callable[[Result], None], *, key: str, label: str, told: str, begins: bool = False
 ) -> None:

@@ -8,8 +8,8 @@ from pages.components.shared.live_plot import live_plot
 from pages.components.shared.words import _
 
 
-def show_health(run: Run) -> None:
-    """Draw one strip per layer of each measure of health, and say what to look for."""
+def show_health(run: Run, step: int) -> None:
+    """Draw one strip per layer of each measure of health, with a mark at a step, and say what to look for."""
     if run.evaluations and not run.evaluations[-1].update_ratios:
         st.text(
             _(
@@ -36,7 +36,9 @@ def show_health(run: Run) -> None:
         with column:
             st.markdown(f"###### {name[0].upper()}{name[1:]}")
             live_plot(
-                health_chart(run.evaluations, measure, layers=layers, train_iter=run.recipe.train_iter, translate=_),
+                health_chart(
+                    run.evaluations, measure, layers=layers, train_iter=run.recipe.train_iter, at=step, translate=_
+                ),
                 key=f"health.{measure}",
                 height=health_height(layers),
                 alt=_("{measure}, one strip per layer, over the iterations.").format(measure=name),

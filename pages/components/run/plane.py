@@ -1,17 +1,22 @@
 """The plane beside a run's curves: what the network makes of it, and the points that it learns from."""
 
+from functools import partial
+
 import streamlit as st
 
 from mlpcore.charts.plane import picture_chart, plane_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import Run
+from mlpcore.runs.snapshots import Snapshot
+from pages.components.run.moments import show_moment
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.planes import find_plane, read_plane
 from pages.components.shared.state import draw_units, read_snapshot
 from pages.components.shared.words import _
 
 CAPTION_HEIGHT = 24  # pixels
+BOUNDARY_WIDTH, BOUNDARY_HEIGHT = 480, 440
 UNITS_WIDTH, UNITS_HEIGHT = 408, 154  # of eight maps in a row, in three rows
 
 
@@ -33,6 +38,20 @@ def show_plane(
         revision=run.id if run else "",
     )
     st.caption(_describe(plane))
+
+
+def show_boundary(run: Run, step: int) -> None:
+    """Draw the plane after `step` iterations of a run."""
+    show_moment(run, step, "surface", partial(_draw_boundary, run))
+
+
+def _draw_boundary(run: Run, moment: Snapshot) -> None:
+    if moment.plane is not None:
+        alt = _("The plane: the probability of each class as colour, the boundary as a line, and the points.")
+        with st.container(width=BOUNDARY_WIDTH):
+            live_plot(
+                plane_chart(moment.plane, translate=_), key="boundary", height=BOUNDARY_HEIGHT, alt=alt, revision=run.id
+            )
 
 
 def show_units(run: Run | None, *, key: str) -> None:

@@ -1,11 +1,14 @@
 """What a run's network predicts: test images with their likeliest classes, the confusion matrix; its first layer."""
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
 from mlpcore.charts.confusion import confusion_chart, confusion_height, shorten_class
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import Snapshot, count_confusion, rank_class, rank_mistakes
+from pages.components.run.moments import show_moment
 from pages.components.run.plane import describe_maps
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.flash import show_warning
@@ -18,11 +21,12 @@ MAX_IMAGES = 24  # three rows of eight at 1280 pixels
 UNITS_WIDTH = 816  # pixels: three per weight
 
 
-def show_predictions(run: Run) -> None:
-    """Draw test images with their three likeliest classes."""
-    snapshot = _get_snapshot(run)
-    if snapshot is None:
-        return
+def show_predictions(run: Run, step: int) -> None:
+    """Draw test images with their three likeliest classes after `step` iterations."""
+    show_moment(run, step, "predictions", partial(_draw_predictions, run))
+
+
+def _draw_predictions(run: Run, snapshot: Snapshot) -> None:
     picked = _pick_images(run, snapshot)
     if not _images_are_there(run, snapshot):
         return
@@ -41,11 +45,12 @@ def has_snapshot(run: Run) -> bool:
     return read_snapshot(run.id) is not None
 
 
-def show_confusion(run: Run) -> None:
-    """Draw the confusion matrix and the accuracy of each class."""
-    snapshot = _get_snapshot(run)
-    if snapshot is None:
-        return
+def show_confusion(run: Run, step: int) -> None:
+    """Draw the confusion matrix and the accuracy of each class after `step` iterations."""
+    show_moment(run, step, "predictions", partial(_draw_confusion, run))
+
+
+def _draw_confusion(run: Run, snapshot: Snapshot) -> None:
     counts = count_confusion(snapshot)
     hits, images = int(counts.trace()), int(counts.sum())
     template = _(
@@ -63,12 +68,13 @@ def show_confusion(run: Run) -> None:
         )
 
 
-def show_first_layer(run: Run) -> None:
-    """Draw the first layer's weights as images, at any evaluation that has them."""
-    snapshot = _get_snapshot(run)
-    if snapshot is None:
-        return
-    layer = snapshot.first_layers[_pick_first_layer(run, snapshot)]
+def show_first_layer(run: Run, step: int) -> None:
+    """Draw the first layer's weights as images after `step` iterations."""
+    show_moment(run, step, "first layer", _draw_first_layer)
+
+
+def _draw_first_layer(snapshot: Snapshot) -> None:
+    layer = snapshot.first_layers[-1]
     units, _channels, height, width = layer.units.shape
     if snapshot.plane is not None:
         st.caption(describe_maps(units))
@@ -80,24 +86,6 @@ def show_first_layer(run: Run) -> None:
         st.caption(template.format(units=units, width=width, height=height))
     alt = _("The first layer's weights after {step:,} iterations").format(step=layer.step)
     st.image(draw_units(layer.units), width=UNITS_WIDTH, alt=alt)
-
-
-def _get_snapshot(run: Run) -> Snapshot | None:
-    """Return the run's newest snapshot; if there is none, say why and what to do."""
-    snapshot = read_snapshot(run.id)
-    if snapshot is not None:
-        return snapshot
-    if not run.status.is_over:
-        first = min(run.recipe.eval_every, run.recipe.train_iter)
-        st.text(_("This appears with the first evaluation, after {step:,} iterations.").format(step=first))
-    else:
-        st.text(
-            _(
-                "The predictions of this run were not kept. Press Start with the same settings: the same recipe gives "
-                "the same run, this time with its predictions."
-            )
-        )
-    return None
 
 
 def _pick_images(run: Run, snapshot: Snapshot) -> np.ndarray:
@@ -155,17 +143,3 @@ def _describe(snapshot: Snapshot, index: int) -> str:
     ):
         lines.append(f"{share:.0%} {shorten_class(snapshot.classes[label])}{' ✓' if label == true else ''}")
     return "\n".join(lines)
-
-
-def _pick_first_layer(run: Run, snapshot: Snapshot) -> int:
-    """Draw the choice of an evaluation; return its index. If the newest is chosen, later ones follow automatically."""
-    steps = [layer.step for layer in snapshot.first_layers]
-    key, newest_key = f"snapshot.step.{run.id}", f"snapshot.newest.{run.id}"
-    state = st.session_state
-    chosen = state.get(key)
-    if chosen is None or chosen == state.get(newest_key):
-        chosen = steps[-1]
-    state[key] = min(steps, key=lambda step: abs(step - chosen))  # a step that was thinned out gives way to the nearest
-    state[newest_key] = steps[-1]
-    label = _("After so many iterations")
-    return steps.index(st.select_slider(label, steps, format_func="{:,}".format, key=key, width=UNITS_WIDTH))

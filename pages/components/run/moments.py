@@ -1,0 +1,174 @@
+"""The time slider of a run: its evaluations one after another, and what is known of the network at each."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from mlpcore.analysis.replay.moments import choose_moments
+from mlpcore.charts.measures import MEASURES
+from mlpcore.runs.records import Evaluation, Run
+from mlpcore.runs.snapshots import Snapshot
+from pages.components.replay.waiting import find_replayed, show_replay
+from pages.components.shared.state import read_snapshot
+from pages.components.shared.words import _, say
+
+if TYPE_CHECKING:
+    from mlpcore.training.replay.moments import MomentsView
+
+Part = Literal["predictions", "first layer", "surface"]
+
+PLAYING, FRESH = "moment.playing", "moment.fresh"  # in the session: the run that is played; whether it just began
+MAX_MOMENTS = 100  # of a run: 17 MB on 10,000 test images
+PLAYED_SECONDS = 0.6  # between two moments that are played
+NAMED = ("train_loss", "test_acc", "train_acc")  # beside the slider
+
+
+def is_playing(run: Run) -> bool:
+    """Return whether the moments of a run are played."""
+    return st.session_state.get(PLAYING) == run.id
+
+
+def list_moments(run: Run) -> list[int]:
+    """List the steps at which a run can be looked at: before training, and its evaluations, evenly thinned."""
+    return choose_moments([0, *(evaluation.step for evaluation in run.evaluations)], MAX_MOMENTS)
+
+
+def find_evaluation(run: Run, step: int) -> Evaluation | None:
+    """Return the evaluation of a run at a step; None before training."""
+    return next((evaluation for evaluation in run.evaluations if evaluation.step == step), None)
+
+
+def show_slider(run: Run, *, ready: Callable[[int], bool]) -> int:
+    """Draw the time slider with the figures of the moment it stands at; return that step.
+
+    While the newest is chosen, it follows a run that goes on. While the moments are played, it moves on by itself.
+
+    ready: whether what is shown below is known at a step: playing waits until it is.
+    """
+    steps, state = list_moments(run), st.session_state
+    key, newest_key = f"moment.step.{run.id}", f"moment.newest.{run.id}"
+    chosen = state.get(key)
+    if chosen is None or chosen == state.get(newest_key):
+        chosen = steps[-1]
+    place = min(range(len(steps)), key=lambda place: abs(steps[place] - chosen))  # the nearest, if it was thinned out
+    if is_playing(run) and not state.pop(FRESH, False) and ready(steps[place]):
+        place = min(place + 1, len(steps) - 1)
+        if place == len(steps) - 1:
+            _stop()
+    state[key], state[newest_key] = steps[place], steps[-1]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        label = _("Pause") if is_playing(run) else _("Play")
+        st.button(label, key="moment.play", on_click=_toggle, args=(run.id, steps, key), width=88)
+        step = int(
+            st.select_slider(
+                _("After so many iterations"),
+                steps,
+                format_func="{:,}".format,
+                key=key,
+                width=560,
+                on_change=_stop,
+            )
+        )
+        st.caption(_describe(run, step), width="stretch")
+    return step
+
+
+def find_moment(run: Run, step: int, part: Part) -> Snapshot | None:
+    """Return what was stored of a run's network at a step, or what a replay found there; None if neither is known."""
+    from mlpcore.training.replay.replay import find_obstacle
+
+    stored = read_snapshot(run.id)
+    if stored is not None and not run.status.is_over and step == list_moments(run)[-1]:
+        step = stored.step  # which may be newer than what this page read of the run
+    if stored is not None and (kept := _cut(stored, step, part)) is not None:
+        return kept
+    replayed = None if find_obstacle(run) else find_replayed(_view(run))
+    return replayed.get(step) if replayed else None
+
+
+def show_moment(run: Run, step: int, part: Part, draw: Callable[[Snapshot], None]) -> None:
+    """Draw a run's network at a step: as it was stored, else from a replay, else at the nearest stored moment."""
+    if (moment := find_moment(run, step, part)) is not None:
+        draw(moment)
+        return
+    from mlpcore.training.replay.replay import find_obstacle
+
+    stored = read_snapshot(run.id)
+    if (obstacle := find_obstacle(run)) is None:
+        told = _("Trains the run once more in the background, and looks at its network at {count} moments.")
+        show_replay(
+            _view(run),
+            lambda moments: draw(moments[step]),
+            key="moments",
+            label=_("Replay the run"),
+            told=told.format(count=len(list_moments(run))),
+            begins=stored is not None,
+        )
+    elif stored is None:
+        first = min(run.recipe.eval_every, run.recipe.train_iter)
+        appears = _("This appears with the first evaluation, after {step:,} iterations.").format(step=first)
+        st.text(say(obstacle) if run.status.is_over else appears)
+    else:
+        nearest = min(_list_stored(stored, part), key=lambda kept: abs(kept - step))
+        template = _("This moment was not stored; here is the one after {step:,} iterations.")
+        st.caption(f"{template.format(step=nearest)} {say(obstacle)}")
+        kept = _cut(stored, nearest, part)
+        assert kept is not None, "it is among those that are stored"
+        draw(kept)
+
+
+def _view(run: Run) -> "MomentsView":
+    from mlpcore.training.replay.moments import MomentsView
+    from mlpcore.training.replay.replay import PastRun
+
+    return MomentsView(PastRun.of(run), tuple(list_moments(run)))
+
+
+def _list_stored(stored: Snapshot, part: Part) -> list[int]:
+    """List the steps of which a snapshot holds this part."""
+    if part == "first layer":
+        return [layer.step for layer in stored.first_layers]
+    if part == "surface":
+        return [surface.step for surface in stored.plane.surfaces] if stored.plane else []
+    return [stored.step]
+
+
+def _cut(stored: Snapshot, step: int, part: Part) -> Snapshot | None:
+    """Cut the moment of a step out of a snapshot; None if it does not hold this part of it."""
+    if step not in _list_stored(stored, part):
+        return None
+    layers = tuple(layer for layer in stored.first_layers if layer.step == step)
+    plane = stored.plane
+    if plane is not None:
+        plane = replace(plane, surfaces=tuple(surface for surface in plane.surfaces if surface.step == step))
+    return replace(stored, step=step, first_layers=layers, plane=plane)
+
+
+def _describe(run: Run, step: int) -> str:
+    """Write the figures of a moment."""
+    evaluation = find_evaluation(run, step)
+    if evaluation is None:
+        return _("before training")
+    parts = []
+    for name in NAMED:
+        value = getattr(evaluation, name)
+        written = f"{value:.3f}" if MEASURES[name].is_loss else f"{value:.1%}"
+        parts.append(f"{_(MEASURES[name].name)} {written}")
+    return " · ".join(parts)
+
+
+def _toggle(run_id: str, steps: list[int], key: str) -> None:
+    """Play or pause; from the beginning if the last moment is shown."""
+    state = st.session_state
+    if state.get(PLAYING) == run_id:
+        _stop()
+        return
+    state[PLAYING], state[FRESH] = run_id, True
+    if state.get(key) == steps[-1]:
+        state[key] = steps[0]
+
+
+def _stop() -> None:
+    st.session_state.pop(PLAYING, None)

@@ -1,0 +1,104 @@
+"""One slider moves what is shown of a run through its evaluations; what was not stored is replayed."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mlpcore.charts.confusion import confusion_chart
+from mlpcore.jobs import manager
+from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.records import Run
+from mlpcore.runs.snapshots import count_confusion
+from mlpcore.runs.store import RunStore
+from tests.support.app_tests import Open, figure, is_over, show_insight, shown, texts, wait_for
+from tests.support.present import present
+
+TINY = Recipe(dataset="Tiny", train_iter=60, eval_every=5, batch_size=4, hidden_sizes=(8,), device="cpu")
+
+
+def open_finished(open_page: Open, view: str, recipe: Recipe = TINY) -> tuple[AppTest, Run]:
+    (run_id,) = manager.shared_manager().submit([recipe], owner="somebody", names=["a run"])
+    page = open_page(run=run_id)
+    wait_for(page, is_over(run_id))
+    return show_insight(page, view), manager.shared_manager().get(run_id)
+
+
+def move(page: AppTest, run: Run, step: int) -> AppTest:
+    """Move the slider, and wait for what has to be replayed."""
+    shown(page.select_slider(key=f"moment.step.{run.id}").set_value(step).run())
+    if "replay.moments" in page.session_state:
+        wait_for(page, page.session_state["replay.moments"].result.done)
+    return shown(page.run())
+
+
+def test_the_slider_goes_over_all_evaluations_with_their_figures_and_begins_at_the_newest(open_page: Open) -> None:
+    page, run = open_finished(open_page, "path")
+    slider = page.select_slider(key=f"moment.step.{run.id}")
+    assert slider.options == [str(step) for step in range(0, 61, 5)]
+    assert slider.value == 60
+    move(page, run, 25)
+    measured = run.evaluations[4]
+    told = f"mini-batch loss {measured.train_loss:.3f} · test accuracy {measured.test_acc:.1%} · train accuracy "
+    assert any(caption.value.startswith(told) for caption in page.caption)
+    assert figure(page, "path")["data"][1]["customdata"] == [5, 10, 15, 20, 25]
+    show_insight(page, "health")
+    assert figure(page, "health.stuck_units")["layout"]["shapes"][-1]["x0"] == 25
+    assert page.select_slider(key=f"moment.step.{run.id}").value == 25
+
+
+def test_what_was_not_stored_is_replayed_and_has_the_accuracy_that_the_run_measured(open_page: Open) -> None:
+    page, run = open_finished(open_page, "classes")
+    stored = figure(page, "confusion")["data"]
+    for place in (0, 4, 11):
+        step, accuracy = run.evaluations[place].step, run.evaluations[place].test_acc
+        move(page, run, step)
+        hits = round(10 * accuracy)
+        assert any(text.startswith(f"After {step} iterations {hits} of 10 test images") for text in texts(page))
+    assert figure(page, "confusion")["data"] == stored
+    move(page, run, 0)
+    assert any(text.startswith("After 0 iterations ") for text in texts(page))
+    assert "before training" in [caption.value for caption in page.caption]
+
+
+def test_a_run_whose_predictions_were_lost_is_replayed_when_that_is_asked_for(open_page: Open, tmp_path: Path) -> None:
+    page, run = open_finished(open_page, "script")
+    stored = present(manager.shared_manager().store.snapshots.read(run.id))
+    shutil.rmtree(tmp_path / "home" / "sights")
+    show_insight(page, "classes")
+    shown(page.button(key="replay.moments.start").click().run())
+    move(page, run, 60)
+    expected = confusion_chart(count_confusion(stored), stored.classes)
+    assert figure(page, "confusion")["data"] == expected["data"]
+
+
+@pytest.mark.parametrize(("view", "moment"), [("classes", 60), ("weights", 10)])
+def test_a_run_of_another_machine_shows_the_nearest_stored_moment(
+    open_page: Open, page_store: RunStore, view: str, moment: int
+) -> None:
+    _page, run = open_finished(open_page, "path")
+    other = replace(run, id="other", versions=dict(run.versions) | {"torch": "another"})
+    page_store.create_many([other])
+    page_store.snapshots.write("other", present(manager.shared_manager().store.snapshots.read(run.id)))
+    page = show_insight(open_page(run="other"), view)
+    move(page, other, 15)
+    said = [caption.value for caption in page.caption]
+    assert any(f"here is the one after {moment} iterations. This run cannot be repeated here" in one for one in said)
+
+
+def test_play_goes_on_until_the_end_and_the_slider_pauses_it(open_page: Open) -> None:
+    page, run = open_finished(open_page, "health")
+    key = f"moment.step.{run.id}"
+    assert page.button(key="moment.play").label == "Play"
+    shown(page.button(key="moment.play").click().run())
+    assert (page.button(key="moment.play").label, page.select_slider(key=key).value) == ("Pause", 0)
+    shown(page.run())
+    assert page.select_slider(key=key).value == 5
+    shown(page.select_slider(key=key).set_value(30).run())
+    assert page.button(key="moment.play").label == "Play"
+    shown(page.button(key="moment.play").click().run())
+    for _step in range(6):
+        shown(page.run())
+    assert (page.button(key="moment.play").label, page.select_slider(key=key).value) == ("Play", 60)
