@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Select, TableClause, select
 from mlpcore.messages import SentenceError
 from mlpcore.operations.messages import FILE_CANNOT_BE_WRITTEN, FILE_EXISTS
 from mlpcore.runs.database.engine import explained, open_database, open_engine
+from mlpcore.runs.foreign import FOREIGN
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.people.accounts import PEOPLE
 from mlpcore.runs.schema import EVALUATIONS, KEPT, RUNS
@@ -67,6 +68,7 @@ def write_backup(file: Path, *, url: str | None = None) -> Backup:
                 sweeps = _copy(connection, copy, SWEEPS, select(SWEEPS))
                 _copy(connection, copy, TRIALS, select(TRIALS))
                 _copy(connection, copy, PEOPLE, select(PEOPLE))
+                _copy(connection, copy, FOREIGN, select(FOREIGN))
             for run_id in run_ids:
                 if (snapshot := store.snapshots.read(run_id)) is not None:
                     copy.execute("INSERT INTO kept_snapshots VALUES (?, ?)", (run_id, pack_snapshot(snapshot)))

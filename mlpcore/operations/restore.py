@@ -15,6 +15,7 @@ from mlpcore.messages import SentenceError, write_sentence
 from mlpcore.operations.backup import prepare
 from mlpcore.operations.messages import NO_BACKUP
 from mlpcore.runs.database.engine import explained, open_database, writing
+from mlpcore.runs.foreign import FOREIGN
 from mlpcore.runs.messages import INTERRUPTED
 from mlpcore.runs.migrations import HEAD
 from mlpcore.runs.people.accounts import PEOPLE
@@ -70,8 +71,9 @@ def _restore(backup: sqlite3.Connection, engine: Engine, store: RunStore) -> Res
             if packed is not None and (snapshot := unpack_snapshot(packed[0], run_id)) is not None:
                 store.snapshots.write(run_id, snapshot)
         added += len(new)
-    for table, key, also in ((SWEEPS, "id", TRIALS), (PEOPLE, "owner", None)):
-        keys = [one for (one,) in backup.execute(f"SELECT {key} FROM {table.name}")]
+    # of somebody who has foreign runs already, none is added
+    for table, key, also in ((SWEEPS, "id", TRIALS), (PEOPLE, "owner", None), (FOREIGN, "owner", None)):
+        keys = [one for (one,) in backup.execute(f"SELECT DISTINCT {key} FROM {table.name}")]
         for start in range(0, len(keys), RUNS_AT_ONCE):
             _add(backup, engine, table, key, keys[start : start + RUNS_AT_ONCE], also=also)
     return Restored(added, len(wanted) - added)

@@ -15,6 +15,7 @@ from mlpcore.messages import Sentence, write_sentence
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.database.engine import HASTY_SECONDS, explained, open_database, runs_home, writing
 from mlpcore.runs.deletion import Deletion
+from mlpcore.runs.foreign import ForeignRuns
 from mlpcore.runs.messages import CLOSED, INTERRUPTED, StoreError, unknown_run
 from mlpcore.runs.migrations import migrate
 from mlpcore.runs.people.accounts import People
@@ -105,6 +106,7 @@ class RunStore:
         self.people = People(self._read, self._write)
         self.requests = Requests(self._read, self._write, lambda: self._liveness.token)
         self.sweeps = StoredSweeps(self._read, self._write, self._liveness)
+        self.foreign = ForeignRuns(self._read, self._write)
         try:
             with explained():
                 migrate(self._engine)
@@ -266,8 +268,7 @@ class RunStore:
         listed = []
         for row in rows:
             *values, best_acc, last_acc = tuple(row)
-            run = self._read_or_skip(dict(zip(COLUMNS, values, strict=True)))
-            if run is not None:
+            if (run := self._read_or_skip(dict(zip(COLUMNS, values, strict=True)))) is not None:
                 listed.append(ListedRun(run, best_acc, last_acc))
         return listed
 

@@ -82,7 +82,7 @@ class StoredRuns:
         self.store.delete(list(found))
 
     def delete_all(self, *, owner: str, of: str | None = None) -> int:
-        """Delete every run of a person that is over and not starred; return how many.
+        """Delete the runs of a person that are over and not starred, and foreign ones; return how many of the first.
 
         of: Whose, if an admin does it for somebody else.
         """
@@ -92,6 +92,7 @@ class StoredRuns:
         run_ids = self.store.deletion.find_deletable(of)
         for start in range(0, len(run_ids), DELETED_AT_ONCE):
             self.store.delete(run_ids[start : start + DELETED_AT_ONCE])
+        self.store.foreign.delete(owner=of)
         return len(run_ids)
 
     def undo_deletion(self, *, owner: str, also: Sequence[str] = ()) -> int:

@@ -45,5 +45,5 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_kept(open_page: 
 
 def test_at_most_eight_are_drawn(open_page: Open, page_store: RunStore) -> None:
     page = bring(open_with_runs(open_page, page_store), *((f"{n}.csv", THEIRS) for n in range(9)))
-    assert "⚠ 8.csv: at most 8 foreign runs are drawn." in texts(page)
+    assert "⚠ 8.csv: At most 8 foreign runs are drawn: remove one first." in texts(page)
     assert list_names(page)[-1] == "7 (foreign)"

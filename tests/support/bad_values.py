@@ -5,7 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
@@ -95,10 +95,11 @@ def wrong_values(field: Field) -> st.SearchStrategy[Any]:
         kinds = OPTIMIZERS | SCHEDULERS
         unknown = texts().filter(lambda text: text not in kinds).map(lambda text: {"name": text})
         return unknown | st.integers() | st.booleans() | texts() | st.none() | st.lists(st.integers(), max_size=3)
-    if name in ("activation", "precision", "device"):
-        allowed = get_args(Recipe.model_fields[name].annotation)
+    annotation = field.model.model_fields[name].annotation if name in field.model.model_fields else None
+    if get_origin(annotation) is Literal:
+        allowed = get_args(annotation)
         return nothing | st.integers() | st.booleans() | st.none() | texts().filter(lambda text: text not in allowed)
-    if name == "nesterov":
+    if annotation is bool:
         return nothing | st.integers() | st.none() | texts()
     if name == "changes":
         edits = st.dictionaries(st.sampled_from(["step", "lr", "x"]), texts(), max_size=2)

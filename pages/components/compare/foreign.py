@@ -1,21 +1,30 @@
 """Runs of other programs beside the rows of a comparison: their curves, marked as foreign."""
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 import streamlit as st
 
 from mlpcore.export.foreign import read_foreign_run
 from mlpcore.export.reading import MAX_BYTES
-from mlpcore.messages import Sentence, SentenceError
+from mlpcore.messages import N_, Sentence, SentenceError
 from mlpcore.runs.foreign import ForeignRun
-from pages.components.shared.flash import flash, get_flashed, show_warning
+from mlpcore.runs.messages import StoreError
+from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning
+from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, say
 
-KEPT = "compare.foreign"  # in the session: the runs by name
-MOST = 8  # more grey curves cannot be told apart
+KEPT = "compare.foreign.runs"  # in the session: those of the database
+MOST = 8  # per person: more grey curves cannot be told apart
 
 
-def list_foreign_runs() -> list[ForeignRun]:
-    """List the runs of other programs that the visitor brought."""
-    return list(st.session_state.get(KEPT, {}).values())
+def list_foreign_runs() -> Sequence[ForeignRun]:
+    """List the runs of other programs that the visitor brought; none while the database cannot be read."""
+    state = st.session_state
+    if KEPT not in state:  # a page that ticks reads them once
+        with suppress(StoreError):  # the page says so already
+            state[KEPT] = get_store().foreign.list_own(read_owner())
+    return state.get(KEPT, ())
 
 
 def show_foreign_runs() -> None:
@@ -54,25 +63,25 @@ def show_foreign_runs() -> None:
 
 
 def _take_files() -> None:
-    """Read the files that were just brought; say which could not be read, and keep the others."""
-    state = st.session_state
-    kept = state.setdefault(KEPT, {})
+    """Read the files that were just brought; say which could not be read or stored, and keep the others."""
+    state, store, owner = st.session_state, get_store().foreign, read_owner()
+    names = {run.name for run in list_foreign_runs()}
     refused = []
     for file in state[f"compare.foreign.{state['compare.foreign.files']}"]:
         try:
             run = read_foreign_run(file.getvalue(), name=file.name)
-        except SentenceError as error:
+            if len(names | {run.name}) > MOST:
+                raise SentenceError(N_("At most {most} foreign runs are drawn: remove one first."), most=MOST)
+            store.put(run, owner=owner)
+            names.add(run.name)
+        except (SentenceError, StoreError) as error:
             refused.append(Sentence("{name}: {problem}", {"name": file.name, "problem": error.sentence}))
-            continue
-        if run.name not in kept and len(kept) == MOST:
-            refused.append(
-                Sentence("{name}: at most {most} foreign runs are drawn.", {"name": file.name, "most": MOST})
-            )
-            break
-        kept[run.name] = run
     state["compare.foreign.files"] += 1
+    state.pop(KEPT, None)
     flash("compare.foreign.said", refused)
 
 
 def _remove(name: str) -> None:
-    del st.session_state[KEPT][name]
+    with flash_errors("compare.foreign.said"):
+        get_store().foreign.delete(name, owner=read_owner())
+        del st.session_state[KEPT]

@@ -60,7 +60,7 @@ class TestRefusals:
             (b"step,acc\n1,48.2\n", "Line 2: test_acc is 48.2, expected a number from 0 to 1."),
             (b"step,loss\n1,inf\n", "Line 2: train_loss is inf, expected a finite number."),
             (b"step,loss\n1,low\n", "Line 2: train_loss is low, expected a finite number."),
-            (b"step,loss\n" + b"1,2\n" * (MAX_ROWS + 1), "The file has 100,001 rows: at most 100,000 are read."),
+            (b"step,loss\n" + b"1,2\n" * (MAX_ROWS + 1), "The file has 10,001 rows: at most 10,000 are read."),
             (b"x" * (MAX_BYTES + 1), "The file has 20 MB: at most 20 MB are read."),
         ],
     )

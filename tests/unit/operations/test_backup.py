@@ -15,6 +15,7 @@ from mlpcore.cli.main import main
 from mlpcore.messages import SentenceError
 from mlpcore.operations.backup import Backup, write_backup
 from mlpcore.operations.restore import Restored, restore_backup
+from mlpcore.runs.foreign import ForeignRun
 from mlpcore.runs.messages import INTERRUPTED, StoreError
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
@@ -62,6 +63,7 @@ def test_a_backup_of_one_back_end_is_restored_into_the_other_bit_for_bit(
     store.sweeps.create(SWEEP)
     store.people.note_name("ann", "Ann")
     store.people.set_quota("ann", 5e8)
+    store.foreign.put(ForeignRun("theirs", [1], test_acc=[1 / 3]), owner="ann")
     file = tmp_path / "backup.sqlite3"
     assert write_backup(file, url=store_url) == Backup(2, 1, file.stat().st_size)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -76,6 +78,7 @@ def test_a_backup_of_one_back_end_is_restored_into_the_other_bit_for_bit(
         assert other.snapshots.read("b") is None
         assert other.sweeps.get("s") == SWEEP
         assert (other.people.find_names(), other.people.get_quota("ann")) == ({"ann": "Ann"}, 5e8)
+        assert other.foreign.list_own("ann") == [ForeignRun("theirs", [1], test_acc=[1 / 3])]
         assert list_runs(other, sort="best_acc", descending=True) != []
     assert file.read_bytes() == before
 

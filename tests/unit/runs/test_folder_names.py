@@ -61,6 +61,7 @@ class TestRuns:
             execute(store, f"UPDATE runs SET recipe = '{OLD}', dataset = 'Spiral' WHERE id = 'old'")
             for column in LATER_COLUMNS:
                 execute(store, f"ALTER TABLE {column.replace('.', ' DROP COLUMN ')}")
+            execute(store, "DROP TABLE foreign_runs")
             execute(store, "UPDATE alembic_version SET version_num = '12'")
         return RunStore(store_url)
 

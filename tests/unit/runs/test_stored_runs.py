@@ -10,6 +10,7 @@ import pytest
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.runs.foreign import ForeignRun
 from mlpcore.runs.quota import SNAPSHOT_BYTES, Usage, estimate_recipe, estimate_sweep, read_quota
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, MAX_UNITS, TOP_K, FirstLayer, Snapshot
@@ -79,7 +80,10 @@ class TestOwnership:
         many = [over(f"{number}") for number in range(2 * DELETED_AT_ONCE + 1)]
         kept = [over("starred", starred=True), over("bens", owner=BEN), run("active", owner=ANN)]
         runs.store.create_many([*many, *kept])
+        for owner in (ANN, BEN):
+            runs.store.foreign.put(ForeignRun("theirs", [1]), owner=owner)
         assert runs.delete_all(owner=ANN) == len(many)
+        assert [len(runs.store.foreign.list_own(owner)) for owner in (ANN, BEN)] == [0, 1]
         assert {stored.id for stored in list_runs(runs.store)} == {stored.id for stored in kept}
         assert runs.delete_all(owner=ANN) == 0
 
