@@ -138,7 +138,7 @@ def compare_chart(
     layout["yaxis3"] = rate_axis(rates, log=log_lr, most=3, title="lr") | {"domain": [0, 0.22], "anchor": "x3"}
     if not any(one.runs for one in series):
         layout["annotations"].append(waiting_note(translate) | {"xref": "x domain", "yref": "y domain"})
-    return {"data": data, "layout": layout | {"meta": {"narrow": _stack(len(series))}}}
+    return {"data": data, "layout": layout | {"meta": {"narrow": _stack(len(series) + len(theirs))}}}
 
 
 def _measure_along(at: NDArray[Any], x: str, one: Series, steps: NDArray[Any], seconds: NDArray[Any]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, _n, show_duration, status_word
 
 ROWS = 50  # on one page
+MAX_NAMED = 100  # runs of a row whose differences are named: of the 10,000 of a sweep it takes a second
 MAX_CHOSEN = 80  # runs whose curves are drawn together: those of the largest comparison
 
 Group = list[ListedRun]  # the runs of a row
@@ -114,13 +115,14 @@ def _row(group: Group, owner: str) -> dict[str, object]:
     first = runs[0]
     best, final = ([value for one in group if (value := getattr(one, name)) is not None] for name in ACCURACIES)
     states = {run.status for run in runs}
-    recipes = [*dict.fromkeys(run.recipe.replace(seed=0) for run in runs)]
+    recipes = [*dict.fromkeys(run.recipe.replace(seed=0) for run in runs[:MAX_NAMED])]
+    differences = name_differences(recipes) + (["…"] if len(runs) > MAX_NAMED else [])
     return {
         "★": "★" if any(run.starred for run in runs) else "",
         _("name"): _name(runs[0].name, len(runs) - 1),
         _("state"): ", ".join(status_word(status) for status in RunStatus if status in states),
         _("data set"): dataset_title(first.recipe.dataset),
-        _("recipe"): " · ".join(name_differences(recipes)) if len(recipes) > 1 else describe_training(first.recipe),
+        _("recipe"): " · ".join(differences) if len(recipes) > 1 else describe_training(first.recipe),
         _("iterations"): max(run.step for run in runs),
         _("best"): 100 * max(best) if best else None,
         _("final"): 100 * max(final) if final else None,
