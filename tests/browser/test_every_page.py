@@ -47,6 +47,20 @@ def test_axe_finds_nothing_serious_on_any_page_in_light_and_dark(visitor: Visito
     assert find_serious(page) != []
 
 
+def test_axe_finds_nothing_serious_in_the_moments_and_the_fork_of_a_run(visitor: Visitor) -> None:
+    page = visitor.open(dataset="Spiral", train_iter=100, eval_every=10)
+    button(page, "start").click()
+    expect(fresh(page.get_by_text("After 100 iterations.")).first).to_be_visible()
+    found = []
+    for view in ("Health", "Boundary", "Weights"):
+        fresh(page.locator(".st-key-insight")).get_by_text(view, exact=True).click()
+        found += find_serious(page)
+    button(page, "fork").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    found += find_serious(page)
+    assert not found, "\n".join(found)
+
+
 def test_link_is_copied_as_it_stands_in_the_address(visitor: Visitor) -> None:
     visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = visitor.open(dataset="Tiny", lr=0.07)

@@ -54,6 +54,7 @@ class TestOverfitting:
         query = {"dataset": "Spiral", "count": "300", "noise": "0.1", "classes": "3", "data_seed": "5"}
         page = open_page("overfitting.py", **query, train_size="50")
         assert page.session_state["lab.classes"] == 3
+        assert [page.number_input(key=f"lab.{name}").value for name in ("count", "data_seed")] == [300, 5]
         assert says(page, "Spiral, 50 points")
         values = Spiral(count=300, noise=0.1, classes=3, data_seed=5)
         assert {name: page.session_state[f"lab.{name}"] for name in query if name != "dataset"} == {

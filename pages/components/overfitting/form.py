@@ -123,18 +123,7 @@ def show_form(datasets: Sequence[str]) -> None:
         _stops("depth", _("Depth"), DEPTHS, str, field="", help_text=_("Hidden layers."))
     with _row("train_iter", "seed"):
         _stops("train_iter", _("Iterations"), ITERATIONS, lambda steps: f"{steps:,}")
-        if _is_shown("seed"):
-            low, high = find_limits(Recipe, "seed")
-            st.number_input(
-                _("Seed"),
-                low,
-                high,
-                step=1,
-                help=_(list_fields()["seed"].help),
-                width=110,
-                disabled=_is_held("seed"),
-                **persistent("lab.seed"),
-            )
+        _number("seed", _("Seed"), Recipe)
     if _is_shown("hold_out"):
         st.toggle(
             _("Hold out a tenth to choose the best step"),
@@ -169,16 +158,24 @@ def _find_source(dataset: str, knobs: Mapping[Any, Any]) -> DataSource:
 def _points_form() -> None:
     """Draw how the points are drawn."""
     kind = POINT_SETS[st.session_state["lab.dataset"]]
-    fields = list_fields()
+    with _row("count", "data_seed"):
+        _number("count", _("Points"), kind, step=50)
+        _number("data_seed", _("Data seed"), kind)
     with _row("noise", "classes"):
         if _is_shown("noise"):
             low, high = find_limits(kind, "noise")
-            rest: Any = {"help": _(fields["noise"].help), "disabled": _is_held("noise")}
+            rest: Any = {"help": _(list_fields()["noise"].help), "disabled": _is_held("noise")}
             st.slider(_("Noise"), low, high, step=0.01, **rest, **persistent("lab.noise", START["noise"]))
-        if _is_shown("classes") and "classes" in kind.model_fields:
-            low, high = find_limits(kind, "classes")
-            rest = {"help": _(fields["classes"].help), "disabled": _is_held("classes"), "width": 110}
-            st.number_input(_("Classes"), low, high, step=1, **rest, **persistent("lab.classes", START["classes"]))
+        if "classes" in kind.model_fields:
+            _number("classes", _("Classes"), kind)
+
+
+def _number(name: str, label: str, kind: type[BaseModel], *, step: int = 1) -> None:
+    """Draw a field for a whole number within its bounds."""
+    if _is_shown(name):
+        low, high = find_limits(kind, name)
+        rest: Any = {"help": _(list_fields()[name].help), "disabled": _is_held(name), "width": 110}
+        st.number_input(label, low, high, step=step, **rest, **persistent(f"lab.{name}", START[name]))
 
 
 def _as_knobs(values: Mapping[str, Any]) -> dict[str, Any]:

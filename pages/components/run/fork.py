@@ -29,9 +29,9 @@ def offer_fork(run: Run | None) -> None:
     help_ = _(
         "Trains this run once more up to a step, and from there on with another rate. Or click a point of a curve."
     )
-    st.button(
-        _("Fork"), key="fork", disabled=is_off, help=help_, on_click=_open, args=(run.id if run else "", last // 2)
-    )
+    if st.button(_("Fork"), key="fork", disabled=is_off, help=help_) and run is not None:
+        _open(run.id, last // 2)
+        st.rerun()  # the page draws the dialog
 
 
 def take_pick(run: Run | None, picked: str | None) -> None:

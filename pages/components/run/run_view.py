@@ -13,7 +13,7 @@ from mlpcore.runs.records import Run, RunStatus
 from pages.components.recipe_form.form_state import find_lesson
 from pages.components.run.diagnostics import show_diagnoses
 from pages.components.run.fork import after_fork, find_parent_fork, offer_comparison, offer_fork, take_pick
-from pages.components.run.plane import show_plane
+from pages.components.run.plane import show_plane, show_units
 from pages.components.run.reference import Reference, find_reference, offer_pin
 from pages.components.run.tiles import show_tiles
 from pages.components.shared.choices import choose, persistent
@@ -119,8 +119,13 @@ def _draw(
         st.progress(run.step / shown.train_iter if run else 0.0)
     show_tiles(run, reference)
     _view_options(run, reference)
-    if shown.points is not None and run is not None and not find_lesson().hides_diagnoses:
-        show_diagnoses(run)
+    if shown.points is not None and run is not None:
+        units, words = st.columns(2, gap="medium")
+        with units:
+            show_units(run, key="units")
+        with words:
+            if not find_lesson().hides_diagnoses:
+                show_diagnoses(run)
 
 
 def _is_outdated(run: Run, drawn: Drawn) -> bool:
