@@ -84,7 +84,7 @@ class TestPages:
 
     def test_every_optimizer_and_schedule_speaks_korean(self, open_page: Open) -> None:
         longest = max(len(OPTIMIZERS), len(SCHEDULERS))
-        for optimizer, scheduler in islice(zip(cycle(OPTIMIZERS), cycle(SCHEDULERS)), longest):
+        for optimizer, scheduler in islice(zip(cycle(OPTIMIZERS), cycle(SCHEDULERS), strict=False), longest):
             page = open_page(lang="ko", optimizer=optimizer, scheduler=scheduler, warmup_iters="10")
             assert_korean(page)
 
