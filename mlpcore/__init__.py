@@ -22,12 +22,18 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
     )
     from mlpcore.recipes.recipe import Change as Change, Recipe as Recipe
     from mlpcore.recipes.schedulers import (
+        ConstantLR as ConstantLR,
         CosineAnnealingLR as CosineAnnealingLR,
+        CosineAnnealingWarmRestarts as CosineAnnealingWarmRestarts,
+        CyclicLR as CyclicLR,
         ExponentialLR as ExponentialLR,
+        LinearLR as LinearLR,
         MultiStepLR as MultiStepLR,
         NoScheduler as NoScheduler,
         OneCycleLR as OneCycleLR,
+        PolynomialLR as PolynomialLR,
         StepLR as StepLR,
+        WarmupStableDecay as WarmupStableDecay,
     )
     from mlpcore.runs.store import RunStore as RunStore
     from mlpcore.sweeps.foreground import sweep as sweep
@@ -53,7 +59,8 @@ _MODULES = {
     "jobs.manager": "RunManager",
     "recipes.recipe": "Recipe Change",
     "recipes.optimizers": "SGD Adam AdamW RMSprop Adagrad NAdam RAdam Adamax Adadelta ASGD",
-    "recipes.schedulers": "NoScheduler StepLR MultiStepLR CosineAnnealingLR ExponentialLR OneCycleLR",
+    "recipes.schedulers": "NoScheduler StepLR MultiStepLR CosineAnnealingLR ExponentialLR OneCycleLR LinearLR "
+    "PolynomialLR ConstantLR CosineAnnealingWarmRestarts CyclicLR WarmupStableDecay",
     "runs.store": "RunStore",
     "sweeps.foreground": "sweep",
     "training.lockstep": "train_cohort",

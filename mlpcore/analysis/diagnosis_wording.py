@@ -249,3 +249,11 @@ SET_MILESTONES = N_("Set milestones to {shown}")
 RISES_AGAIN = N_("T_max is {T_max:,}: the learning rate rises again in the last {rest:,} of {length:,} iterations.")
 NEVER_REACHES_ETA_MIN = N_("T_max is {T_max:,}, but the run has {length:,} iterations: the rate never reaches eta_min.")
 SET_T_MAX = N_("Set T_max to {value:,}")
+ENDS_BEFORE_DECAY = N_("The run ends after {length:,} iterations, before the decay begins: the rate never comes down.")
+SET_STABLE_AND_DECAY = N_("Set stable_iters to {value:,}, decay_iters to {decay_iters:,}")
+ENDS_IN_DECAY = N_("The run ends {late:,} iterations before the decay does: the rate does not come down to its end.")
+SET_DECAY_ITERS = N_("Set decay_iters to {value:,}")
+ENDS_ON_LINE = N_(
+    "The line takes {total_iters:,} iterations, but the run has {length:,}: the rate does not reach its end."
+)
+SET_TOTAL_ITERS = N_("Set total_iters to {value:,}")

@@ -7,6 +7,7 @@ from itertools import pairwise
 from mlpcore.analysis import diagnosis_wording as wording
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import CosineAnnealingLR, MultiStepLR, Recipe, StepLR
+from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, WarmupStableDecay
 
 
 def find_drops(rates: Sequence[float]) -> list[int]:
@@ -54,6 +55,23 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
         return [_warn(recipe, wording.RISES_AGAIN, wording.SET_T_MAX, "T_max", length, rest=rest)]
     if isinstance(scheduler, CosineAnnealingLR) and scheduler.T_max > length:
         return [_warn(recipe, wording.NEVER_REACHES_ETA_MIN, wording.SET_T_MAX, "T_max", length)]
+    if isinstance(scheduler, LinearLR | PolynomialLR) and scheduler.total_iters > length:
+        return [_warn(recipe, wording.ENDS_ON_LINE, wording.SET_TOTAL_ITERS, "total_iters", length)]
+    if isinstance(scheduler, WarmupStableDecay):
+        return _check_decay(recipe, scheduler, length)
+    return []
+
+
+def _check_decay(recipe: Recipe, scheduler: WarmupStableDecay, length: int) -> list[ScheduleWarning]:
+    decay = length - scheduler.stable_iters
+    if decay <= 0:
+        stable = max(length * 2 // 3, 1)
+        shorter = recipe.model_copy(update={"scheduler": scheduler.model_copy(update={"decay_iters": length - stable})})
+        text, fix_label = wording.ENDS_BEFORE_DECAY, wording.SET_STABLE_AND_DECAY
+        return [_warn(shorter, text, fix_label, "stable_iters", stable)]
+    if decay < scheduler.decay_iters:
+        late = scheduler.decay_iters - decay
+        return [_warn(recipe, wording.ENDS_IN_DECAY, wording.SET_DECAY_ITERS, "decay_iters", decay, late=late)]
     return []
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from mlpcore.recipes.recipe import MAX_MILESTONES, SGD, MultiStepLR, Recipe, RMSprop, Scheduler, StepLR
+from mlpcore.recipes.recipe import MAX_MILESTONES, SGD, AnyScheduler, MultiStepLR, Recipe, RMSprop, StepLR
 
 GAMMA = 0.1  # of MultiStepLR in the lecture's notes
 NO_DROP = 0.9  # a larger gamma lowers the rate too little to show in the loss
@@ -58,7 +58,7 @@ def find_planned_drops(recipe: Recipe, begin: int, end: int) -> list[int]:
     return sorted(place for place in places if begin <= place < end)
 
 
-def _drops_before(schedule: Scheduler, place: int) -> tuple[Any, float]:
+def _drops_before(schedule: AnyScheduler, place: int) -> tuple[Any, float]:
     """Return milestones before `place`, and their gamma, that give the same rates as the schedule so far."""
     if isinstance(schedule, MultiStepLR) and schedule.gamma <= NO_DROP:
         return [milestone for milestone in schedule.milestones if milestone < place], schedule.gamma

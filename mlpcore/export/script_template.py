@@ -7,7 +7,7 @@ import tokenize
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from textwrap import wrap
 from typing import Any
 from unicodedata import east_asian_width
@@ -19,6 +19,7 @@ from mlpcore.data.folders import SPLIT_SALT
 from mlpcore.export.messages import COMMENTS, TITLES
 from mlpcore.recipes.points import POINT_SETS, AnyPoints, name_folder
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.stages import LrShare, list_stages
 from mlpcore.runs.kernel_rule import LARGE, KernelRule
 
 COMMENT_WIDTH = 110  # columns
@@ -112,26 +113,26 @@ def read_library(file: str, *names: str) -> str:
 
 
 def _write_scheduler(recipe: Recipe) -> list[str]:
-    """Write the statements that build `scheduler`, none if the recipe has no scheduler."""
-    name: str = recipe.scheduler.name
-    arguments = recipe.scheduler.model_dump(exclude={"name", "warmup_iters", "start_factor"})
-    warmup_iters = recipe.scheduler.warmup_iters
-    if name == "none":
-        if not warmup_iters:
-            return []
-        name, arguments = "ConstantLR", {"factor": 1.0, "total_iters": 0}
-    if name == "OneCycleLR":
-        peak = {"max_lr": 'optimizer.param_groups[0]["lr"]', "total_steps": recipe.train_iter - warmup_iters}
-        arguments |= peak | {"cycle_momentum": False}
-    main = _write_call("scheduler", f"lr_scheduler.{name}", "optimizer", arguments)
-    if not warmup_iters:
-        return [main]
-    warmup = {"start_factor": recipe.scheduler.start_factor, "total_iters": warmup_iters}
-    return [
-        main,
-        _write_call("warmup", "lr_scheduler.LinearLR", "optimizer", warmup),
-        f"scheduler = optim.lr_scheduler.SequentialLR(optimizer, [warmup, scheduler], milestones=[{warmup_iters}])",
-    ]
+    """Write the statements that build `scheduler`, none if the learning rate stays as it is."""
+    stages = list_stages(recipe)
+    if recipe.scheduler.name == "none" and len(stages) == 1:
+        return []
+    lines = []
+    for stage in reversed(stages):
+        arguments = {name: _write_argument(value) for name, value in stage.settings.items()}
+        lines.append(_write_call(stage.role, f"lr_scheduler.{stage.torch_name}", "optimizer", arguments))
+    if len(stages) > 1:
+        milestones = list(accumulate(stage.iterations for stage in stages[:-1]))
+        parts = ", ".join(stage.role for stage in stages)
+        lines.append(f"scheduler = optim.lr_scheduler.SequentialLR(optimizer, [{parts}], milestones={milestones})")
+    return lines
+
+
+def _write_argument(value: Any) -> Any:
+    """Write an argument as code where it depends on the optimizer's lr, or is text."""
+    if isinstance(value, LrShare):
+        return 'optimizer.param_groups[0]["lr"]' + (f" / {value.divisor}" if value.divisor != 1 else "")
+    return f'"{value}"' if isinstance(value, str) else value
 
 
 def _write_call(target: str, function: str, first: str, arguments: Mapping[str, object]) -> str:

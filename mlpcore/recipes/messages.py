@@ -46,6 +46,9 @@ BAD_CHANGE = N_("{field} is {value}: each change must have a step, and lr, momen
 EMPTY_CHANGE = N_("{field} has a change that sets nothing: it must set lr, momentum or weight_decay.")
 NOT_CHANGEABLE = N_("{field} cannot be changed during a run: lr, momentum and weight_decay can.")
 NOT_IN_OPTIMIZER = N_("{field} sets {value}: {optimizer} has no such hyperparameter.")
+MOMENTUM_IS_CYCLED = N_(
+    "{field} sets momentum, which CyclicLR moves itself: leave it out, or start a run with cycle_momentum off."
+)
 STEP_OUT_OF_RANGE = N_("{field} has a change at step {value:,}: the step must be from {low:,} to {high:,}.")
 TOO_MANY_RATES = N_(
     "{field} sets lr too often: the steps of these changes add up to {value:,}, and the limit is {most:,}. Start a "

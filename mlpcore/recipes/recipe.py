@@ -23,6 +23,7 @@ from mlpcore.recipes.schedulers import (
     MAX_MILESTONES as MAX_MILESTONES,
     AnyScheduler as AnyScheduler,
     CosineAnnealingLR as CosineAnnealingLR,
+    CyclicLR,
     ExponentialLR as ExponentialLR,
     MultiStepLR as MultiStepLR,
     NoScheduler as NoScheduler,
@@ -172,6 +173,7 @@ class Recipe(Hyperparameters):
 
     def _check_changes(self) -> None:
         last = -1
+        is_cycled = isinstance(self.scheduler, CyclicLR) and self.scheduler.cycles(self.optimizer)
         for change in self.changes:
             if not last < change.step < self.train_iter:
                 raise SentenceError(
@@ -186,6 +188,8 @@ class Recipe(Hyperparameters):
             if unknown:
                 values = {"value": ", ".join(sorted(unknown)), "optimizer": self.optimizer.name}
                 raise SentenceError(messages.NOT_IN_OPTIMIZER, field="changes", **values)
+            if change.momentum is not None and is_cycled:
+                raise SentenceError(messages.MOMENTUM_IS_CYCLED, field="changes")
             self.optimizer.replace(**change.values)
         replayed = sum(change.step for change in self.changes if change.lr is not None)
         if replayed > MAX_REPLAYED:

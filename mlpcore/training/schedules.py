@@ -1,36 +1,30 @@
 """The learning-rate scheduler of a recipe, and its curve before training."""
 
+from itertools import accumulate
+
 import torch
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from mlpcore.recipes.recipe import Change, Recipe
+from mlpcore.recipes.stages import LrShare, list_stages
 from mlpcore.training.optimizers import build_optimizer
 
 
 def build_scheduler(recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
     """Build the torch scheduler of a recipe, to be stepped once per iteration after `optimizer.step()`."""
-    main = _build_without_warmup(recipe, optimizer)
-    warmup_iters, start_factor = recipe.scheduler.warmup_iters, recipe.scheduler.start_factor
-    if warmup_iters == 0:
-        return main
-    warmup = lr_scheduler.LinearLR(optimizer, start_factor=start_factor, total_iters=warmup_iters)
-    return lr_scheduler.SequentialLR(optimizer, [warmup, main], milestones=[warmup_iters])
-
-
-def _build_without_warmup(recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
-    name, warmup_iters = recipe.scheduler.name, recipe.scheduler.warmup_iters
-    settings = recipe.scheduler.model_dump(exclude={"name", "warmup_iters", "start_factor"})
-    if name == "none":
-        return lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
-    if name == "OneCycleLR":
-        settings |= {
-            "max_lr": optimizer.param_groups[0]["lr"],
-            "total_steps": recipe.train_iter - warmup_iters,
-            "cycle_momentum": False,
+    lr = optimizer.param_groups[0]["lr"]
+    stages = list_stages(recipe)
+    schedulers: list[LRScheduler] = []
+    for stage in reversed(stages):  # so that a warm-up climbs to where the stage after it begins
+        settings = {
+            name: lr / value.divisor if isinstance(value, LrShare) else value for name, value in stage.settings.items()
         }
-    scheduler: LRScheduler = getattr(lr_scheduler, name)(optimizer, **settings)
-    return scheduler
+        schedulers.insert(0, getattr(lr_scheduler, stage.torch_name)(optimizer, **settings))
+    if len(schedulers) == 1:
+        return schedulers[0]
+    milestones = list(accumulate(stage.iterations for stage in stages[:-1]))
+    return lr_scheduler.SequentialLR(optimizer, schedulers, milestones=milestones)
 
 
 def apply_change(change: Change, recipe: Recipe, optimizer: Optimizer, scheduler: LRScheduler) -> LRScheduler:

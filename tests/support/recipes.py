@@ -1,6 +1,6 @@
 """Recipes of every kind: one of each optimizer and schedule, and strategies for hypothesis, all of them valid."""
 
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
@@ -25,6 +25,14 @@ from mlpcore.recipes.recipe import (
     Recipe,
     RMSprop,
     StepLR,
+)
+from mlpcore.recipes.schedulers import (
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    LinearLR,
+    PolynomialLR,
+    WarmupStableDecay,
 )
 from mlpcore.recipes.validation import find_limits
 
@@ -55,14 +63,35 @@ EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen i
     CosineAnnealingLR(T_max=10, eta_min=0.001),
     ExponentialLR(gamma=0.9),
     OneCycleLR(pct_start=0.4),
+    LinearLR(start_factor=0.5, end_factor=0.1, total_iters=8),
+    PolynomialLR(total_iters=10, power=2.0),
+    ConstantLR(factor=0.2, total_iters=5),
+    CosineAnnealingWarmRestarts(T_0=3, T_mult=2, eta_min=0.001),
+    CyclicLR(div_factor=5.0, step_size_up=3, step_size_down=2, mode="triangular2"),
+    WarmupStableDecay(warmup_iters=2, stable_iters=4, decay_iters=4, end_factor=0.1),
 ]
+
+
+def after_warmup(scheduler: AnyScheduler, warmup_iters: int) -> AnyScheduler:
+    """The same schedule after a warm-up; a LinearLR, which has none, unchanged."""
+    fits = "warmup_iters" in type(scheduler).model_fields
+    return scheduler.replace(warmup_iters=warmup_iters) if fits else scheduler
+
 
 LRS = st.floats(1e-6, 10.0)
 SHARES = st.floats(0.0, 1.0)
 BETAS = st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, 0.9999))
 MOMENTA = st.floats(0.0, 0.999)
-GAMMAS = st.floats(1e-4, 1.0)
-KINDS = ("none", "StepLR", "MultiStepLR", "CosineAnnealingLR", "ExponentialLR", "OneCycleLR")
+ITERATIONS = (
+    "step_size",
+    "T_max",
+    "T_0",
+    "total_iters",
+    "step_size_up",
+    "step_size_down",
+    "stable_iters",
+    "decay_iters",
+)
 DATASETS = st.from_regex(r"[a-zA-Z0-9가-힣_\-][a-zA-Z0-9가-힣_ .\-]{0,39}", fullmatch=True)
 
 
@@ -80,39 +109,38 @@ def optimizers() -> st.SearchStrategy[AnyOptimizer]:
 
 def _draw_fields(kind: type[Hyperparameters]) -> dict[str, st.SearchStrategy[Any]]:
     """Draw every field within its bounds."""
-    drawn: dict[str, st.SearchStrategy[Any]] = {}
-    for name, field in kind.model_fields.items():
-        if field.annotation is bool:
-            drawn[name] = st.booleans()
-        elif name == "betas":
-            drawn[name] = BETAS
-        elif name != "name":
-            low, high = find_limits(kind, name)
-            drawn[name] = st.integers(int(low), int(high)) if field.annotation is int else st.floats(low, high)
-    return drawn
+    return {name: _draw_field(kind, name) for name in kind.model_fields if name not in ("name", "milestones")}
+
+
+def _draw_field(kind: type[Hyperparameters], name: str) -> st.SearchStrategy[Any]:
+    annotation = kind.model_fields[name].annotation
+    if annotation is bool:
+        return st.booleans()
+    if get_origin(annotation) is Literal:
+        return st.sampled_from(get_args(annotation))
+    if name == "betas":
+        return BETAS
+    low, high = find_limits(kind, name)
+    return st.floats(low, high) if annotation is float else st.integers(int(low), int(high))
 
 
 @st.composite
 def schedulers(draw: st.DrawFn, train_iter: int, *, iterations: st.SearchStrategy[int]) -> AnyScheduler:
     """Schedules that fit a run of train_iter iterations; their own counts of iterations come from `iterations`."""
     milestones = st.lists(iterations, min_size=1, max_size=20, unique=True).map(lambda steps: tuple(sorted(steps)))
-    kind = draw(st.sampled_from(KINDS if train_iter >= 4 else KINDS[:-1]))
-    knobs_of: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-        "ExponentialLR": {"gamma": st.floats(0.9, 1.0)},
-        "StepLR": {"step_size": iterations, "gamma": GAMMAS},
-        "MultiStepLR": {"milestones": milestones, "gamma": GAMMAS},
-        "CosineAnnealingLR": {"T_max": iterations, "eta_min": SHARES},
-        "OneCycleLR": {"div_factor": st.floats(1.0, 1e4), "final_div_factor": st.floats(1.0, 1e6)},
-        "none": {},
-    }
-    knobs = knobs_of[kind]
-    warmup_iters = draw(st.integers(0, min(2 * train_iter, 100_000)))
-    if kind == "OneCycleLR":
-        warmup_iters = min(warmup_iters, train_iter - 4)
-        knobs["pct_start"] = st.floats(max(0.01, 1.5 / (train_iter - warmup_iters)), 0.99)
-    drawn = {knob: draw(values) for knob, values in knobs.items()}
-    scheduler: Any = SCHEDULERS[kind]
-    return scheduler(warmup_iters=warmup_iters, start_factor=draw(GAMMAS), **drawn)
+    kind = SCHEDULERS[draw(st.sampled_from([name for name in SCHEDULERS if name != "OneCycleLR" or train_iter >= 4]))]
+    knobs = _draw_fields(kind)
+    knobs |= {name: iterations for name in ITERATIONS if name in knobs}
+    if "milestones" in kind.model_fields:
+        knobs["milestones"] = milestones
+    if "warmup_iters" in knobs:
+        knobs["warmup_iters"] = st.integers(0, min(2 * train_iter, 100_000))
+    if kind is OneCycleLR:
+        warmup_iters = draw(st.integers(0, min(train_iter - 4, 100_000)))
+        pct_start = st.floats(max(0.01, 1.5 / (train_iter - warmup_iters)), 0.99)
+        knobs |= {"warmup_iters": st.just(warmup_iters), "pct_start": pct_start}
+    drawn: Any = kind(**{name: draw(values) for name, values in knobs.items()})
+    return drawn
 
 
 def hidden_sizes() -> st.SearchStrategy[tuple[int, ...]]:
@@ -134,6 +162,7 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
     """Any valid recipe of at most max_iter iterations."""
     train_iter = draw(st.integers(1, max_iter))
     optimizer = draw(optimizers())
+    scheduler = draw(schedulers(train_iter, iterations=st.integers(1, max_iter)))
     steps = draw(st.lists(st.integers(0, train_iter - 1), max_size=3, unique=True))
     points = draw(st.none() | point_sets())
     return Recipe(
@@ -146,21 +175,21 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
         activation=draw(st.sampled_from(["sigmoid", "tanh", "relu"])),
         dropout=draw(st.floats(0.0, 0.95)),
         optimizer=optimizer,
-        scheduler=draw(schedulers(train_iter, iterations=st.integers(1, max_iter))),
+        scheduler=scheduler,
         batch_size=draw(st.integers(1, 100_000)),
         train_iter=train_iter,
         eval_every=draw(st.integers(-(-train_iter // 5_000), 1_000_000)),
         seed=draw(st.integers(0, 2**32 - 1)),
         device=draw(st.sampled_from(["auto", "cpu", "cuda", "mps", "xpu"])),
-        changes=tuple(draw(changes(step, optimizer)) for step in sorted(steps)),
+        changes=tuple(draw(changes(step, optimizer, scheduler)) for step in sorted(steps)),
     )
 
 
 @st.composite
-def changes(draw: st.DrawFn, step: int, optimizer: AnyOptimizer) -> Change:
-    """An edit at `step` that this optimizer takes."""
+def changes(draw: st.DrawFn, step: int, optimizer: AnyOptimizer, scheduler: AnyScheduler) -> Change:
+    """An edit at `step` that this optimizer and this scheduler take."""
     knobs = {"lr": LRS, "weight_decay": SHARES}
-    if "momentum" in type(optimizer).model_fields:
+    if "momentum" in type(optimizer).model_fields and scheduler.name != "CyclicLR":
         knobs["momentum"] = st.floats(1e-3, 0.999)
     chosen = draw(st.lists(st.sampled_from(sorted(knobs)), min_size=1, unique=True))
     return Change(step=step, **{knob: draw(knobs[knob]) for knob in chosen})

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from mlpcore.recipes.recipe import SGD, NoScheduler, Recipe, RMSprop, StepLR
-from tests.support.recipes import EACH_OPTIMIZER, EACH_SCHEDULE
+from mlpcore.recipes.recipe import SGD, AnyScheduler, NoScheduler, Recipe, RMSprop, StepLR
+from tests.support.recipes import EACH_OPTIMIZER, EACH_SCHEDULE, after_warmup
 
 BASE = Recipe(
     dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=NoScheduler()
@@ -47,12 +47,18 @@ def recipe(**values: Any) -> Recipe:
     return BASE.replace(**values)
 
 
+def list_edits(scheduler: AnyScheduler) -> list[dict[str, Any]]:
+    """The edits, without that of a momentum which the scheduler cycles."""
+    left_out = ("momentum",) if scheduler.name == "CyclicLR" else ()
+    return [{name: value for name, value in edit.items() if name not in left_out} for edit in EDITS]
+
+
 RECIPES = (
     {name: recipe(optimizer=optimizer) for name, optimizer in EACH_OPTIMIZER.items()}
     | {scheduler.name: recipe(scheduler=scheduler) for scheduler in EACH_SCHEDULE}
     | {
         f"{scheduler.name} after a warm-up": recipe(
-            scheduler=scheduler.model_copy(update={"warmup_iters": 3}), changes=EDITS, train_iter=14
+            scheduler=after_warmup(scheduler, 3), changes=list_edits(scheduler), train_iter=14
         )
         for scheduler in EACH_SCHEDULE
     }

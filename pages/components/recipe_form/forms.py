@@ -48,6 +48,22 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "pct_start": (widgets.draw_slider, N_("Climb"), {"step": 0.01}),
     "div_factor": (widgets.draw_number, N_("Start divisor"), {"step": 1.0, "format": "%g"}),
     "final_div_factor": (widgets.draw_number, N_("End divisor"), {"step": 100.0, "format": "%g"}),
+    "LinearLR.start_factor": (widgets.draw_number, N_("From"), {"step": 0.05, "format": "%g"}),
+    "end_factor": (widgets.draw_number, N_("To"), {"step": 0.05, "format": "%g"}),
+    "total_iters": (widgets.draw_number, N_("Iterations"), {"step": 100}),
+    "power": (widgets.draw_slider, N_("Power"), {"step": 0.1, "top": 4.0}),
+    "factor": (widgets.draw_slider, N_("Factor"), {"step": 0.01}),
+    "T_0": (widgets.draw_number, "T_0", {"step": 100}),
+    "T_mult": (widgets.draw_number, "T_mult", {}),
+    "step_size_up": (widgets.draw_number, N_("Climb"), {"step": 100}),
+    "step_size_down": (widgets.draw_number, N_("Descent"), {"step": 100}),
+    "mode": (widgets.draw_choice, N_("Cycles"), {}),
+    "CyclicLR.gamma": (widgets.draw_number, N_("Gamma"), {"step": 1e-4, "format": "%.5f"}),
+    "cycle_momentum": (widgets.draw_toggle, N_("Momentum"), {}),
+    "base_momentum": (widgets.draw_slider, N_("Lowest"), {"step": 0.01, "top": 0.99}),
+    "max_momentum": (widgets.draw_slider, N_("Highest"), {"step": 0.01, "top": 0.99}),
+    "stable_iters": (widgets.draw_number, N_("Stable"), {"step": 100}),
+    "decay_iters": (widgets.draw_number, N_("Decay"), {"step": 100}),
     "dataset": (widgets.draw_choice, N_("Data set"), {}),
     "count": (widgets.draw_number, N_("Points"), {"step": 50}),
     "noise": (widgets.draw_slider, N_("Noise"), {"step": 0.01}),
@@ -69,6 +85,7 @@ RARE = ("eps", "amsgrad")  # an optimizer's hyperparameters that stand where the
 # what is not in the rows of a part's own
 ELSEWHERE = ("name", "lr", "weight_decay", "warmup_iters", "start_factor", *RARE)
 IN_A_ROW = 3  # widgets, at most
+FIRST_IN_A_ROW = ("cycle_momentum",)
 
 
 def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> None:
@@ -87,8 +104,9 @@ def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> 
 def scheduler_form() -> None:
     """Draw the scheduler's hyperparameters, only those that matter."""
     name = _get_kind("scheduler")
-    _draw_row("scheduler", f"{name}.warmup_iters", narrow=f"{name}.warmup_iters")
-    warm_up = [f"{name}.start_factor"] if get_knob(f"{name}.warmup_iters") else []
+    warmup_iters = _keep_known(f"{name}.warmup_iters")  # a LinearLR has none
+    _draw_row("scheduler", *warmup_iters, narrow=f"{name}.warmup_iters")
+    warm_up = [f"{name}.start_factor"] if any(map(get_knob, warmup_iters)) else []
     *rows, last = _list_rows("scheduler") or [[]]
     for row in (*rows, [*last, *warm_up]):
         _draw_row(*row)
@@ -169,10 +187,15 @@ def _get_kind(part: str) -> str:
 def _list_rows(part: str) -> list[list[str]]:
     """List the paths of what the chosen optimizer or scheduler has beside what all of them have, row by row."""
     name = _get_kind(part)
-    own = [f"{name}.{key}" for key in PARTS[part][name].model_fields if key not in ELSEWHERE]
-    wide = [[path] for path in own if path.endswith(".betas")]  # two sliders
-    narrow = [path for path in own if [path] not in wide]
-    return wide + [narrow[start : start + IN_A_ROW] for start in range(0, len(narrow), IN_A_ROW)]
+    paths = {f"{name}.{key}": key for key in PARTS[part][name].model_fields}
+    own = [path for path, key in paths.items() if path in KNOBS or key not in ELSEWHERE]
+    rows: list[list[str]] = []
+    for path in own:
+        is_full = not rows or len(rows[-1]) == IN_A_ROW or rows[-1][0].endswith(".betas")  # which are two sliders
+        if is_full or paths[path] in FIRST_IN_A_ROW:
+            rows.append([])
+        rows[-1].append(path)
+    return rows
 
 
 def _draw(path: str, edited: widgets.Edited | None = None, **settings: Any) -> None:

@@ -17,6 +17,7 @@ from mlpcore.recipes.recipe import (
     Recipe,
     StepLR,
 )
+from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, WarmupStableDecay
 from mlpcore.training.schedules import preview_rates
 from tests.support.recipes import schedulers
 
@@ -72,6 +73,9 @@ class TestWarnings:
             CosineAnnealingLR(T_max=90, warmup_iters=10),
             ExponentialLR(),
             OneCycleLR(warmup_iters=50),
+            LinearLR(total_iters=100),
+            PolynomialLR(total_iters=90, warmup_iters=10),
+            WarmupStableDecay(warmup_iters=10, stable_iters=60, decay_iters=30),
         ],
     )
     def test_a_schedule_that_the_run_follows_to_its_end_has_no_warning(self, scheduler):
@@ -103,6 +107,24 @@ class TestWarnings:
                 "The run ends after 100 iterations, before the milestone 100: the rate never drops there.",
                 "Set milestones to 50",
                 {"milestones": (50,)},
+            ),
+            (
+                LinearLR(total_iters=1000),
+                "The line takes 1,000 iterations, but the run has 100: the rate does not reach its end.",
+                "Set total_iters to 100",
+                {"total_iters": 100},
+            ),
+            (
+                WarmupStableDecay(warmup_iters=10),
+                "The run ends after 90 iterations, before the decay begins: the rate never comes down.",
+                "Set stable_iters to 60, decay_iters to 30",
+                {"stable_iters": 60, "decay_iters": 30},
+            ),
+            (
+                WarmupStableDecay(warmup_iters=10, stable_iters=60),
+                "The run ends 870 iterations before the decay does: the rate does not come down to its end.",
+                "Set decay_iters to 30",
+                {"decay_iters": 30},
             ),
             (
                 MultiStepLR(milestones=(1500, 2500)),

@@ -15,7 +15,7 @@ from mlpcore.runs.records import RunStatus
 from mlpcore.training.lockstep import ChangeRun, Progress, RemoveRun, train_cohort
 from mlpcore.training.schedules import preview_rates
 from tests.support.cohorts import CPU, collect, numbers, recipe, train
-from tests.support.recipes import EACH_SCHEDULE, optimizers, schedulers
+from tests.support.recipes import EACH_SCHEDULE, after_warmup, optimizers, schedulers
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,9 @@ class TestSchedule:
     def test_the_preview_is_the_rates_that_the_run_recorded(self, scheduler, warmup_iters, changes, images):
         if scheduler.name == "OneCycleLR":
             warmup_iters = min(warmup_iters, 10)
-        knobs = scheduler.model_dump() | {"warmup_iters": warmup_iters}
-        run = recipe(scheduler=knobs, changes=changes, eval_every=1, optimizer=SGD(lr=0.05))
+        run = recipe(
+            scheduler=after_warmup(scheduler, warmup_iters), changes=changes, eval_every=1, optimizer=SGD(lr=0.05)
+        )
         (history,) = train([run], images)
         assert [evaluation.lr for evaluation in history] == preview_rates(run)
 

@@ -20,6 +20,14 @@ from mlpcore.recipes.recipe import (
     RMSprop,
     StepLR,
 )
+from mlpcore.recipes.schedulers import (
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    LinearLR,
+    PolynomialLR,
+    WarmupStableDecay,
+)
 from mlpcore.training.optimizers import build_optimizer
 from mlpcore.training.schedules import apply_change, build_scheduler, preview_rates
 from tests.support.recipes import recipes
@@ -47,6 +55,32 @@ class TestPreview:
             (CosineAnnealingLR(T_max=4, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 0.853553, 0.5, 0.146447]),
             (ExponentialLR(gamma=0.9, warmup_iters=2, start_factor=0.5), [0.5, 0.75, 1, 0.9, 0.81, 0.729]),
             (NoScheduler(warmup_iters=12, start_factor=0.04), [0.04, 0.12, 0.2, 0.28, 0.36, 0.44]),
+            (LinearLR(start_factor=0.5, end_factor=0.1, total_iters=4), [0.5, 0.4, 0.3, 0.2, 0.1, 0.1]),
+            (PolynomialLR(total_iters=4), [1, 0.75, 0.5, 0.25, 0, 0]),
+            (
+                PolynomialLR(total_iters=4, power=2.0, warmup_iters=1, start_factor=0.5),
+                [0.5, 1, 0.5625, 0.25, 0.0625, 0],
+            ),
+            (ConstantLR(factor=0.2, total_iters=3), [0.2, 0.2, 0.2, 1, 1, 1]),
+            (ConstantLR(factor=0.2, total_iters=2, warmup_iters=1), [0.01, 0.2, 0.2, 1, 1, 1]),
+            (CosineAnnealingWarmRestarts(T_0=2), [1, 0.5, 1, 0.5, 1, 0.5]),
+            (CosineAnnealingWarmRestarts(T_0=1, T_mult=2, eta_min=0.2), [1, 1, 0.6, 1, 0.882843, 0.6]),
+            (CyclicLR(div_factor=5.0, step_size_up=2), [0.2, 0.6, 1, 0.6, 0.2, 0.6]),
+            (CyclicLR(div_factor=5.0, step_size_up=1, step_size_down=2), [0.2, 1, 0.6, 0.2, 1, 0.6]),
+            (CyclicLR(div_factor=5.0, step_size_up=1, mode="triangular2"), [0.2, 1, 0.2, 0.6, 0.2, 0.4]),
+            (
+                CyclicLR(div_factor=5.0, step_size_up=1, mode="exp_range", gamma=0.9),
+                [0.2, 0.92, 0.2, 0.7832, 0.2, 0.672392],
+            ),
+            (CyclicLR(step_size_up=1, warmup_iters=2, start_factor=0.5), [0.05, 0.075, 0.1, 1, 0.1, 1]),
+            (
+                WarmupStableDecay(warmup_iters=2, start_factor=0.5, stable_iters=1, decay_iters=2),
+                [0.5, 0.75, 1, 1, 0.5, 0],
+            ),
+            (
+                WarmupStableDecay(warmup_iters=0, stable_iters=2, decay_iters=2, end_factor=0.5),
+                [1, 1, 1, 0.75, 0.5, 0.5],
+            ),
             (
                 OneCycleLR(pct_start=0.5, div_factor=10.0, final_div_factor=100.0),
                 [0.1, 0.55, 1, 0.75025, 0.25075, 1e-3],
