@@ -65,6 +65,7 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
         large=LARGE,
         in_bfloat16=recipe.precision == "bfloat16",
         uses_onednn=rule is KernelRule.ONEDNN,
+        smoothing=f", label_smoothing={recipe.label_smoothing}" if recipe.label_smoothing else "",
         layers=list(pairwise([features, *recipe.hidden_sizes, num_classes])),
         optimizer_line=_write_call("optimizer", recipe.optimizer.name, "model.parameters()", arguments),
         scheduler_lines=scheduler_lines,

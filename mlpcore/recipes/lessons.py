@@ -27,7 +27,7 @@ CHOICES = sorted(FIELDS, key=lambda name: PART_ORDER.index(FIELDS[name].part))  
 GROUPS = {
     "images": ("dataset", "train_size", "label_noise", "validation_size"),
     "points": POINT_NAMES,
-    "network": ("hidden_sizes", "activation", "dropout"),
+    "network": ("hidden_sizes", "activation", "dropout", "init", "label_smoothing", "l1_penalty", "max_norm"),
     "run": ("train_iter", "eval_every", "seed", "precision", "device"),
     "schedule": ("scheduler", *(name for name in CHOICES if FIELDS[name].part == "scheduler")),
 }

@@ -98,6 +98,32 @@ class Recipe(Hyperparameters):
         le=0.95,
         description="The share of units switched off before the last layer during training.",
     )
+    init: Literal["torch", "xavier", "he", "zeros"] = Field(
+        default="torch",
+        exclude_if=lambda init: init == "torch",  # recipes without the younger fields are stored as they always were
+        description="The initial weights: torch's own, Xavier's or He's; from zeros all units of a layer stay alike.",
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.9,
+        exclude_if=lambda share: share == 0,
+        description="The share of each label that is spread over all classes in the training loss.",
+    )
+    l1_penalty: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        exclude_if=lambda penalty: penalty == 0,
+        description="Adds this times the sum of all |weights| to what is minimised, so that many of them get to 0.",
+    )
+    max_norm: float | None = Field(
+        default=None,
+        ge=1e-3,
+        le=1e3,
+        exclude_if=lambda norm: norm is None,
+        description="Shortens the gradient where its norm is larger than this; empty leaves it as it is.",
+    )
     optimizer: AnyOptimizer = Field(default=SGD(), description="How gradients become updates of the weights.")
     scheduler: AnyScheduler = Field(default=StepLR(), description="How the learning rate changes during training.")
     batch_size: int = Field(

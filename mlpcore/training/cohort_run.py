@@ -79,10 +79,20 @@ class CohortRun:
             self.step_optimizer.forget_states()
         self.lr = float(self.optimizer.param_groups[0]["lr"])
         if self._is_scheduled(step + 1):
-            self.step_health = step_measured(self.step_optimizer, self.parameters)
+            self.step_health = step_measured(self._step_weights, self.parameters)
         else:
-            self.step_optimizer()
+            self._step_weights()
         self.scheduler.step()
+
+    def _step_weights(self) -> None:
+        """Add the gradient of the L1 penalty, shorten the whole gradient to max_norm, and step the optimizer."""
+        if self.recipe.l1_penalty:
+            for weight in self.parameters[::2]:
+                assert weight.grad is not None, "the pass before has computed it"
+                weight.grad.add_(weight.detach().sign(), alpha=self.recipe.l1_penalty)
+        if self.recipe.max_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.max_norm)
+        self.step_optimizer()
 
     def evaluate(self, metrics: Metrics, step: int, seconds: float) -> Evaluation:
         """Build the evaluation after `step` iterations; the mean of train_loss starts anew."""

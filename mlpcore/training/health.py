@@ -36,7 +36,9 @@ def step_measured(step: Callable[[], None], parameters: Sequence[Tensor]) -> Ste
     updates = [weight.clone() for weight in weights]
     step()
     torch._foreach_sub_(updates, weights)
-    return StepHealth(gradient_norms, _norms(updates) / _norms(weights))
+    norms = _norms(weights)
+    smallest = torch.finfo(norms.dtype).tiny  # weights that began at 0 may all have stayed there
+    return StepHealth(gradient_norms, _norms(updates) / norms.clamp(min=smallest))
 
 
 def _norms(tensors: Sequence[Tensor]) -> Tensor:

@@ -166,7 +166,9 @@ class Cohort:
         shape = images.train_images.shape[1], len(images.train.classes)
         order = sorted(range(len(recipes)), key=lambda position: recipes[position].seed)
         models = [build_model(recipes[position], *shape) for position in order]
-        self.network = StackedMLP(models, device=device, rule=rule, precision=recipes[0].precision)
+        smoothing = [recipes[position].label_smoothing for position in order]
+        precision = recipes[0].precision
+        self.network = StackedMLP(models, device=device, rule=rule, precision=precision, label_smoothing=smoothing)
         self.run_pass = CapturedPass(self.network) if device.type == "cuda" else self.network.forward_backward
         self.runs = [
             CohortRun(recipes[position], position, images, self.network.parameters(row))

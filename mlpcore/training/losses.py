@@ -1,6 +1,11 @@
-"""Softmax and cross-entropy as the lecture defines them, numerically stable for every logit and probability."""
+"""Softmax and cross-entropy as the lecture defines them, numerically stable for every logit and probability.
+
+And the loss that runs train on, with its gradient.
+"""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -61,3 +66,47 @@ def _as_matrix(name: str, value: Tensor) -> Tensor:
     if value.ndim != 2 or 0 in value.shape:
         raise ValueError(f"{name} has the shape {tuple(value.shape)}: expected (N, C), at least 1 by 1")
     return value if value.is_floating_point() else value.to(torch.get_default_dtype())
+
+
+@dataclass(frozen=True)
+class LabelSmoothing:
+    """How each of K networks' labels is spread over all classes, as torch's cross_entropy does it.
+
+    kept: What the label keeps, (K, 1).
+    spread: What every class gets, (K, 1).
+    """
+
+    kept: Tensor
+    spread: Tensor
+
+    @classmethod
+    def build(cls, shares: Sequence[float], classes: int, device: torch.device) -> "LabelSmoothing":
+        """Build it from the share that each network spreads."""
+        kept, spread = [1 - share for share in shares], [share / classes for share in shares]
+        return cls(*(torch.tensor(values, device=device).view(-1, 1) for values in (kept, spread)))
+
+    def __getitem__(self, rows: slice | list[int]) -> "LabelSmoothing":
+        return LabelSmoothing(self.kept[rows], self.spread[rows])
+
+
+def stacked_cross_entropy(logits: Tensor, labels: Tensor, smoothing: LabelSmoothing | None) -> tuple[Tensor, Tensor]:
+    """Compute the cross-entropy of K networks and its gradient, with the operators that autograd would call.
+
+    Args:
+        logits: (K, B, C).
+        labels: Indices of classes, (K, B).
+        smoothing: Of each network's labels; None for none.
+
+    Returns:
+        The mean loss of each network, (K,), and the gradient of the logits, (K, B, C).
+    """
+    log_probabilities = torch.log_softmax(logits, dim=2)
+    picked = log_probabilities.gather(2, labels.unsqueeze(2)).squeeze(2)
+    losses, gradient = -picked.mean(dim=1), torch.zeros_like(logits)
+    gradient.scatter_(2, labels.unsqueeze(2), -1 / labels.shape[1])
+    if smoothing is not None:
+        smoothed = smoothing.kept * -picked + -log_probabilities.sum(dim=2) * smoothing.spread
+        losses = torch.where(smoothing.spread[:, 0] > 0, smoothed.mean(dim=1), losses)
+        gradient.mul_(smoothing.kept.unsqueeze(2)).sub_(smoothing.spread.unsqueeze(2) * (1 / labels.shape[1]))
+    # d loss / d logits = (softmax − labels) / batch size
+    return losses, torch.ops.aten._log_softmax_backward_data(gradient, log_probabilities, 2, logits.dtype)

@@ -66,9 +66,10 @@ class MLPnet(nn.Module):
         num_classes: Logits per image.
         activation: "relu", "sigmoid" or "tanh".
         dropout: The probability that a unit of the last hidden layer is dropped, from 0 to below 1.
-        generator: What the initial weights and biases are drawn from, uniform within ±1/√(inputs of the layer), as
-            torch does by itself. Default: torch's global generator.
+        generator: What the initial weights and biases are drawn from. Default: torch's global generator.
         dropout_generator: What dropout's masks are drawn from. Default: torch's global generator.
+        init: "torch" for weights and biases uniform within ±1/√(inputs of the layer), as torch does by itself;
+            "xavier" or "he" for the weights of that scheme and biases of 0; "zeros".
 
     Raises:
         ValueError: A size, the activation or the dropout is out of range.
@@ -84,6 +85,7 @@ class MLPnet(nn.Module):
         *,
         generator: Generator | None = None,
         dropout_generator: Generator | None = None,
+        init: str = "torch",
     ):
         super().__init__()
         sizes = (in_features, *hidden_sizes, num_classes)
@@ -94,7 +96,7 @@ class MLPnet(nn.Module):
         self.activation = activation
         self.depth = len(sizes) - 1
         for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
-            self.add_module(f"fc{number}", build_linear(inputs, outputs, generator))
+            self.add_module(f"fc{number}", build_linear(inputs, outputs, generator, init))
         self.dropout = Dropout(dropout, generator=dropout_generator)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,14 +135,24 @@ def dropout(x: Tensor, p: float, uniform: Tensor) -> Tensor:
     return x * mask
 
 
-def build_linear(inputs: int, outputs: int, generator: Generator | None = None) -> nn.Linear:
-    """Build a linear layer with torch's initial weights, drawn from `generator` if one is given."""
-    if generator is None:
+def build_linear(inputs: int, outputs: int, generator: Generator | None = None, init: str = "torch") -> nn.Linear:
+    """Build a linear layer with initial weights as MLPnet's `init` says, drawn from `generator` if one is given."""
+    if generator is None and init == "torch":
         return nn.Linear(inputs, outputs)
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, device=generator.device)  # type: ignore[no-untyped-call]
-    bound = inputs**-0.5
-    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    device = None if generator is None else generator.device
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, device=device)  # type: ignore[no-untyped-call]
+    if init == "torch":
+        bound = inputs**-0.5
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        return layer
+    if init == "xavier":
+        nn.init.xavier_uniform_(layer.weight, generator=generator)
+    elif init == "he":
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+    else:
+        nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -154,4 +166,5 @@ def build_model(recipe: Recipe, in_features: int, num_classes: int) -> MLPnet:
         recipe.dropout,
         generator=build_generator(recipe.seed, "weights"),
         dropout_generator=build_generator(recipe.seed, "dropout"),
+        init=recipe.init,
     )

@@ -20,11 +20,10 @@ from torch import Tensor
 from mlpcore.runs.kernel_rule import Kernel, KernelRule
 from mlpcore.training.kernels import matmul
 from mlpcore.training.kernels.matmul import ALIGNMENT
+from mlpcore.training.losses import LabelSmoothing, stacked_cross_entropy
 from mlpcore.training.models import MLPnet, activate, activate_backward
 
 Inputs = Sequence[tuple[Tensor, slice]]  # batches of images (B, in_features), each with the networks that read it
-
-aten = torch.ops.aten
 
 
 class StackedMLP:
@@ -39,6 +38,7 @@ class StackedMLP:
         device: Where the stack is.
         rule: Which library computes which float32 product on the CPU.
         precision: The numbers that training multiplies, "float32" or "bfloat16"; sums and all else are float32.
+        label_smoothing: Of each network's training loss. Default: none.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class StackedMLP:
         device: torch.device,
         rule: KernelRule = KernelRule.MKL,
         precision: str = "float32",
+        label_smoothing: Sequence[float] = (),
     ) -> None:
         self.on_cpu = device.type == "cpu"
         self.rule = rule if self.on_cpu else KernelRule.MKL
@@ -58,6 +59,8 @@ class StackedMLP:
         self.dropout_rates = torch.tensor(rates, device=device).view(-1, 1, 1)
         self.keep_scale = torch.tensor([1 / (1 - rate) for rate in rates], device=device).view(-1, 1, 1)
         layers = [[getattr(model, f"fc{number}") for model in models] for number in range(1, models[0].depth + 1)]
+        classes = layers[-1][0].out_features
+        self.smoothing = LabelSmoothing.build(label_smoothing, classes, device) if any(label_smoothing) else None
         self.weights = [
             matmul.align(torch.stack([linear.weight.detach() for linear in layer]).to(device)) for layer in layers
         ]
@@ -96,6 +99,7 @@ class StackedMLP:
         for stack in (self.weights, self.biases, self.weight_gradients, self.bias_gradients):
             stack[:] = [self._move_up(tensor, rows) for tensor in stack]
         self.dropout_rates, self.keep_scale = self.dropout_rates[list(rows)], self.keep_scale[list(rows)]
+        self.smoothing = self.smoothing and self.smoothing[list(rows)]
         self.has_dropout = bool(self.dropout_rates.any())
         self._leaves = [self._leaves[row] for row in rows]
         self._connect()
@@ -113,6 +117,7 @@ class StackedMLP:
             setattr(view, name, [tensor[rows] for tensor in getattr(self, name)])
         view._leaves = self._leaves[rows]
         view.dropout_rates, view.keep_scale = self.dropout_rates[rows], self.keep_scale[rows]
+        view.smoothing = self.smoothing and self.smoothing[rows]
         return view
 
     def weight_norms(self) -> list[tuple[float, ...]]:
@@ -207,13 +212,7 @@ class StackedMLP:
             layer_inputs.append(hidden)
             hidden = self._linear(hidden, layer, in_bfloat16=in_bfloat16)
 
-        log_probabilities = torch.log_softmax(hidden, dim=2)
-        picked = log_probabilities.gather(2, labels.unsqueeze(2)).squeeze(2)
-        losses = -picked.mean(dim=1)
-
-        # d loss / d logits = (softmax − one-hot) / batch size
-        gradient = torch.zeros_like(hidden).scatter_(2, labels.unsqueeze(2), -1 / labels.shape[1])
-        gradient = aten._log_softmax_backward_data(gradient, log_probabilities, 2, hidden.dtype)
+        losses, gradient = stacked_cross_entropy(hidden, labels, self.smoothing)
         for layer in range(len(self.weights) - 1, 0, -1):
             self._weight_gradient(gradient, layer_inputs[layer - 1], layer)
             torch.sum(gradient, dim=1, out=self.bias_gradients[layer])

@@ -19,6 +19,7 @@ class Sharpness:
 def is_full_batch(recipe: Recipe, training_images: int) -> bool:
     """Return whether a recipe is gradient descent on a loss that stays the same: all images, and nothing dropped."""
     is_descent = recipe.optimizer.name == "SGD" and recipe.dropout == 0 and recipe.precision == "float32"
+    is_descent &= recipe.label_smoothing == 0 and recipe.l1_penalty == 0 and recipe.max_norm is None
     return is_descent and recipe.batch_size == training_images
 
 

@@ -75,6 +75,10 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "hidden_sizes": (widgets.draw_list, N_("Hidden sizes"), {}),
     "activation": (widgets.draw_choice, N_("Activation"), {}),
     "dropout": (widgets.draw_slider, N_("Dropout"), {"step": 0.05}),
+    "init": (widgets.draw_choice, N_("Initial weights"), {}),
+    "label_smoothing": (widgets.draw_number, N_("Label smoothing"), {"step": 0.05, "format": "%g"}),
+    "l1_penalty": (widgets.draw_number, N_("L1 penalty"), {"step": 1e-4, "format": "%g"}),
+    "max_norm": (widgets.draw_number, N_("Clip norm at"), {"step": 0.5, "format": "%g"}),
     "train_iter": (widgets.draw_number, N_("Iterations"), {"step": 500}),
     "eval_every": (widgets.draw_number, N_("Evaluate every"), {"step": 10}),
     "seed": (widgets.draw_number, N_("Seed"), {}),
@@ -145,9 +149,10 @@ def batch_form() -> None:
 
 
 def network_form() -> None:
-    """Draw the network's hyperparameters."""
-    for name in ("hidden_sizes", "activation", "dropout"):
+    """Draw the hyperparameters of the network, of its loss and of its gradient."""
+    for name in ("hidden_sizes", "activation", "dropout", "init"):
         _draw(name)
+    _draw_row("label_smoothing", "l1_penalty", "max_norm")
 
 
 def run_form() -> None:

@@ -143,6 +143,21 @@ class TestLockstep:
         for run, history in zip(runs, train(runs, images), strict=True):
             assert history == train([run], images)[0]
 
+    def test_loss_gradient_and_initial_weights_of_each_run_are_its_own(self, images):
+        own: list[dict[str, object]] = [
+            {"label_smoothing": 0.1},
+            {"max_norm": 0.1},
+            {},
+            {"l1_penalty": 1e-3, "init": "xavier"},
+            {"label_smoothing": 0.3, "max_norm": 1.0, "init": "he", "train_iter": 9},
+            {"init": "zeros"},
+        ]
+        runs = [recipe(**values, optimizer=Adam(lr=0.01)) for values in own]
+        histories = train(runs, images)
+        for run, history in zip(runs, histories, strict=True):
+            assert history == train([run], images)[0]
+        assert len({history[0].train_loss for history in histories}) == len(runs)
+
     @pytest.mark.parametrize(
         "part", [{"train_size": 50}, {"train_size": 50, "validation_size": 33}, {"batch_size": 120}]
     )
