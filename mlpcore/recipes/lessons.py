@@ -31,6 +31,14 @@ GROUPS = {
     "run": ("train_iter", "eval_every", "seed", "precision", "device"),
     "schedule": ("scheduler", *(name for name in CHOICES if FIELDS[name].part == "scheduler")),
 }
+# What these groups had when labels were first written. The rest is no part of a label while at its default, so that
+# labels stay what they were.
+FIRST = (
+    *("hidden_sizes", "activation", "dropout"),
+    *("scheduler", "warmup_iters", "start_factor", "step_size", "gamma", "milestones", "T_max", "eta_min"),
+    *("pct_start", "div_factor", "final_div_factor"),
+)
+YOUNGER = [name for group in ("network", "schedule") for name in GROUPS[group] if name not in FIRST]
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,11 @@ class Lesson:
         """
         if not self.is_on:
             return ""
-        values = {name: write_text(value) for name, value in sorted(self.values.items())}
-        fixed = [sorted(self.locked), sorted(self.hidden), values, self.title, self.task, self.hides_diagnoses]
+        default = {name: FIELDS[name].info.default for name in YOUNGER}
+        plain = {name for name in YOUNGER if self.values.get(name, default[name]) == default[name]}
+        values = {name: write_text(value) for name, value in sorted(self.values.items()) if name not in plain}
+        held = [sorted(self.locked - plain), sorted(self.hidden - plain)]
+        fixed = [*held, values, self.title, self.task, self.hides_diagnoses]
         return f"{hashlib.sha256(json.dumps(fixed).encode()).hexdigest()[:8]} {self.title}".strip()
 
     def holds(self, name: str) -> bool:

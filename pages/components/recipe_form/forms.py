@@ -152,7 +152,7 @@ def network_form() -> None:
     """Draw the hyperparameters of the network, of its loss and of its gradient."""
     for name in ("hidden_sizes", "activation", "dropout", "init"):
         _draw(name)
-    _draw_row("label_smoothing", "l1_penalty", "max_norm")
+    _draw_row("label_smoothing", "l1_penalty", "max_norm", vertical_alignment="bottom")
 
 
 def run_form() -> None:

@@ -18,10 +18,9 @@ from tests.support.recipes import recipes
 
 LINKS = json.loads(Path(__file__).with_name("links.json").read_text(encoding="utf-8"))
 
-LATER = {
-    "precision": "float32",
-    "amsgrad": False,
-}  # hyperparameters that are younger than these links, with their defaults
+# hyperparameters that are younger than some of these links, with their defaults
+LATER = {"precision": "float32", "amsgrad": False, "init": "torch", "label_smoothing": 0.0, "l1_penalty": 0.0}
+LATER |= {"max_norm": None}
 
 
 def links(kind: str) -> list[dict[str, Any]]:

@@ -36,8 +36,9 @@ def test_a_link_locks_and_hides_at_its_own_values():
     assert refused == []
     assert recipe == Recipe(seed=4, optimizer=SGD(lr=0.05))
     assert lesson.locked == {"seed", "lr"}
-    assert lesson.hidden == {"hidden_sizes", "activation", "dropout"}
-    assert lesson.values == {"seed": 4, "lr": 0.05, "hidden_sizes": (128, 64), "activation": "relu", "dropout": 0.5}
+    assert lesson.hidden == set(GROUPS["network"])
+    kept = {"seed": 4, "lr": 0.05, "hidden_sizes": (128, 64), "activation": "relu", "dropout": 0.5, "init": "torch"}
+    assert lesson.values == kept | {"label_smoothing": 0.0, "l1_penalty": 0.0, "max_norm": None}
     assert lesson.title == "Which rate?"
 
 
@@ -102,6 +103,19 @@ def test_a_link_hides_the_diagnoses_and_nothing_locks_them():
     assert (lesson.hidden, lesson.hides_diagnoses) == ({"seed"}, True)
     assert read(lock="diagnoses")[2] == ["lock names diagnoses: there is no such hyperparameter."]
     assert read(hide="diagnoses", diagnoses="x")[1].is_on
+
+
+@pytest.mark.parametrize(
+    ("link", "label"),
+    [
+        ({"lock": "schedule"}, "c1335a16"),
+        ({"hide": "network", "lock": "run,lr"}, "94066786"),
+        ({"hide": "schedule,points,images"}, "9c3d2e8a"),
+    ],
+)
+def test_label_of_a_group_stays_what_it_was_before_the_group_grew(link, label):
+    assert read(**link)[1].label == label
+    assert read(**link, l1_penalty="0.1", total_iters="7", scheduler="PolynomialLR")[1].label != label
 
 
 def test_label_of_a_lesson_names_it_whatever_is_made_of_its_open_knobs():

@@ -9,14 +9,7 @@ from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from mlpcore.recipes.hyperparameters import Hyperparameters
-from mlpcore.recipes.recipe import (
-    OPTIMIZERS,
-    SCHEDULERS,
-    SGD,
-    Change,
-    OneCycleLR,
-    Recipe,
-)
+from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, SGD, Change, OneCycleLR, Recipe
 from mlpcore.recipes.validation import find_limits, find_problems
 
 JUNK = st.recursive(
