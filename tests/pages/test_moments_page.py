@@ -91,14 +91,14 @@ def test_a_run_of_another_machine_shows_the_nearest_stored_moment(
 def test_play_goes_on_until_the_end_and_the_slider_pauses_it(open_page: Open) -> None:
     page, run = open_finished(open_page, "health")
     key = f"moment.step.{run.id}"
-    assert page.button(key="moment.play").label == "Play"
-    shown(page.button(key="moment.play").click().run())
-    assert (page.button(key="moment.play").label, page.select_slider(key=key).value) == ("Pause", 0)
+    assert page.button(key=f"moment.play.{run.id}").label == "Play"
+    shown(page.button(key=f"moment.play.{run.id}").click().run())
+    assert (page.button(key=f"moment.play.{run.id}").label, page.select_slider(key=key).value) == ("Pause", 0)
     shown(page.run())
     assert page.select_slider(key=key).value == 5
     shown(page.select_slider(key=key).set_value(30).run())
-    assert page.button(key="moment.play").label == "Play"
-    shown(page.button(key="moment.play").click().run())
+    assert page.button(key=f"moment.play.{run.id}").label == "Play"
+    shown(page.button(key=f"moment.play.{run.id}").click().run())
     for _step in range(6):
         shown(page.run())
-    assert (page.button(key="moment.play").label, page.select_slider(key=key).value) == ("Play", 60)
+    assert (page.button(key=f"moment.play.{run.id}").label, page.select_slider(key=key).value) == ("Play", 60)

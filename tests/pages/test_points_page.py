@@ -79,3 +79,10 @@ def test_comparison_draws_a_plane_per_row_and_shares_the_points(open_page: Open)
     wait_for(page, lambda: all(run.status.is_over for run in get_runs(ids)))
     for place in range(2):
         assert "boundary-0" in uids(page, f"compare.plane.{place}")
+    slider = page.select_slider(key="moment.step.compare")
+    assert (slider.options[0], slider.value) == ("0", get_runs(ids)[0].evaluations[-1].step)
+    newest = [figure(page, f"compare.plane.{place}")["data"][0]["z"] for place in range(2)]
+    shown(slider.set_value(0).run())
+    untrained = [figure(page, f"compare.plane.{place}")["data"][0]["z"] for place in range(2)]
+    assert untrained[0] == untrained[1]  # the same initial weights
+    assert untrained[0] not in newest

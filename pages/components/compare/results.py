@@ -13,7 +13,7 @@ from mlpcore.charts.downsampling import corners, rounded
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.compare.foreign import list_foreign_runs, show_foreign_runs
-from pages.components.compare.planes import show_planes
+from pages.components.compare.planes import SLIDER, show_planes
 from pages.components.compare.results_table import describe_choice, show_table
 from pages.components.compare.surfaces import show_surfaces
 from pages.components.compare.verdicts import choose_baseline, name_best, show_verdicts
@@ -23,6 +23,7 @@ from pages.components.shared.compared_runs import reload_runs
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
 from pages.components.shared.state import count_training_images, get_cache, get_manager, preview, torch_is_loaded
+from pages.components.shared.time_slider import PLAYED_SECONDS, is_playing
 from pages.components.shared.words import _, _n, say, show_duration, status_word
 
 CHART_HEIGHT = 350  # pixels
@@ -84,11 +85,14 @@ def show_comparison(runs: Sequence[Run], *, fingerprints: bool = False, conclude
     """
     active = any(not run.status.is_over for run in runs)
     loads = preload_images(runs[0].recipe if runs and fingerprints else None)
-    run_ids = [run.id for run in runs]
-    show_fragment(_draw, run_ids, active or loads, fingerprints, concludes, every=1.0 if active or loads else None)
+    run_ids, plays = [run.id for run in runs], is_playing(SLIDER)
+    every = PLAYED_SECONDS if plays else 1.0 if active or loads else None
+    show_fragment(_draw, run_ids, active or loads, fingerprints, concludes, plays, every=every)
 
 
-def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool, concludes: bool) -> None:
+def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool, concludes: bool, plays: bool) -> None:
+    if is_playing(SLIDER) != plays:
+        rerun_page()  # so that the timer begins or ends
     runs = reload_runs(drawn)
     if not runs:
         st.text(_("These runs were deleted."))

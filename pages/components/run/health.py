@@ -18,6 +18,7 @@ def show_health(run: Run, step: int) -> None:
             )
         )
         return
+    marked = step if run.latest and step < run.latest.step else None  # the newest is where the curves end
     hidden = len(run.recipe.hidden_sizes)
     dead = _("Units that answer 0 to everything: no gradient reaches their weights, so they stay dead.")
     saturated = _("Units that answer one of their extremes to nearly everything: the slope there is almost 0.")
@@ -37,7 +38,7 @@ def show_health(run: Run, step: int) -> None:
             st.markdown(f"###### {name[0].upper()}{name[1:]}")
             live_plot(
                 health_chart(
-                    run.evaluations, measure, layers=layers, train_iter=run.recipe.train_iter, at=step, translate=_
+                    run.evaluations, measure, layers=layers, train_iter=run.recipe.train_iter, at=marked, translate=_
                 ),
                 key=f"health.{measure}",
                 height=health_height(layers),

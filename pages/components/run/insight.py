@@ -10,7 +10,7 @@ from pages.components.replay.loss_surface import show_loss_surface
 from pages.components.replay.own_picture import show_own_picture
 from pages.components.replay.weights_file import show_weights_file
 from pages.components.run.health import show_health
-from pages.components.run.moments import PLAYED_SECONDS, Part, find_moment, is_playing, show_slider
+from pages.components.run.moments import Part, find_moment, show_slider
 from pages.components.run.path import show_path
 from pages.components.run.plane import show_boundary
 from pages.components.run.predictions import has_snapshot, show_confusion, show_first_layer, show_predictions
@@ -18,6 +18,7 @@ from pages.components.run.script import show_script
 from pages.components.shared.choices import choose
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
 from pages.components.shared.state import find_run
+from pages.components.shared.time_slider import PLAYED_SECONDS, is_playing
 from pages.components.shared.words import _
 
 PARTS: Mapping[str, Part] = {
@@ -32,7 +33,7 @@ SECONDS = 2.0  # between two looks while a run goes on: an evaluation seldom com
 def show_insight(run: Run) -> None:
     """Show the chosen view of a run, updated while the run goes on or its images load."""
     wants_images = st.session_state.get("insight") == "images" and has_snapshot(run)
-    waits, plays = preload_images(run.recipe if wants_images else None), is_playing(run)
+    waits, plays = preload_images(run.recipe if wants_images else None), is_playing(run.id)
     every = SECONDS if waits or not run.status.is_over else None
     show_fragment(_draw, run.id, waits, plays, every=PLAYED_SECONDS if plays else every)
 
@@ -55,7 +56,7 @@ def _draw(run_id: str, waited: bool, plays: bool) -> None:
     run = find_run(run_id)
     if run is None:  # deleted meanwhile, on another page
         return
-    if is_playing(run) != plays:
+    if is_playing(run.id) != plays:
         rerun_page()  # so that the timer begins or ends
     for name in ("plane",) if run.recipe.points is None else ("images", "picture"):
         del moving[name]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
@@ -12,6 +13,7 @@ from mlpcore.runs.records import Evaluation, Run
 from mlpcore.runs.snapshots import Snapshot
 from pages.components.replay.waiting import find_replayed, show_replay
 from pages.components.shared.state import read_snapshot
+from pages.components.shared.time_slider import show_time_slider
 from pages.components.shared.words import _, say
 
 if TYPE_CHECKING:
@@ -19,15 +21,8 @@ if TYPE_CHECKING:
 
 Part = Literal["predictions", "first layer", "surface"]
 
-PLAYING, FRESH = "moment.playing", "moment.fresh"  # in the session: the run that is played; whether it just began
 MAX_MOMENTS = 100  # of a run: 17 MB on 10,000 test images
-PLAYED_SECONDS = 0.6  # between two moments that are played
 NAMED = ("train_loss", "test_acc", "train_acc")  # beside the slider
-
-
-def is_playing(run: Run) -> bool:
-    """Return whether the moments of a run are played."""
-    return st.session_state.get(PLAYING) == run.id
 
 
 def list_moments(run: Run) -> list[int]:
@@ -41,38 +36,8 @@ def find_evaluation(run: Run, step: int) -> Evaluation | None:
 
 
 def show_slider(run: Run, *, ready: Callable[[int], bool]) -> int:
-    """Draw the time slider with the figures of the moment it stands at; return that step.
-
-    While the newest is chosen, it follows a run that goes on. While the moments are played, it moves on by itself.
-
-    ready: whether what is shown below is known at a step: playing waits until it is.
-    """
-    steps, state = list_moments(run), st.session_state
-    key, newest_key = f"moment.step.{run.id}", f"moment.newest.{run.id}"
-    chosen = state.get(key)
-    if chosen is None or chosen == state.get(newest_key):
-        chosen = steps[-1]
-    place = min(range(len(steps)), key=lambda place: abs(steps[place] - chosen))  # the nearest, if it was thinned out
-    if is_playing(run) and not state.pop(FRESH, False) and ready(steps[place]):
-        place = min(place + 1, len(steps) - 1)
-        if place == len(steps) - 1:
-            _stop()
-    state[key], state[newest_key] = steps[place], steps[-1]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        label = _("Pause") if is_playing(run) else _("Play")
-        st.button(label, key="moment.play", on_click=_toggle, args=(run.id, steps, key), width=88)
-        step = int(
-            st.select_slider(
-                _("After so many iterations"),
-                steps,
-                format_func="{:,}".format,
-                key=key,
-                width=560,
-                on_change=_stop,
-            )
-        )
-        st.caption(_describe(run, step), width="stretch")
-    return step
+    """Draw the time slider of a run with the figures of the moment it stands at; return that step."""
+    return show_time_slider(run.id, list_moments(run), describe=partial(_describe, run), ready=ready)
 
 
 def find_moment(run: Run, step: int, part: Part) -> Snapshot | None:
@@ -157,18 +122,3 @@ def _describe(run: Run, step: int) -> str:
         written = f"{value:.3f}" if MEASURES[name].is_loss else f"{value:.1%}"
         parts.append(f"{_(MEASURES[name].name)} {written}")
     return " · ".join(parts)
-
-
-def _toggle(run_id: str, steps: list[int], key: str) -> None:
-    """Play or pause; from the beginning if the last moment is shown."""
-    state = st.session_state
-    if state.get(PLAYING) == run_id:
-        _stop()
-        return
-    state[PLAYING], state[FRESH] = run_id, True
-    if state.get(key) == steps[-1]:
-        state[key] = steps[0]
-
-
-def _stop() -> None:
-    st.session_state.pop(PLAYING, None)

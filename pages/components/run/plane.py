@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
 from mlpcore.charts.plane import picture_chart, plane_chart
@@ -16,7 +17,7 @@ from pages.components.shared.state import draw_units, read_snapshot
 from pages.components.shared.words import _
 
 CAPTION_HEIGHT = 24  # pixels
-BOUNDARY_WIDTH, BOUNDARY_HEIGHT = 480, 440
+BOUNDARY_HEIGHT = 420
 UNITS_WIDTH, UNITS_HEIGHT = 408, 154  # of eight maps in a row, in three rows
 
 
@@ -46,22 +47,29 @@ def show_boundary(run: Run, step: int) -> None:
 
 
 def _draw_boundary(run: Run, moment: Snapshot) -> None:
-    if moment.plane is not None:
+    if moment.plane is None:
+        return
+    plane, beside = st.columns([5, 6], gap="medium")
+    with plane:
         alt = _("The plane: the probability of each class as colour, the boundary as a line, and the points.")
-        with st.container(width=BOUNDARY_WIDTH):
-            live_plot(
-                plane_chart(moment.plane, translate=_), key="boundary", height=BOUNDARY_HEIGHT, alt=alt, revision=run.id
-            )
+        figure = plane_chart(moment.plane, translate=_)
+        live_plot(figure, key="boundary", height=BOUNDARY_HEIGHT, alt=alt, revision=run.id)
+    with beside:
+        if moment.first_layers:  # fewer of them are stored than surfaces
+            _draw_units(moment.first_layers[-1].units, key="boundary.units")
 
 
 def show_units(run: Run | None, *, key: str) -> None:
     """Draw the first layer's units as small maps, once there are some."""
     snapshot = read_snapshot(run.id) if run is not None and run.evaluations else None
     if snapshot is not None and snapshot.plane is not None:
-        units = snapshot.first_layers[-1].units
-        st.caption(describe_maps(len(units)))
-        with st.container(width=UNITS_WIDTH):
-            live_plot(picture_chart(draw_units(units)), key=key, height=UNITS_HEIGHT, alt=_("The first layer's units"))
+        _draw_units(snapshot.first_layers[-1].units, key=key)
+
+
+def _draw_units(units: np.ndarray, *, key: str) -> None:
+    st.caption(describe_maps(len(units)))
+    with st.container(width=UNITS_WIDTH):
+        live_plot(picture_chart(draw_units(units)), key=key, height=UNITS_HEIGHT, alt=_("The first layer's units"))
 
 
 def describe_maps(units: int) -> str:
