@@ -39,7 +39,7 @@ _COMPARISONS: Mapping[ComparisonVerdict, str] = {
     ),
     ComparisonVerdict.NO_SPREAD: N_(
         "{other} minus {reference}: {mean:+.1f} percentage points with each of {seeds} seeds. No verdict: a t-test "
-        "needs differences that vary. More seeds or more test images can decide."
+        "needs differences that vary. More seeds or more test examples can decide."
     ),
     ComparisonVerdict.SIGNIFICANT: N_(
         "{other} minus {reference}: {mean:+.1f} ± {deviation:.1f} percentage points over {seeds} seeds. The difference "
@@ -62,10 +62,10 @@ _CORRECTED: Mapping[ComparisonVerdict, str] = {
 }
 
 _BEST: Mapping[tuple[bool, bool], str] = {
-    (True, True): N_("Best: {label}, {accuracy:.1%} on {images:,} held-out images."),
-    (True, False): N_("Best so far: {label}, {accuracy:.1%} on {images:,} held-out images."),
-    (False, True): N_("Best: {label}, {accuracy:.1%} on {images:,} test images, at the last step."),
-    (False, False): N_("Best so far: {label}, {accuracy:.1%} on {images:,} test images."),
+    (True, True): N_("Best: {label}, {accuracy:.1%} on {images:,} held-out examples."),
+    (True, False): N_("Best so far: {label}, {accuracy:.1%} on {images:,} held-out examples."),
+    (False, True): N_("Best: {label}, {accuracy:.1%} on {images:,} test examples, at the last step."),
+    (False, False): N_("Best so far: {label}, {accuracy:.1%} on {images:,} test examples."),
 }
 
 
@@ -101,10 +101,10 @@ def describe_best(best: BestRecipe, labels: Sequence[str], *, validated: bool, i
     sentences = [Sentence(_BEST[validated, is_over], values)]
     if best.near:
         values = {"images": best.images, "margin": 100 * best.margin, "count": len(best.near)}
-        template = "{count} rows are within the sampling error of {images:,} images ({margin:.1f} pp) of it."
+        template = "{count} rows are within the sampling error of {images:,} examples ({margin:.1f} pp) of it."
         if len(best.near) == 1:
             values |= {"label": labels[best.near[0]]}
-            template = "{label} is within the sampling error of {images:,} images ({margin:.1f} pp) of it."
+            template = "{label} is within the sampling error of {images:,} examples ({margin:.1f} pp) of it."
         sentences.append(Sentence(template, values))
     return sentences
 
@@ -126,7 +126,7 @@ def describe_expectation(recipe: Recipe, *, images: int, predicting: bool = Fals
         template = "{noise:.0%} of the labels are random. Watch what happens to train and test accuracy."
         return Sentence(template, {"noise": recipe.label_noise})
     if predicting:
-        template = "The network trains on {used:,} images. Watch what happens to train and test accuracy."
+        template = "The network trains on {used:,} examples. Watch what happens to train and test accuracy."
         return Sentence(template, {"used": used})
     if recipe.label_noise == 1:
         return Sentence(
@@ -141,17 +141,17 @@ def describe_expectation(recipe: Recipe, *, images: int, predicting: bool = Fals
         return Sentence(template, {"noise": recipe.label_noise})
     if recipe.label_noise > 0:
         template = (
-            "{noise:.0%} of the labels are random. Watch the test curve: the network first learns what the images of a "
-            "class have in common, then memorises the wrong labels."
+            "{noise:.0%} of the labels are random. Watch the test curve: the network first learns what the examples "
+            "of a class have in common, then memorises the wrong labels."
         )
         return Sentence(template, {"noise": recipe.label_noise})
     if used <= images / FEW_IMAGES:
         template = (
-            "A small training loss does not mean a good test result: with {used:,} images, watch the train curve "
+            "A small training loss does not mean a good test result: with {used:,} examples, watch the train curve "
             "become almost perfect while the test curve stays far behind."
         )
         return Sentence(template, {"used": used})
-    return Sentence("With many images the two curves stay together for longer. Watch how small the gap is.")
+    return Sentence("With many examples the two curves stay together for longer. Watch how small the gap is.")
 
 
 def describe_remedy(remedy: Remedy) -> Sentence:
@@ -162,7 +162,7 @@ def describe_remedy(remedy: Remedy) -> Sentence:
     if remedy.name == "more_data" and remedy.recipe.points is not None:
         return Sentence("{n:,} points", {"n": remedy.value})
     if remedy.name == "more_data":
-        return Sentence("{n:,} images", {"n": remedy.value})
+        return Sentence("{n:,} examples", {"n": remedy.value})
     if remedy.name == "dropout":
         return Sentence("{share:.0%} of the units", {"share": remedy.value})
     return Sentence("{decay:g}", {"decay": remedy.value})

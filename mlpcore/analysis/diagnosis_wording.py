@@ -65,14 +65,15 @@ FINDINGS: Mapping[Symptom, str] = {
     ),
     Symptom.TEST_ACC_FELL: N_(
         "From step {step:,} on, the test loss rose from {low} to {high} while the train loss fell "
-        "from {train} to {train_end}. The network memorises the training images. Stopping at the best step, {best:,}, "
-        "would have kept {gain:.1f} percentage points of test accuracy. This figure is optimistic because the test "
-        "images chose the step. Try more images, dropout or weight decay."
+        "from {train} to {train_end}. The network memorises the training examples. Stopping at the best step, "
+        "{best:,}, would have kept {gain:.1f} percentage points of test accuracy. This figure is optimistic because "
+        "the test examples chose the step. Try more examples, dropout or weight decay."
     ),
     Symptom.TEST_LOSS_ROSE: N_(
         "From step {step:,} on, the test loss rose from {low} to {high} while the train loss fell "
-        "from {train} to {train_end}. The test accuracy did not fall measurably on {images:,} test images: the network "
-        "makes as many mistakes as before, but with more confidence. Try more images, dropout or weight decay."
+        "from {train} to {train_end}. The test accuracy did not fall measurably on {images:,} test examples: "
+        "the network makes as many mistakes as before, but with more confidence. Try more examples, dropout or weight "
+        "decay."
     ),
     Symptom.FLAT_LOSS: N_(
         "From step {step:,} on, at lr {lr}, the train loss stopped falling and stays near {loss}. Updates of this "
@@ -103,7 +104,7 @@ FINDINGS: Mapping[Symptom, str] = {
     Symptom.NOT_FALLING: N_("No warning applies, but the train loss did not fall over the last {count} evaluations."),
     Symptom.WIDE_GAP: N_(
         "The test accuracy of {accuracy:.1%} is {gap:.1f} percentage points below the train accuracy, but the "
-        "test loss is not rising. More images, dropout or weight decay may narrow the gap."
+        "test loss is not rising. More examples, dropout or weight decay may narrow the gap."
     ),
     Symptom.UNSETTLED: N_(
         "Still improving: test accuracy is {accuracy:.1%}, and the last quarter of the run brought "
@@ -132,8 +133,8 @@ _DROP = N_(
     "Means of up to {around} evaluations before and after the drop. Part of the gain would have come without the drop."
 )
 _OWN = N_(
-    "Your finished runs on the same images, of the same length, that differ in one hyperparameter. A difference counts "
-    "from {margin:.1f} pp on, what {images:,} test images can tell; another seed may give another result."
+    "Your finished runs on the same examples, of the same length, that differ in one hyperparameter. A difference "
+    "counts from {margin:.1f} pp on, what {images:,} test examples can tell; another seed may give another result."
 )
 _HEALTHY = N_(
     "No warning applies: diverged, rate too low, rate too high, dead or saturated units, overfitting, plateau."

@@ -47,7 +47,7 @@ def confusion_chart(counts: NDArray[Any], classes: Sequence[str], *, translate: 
             [[escape(true), escape(predicted), int(counts[row, column])] for column, predicted in enumerate(classes)]
             for row, true in enumerate(classes)
         ]
-        trace["hovertemplate"] = f"{hover}<br>{translate('images')}: %{{customdata[2]:,d}}<extra></extra>"
+        trace["hovertemplate"] = f"{hover}<br>{translate('examples')}: %{{customdata[2]:,d}}<extra></extra>"
     if size <= MOST_NUMBERED:
         rows = [row for row in places for _column in places]
         texts = [str(count) for count in counts.flatten().tolist()]

@@ -19,7 +19,7 @@ def test_found_rate_is_taken_over_and_the_check_says_which_won(visitor: Visitor)
     open_test(page)
     assert len(trace(page, "lr_test-chart", "mark-valley")["x"]) == 1
     button(page, "lr_test-check-start").click()
-    expect(fresh(page.get_by_text("held-out images after 500 iterations"))).to_be_visible()
+    expect(fresh(page.get_by_text("held-out examples after 500 iterations"))).to_be_visible()
     use = button(page, "lr_test-use-valley")
     rate = use.inner_text().removeprefix("Use ")
     use.click()

@@ -21,7 +21,7 @@ def read_curve(page: Page, key: str, uid: str) -> list[float]:
 def test_small_training_loss_does_not_mean_a_good_test_result(visitor: Visitor) -> None:
     page = visitor.open()
     follow(page, "Overfitting")
-    lesson = "A small training loss does not mean a good test result: with 1,000 images"
+    lesson = "A small training loss does not mean a good test result: with 1,000 examples"
     expect(fresh(page.get_by_text(lesson))).to_be_visible()
     rows = {page.locator(f".st-key-lab-{name}").evaluate("one => one.offsetTop") for name in ("stop", "start")}
     assert len(rows) == 1  # the buttons stand beside each other

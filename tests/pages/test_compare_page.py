@@ -86,7 +86,7 @@ def test_first_preset_is_trained_together_and_its_table_says_what_came_of_it(ope
     assert frame["vs baseline, pp"][1] == pytest.approx(frame["final"][1] - frame["final"][0])
     assert "± pp" not in frame  # of one seed
     assert "4 finished" in texts(page)
-    assert says(page, "The test images chose it, so it is optimistic")
+    assert says(page, "The test examples chose it, so it is optimistic")
 
 
 def test_one_seed_gets_differences_and_no_verdict(open_page: Open) -> None:
@@ -121,7 +121,7 @@ def test_several_seeds_give_bands_a_spread_and_verdicts_against_the_chosen_basel
 def test_fresh_page_holds_out_images_and_says_so_in_its_address(open_page: Open) -> None:
     page = open_compare(open_page, **SHORT)
     toggle = page.toggle(key="compare.hold_out")
-    assert (toggle.value, toggle.label) == (True, "Hold out 8 images")
+    assert (toggle.value, toggle.label) == (True, "Hold out 8 examples")
     assert page.query_params["hold_out"] == "true" or page.query_params["hold_out"] == ["true"]
     runs = finish(page)
     assert {run.recipe.validation_size for run in runs} == {8}
@@ -152,7 +152,7 @@ def test_500_held_out_images_choose_the_step_and_the_last_stands_beside_it(
     assert list(frame["final"]) == [20.0, 20.0]
     assert list(frame["chosen step"]) == [100, 100]
     assert "best" not in frame
-    assert says(page, "the test images had no part in the choice")
+    assert says(page, "the test examples had no part in the choice")
     assert says(page, "test accuracy at the step chosen by validation")
     assert page.session_state["compare.hold_out"]
 

@@ -65,7 +65,7 @@ def test_check_trains_the_suggestions_and_says_which_won(open_page: Open) -> Non
     assert [run.name for run in runs] == [f"lr test {exact_number(run.recipe.optimizer.lr)}" for run in runs]
     assert {(run.recipe.train_iter, run.recipe.validation_size) for run in runs} == {(500, 20)}
     best = max(run.latest.val_acc or 0.0 for run in runs if run.latest)
-    assert any(f"{best:.1%} of 20 held-out images after 500 iterations" in text for text in texts(page))
+    assert any(f"{best:.1%} of 20 held-out examples after 500 iterations" in text for text in texts(page))
     assert page.session_state["run"] is None  # the page shows none of these runs as its own
     assert page.number_input(key="knob.train_iter").value == 3000
 
@@ -79,7 +79,7 @@ def test_check_is_still_there_after_a_suggestion_was_used(open_page: Open) -> No
     shown(page.button(key="lr_test.use.minimum").click().run())
     shown(page.button(key="lr_test").click().run())
     wait_for(page, page.session_state["lr_test.pending"].result.done)
-    assert any("held-out images after 500 iterations" in text for text in texts(page))
+    assert any("held-out examples after 500 iterations" in text for text in texts(page))
 
 
 def test_shown_run_is_left_alone(open_page: Open) -> None:

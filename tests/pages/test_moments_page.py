@@ -56,7 +56,7 @@ def test_what_was_not_stored_is_replayed_and_has_the_accuracy_that_the_run_measu
         step, accuracy = run.evaluations[place].step, run.evaluations[place].test_acc
         move(page, run, step)
         hits = round(10 * accuracy)
-        assert any(text.startswith(f"After {step} iterations {hits} of 10 test images") for text in texts(page))
+        assert any(text.startswith(f"After {step} iterations {hits} of 10 test examples") for text in texts(page))
     assert figure(page, "confusion")["data"] == stored
     move(page, run, 0)
     assert any(text.startswith("After 0 iterations ") for text in texts(page))

@@ -22,7 +22,7 @@ LONG = build_lab_recipe(dataset="Tiny", images=80, train_iter=200_000)
 
 def test_it_opens_with_the_empty_chart_what_to_look_for_and_start(open_page: Open) -> None:
     page = open_page("overfitting.py")
-    assert "A small training loss does not mean a good test result: with 1,000 images" in texts(page)
+    assert "A small training loss does not mean a good test result: with 1,000 examples" in texts(page)
     assert "Shapes, 1,000 images, 5,000 held out · 600 iterations of 64" in texts(page)
     assert read_test_curves(page) == [[None], [None]]
     assert (page.button(key="lab.start").disabled, page.button(key="lab.stop").disabled) == (False, True)
@@ -42,7 +42,7 @@ def test_a_run_shows_both_curves_and_the_gap_in_numbers(open_page: Open) -> None
     assert run.name == "40 images units 8"
     assert read_test_curves(page)[1] == pytest.approx([one.test_acc for one in run.evaluations])
     assert len(figure(page, "lab-norms")["data"]) == 2
-    assert says(page, "The test images chose the best step, so it is optimistic")
+    assert says(page, "The test examples chose the best step, so it is optimistic")
 
 
 def test_best_step_is_chosen_by_500_held_out_images_or_more(open_page: Open, page_store: RunStore) -> None:
@@ -55,10 +55,10 @@ def test_best_step_is_chosen_by_500_held_out_images_or_more(open_page: Open, pag
         page_store.create_many([ended])
     page = open_page("overfitting.py", lab="a")
     assert tiles(page)["Best step"] == "20"
-    assert says(page, "the test images had no part in the choice")
+    assert says(page, "the test examples had no part in the choice")
     page = open_page("overfitting.py", lab="b")
     assert tiles(page)["Best step"] == "40"
-    assert says(page, "The test images chose the best step")
+    assert says(page, "The test examples chose the best step")
 
 
 def test_fresh_page_holds_out_a_tenth_of_the_images(open_page: Open) -> None:

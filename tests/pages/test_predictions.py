@@ -41,7 +41,7 @@ class TestPage:
         page, run_id = open_finished(open_page, "classes")
         latest = present(manager.shared_manager().get(run_id).latest)
         hits = round(10 * latest.test_acc)
-        expected = f"After 60 iterations {hits} of 10 test images lie on the diagonal, classified correctly: "
+        expected = f"After 60 iterations {hits} of 10 test examples lie on the diagonal, classified correctly: "
         (sentence,) = (text for text in texts(page) if text.startswith(expected))
         assert f"{latest.test_acc:.1%} test accuracy" in sentence
         numbers = next(trace for trace in figure(page, "confusion")["data"] if trace["uid"] == "numbers")

@@ -48,19 +48,20 @@ def describe_winner(winner: RateWinner | None) -> Sentence:
     }
     if winner.lead is None:
         template = (
-            "{lr} won: {accuracy:.1%} of {images:,} held-out images after {iterations} iterations. No other rate came "
-            "to an end."
+            "{lr} won: {accuracy:.1%} of {images:,} held-out examples after {iterations} iterations. No other rate "
+            "came to an end."
         )
         return Sentence(template, values)
     values["lead"] = 100 * winner.lead
     if winner.is_clear:
         template = (
-            "{lr} won: {accuracy:.1%} of {images:,} held-out images after {iterations} iterations, {lead:.1f} "
-            "percentage points ahead of the next. With so many images, less than {margin:.1f} may be chance."
+            "{lr} won: {accuracy:.1%} of {images:,} held-out examples after {iterations} iterations, {lead:.1f} "
+            "percentage points ahead of the next. With so many examples, less than {margin:.1f} may be chance."
         )
         return Sentence(template, values)
     template = (
-        "{lr} is highest: {accuracy:.1%} of {images:,} held-out images after {iterations} iterations. But it is only "
-        "{lead:.1f} percentage points ahead of the next, and with so many images less than {margin:.1f} may be chance."
+        "{lr} is highest: {accuracy:.1%} of {images:,} held-out examples after {iterations} iterations. But it is only "
+        "{lead:.1f} percentage points ahead of the next, and with so many examples less than {margin:.1f} may be "
+        "chance."
     )
     return Sentence(template, values)

@@ -13,14 +13,14 @@ def describe_plane(surface: LossSurface) -> Sentence:
     values = {"share": first + second, "first": first, "second": second, "images": surface.images}
     if len(surface.paths) == 1:
         template = (
-            "The loss on {images:,} training images, in the plane in which the weights moved most. It "
+            "The loss on {images:,} training examples, in the plane in which the weights moved most. It "
             "explains {share:.0%} of their variance: {first:.0%} along the first direction and {second:.0%} along the "
             "second."
         )
         return Sentence(template, values)
     template = (
-        "The loss on {images:,} training images, in the plane in which the weights of these {runs} runs moved most. It "
-        "explains {share:.0%} of their variance: {first:.0%} along the first direction and {second:.0%} along the "
+        "The loss on {images:,} training examples, in the plane in which the weights of these {runs} runs moved most. "
+        "It explains {share:.0%} of their variance: {first:.0%} along the first direction and {second:.0%} along the "
         "second."
     )
     return Sentence(template, values | {"runs": len(surface.paths)})

@@ -16,7 +16,7 @@ from pages.components.compare.rows import MARK, MARK_WIDTH, draw_mark
 from pages.components.shared.state import hash_recipe
 from pages.components.shared.words import _, show_duration, status_word
 
-NOISY_VALIDATION = N_("The labels of the held-out images are noisy too, so val_acc is lower than on clean labels.")
+NOISY_VALIDATION = N_("The labels of the held-out examples are noisy too, so val_acc is lower than on clean labels.")
 LABEL_WIDTH = 226  # pixels: the longest of the lecture's, SGD lr=0.01 momentum=0.9 nesterov=on
 
 
@@ -69,7 +69,7 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
                 help=_("Time spent training and evaluating. Runs that train in lockstep share it.")
             ),
             _("initial weights"): st.column_config.TextColumn(help=_("Equal hashes: the same initial weights.")),
-            _("batches"): st.column_config.TextColumn(help=_("Equal hashes: the same images in the same order.")),
+            _("batches"): st.column_config.TextColumn(help=_("Equal hashes: the same examples in the same order.")),
         },
     )
 
@@ -83,14 +83,14 @@ def describe_choice(series: Sequence[Series]) -> str:
     """Say which step the accuracies of the table belong to."""
     if are_validated(series):
         chosen = _(
-            "Chosen by validation is the test accuracy at the step that was best on the held-out images: the test "
-            "images had no part in the choice. Final is the test accuracy at the last step."
+            "Chosen by validation is the test accuracy at the step that was best on the held-out examples: the test "
+            "examples had no part in the choice. Final is the test accuracy at the last step."
         )
         is_noisy = any(run.recipe.label_noise > 0 for one in series for run in one.runs)
         return f"{chosen} {_(NOISY_VALIDATION)}" if is_noisy else chosen
     return _(
-        "Best is the highest test accuracy of all evaluations. The test images chose it, so it is optimistic: hold out "
-        "500 images or more to choose the step without them."
+        "Best is the highest test accuracy of all evaluations. The test examples chose it, so it is optimistic: hold "
+        "out 500 examples or more to choose the step without them."
     )
 
 

@@ -98,11 +98,11 @@ def _shared_form(rows: Rows, like: Recipe, datasets: Sequence[str], *, is_locked
         seeds: Any = {"help": help_seeds, "disabled": is_locked, **persistent("compare.seeds")}
         st.number_input(_("Seeds"), 1, 5, width=FIELD_WIDTH, **seeds)
         held = count_held_out(like.data)
-        label = _("Choose the best step by {held:,} held-out images")
-        help_text = _("They are taken from the training images, so the test images have no part in the choice.")
+        label = _("Choose the best step by {held:,} held-out examples")
+        help_text = _("They are taken from the training examples, so the test examples have no part in the choice.")
         if held < MIN_VALIDATION:
-            label = _("Hold out {held:,} images")
-            help_text = _("Fewer than 500 held-out images cannot choose a step: the last step is compared.")
+            label = _("Hold out {held:,} examples")
+            help_text = _("Fewer than 500 held-out examples cannot choose a step: the last step is compared.")
         choice: Any = {"help": help_text, "disabled": is_locked, **persistent("compare.hold_out")}
         st.toggle(label.format(held=held), width="content", **choice)
 

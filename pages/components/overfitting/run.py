@@ -151,13 +151,13 @@ def _tiles(run: Run | None, stop: Evaluation | None, lowest: Evaluation | None, 
         st.metric(_("Test accuracy"), f"{seen.test_acc:.1%}" if seen else None)
         show_gap(seen)
         help_best = _(
-            "The first step with the highest accuracy on the held-out images, or on the test images if fewer than 500 "
-            "are held out."
+            "The first step with the highest accuracy on the held-out examples, or on the test examples if fewer "
+            "than 500 are held out."
         )
         st.metric(_("Best step"), f"{stop.step:,}" if stop else None, help=help_best)
         help_lowest = _(
-            "The step with the lowest loss on the test images. Often earlier than the best step: the network grows "
-            "more confident in its wrong answers while it still gets a few more images right."
+            "The step with the lowest loss on the test examples. Often earlier than the best step: the network grows "
+            "more confident in its wrong answers while it still gets a few more examples right."
         )
         st.metric(_("Lowest test loss"), f"{lowest.step:,}" if lowest else None, help=help_lowest)
         kept = f"{percentage_points(stop.test_acc, latest.test_acc):+.1f}" if stop and latest else None
@@ -179,18 +179,18 @@ def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> Non
     if find_lesson(LESSON).hides_diagnoses:
         return
     if hidden:
-        st.text(_("Results on the test images are hidden until you have predicted them."))
+        st.text(_("Results on the test examples are hidden until you have predicted them."))
         return
     gap, latest = measure_gap(run.evaluations), run.latest
     if gap.train_over_test >= OVERFITTED:
         template = _(
             "Train loss {train:.3f}, test loss {test:.2f}: a small training loss does not mean a good test result. "
-            "The network is right on {train_acc:.1%} of the images it trains on and on {test_acc:.1%} of new ones."
+            "The network is right on {train_acc:.1%} of the examples it trains on and on {test_acc:.1%} of new ones."
         )
     else:
         template = _(
             "Train loss {train:.3f}, test loss {test:.2f}: little overfitting so far. The network is right on "
-            "{train_acc:.1%} of the images it trains on and on {test_acc:.1%} of new ones."
+            "{train_acc:.1%} of the examples it trains on and on {test_acc:.1%} of new ones."
         )
     st.text(
         template.format(
@@ -209,11 +209,14 @@ def _findings(run: Run | None, prediction: Shape | None, *, hidden: bool) -> Non
     if prediction is not None and run.status is RunStatus.FINISHED:
         _show_outcome(run, prediction)
     if is_validated(run):
-        chosen = _("The best step is the best on the held-out images; the test images had no part in the choice.")
+        chosen = _("The best step is the best on the held-out examples; the test examples had no part in the choice.")
         st.caption(f"{chosen} {_(NOISY_VALIDATION)}" if run.recipe.label_noise else chosen)
     else:
         st.caption(
-            _("The test images chose the best step, so it is optimistic. Hold out 500 images or more to avoid that.")
+            _(
+                "The test examples chose the best step, so it is optimistic. Hold out 500 examples or more to avoid "
+                "that."
+            )
         )
 
 

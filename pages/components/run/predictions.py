@@ -54,7 +54,7 @@ def _draw_confusion(run: Run, snapshot: Snapshot) -> None:
     counts = count_confusion(snapshot)
     hits, images = int(counts.trace()), int(counts.sum())
     template = _(
-        "After {step:,} iterations {hits:,} of {images:,} test images lie on the diagonal, classified correctly: "
+        "After {step:,} iterations {hits:,} of {images:,} test examples lie on the diagonal, classified correctly: "
         "{share:.1%} test accuracy. Rows are true classes, columns predicted ones."
     )
     st.text(template.format(step=snapshot.step, hits=hits, images=images, share=hits / images))
@@ -63,7 +63,7 @@ def _draw_confusion(run: Run, snapshot: Snapshot) -> None:
             confusion_chart(counts, snapshot.classes, translate=_),
             key="confusion",
             height=confusion_height(len(snapshot.classes)),
-            alt=_("Test images by true and predicted class, and the accuracy of each class."),
+            alt=_("Test examples by true and predicted class, and the accuracy of each class."),
             revision=run.id,
         )
 

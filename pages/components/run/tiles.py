@@ -37,14 +37,14 @@ def show_tiles(run: Run | None, reference: Reference | None) -> None:
         value = f"{latest.train_acc:.1%}" if latest else None
         st.metric(_("Train accuracy"), value, **_compare(run, reference, "train_acc"))
         show_gap(latest)
-        help_best = _("Best on the test images, at step {step:,}.").format(step=best.step) if best else None
+        help_best = _("Best on the test examples, at step {step:,}.").format(step=best.step) if best else None
         st.metric(_("Best on test set"), f"{best.test_acc:.1%}" if best else None, help=help_best)
 
 
 def show_gap(evaluation: Evaluation | None) -> None:
     """Draw the tile of the gap between train and test accuracy, empty without an evaluation."""
     gap = percentage_points(evaluation.train_acc, evaluation.test_acc) if evaluation else None
-    help_ = _("Train accuracy minus test accuracy. A large gap: the network knows its training images by heart.")
+    help_ = _("Train accuracy minus test accuracy. A large gap: the network knows its training examples by heart.")
     st.metric(_("Gap, pp"), None if gap is None else f"{gap:+.1f}", help=help_)
 
 

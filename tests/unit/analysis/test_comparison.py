@@ -99,21 +99,21 @@ class TestBest:
     def test_highest_accuracy_is_named_with_those_that_the_test_images_do_not_set_apart_from_it(self) -> None:
         # two accuracies on 10,000 images differ by chance by up to 2 * sqrt(2) * 0.5 / 100 = 1.4 percentage points
         assert self.said(0.40, 0.42, 0.407, None) == [
-            "Best: Adam, 42.0% on 10,000 test images, at the last step.",
-            "AdamW is within the sampling error of 10,000 images (1.4 pp) of it.",
+            "Best: Adam, 42.0% on 10,000 test examples, at the last step.",
+            "AdamW is within the sampling error of 10,000 examples (1.4 pp) of it.",
         ]
-        assert self.said(0.40, 0.42) == ["Best: Adam, 42.0% on 10,000 test images, at the last step."]
+        assert self.said(0.40, 0.42) == ["Best: Adam, 42.0% on 10,000 test examples, at the last step."]
 
     def test_margin_grows_as_images_become_fewer(self) -> None:
         assert self.said(0.40, 0.42, 0.41, images=500, is_over=False) == [
-            "Best so far: Adam, 42.0% on 500 test images.",
-            "2 rows are within the sampling error of 500 images (6.3 pp) of it.",
+            "Best so far: Adam, 42.0% on 500 test examples.",
+            "2 rows are within the sampling error of 500 examples (6.3 pp) of it.",
         ]
 
     def test_held_out_images_that_rank_are_named(self) -> None:
         best = present(find_best([0.5, 0.6], images=5_000))
         (said,) = describe_best(best, self.LABELS, validated=True, is_over=True)
-        assert str(said) == "Best: Adam, 60.0% on 5,000 held-out images."
+        assert str(said) == "Best: Adam, 60.0% on 5,000 held-out examples."
 
     @pytest.mark.parametrize("accuracies", [[], [0.5], [None, 0.5], [None, None]])
     def test_one_recipe_alone_is_not_the_best_of_anything(self, accuracies: list[float | None]) -> None:
@@ -163,7 +163,7 @@ class TestVerdict:
         assert (compared.verdict, compared.p) == (ComparisonVerdict.NO_SPREAD, None)
         assert str(describe_comparison(compared, reference="SGD", other="Adam")) == (
             f"Adam minus SGD: {100 * gain:+.1f} percentage points with each of 3 seeds. No verdict: a t-test needs "
-            "differences that vary. More seeds or more test images can decide."
+            "differences that vary. More seeds or more test examples can decide."
         )
 
     def test_comparisons_that_are_shown_together_are_corrected_together(self) -> None:

@@ -140,8 +140,8 @@ def test_loss_of_accuracy_that_so_many_test_images_cannot_tell_is_none(
     *before, last = history(falling, rising_from(1200))
     overfitted = run([*before, replace(last, test_acc=0.5 - lost)])
     (diagnosis,) = diagnose(overfitted, test_images=test_images)
-    assert ("optimistic because the test images chose the step" in str(describe_finding(diagnosis))) == is_told
-    assert (f"on {test_images:,} test images" in str(describe_finding(diagnosis))) == (not is_told)
+    assert ("optimistic because the test examples chose the step" in str(describe_finding(diagnosis))) == is_told
+    assert (f"on {test_images:,} test examples" in str(describe_finding(diagnosis))) == (not is_told)
 
 
 def test_diverged_run_says_where_and_offers_a_tenth_of_its_rate() -> None:

@@ -47,22 +47,22 @@ def test_winner_is_clear_when_ahead_by_more_than_the_sampling_error():
     assert (winner.lr, winner.is_clear) == (0.02, True)
     assert winner.margin == pytest.approx(0.02)  # 2 · √2 · 0.5 / √5000
     assert str(describe_winner(winner)) == (
-        "0.02 won: 45.0% of 5,000 held-out images after 500 iterations, 5.0 percentage points ahead of the next. "
-        "With so many images, less than 2.0 may be chance."
+        "0.02 won: 45.0% of 5,000 held-out examples after 500 iterations, 5.0 percentage points ahead of the next. "
+        "With so many examples, less than 2.0 may be chance."
     )
 
 
 def test_winner_is_not_clear_within_the_sampling_error():
     winner = present(find_best_rate({0.01: 0.44, 0.02: 0.45}, images=5_000))
     assert str(describe_winner(winner)) == (
-        "0.02 is highest: 45.0% of 5,000 held-out images after 500 iterations. But it is only 1.0 percentage points "
-        "ahead of the next, and with so many images less than 2.0 may be chance."
+        "0.02 is highest: 45.0% of 5,000 held-out examples after 500 iterations. But it is only 1.0 percentage points "
+        "ahead of the next, and with so many examples less than 2.0 may be chance."
     )
 
 
 def test_a_single_rate_wins_alone():
     assert str(describe_winner(find_best_rate({0.02: 0.45, 1.0: None}, images=5_000))) == (
-        "0.02 won: 45.0% of 5,000 held-out images after 500 iterations. No other rate came to an end."
+        "0.02 won: 45.0% of 5,000 held-out examples after 500 iterations. No other rate came to an end."
     )
 
 

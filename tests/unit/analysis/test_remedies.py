@@ -112,10 +112,10 @@ class TestRecipes:
     @pytest.mark.parametrize(
         ("knobs", "said"),
         [
-            ({}, "with 1,000 images"),
+            ({}, "with 1,000 examples"),
             ({"label_noise": 1.0}, "stays at chance"),
             ({"label_noise": 0.4}, "40% of the labels"),
-            ({"train_size": None}, "many images"),
+            ({"train_size": None}, "many examples"),
         ],
     )
     def test_what_to_look_for_depends_on_the_knobs(self, knobs, said) -> None:
@@ -146,7 +146,7 @@ class TestRemedies:
 
     def test_more_data_is_all_there_are_where_that_is_less_than_ten_times_as_many(self) -> None:
         (more, *_rest) = build_remedies(BASE, images=6_000)
-        assert (more.recipe.train_size, str(describe_remedy(more))) == (None, "6,000 images")
+        assert (more.recipe.train_size, str(describe_remedy(more))) == (None, "6,000 examples")
 
     def test_a_base_that_has_a_remedy_already_is_not_offered_it(self) -> None:
         base = build_lab_recipe(

@@ -15,7 +15,7 @@ def surface(runs: int) -> LossSurface:
 
 def test_the_plane_of_a_run_states_the_explained_variance() -> None:
     assert str(describe_plane(surface(1))) == (
-        "The loss on 2,000 training images, in the plane in which the weights moved most. It explains 84% of "
+        "The loss on 2,000 training examples, in the plane in which the weights moved most. It explains 84% of "
         "their variance: 71% along the first direction and 12% along the second."
     )
     assert "the weights of these 3 runs moved most. It explains 84%" in str(describe_plane(surface(3)))
