@@ -66,10 +66,10 @@ class TestPrediction:
 
     def test_note_does_not_answer_it(self, open_page: Open) -> None:
         page = open_lab(open_page)
-        assert "With many images the two curves stay together for longer." in texts(page)
+        assert "With many examples the two curves stay together for longer." in texts(page)
         shown(page.toggle(key="lab.predict").set_value(True).run())
-        assert "The network trains on 40 images. Watch what happens to train and test accuracy." in texts(page)
-        assert "many images" not in texts(page)
+        assert "The network trains on 40 examples. Watch what happens to train and test accuracy." in texts(page)
+        assert "many examples" not in texts(page)
         page = open_lab(open_page, label_noise=1.0)
         assert "test accuracy stays at chance" in texts(page)
         shown(page.toggle(key="lab.predict").set_value(True).run())
