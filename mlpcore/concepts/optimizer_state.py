@@ -9,6 +9,7 @@ class OptimizerState:
 
     parameter: float
     step: int = 0
+    undecayed: float = 0.0  # the parameter before a decoupled decay
     symbol: str = ""  # of the parameter as the rule finds it: after a decoupled decay it is no longer θ
     buffer: float = 0.0  # the momentum buffer
     mean: float = 0.0  # a running mean of the gradient

@@ -3,6 +3,8 @@
 The rules and their order of operations are torch.optim's; a test compares the two.
 """
 
+import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,10 @@ from mlpcore.concepts import adaptive_rules
 from mlpcore.concepts.adaptive_rules import Rule, Step
 from mlpcore.concepts.formulas import fill_line
 from mlpcore.concepts.optimizer_state import OptimizerState
-from mlpcore.recipes.optimizers import ASGD, SGD, AnyOptimizer
+from mlpcore.recipes.optimizers import ASGD, SGD, Adafactor, AnyOptimizer
+
+EPSILON = sys.float_info.epsilon  # Adafactor's smallest root mean square: torch takes that of the parameter's type
+SMALLEST_WEIGHT = 1e-3  # Adafactor's second eps: a weight counts as at least so large
 
 
 def apply_update_rule(optimizer: AnyOptimizer, state: OptimizerState, gradient: float) -> Step:
@@ -22,14 +27,14 @@ def apply_update_rule(optimizer: AnyOptimizer, state: OptimizerState, gradient: 
     t, old, decay = state.step + 1, state.parameter, optimizer.weight_decay
     named = {"gradient": gradient, "decay": decay, "old": old, "lr": optimizer.lr}
     state = replace(state, step=t)
-    if optimizer.name == "AdamW" or getattr(optimizer, "decoupled_weight_decay", False):
+    if optimizer.name in ("AdamW", "Adafactor") or getattr(optimizer, "decoupled_weight_decay", False):
         shrunk = old * (1 - optimizer.lr * decay)
         rule = rf"(1 - \eta\,\lambda)\,\theta_{t - 1}"
         lines = [
             fill_line(rf"\theta'_{t - 1}", rule, r"(1 - <lr> \cdot <decay>) \cdot <old>", shrunk, **named),
             fill_line(f"g_{t}", r"\nabla L", "<gradient!>", gradient, **named),
         ]
-        state = replace(state, parameter=shrunk, symbol=rf"\theta'_{t - 1}")
+        state = replace(state, parameter=shrunk, undecayed=old, symbol=rf"\theta'_{t - 1}")
     else:
         rule, numbers = rf"\nabla L + \lambda\,\theta_{t - 1}", r"<gradient> + <decay> \cdot <old>"
         gradient += decay * old
@@ -79,4 +84,39 @@ def _asgd(optimizer: ASGD, state: OptimizerState, gradient: float) -> Step:
     ]
 
 
-RULES: dict[str, Rule] = {"SGD": _sgd, **adaptive_rules.RULES, "ASGD": _asgd}
+def _adafactor(optimizer: Adafactor, state: OptimizerState, gradient: float) -> Step:
+    t, old, power = state.step, state.parameter, optimizer.beta2_decay
+    square = state.square + (gradient**2 - state.square) * t**power
+    scaled = gradient / max(math.sqrt(square), EPSILON)
+    rate = max(SMALLEST_WEIGHT, abs(state.undecayed)) * min(optimizer.lr, t**-0.5)
+    new = old - rate * scaled / max(1.0, abs(scaled) / optimizer.d)
+    named = {"before": state.square, "gradient": gradient, "power": power, "square": square, "scaled": scaled}
+    named |= {"weight": abs(state.undecayed), "lr": optimizer.lr, "rate": rate, "old": old, "d": optimizer.d}
+    named |= {"size": abs(scaled), "smallest": SMALLEST_WEIGHT}
+    return replace(state, parameter=new, square=square), [
+        fill_line(
+            f"v_{t}",
+            rf"v_{t - 1} + (g_{t}^2 - v_{t - 1}) \cdot {t}^\tau",
+            rf"<before> + (<gradient>^2 - <before>) \cdot {t}^{{<power!>}}",
+            square,
+            **named,
+        ),
+        fill_line(f"u_{t}", rf"g_{t} / \sqrt{{v_{t}}}", r"<gradient> / \sqrt{<square>}", scaled, **named),
+        fill_line(
+            rf"\alpha_{t}",
+            rf"\max(\varepsilon_2,\; |\theta_{t - 1}|) \cdot \min(\eta,\; 1 / \sqrt{{{t}}})",
+            rf"\max(<smallest!>,\; <weight!>) \cdot \min(<lr!>,\; 1 / \sqrt{{{t}}})",
+            rate,
+            **named,
+        ),
+        fill_line(
+            rf"\theta_{t}",
+            rf"{state.symbol} - \alpha_{t}\,u_{t} / \max(1,\; |u_{t}| / d)",
+            r"<old> - <rate> \cdot <scaled> / \max(1,\; <size!> / <d!>)",
+            new,
+            **named,
+        ),
+    ]
+
+
+RULES: dict[str, Rule] = {"SGD": _sgd, **adaptive_rules.RULES, "Adafactor": _adafactor, "ASGD": _asgd}

@@ -39,7 +39,8 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
     if points is not None:
         num_classes, features = str(points.classes), "2"
     scheduler_lines = _write_scheduler(recipe)
-    arguments = recipe.optimizer.model_dump(exclude={"name"})
+    settings = recipe.optimizer.model_dump(exclude={"name"})
+    arguments = {name: _write_argument(value) for name, value in settings.items()}
     if recipe.optimizer.name in FUSED:
         arguments["fused"] = True
 
@@ -67,7 +68,7 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
         uses_onednn=rule is KernelRule.ONEDNN,
         smoothing=f", label_smoothing={recipe.label_smoothing}" if recipe.label_smoothing else "",
         layers=list(pairwise([features, *recipe.hidden_sizes, num_classes])),
-        optimizer_line=_write_call("optimizer", recipe.optimizer.name, "model.parameters()", arguments),
+        optimizer_line=_write_call("optimizer", _name_optimizer(recipe), "model.parameters()", arguments),
         scheduler_lines=scheduler_lines,
         scheduler_argument=", scheduler" if scheduler_lines else "",
         rebuilds=bool(scheduler_lines) and any(change.lr is not None for change in recipe.changes),
@@ -113,6 +114,10 @@ def read_library(file: str, *names: str) -> str:
     return re.sub(r"\n{4,}", "\n\n\n", code).strip("\n")
 
 
+def _name_optimizer(recipe: Recipe) -> str:
+    return "MuonWithAdamW" if recipe.optimizer.name == "Muon" else f"optim.{recipe.optimizer.name}"
+
+
 def _write_scheduler(recipe: Recipe) -> list[str]:
     """Write the statements that build `scheduler`, none if the learning rate stays as it is."""
     stages = list_stages(recipe)
@@ -121,7 +126,7 @@ def _write_scheduler(recipe: Recipe) -> list[str]:
     lines = []
     for stage in reversed(stages):
         arguments = {name: _write_argument(value) for name, value in stage.settings.items()}
-        lines.append(_write_call(stage.role, f"lr_scheduler.{stage.torch_name}", "optimizer", arguments))
+        lines.append(_write_call(stage.role, f"optim.lr_scheduler.{stage.torch_name}", "optimizer", arguments))
     if len(stages) > 1:
         milestones = list(accumulate(stage.iterations for stage in stages[:-1]))
         parts = ", ".join(stage.role for stage in stages)
@@ -137,12 +142,12 @@ def _write_argument(value: Any) -> Any:
 
 
 def _write_call(target: str, function: str, first: str, arguments: Mapping[str, object]) -> str:
-    """Write `target = optim.function(first, …)`; an argument that is a string is code already."""
+    """Write `target = function(first, …)`; an argument that is a string is code already."""
     values = [f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in arguments.items()]
-    line = f"{target} = optim.{function}({', '.join([first, *values])})"
+    line = f"{target} = {function}({', '.join([first, *values])})"
     if len(line) <= STATEMENT_WIDTH:
         return line
-    return f"{target} = optim.{function}(\n" + "".join(f"    {part},\n" for part in [first, *values]) + ")"
+    return f"{target} = {function}(\n" + "".join(f"    {part},\n" for part in [first, *values]) + ")"
 
 
 @cache

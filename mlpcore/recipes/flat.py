@@ -26,7 +26,8 @@ BARE_NAMES: dict[str, Path] = {
     name: path
     for path, names in {
         ("optimizer",): "lr momentum weight_decay nesterov betas eps alpha lr_decay amsgrad momentum_decay "
-        "decoupled_weight_decay rho lambd t0",
+        "decoupled_weight_decay rho lambd t0 beta2_decay d adamw_scale "
+        "adjust_lr_fn",
         ("points",): "count noise classes data_seed",
         ("scheduler",): "warmup_iters start_factor step_size gamma milestones T_max eta_min pct_start div_factor "
         "final_div_factor end_factor total_iters power factor T_0 T_mult step_size_up step_size_down mode "

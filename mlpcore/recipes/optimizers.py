@@ -197,6 +197,22 @@ class Adadelta(Optimizer):
     weight_decay: WeightDecay = 0.0
 
 
+class Adafactor(Optimizer):
+    """Adam's mean square from its rows and columns alone, and a rate relative to the weights: torch.optim.Adafactor."""
+
+    group = Group.ADAPTIVE
+    states = 1
+    tested_lr = 0.01
+
+    name: Literal["Adafactor"] = "Adafactor"
+    lr: Lr = 0.01
+    beta2_decay: float = Field(
+        default=-0.8, ge=-1.0, le=0.0, description="The mean square forgets by iteration ^ beta2_decay."
+    )
+    d: float = Field(default=1.0, ge=1.0, le=100.0, description="Steps whose root mean square is larger are shortened.")
+    weight_decay: WeightDecay = 0.0
+
+
 class ASGD(Optimizer):
     """SGD that keeps an average of its weights, which training and evaluation do not read: torch.optim.ASGD."""
 
@@ -218,6 +234,33 @@ class ASGD(Optimizer):
     weight_decay: WeightDecay = 0.0
 
 
+class Muon(Optimizer):
+    """Makes the steps of weight matrices orthogonal, in bfloat16; biases have AdamW: torch.optim.Muon."""
+
+    group = Group.OTHER
+    states = 1
+    tested_lr = 1e-3
+
+    name: Literal["Muon"] = "Muon"
+    lr: float = Field(
+        default=1e-3,
+        ge=1e-6,
+        le=10.0,
+        description="The learning rate of the weights, whose steps are computed in bfloat16.",
+    )
+    momentum: Momentum = 0.95
+    nesterov: bool = Field(default=True, description="Looks ahead along the momentum.")
+    adamw_scale: float = Field(
+        default=1.0, ge=1e-3, le=1e3, description="The rate of the biases, which AdamW updates, is lr times this."
+    )
+    adjust_lr_fn: Literal["original", "match_rms_adamw"] = Field(
+        default="original",
+        description="How lr is scaled by a matrix's shape; match_rms_adamw makes steps like AdamW's.",
+    )
+    weight_decay: WeightDecay = 0.1
+
+
 AnyOptimizer = Annotated[
-    SGD | Adam | AdamW | RMSprop | Adagrad | NAdam | RAdam | Adamax | Adadelta | ASGD, Field(discriminator="name")
+    SGD | Adam | AdamW | RMSprop | Adagrad | NAdam | RAdam | Adamax | Adadelta | Adafactor | ASGD | Muon,
+    Field(discriminator="name"),
 ]

@@ -25,8 +25,29 @@ def build_optimizer(hyperparameters: AnyOptimizer, parameters: Iterable[Tensor])
     parameters = list(parameters)
     if hyperparameters.name in (FUSED_ON_CPU if parameters[0].device.type == "cpu" else FUSED):
         settings["fused"] = True
-    optimizer: torch.optim.Optimizer = getattr(torch.optim, hyperparameters.name)(parameters, **settings)
+    kind = MuonWithAdamW if hyperparameters.name == "Muon" else getattr(torch.optim, hyperparameters.name)
+    optimizer: torch.optim.Optimizer = kind(parameters, **settings)
     return optimizer
+
+
+class MuonWithAdamW(torch.optim.Muon):
+    """Muon for the matrices, AdamW for the other parameters at a multiple of Muon's lr."""
+
+    def __init__(self, parameters: Iterable[Tensor], adamw_scale: float, **settings: Any) -> None:
+        parameters = list(parameters)
+        super().__init__([parameter for parameter in parameters if parameter.ndim == 2], **settings)
+        others = [parameter for parameter in parameters if parameter.ndim != 2]
+        self.adamw = torch.optim.AdamW(others, fused=True)
+        self.adamw_scale = adamw_scale
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        super().step(closure)  # type: ignore[no-untyped-call]
+        self.adamw.param_groups[0]["lr"] = self.adamw_scale * self.param_groups[0]["lr"]
+        self.adamw.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        super().zero_grad(set_to_none)
+        self.adamw.zero_grad(set_to_none)
 
 
 @dataclass(frozen=True)

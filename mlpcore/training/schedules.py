@@ -58,8 +58,8 @@ def preview_rates(recipe: Recipe) -> list[float]:
     Returns:
         `train_iter` rates; item k is the lr that iteration k + 1 uses.
     """
-    weight = torch.zeros(1, requires_grad=True)
-    optimizer = build_optimizer(recipe.optimizer, [weight])
+    parameters = [torch.zeros(shape, requires_grad=True) for shape in ((1, 1), (1,))]  # Muon takes matrices
+    optimizer = build_optimizer(recipe.optimizer, parameters)
     scheduler = build_scheduler(recipe, optimizer)
     # torch warns if a scheduler is stepped before its optimizer; a real step would import torch.compile (1 s)
     optimizer._opt_called = True  # type: ignore[attr-defined]

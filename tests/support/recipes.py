@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args, get_origin
 from hypothesis import strategies as st
 
 from mlpcore.recipes.hyperparameters import Hyperparameters
-from mlpcore.recipes.optimizers import ASGD, Adadelta, Adamax, NAdam, RAdam
+from mlpcore.recipes.optimizers import ASGD, Adadelta, Adafactor, Adamax, Muon, NAdam, RAdam
 from mlpcore.recipes.points import POINT_SETS, AnyPoints
 from mlpcore.recipes.recipe import (
     OPTIMIZERS,
@@ -54,6 +54,8 @@ EACH_OPTIMIZER: dict[str, AnyOptimizer] = {
     "RAdam": RAdam(lr=0.01, weight_decay=0.01),
     "Adamax": Adamax(lr=0.01, weight_decay=0.01),
     "Adadelta": Adadelta(lr=0.5, rho=0.8, weight_decay=0.01),
+    "Adafactor": Adafactor(lr=0.05, weight_decay=0.1),
+    "Muon": Muon(lr=0.01, adamw_scale=2.0, weight_decay=0.05),
     "ASGD": ASGD(lr=0.1, lambd=0.01, t0=3, weight_decay=0.01),
 }
 EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen iterations

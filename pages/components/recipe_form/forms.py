@@ -34,6 +34,10 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "decoupled_weight_decay": (widgets.draw_toggle, N_("Decoupled decay"), {}),
     "rho": (widgets.draw_slider, N_("Rho"), {"step": 0.01, "top": 0.99}),
     "lambd": (widgets.draw_number, N_("Lambda"), {"step": 1e-4, "format": "%g"}),
+    "beta2_decay": (widgets.draw_slider, N_("Forgets by"), {"step": 0.05}),
+    "d": (widgets.draw_number, N_("Clip at"), {"step": 0.5, "format": "%g"}),
+    "adamw_scale": (widgets.draw_number, N_("Rate of biases"), {"step": 0.5, "format": "%g"}),
+    "adjust_lr_fn": (widgets.draw_choice, N_("Scale lr"), {}),
     "t0": (widgets.draw_number, N_("Average from"), {"step": 500}),
     "weight_decay": (widgets.draw_log_slider, N_("Weight decay"), {}),
     "scheduler": (widgets.draw_choice, N_("Schedule"), {}),
@@ -89,7 +93,7 @@ RARE = ("eps", "amsgrad")  # an optimizer's hyperparameters that stand where the
 # what is not in the rows of a part's own
 ELSEWHERE = ("name", "lr", "weight_decay", "warmup_iters", "start_factor", *RARE)
 IN_A_ROW = 3  # widgets, at most
-FIRST_IN_A_ROW = ("cycle_momentum",)
+FIRST_IN_A_ROW = ("cycle_momentum", "adamw_scale")
 
 
 def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.seeds import build_generator
 from mlpcore.training.models import build_model
+from mlpcore.training.optimizers import MuonWithAdamW
 from tests.support.cohorts import CPU, recipe
 from tests.support.recipes import EACH_OPTIMIZER
 
@@ -30,7 +31,8 @@ def train_plainly(recipe: Recipe, train: ImageSplit) -> list[float]:
     inputs = normalise(train.data, *channel_statistics(train))
     model = build_model(recipe, inputs[0].numel(), 10)
     settings = recipe.optimizer.model_dump(exclude={"name"})
-    optimizer = getattr(torch.optim, recipe.optimizer.name)(model.parameters(), **settings)
+    kind = MuonWithAdamW if recipe.optimizer.name == "Muon" else getattr(torch.optim, recipe.optimizer.name)
+    optimizer = kind(model.parameters(), **settings)
     sampler = RandomSampler(len(train), recipe.batch_size, generator=build_generator(recipe.seed, "batches"))
     losses = []
     for rate in np.geomspace(1e-6, 10, 100):

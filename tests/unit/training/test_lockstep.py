@@ -18,7 +18,7 @@ from mlpcore.training import lockstep
 from mlpcore.training.evaluation import Measurement
 from mlpcore.training.lockstep import cohort_key, train_cohort
 from mlpcore.training.models import build_model
-from mlpcore.training.optimizers import FUSED_ON_CPU
+from mlpcore.training.optimizers import FUSED_ON_CPU, MuonWithAdamW
 from mlpcore.training.stacked_mlp import StackedMLP
 from tests.support.cohorts import CPU, MIXTURE, History, numbers, recipe, train
 from tests.support.networks import linear_layers
@@ -38,7 +38,8 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
     model = build_model(recipe, inputs[0].numel(), 10)
     settings = recipe.optimizer.model_dump(exclude={"name"})
     fused = {"fused": True} if recipe.optimizer.name in FUSED_ON_CPU else {}
-    optimizer = getattr(torch.optim, recipe.optimizer.name)(model.parameters(), **settings, **fused)
+    kind = MuonWithAdamW if recipe.optimizer.name == "Muon" else getattr(torch.optim, recipe.optimizer.name)
+    optimizer = kind(model.parameters(), **settings, **fused)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.5)
     sampler = RandomSampler(len(train), recipe.batch_size, generator=build_generator(recipe.seed, "batches"))
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from mlpcore.recipes.optimizers import Muon
 from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AnyOptimizer
-from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
+from mlpcore.training.optimizers import MuonWithAdamW, OptimizerStep, build_optimizer, effective_lr
 from tests.support.recipes import EACH_OPTIMIZER, optimizers
 
 
@@ -17,12 +18,29 @@ def parameters() -> list[torch.Tensor]:
     return [torch.randn(shape, generator=generator).requires_grad_() for shape in ((7, 5), (7,), (3, 7), (3,))]
 
 
+class PlainMuon(torch.optim.SGD):
+    """Muon for the matrices, and then AdamW for the rest, both as torch has them."""
+
+    def __init__(self, weights: list[torch.Tensor], adamw_scale: float, **settings: Any) -> None:
+        super().__init__(weights)
+        self.muon = torch.optim.Muon([weight for weight in weights if weight.ndim == 2], **settings)
+        self.adamw = torch.optim.AdamW(
+            [weight for weight in weights if weight.ndim == 1], lr=settings["lr"] * adamw_scale, foreach=False
+        )
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        assert closure is None
+        self.muon.step()
+        self.adamw.step()
+
+
 def build_plain(knobs: AnyOptimizer, weights: list[torch.Tensor]) -> torch.optim.Optimizer:
     """torch's own optimizer, tensor by tensor."""
+    settings: dict[str, Any] = knobs.model_dump(exclude={"name"})
+    if isinstance(knobs, Muon):
+        return PlainMuon(weights, **settings)
     kind = getattr(torch.optim, knobs.name)
-    settings: dict[str, Any] = knobs.model_dump(exclude={"name"}) | {"foreach": False}
-    if "fused" in signature(kind).parameters:
-        settings["fused"] = False
+    settings |= {name: False for name in ("foreach", "fused") if name in signature(kind).parameters}
     optimizer: torch.optim.Optimizer = kind(weights, **settings)
     return optimizer
 
@@ -38,8 +56,10 @@ def take_steps(optimizer: torch.optim.Optimizer, weights: list[torch.Tensor], st
 @given(knobs=optimizers())
 def test_an_optimizer_holds_the_recipes_values(knobs):
     optimizer = build_optimizer(knobs, parameters())
-    assert type(optimizer) is getattr(torch.optim, knobs.name)
+    assert isinstance(optimizer, getattr(torch.optim, knobs.name))
     (group,) = optimizer.param_groups
+    if isinstance(optimizer, MuonWithAdamW):
+        group = group | {"adamw_scale": optimizer.adamw_scale}
     for name, value in knobs.model_dump(exclude={"name"}).items():
         assert group[name] == value, name
 
