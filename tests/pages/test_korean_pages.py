@@ -31,7 +31,7 @@ LATIN = """
     nan Nesterov nesterov AMSGrad on off ln train test train_eval_loss train_acc Tiny Shapes CIFAR MNIST FashionMNIST
     dark light triangular exp_range Moons Circles Spiral Checkerboard Blobs
     TensorBoard Fashion cat dog frog ship seed PNG JPEG CSV JSON json HTML MB GB py ipynb Zhang et al
-    Rosenbrock Language English xavier Xavier he He zeros
+    Rosenbrock Language English xavier Xavier he He zeros original match_rms_adamw
 """
 NAMES = {*KNOBS, *OPTIMIZERS, *SCHEDULERS, *LATIN.split()}
 WORD = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z_']+(?![A-Za-z0-9_])")

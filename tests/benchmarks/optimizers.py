@@ -1,0 +1,62 @@
+"""Every optimizer at torch's defaults: `python -m tests.benchmarks.optimizers [DATASET ...] [--seeds 5]`.
+
+Trains the lecture's network for 1,000 iterations without a schedule: each optimizer at the defaults of torch.optim
+(SGD at the lecture's values, since torch's have no momentum), all of them on the same batches. Prints a row per
+optimizer and data set, the best first: the test accuracy at the last step, and the difference to the best one.
+"""
+
+import argparse
+import statistics
+
+import torch
+
+from mlpcore.data.batches import place_images
+from mlpcore.data.catalog import data_home
+from mlpcore.data.datasets import load_data
+from mlpcore.recipes.parts import OPTIMIZERS
+from mlpcore.recipes.recipe import NoScheduler, Recipe
+from mlpcore.training.lockstep import train_cohort
+from mlpcore.training.reproducibility import count_threads, describe_environment
+
+CPU = torch.device("cpu")
+
+
+def main() -> None:
+    """Train all optimizers on each data set and print the rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("datasets", nargs="*", default=["Shapes", "cifar10-jpeg"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--iterations", type=int, default=1000)
+    asked = parser.parse_args()
+    torch.set_num_threads(count_threads())
+    print(f"{asked.seeds} seeds, {asked.iterations:,} iterations, {describe_environment()['processor']}")
+    for dataset in asked.datasets:
+        found = measure(dataset, asked.seeds, asked.iterations)
+        best = max(map(statistics.mean, found.values()))
+        for name in sorted(found, key=lambda name: -statistics.mean(found[name])):
+            mean, spread = statistics.mean(found[name]), statistics.stdev(found[name])
+            print(f"{dataset:<14} {name:<10} {mean:.1%} ± {spread:.1%}, {100 * (mean - best):+.1f} pp")
+
+
+def measure(dataset: str, seeds: int, iterations: int) -> dict[str, list[float]]:
+    """Return the test accuracy of each seed at the last step, by optimizer; 0 where a run diverged."""
+    images = place_images(*load_data(dataset, data_home()), CPU)
+    recipe = Recipe(dataset=dataset, scheduler=NoScheduler(), train_iter=iterations, eval_every=iterations)
+    names = [name for name in OPTIMIZERS for _seed in range(seeds)]
+    recipes = [
+        recipe.replace(seed=place % seeds, optimizer={"name": name})
+        for place, name in enumerate(names)
+    ]
+    found: dict[str, list[float]] = {name: [] for name in OPTIMIZERS}
+    reached = {
+        position: evaluation.test_acc
+        for progress in train_cohort(recipes, images, device=CPU)
+        for position, evaluation in progress.evaluations.items()
+    }
+    for position, name in enumerate(names):
+        found[name].append(reached.get(position, 0.0))
+    return found
+
+
+if __name__ == "__main__":
+    main()
