@@ -43,10 +43,7 @@ def measure(dataset: str, seeds: int, iterations: int) -> dict[str, list[float]]
     images = place_images(*load_data(dataset, data_home()), CPU)
     recipe = Recipe(dataset=dataset, scheduler=NoScheduler(), train_iter=iterations, eval_every=iterations)
     names = [name for name in OPTIMIZERS for _seed in range(seeds)]
-    recipes = [
-        recipe.replace(seed=place % seeds, optimizer={"name": name})
-        for place, name in enumerate(names)
-    ]
+    recipes = [recipe.replace(seed=place % seeds, optimizer={"name": name}) for place, name in enumerate(names)]
     found: dict[str, list[float]] = {name: [] for name in OPTIMIZERS}
     reached = {
         position: evaluation.test_acc
