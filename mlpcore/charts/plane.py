@@ -1,6 +1,7 @@
 """The plane as a network sees it: the probability of each class as colour, boundaries as lines, points on top."""
 
 import base64
+import struct
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from mlpcore.runs.plane import SIDE, Plane
 
 EDGE = {"width": 1, "color": "#FFFFFF"}
 LIGHT = 0.55  # opacity of a class that is certain, so that points of its own colour are seen on it
+NARROW_WIDTH = 362  # pixels that a phone has for a chart
 SMALL_POINTS = 150  # of a small surface
 
 
@@ -88,6 +90,13 @@ def _draw_surface(shares: np.ndarray, limit: float) -> list[Json]:
     return [trace | common for trace in layers + lines]
 
 
+def fit_picture(png: bytes, width: int) -> int:
+    """Return the height of a picture that is drawn so wide."""
+    sizes: tuple[int, int] = struct.unpack(">II", png[16:24])  # in a PNG's first chunk
+    columns, rows = sizes
+    return -(-width * rows // columns)
+
+
 def picture_chart(png: bytes) -> Figure:
     """Show a picture as a chart: one that changes at every tick is exchanged in place, without a request or a gap."""
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
@@ -96,7 +105,7 @@ def picture_chart(png: bytes) -> Figure:
         "data": [],
         "layout": {
             "margin": dict.fromkeys("lrtb", 0),
-            "meta": {"still": True},
+            "meta": {"still": True, "narrow": {"height": fit_picture(png, NARROW_WIDTH)}},
             "hovermode": False,
             "xaxis": {"visible": False, "fixedrange": True},
             "yaxis": {"visible": False, "fixedrange": True},

@@ -1,6 +1,6 @@
 """The time slider of a run: its evaluations one after another, and what is known of the network at each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -54,34 +54,49 @@ def find_moment(run: Run, step: int, part: Part) -> Snapshot | None:
 
 
 def show_moment(run: Run, step: int, part: Part, draw: Callable[[Snapshot], None]) -> None:
-    """Draw a run's network at a step: as it was stored, else from a replay, else at the nearest stored moment."""
+    """Draw a run's network at a step: as it was stored, else from a replay.
+
+    Until that is computed, and where it cannot be, the nearest stored moment is drawn: so the page keeps its height.
+    """
+    from mlpcore.training.replay.replay import find_obstacle
+
     if (moment := find_moment(run, step, part)) is not None:
         draw(moment)
         return
-    from mlpcore.training.replay.replay import find_obstacle
-
-    stored = read_snapshot(run.id)
-    if (obstacle := find_obstacle(run)) is None:
-        told = _("Trains the run once more in the background, and looks at its network at {count} moments.")
-        show_replay(
-            _view(run),
-            lambda moments: draw(moments[step]),
-            key="moments",
-            label=_("Replay the run"),
-            told=told.format(count=len(list_moments(run))),
-            begins=stored is not None,
-        )
-    elif stored is None:
-        first = min(run.recipe.eval_every, run.recipe.train_iter)
-        appears = _("This appears with the first evaluation, after {step:,} iterations.").format(step=first)
-        st.text(say(obstacle) if run.status.is_over else appears)
-    else:
+    stored, obstacle = read_snapshot(run.id), find_obstacle(run)
+    if obstacle is None and _replay(run, step, draw, begins=stored is not None):
+        return
+    if stored is not None:
         nearest = min(_list_stored(stored, part), key=lambda kept: abs(kept - step))
         template = _("This moment was not stored; here is the one after {step:,} iterations.")
-        st.caption(f"{template.format(step=nearest)} {say(obstacle)}")
+        st.caption(" ".join([template.format(step=nearest), *([say(obstacle)] if obstacle else [])]))
         kept = _cut(stored, nearest, part)
         assert kept is not None, "it is among those that are stored"
         draw(kept)
+    elif obstacle is not None:
+        first = min(run.recipe.eval_every, run.recipe.train_iter)
+        appears = _("This appears with the first evaluation, after {step:,} iterations.").format(step=first)
+        st.text(say(obstacle) if run.status.is_over else appears)
+
+
+def _replay(run: Run, step: int, draw: Callable[[Snapshot], None], *, begins: bool) -> bool:
+    """Show what a replay finds at a step, or its progress; return whether it was found."""
+    drawn = []
+
+    def draw_found(moments: Mapping[int, Snapshot]) -> None:
+        drawn.append(step)
+        draw(moments[step])
+
+    told = _("Trains the run once more in the background, and looks at its network at {count} moments.")
+    show_replay(
+        _view(run),
+        draw_found,
+        key="moments",
+        label=_("Replay the run"),
+        told=told.format(count=len(list_moments(run))),
+        begins=begins,
+    )
+    return bool(drawn)
 
 
 def _view(run: Run) -> "MomentsView":

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from mlpcore.charts.plane import picture_chart, plane_chart
+from mlpcore.charts.plane import fit_picture, picture_chart, plane_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import Run
@@ -18,7 +18,7 @@ from pages.components.shared.words import _
 
 CAPTION_HEIGHT = 24  # pixels
 BOUNDARY_HEIGHT = 420
-UNITS_WIDTH, UNITS_HEIGHT = 408, 154  # of eight maps in a row, in three rows
+UNITS_WIDTH = 408  # of eight maps in a row
 
 
 def show_plane(
@@ -56,20 +56,26 @@ def _draw_boundary(run: Run, moment: Snapshot) -> None:
         live_plot(figure, key="boundary", height=BOUNDARY_HEIGHT, alt=alt, revision=run.id)
     with beside:
         if moment.first_layers:  # fewer of them are stored than surfaces
-            _draw_units(moment.first_layers[-1].units, key="boundary.units")
+            _show_maps(moment.first_layers[-1].units, key="boundary.units")
 
 
 def show_units(run: Run | None, *, key: str) -> None:
     """Draw the first layer's units as small maps, once there are some."""
     snapshot = read_snapshot(run.id) if run is not None and run.evaluations else None
     if snapshot is not None and snapshot.plane is not None:
-        _draw_units(snapshot.first_layers[-1].units, key=key)
+        _show_maps(snapshot.first_layers[-1].units, key=key)
 
 
-def _draw_units(units: np.ndarray, *, key: str) -> None:
+def _show_maps(units: np.ndarray, *, key: str) -> None:
     st.caption(describe_maps(len(units)))
-    with st.container(width=UNITS_WIDTH):
-        live_plot(picture_chart(draw_units(units)), key=key, height=UNITS_HEIGHT, alt=_("The first layer's units"))
+    show_layer(units, key=key, width=UNITS_WIDTH, alt=_("The first layer's units"))
+
+
+def show_layer(units: np.ndarray, *, key: str, width: int, alt: str) -> None:
+    """Draw the units of a first layer as a picture that is exchanged in place when they change."""
+    png = draw_units(units)
+    with st.container(width=width):
+        live_plot(picture_chart(png), key=key, height=fit_picture(png, width), alt=alt)
 
 
 def describe_maps(units: int) -> str:

@@ -9,12 +9,12 @@ from mlpcore.charts.confusion import confusion_chart, confusion_height, shorten_
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import Snapshot, count_confusion, rank_class, rank_mistakes
 from pages.components.run.moments import show_moment
-from pages.components.run.plane import describe_maps
+from pages.components.run.plane import describe_maps, show_layer
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import show_loading
-from pages.components.shared.state import draw_test_image, draw_units, read_snapshot
+from pages.components.shared.state import draw_test_image, read_snapshot
 from pages.components.shared.words import _
 
 MAX_IMAGES = 24  # three rows of eight at 1280 pixels
@@ -85,7 +85,7 @@ def _draw_first_layer(snapshot: Snapshot) -> None:
         )
         st.caption(template.format(units=units, width=width, height=height))
     alt = _("The first layer's weights after {step:,} iterations").format(step=layer.step)
-    st.image(draw_units(layer.units), width=UNITS_WIDTH, alt=alt)
+    show_layer(layer.units, key="weights", width=UNITS_WIDTH, alt=alt)
 
 
 def _pick_images(run: Run, snapshot: Snapshot) -> np.ndarray:

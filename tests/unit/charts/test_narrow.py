@@ -29,6 +29,7 @@ from mlpcore.charts.plane import picture_chart, plane_chart
 from mlpcore.charts.run import path_chart, run_chart
 from mlpcore.charts.schedule import schedule_chart, small_schedule_chart
 from mlpcore.charts.surfaces import trajectory_chart
+from mlpcore.data.image_grid import draw_grid
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import Run, RunStatus
@@ -39,6 +40,7 @@ LAYER = Layer("x", np.ones(2), is_known=True, is_current=False, weights=np.ones(
 RUN = Run("a", "a run", Recipe(), RunStatus.RUNNING, 0.0)
 NONE = np.empty(0, np.int64)
 PLANE = Plane(1.0, np.empty((0, 2), np.float32), NONE, NONE.astype(bool), np.empty((0, 2), np.float32), NONE)
+PNG = draw_grid(np.zeros((1, 1, 2, 2), np.uint8), columns=1)
 TEST = LrTest((1e-6, 1e-5), ((2.3, 2.2),))
 DRAW: dict[str, Callable[[], dict]] = {
     "accuracy_by_lr_chart": lambda: accuracy_by_lr_chart([RUN]),
@@ -52,7 +54,7 @@ DRAW: dict[str, Callable[[], dict]] = {
     "network_chart": lambda: network_chart([PANEL], unit=0, feature=0),
     "norms_chart": lambda: norms_chart((), train_iter=9),
     "path_chart": lambda: path_chart((), train_iter=9),
-    "picture_chart": lambda: picture_chart(b""),
+    "picture_chart": lambda: picture_chart(PNG),
     "plane_chart": lambda: plane_chart(PLANE),
     "probabilities_chart": lambda: probabilities_chart(["a", "b"], [0.5, 0.5], [0.5, -0.5], true_class=1),
     "remedies_chart": lambda: remedies_chart([], train_iter=9),

@@ -2,14 +2,19 @@
 
 import base64
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import plotly.graph_objects as go
+from PIL import Image
 
-from mlpcore.charts.plane import find_leads, picture_chart, plane_chart
+from mlpcore.charts.plane import find_leads, fit_picture, picture_chart, plane_chart
 from mlpcore.charts.traces import Json
 from mlpcore.runs.plane import SIDE, Plane, Surface
 
+FILE = BytesIO()
+Image.new("L", (8, 4)).save(FILE, "PNG")
+PNG = FILE.getvalue()
 ALONG = np.linspace(0, 255, SIDE).round().astype(np.uint8)
 RIGHT = np.tile(ALONG, (SIDE, 1))  # more and more probable from left to right
 PLANE = Plane(
@@ -91,10 +96,15 @@ def test_a_small_one_has_no_test_points_no_axes_and_no_legend() -> None:
 
 
 def test_a_picture_travels_inside_its_chart() -> None:
-    (image,) = picture_chart(b"picture")["layout"]["images"]
-    assert image["source"] == "data:image/png;base64,cGljdHVyZQ=="
+    layout = picture_chart(PNG)["layout"]
+    assert layout["images"][0]["source"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert layout["meta"]["narrow"]["height"] == 181  # 362 pixels wide
+
+
+def test_a_picture_keeps_its_shape() -> None:
+    assert [fit_picture(PNG, width) for width in (40, 80, 81)] == [20, 40, 41]
 
 
 def test_plotly_takes_the_figures() -> None:
-    for figure in (plane_chart(PLANE), plane_chart(PLANE, small=True), picture_chart(b"")):
+    for figure in (plane_chart(PLANE), plane_chart(PLANE, small=True), picture_chart(PNG)):
         go.Figure(figure)
