@@ -3,8 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mlpcore.recipes.recipe import CosineAnnealingLR, MultiStepLR, Recipe, StepLR
+from mlpcore.recipes.recipe import SCHEDULERS, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
 from mlpcore.training.schedules import preview_rates
+from pages.components.concepts.schedules import ANOTHER
 from tests.support.app_tests import Open, figure, says, shown
 
 
@@ -146,6 +147,18 @@ class TestSchedules:
         assert curve["x"] == list(range(1, 101))
         expected = preview_rates(Recipe(scheduler=scheduler, train_iter=100))
         assert curve["y"] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+
+    def test_every_other_scheduler_can_be_chosen_and_opened(self, open_page: Open) -> None:
+        page = open_concept(open_page, "schedules")
+        lecture = {"none", "StepLR", "MultiStepLR", "CosineAnnealingLR"}
+        assert set(page.selectbox(key="schedules.another").options) == SCHEDULERS.keys() - lecture
+        for name, example in ANOTHER.items():
+            shown(page.selectbox(key="schedules.another").select(name).run())
+            expected = preview_rates(Recipe(scheduler=example, train_iter=100))
+            assert trace(page, f"schedules.{name}", "schedule")["y"] == pytest.approx(expected, rel=1e-4, abs=1e-9)
+        page.slider(key="schedules.CyclicLR.step_size_up").set_value(25)
+        shown(page.button(key="schedules.open.CyclicLR").click().run())
+        assert page.number_input(key="knob.CyclicLR.step_size_up").value == 25
 
     def test_equal_milestones_are_one(self, open_page: Open) -> None:
         page = open_concept(open_page, "schedules")

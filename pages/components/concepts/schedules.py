@@ -1,6 +1,7 @@
-"""The lecture's three learning-rate schedulers side by side."""
+"""The lecture's three learning-rate schedulers side by side, and any other below them."""
 
 from collections.abc import Callable
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -8,7 +9,25 @@ from mlpcore.analysis.schedule_checks import find_warnings
 from mlpcore.charts.schedule import small_schedule_chart
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.numbers import exact_number
-from mlpcore.recipes.recipe import SGD, AnyScheduler, CosineAnnealingLR, MultiStepLR, Recipe, StepLR
+from mlpcore.recipes.recipe import (
+    SGD,
+    AnyScheduler,
+    CosineAnnealingLR,
+    ExponentialLR,
+    MultiStepLR,
+    OneCycleLR,
+    Recipe,
+    StepLR,
+)
+from mlpcore.recipes.schedulers import (
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    LinearLR,
+    PolynomialLR,
+    WarmupStableDecay,
+)
+from mlpcore.recipes.validation import find_limits
 from pages.components.recipe_form.form_state import begin, first_recipe, put_recipe, read_form
 from pages.components.shared.choices import persistent
 from pages.components.shared.live_plot import live_plot
@@ -17,6 +36,22 @@ from pages.components.shared.words import _, say
 
 LR_OPTIONS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 MAX_ITERATIONS = 200  # few enough to draw every one
+WARMUP = ("warmup_iters", "start_factor")
+LEFT_OUT = ("base_momentum", "max_momentum", "final_div_factor")  # which do not show in a curve
+# other schedulers than the lecture's, with numbers for a hundred iterations
+ANOTHER: dict[str, AnyScheduler] = {
+    example.name: example
+    for example in (
+        OneCycleLR(),
+        WarmupStableDecay(warmup_iters=10, stable_iters=60, decay_iters=30),
+        ExponentialLR(gamma=0.97),
+        LinearLR(start_factor=1.0, end_factor=0.1, total_iters=80),
+        PolynomialLR(total_iters=100, power=2.0),
+        ConstantLR(total_iters=30),
+        CosineAnnealingWarmRestarts(T_0=15, T_mult=2),
+        CyclicLR(step_size_up=15, step_size_down=10),
+    )
+}
 EVALUATIONS = 10  # of a run that is opened from here
 
 
@@ -43,6 +78,7 @@ def show_schedules() -> None:
     for column, (name, sentence, scheduler_form) in zip(st.columns(3, gap="small"), panels, strict=True):
         with column, st.container(border=True, height="stretch"):
             _show_panel(name, sentence, scheduler_form, lr, train_iter)
+    _show_another(lr, train_iter)
 
 
 def _show_panel(
@@ -62,6 +98,50 @@ def _show_panel(
         _open(scheduler, lr, train_iter)
     for warning in find_warnings(recipe):
         st.caption(f":orange[⚠] {say(warning.sentence)}")
+
+
+def _show_another(lr: float, train_iter: int) -> None:
+    """Draw the choice of another scheduler, and its panel."""
+    sentences = {
+        "OneCycleLR": _("Up to lr and down again, once in the run."),
+        "WarmupStableDecay": _("Up to lr, along it, and down a line."),
+        "ExponentialLR": _("Times gamma, at every iteration."),
+        "LinearLR": _("A line between two shares of lr."),
+        "PolynomialLR": _("Down to 0 in total_iters iterations: power 1 is a line."),
+        "ConstantLR": _("A share of lr at first, then lr."),
+        "CosineAnnealingWarmRestarts": _("Half a cosine down, and back to lr with a jump."),
+        "CyclicLR": _("Up and down between lr / div_factor and lr."),
+    }
+    choice, panel = st.columns([1, 2], gap="small")
+    with choice:
+        kept = persistent("schedules.another", "OneCycleLR")
+        name = st.selectbox(_("Another scheduler"), list(sentences), filter_mode=None, **kept)
+    with panel, st.container(border=True):
+        _show_panel(name, sentences[name], lambda: _another_form(ANOTHER[name]), lr, train_iter)
+
+
+def _another_form(example: AnyScheduler) -> AnyScheduler:
+    """Draw a widget for each number of a scheduler, beginning with those of the example."""
+    values: dict[str, Any] = {}
+    with st.container(horizontal=True, gap="small"):
+        for name in type(example).model_fields:
+            if name in WARMUP and not example.warmup_iters and example.name != "LinearLR":
+                continue
+            start, key = getattr(example, name), f"schedules.{example.name}.{name}"
+            if type(start) is int:
+                most = 5 if name == "T_mult" else MAX_ITERATIONS
+                values[name] = st.slider(
+                    name, 0 if name == "warmup_iters" else 1, most, width=170, **persistent(key, start)
+                )
+            elif type(start) is float and name not in LEFT_OUT:
+                low, high = find_limits(type(example), name)
+                values[name] = st.number_input(
+                    name, low, high, step=0.01, format="%g", width=140, **persistent(key, start)
+                )
+            elif name == "mode":
+                modes = get_args(type(example).model_fields[name].annotation)
+                values[name] = st.selectbox(name, modes, filter_mode=None, width=140, **persistent(key, start))
+    return example.replace(**values)
 
 
 def _step_form() -> StepLR:
