@@ -16,6 +16,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
 }
 
+INITS = ("torch", "xavier", "he", "zeros")
 
 # from the gradient of the outputs and the outputs to the gradient of the inputs
 ACTIVATION_BACKWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -72,7 +73,7 @@ class MLPnet(nn.Module):
             "xavier" or "he" for the weights of that scheme and biases of 0; "zeros".
 
     Raises:
-        ValueError: A size, the activation or the dropout is out of range.
+        ValueError: A size, the activation, the dropout or init is out of range.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class MLPnet(nn.Module):
             raise ValueError(f"in_features, hidden_sizes and num_classes are {sizes}: each must be an int, at least 1")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}: expected one of {', '.join(ACTIVATIONS)}")
+        if init not in INITS:
+            raise ValueError(f"init is {init!r}: expected one of {', '.join(INITS)}")
         self.activation = activation
         self.depth = len(sizes) - 1
         for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):

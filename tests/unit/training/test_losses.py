@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, strategies as st
 
-from mlpcore.training.losses import cross_entropy, softmax
+from mlpcore.training.losses import LabelSmoothing, cross_entropy, softmax, stacked_cross_entropy
 from tests.support.present import present
 
 LABELS = torch.tensor([0, 2, 1])
@@ -133,3 +133,18 @@ def test_other_shapes_are_refused_by_name(shape):
 def test_labels_that_are_not_one_hot_are_refused():
     with pytest.raises(ValueError, match=r"y has the shape \(3,\): expected that of y_hat, \(3, 3\), one-hot"):
         cross_entropy(torch.full((3, 3), 1 / 3), LABELS)
+
+
+@pytest.mark.parametrize("shares", [(0.0, 0.0), (0.1, 0.0), (0.25, 0.9)])
+def test_the_loss_of_a_stack_and_its_gradient_are_torchs_of_each_network_bit_for_bit(shares: tuple[float, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = 4 * torch.randn(2, 37, 10, generator=generator)
+    labels = torch.randint(10, (2, 37), generator=generator)
+    smoothing = LabelSmoothing.build(shares, 10, logits.device) if any(shares) else None
+    losses, gradients = stacked_cross_entropy(logits, labels, smoothing)
+    for row, share in enumerate(shares):
+        own = logits[row].clone().requires_grad_()
+        loss = F.cross_entropy(own, labels[row], reduction="none", label_smoothing=share).mean()
+        loss.backward()
+        assert torch.equal(losses[row], loss)
+        assert torch.equal(gradients[row], present(own.grad))

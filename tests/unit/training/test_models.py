@@ -10,6 +10,7 @@ from torch import nn
 import mlpcore
 from mlpcore.data.datasets import normalise
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.seeds import build_generator
 from mlpcore.training.models import Dropout, MLPnet, MyModel, build_model, dropout
 from tests.support.networks import linear_layers
 from tests.support.present import present
@@ -122,6 +123,22 @@ def test_recipe_decides_weights_and_dropout_without_touching_torchs_global_state
     assert not torch.equal(logits, first(images)), "each batch has masks of its own"
 
 
+@pytest.mark.parametrize(
+    ("init", "draw"),
+    [
+        ("xavier", nn.init.xavier_uniform_),
+        ("he", lambda weight, generator: nn.init.kaiming_uniform_(weight, nonlinearity="relu", generator=generator)),
+        ("zeros", lambda weight, **_: nn.init.zeros_(weight)),
+    ],
+)
+def test_initial_weights_are_torchs_of_that_scheme_and_biases_are_0(init, draw):
+    model = build_model(Recipe(init=init, seed=3), 3072, 10)
+    generator = build_generator(3, "weights")
+    for layer in linear_layers(model):
+        assert torch.equal(layer.weight, draw(torch.empty_like(layer.weight), generator=generator))
+        assert not layer.bias.any()
+
+
 def test_seed_changes_the_weights_and_dropout_does_not():
     def weights(recipe: Recipe) -> torch.Tensor:
         return linear_layers(build_model(recipe, 3072, 10))[0].weight
@@ -183,6 +200,7 @@ def test_a_channel_without_variance_is_only_shifted():
         ({"in_features": 2.5}, "each must be an int, at least 1"),
         ({"activation": "gelu"}, "activation is 'gelu': expected one of sigmoid, tanh, relu"),
         ({"dropout": 1.0}, "dropout is 1.0: it must be at least 0 and below 1"),
+        ({"init": "ones"}, "init is 'ones': expected one of torch, xavier, he, zeros"),
     ],
 )
 def test_knobs_out_of_range_are_refused_with_field_value_and_range(knobs, message):
