@@ -12,7 +12,7 @@ from mlpcore.recipes.validation import shorten
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-MAX_BYTES = 20_000_000  # of a file: 2,000 runs of 60 evaluations are 25 MB, 1,500 are 19
+MAX_BYTES = 30_000_000  # of a file: 1,000 runs of 60 evaluations are 28 MB
 MAX_KEYS = 100  # per object: a million unknown keys would make a million errors, 2 GB
 DEEPEST = 6  # parts of a damaged place that are named
 

@@ -49,12 +49,12 @@ def _measure_sweeps(connection: Connection, owner: str) -> int:
 
 def estimate_recipe(recipe: Recipe) -> int:
     """Estimate the bytes that a run of a recipe needs when it is over."""
-    return len(recipe.model_dump_json()) + 2 * ROW_BYTES * (recipe.evaluation_count + 1) + SNAPSHOT_BYTES
+    return len(recipe.model_dump_json()) + 3 * ROW_BYTES * (recipe.evaluation_count + 1) + SNAPSHOT_BYTES
 
 
 def estimate_run(run: Run) -> int:
     """Estimate the bytes that a run from a file needs: it has no snapshot."""
-    return len(run.recipe.model_dump_json()) + len(run.note) + 2 * ROW_BYTES * (len(run.evaluations) + 1)
+    return len(run.recipe.model_dump_json()) + len(run.note) + 3 * ROW_BYTES * (len(run.evaluations) + 1)
 
 
 def estimate_sweep(sweep: StoredSweep) -> int:

@@ -61,7 +61,7 @@ class TestRefusals:
             (b"step,loss\n1,inf\n", "Line 2: train_loss is inf, expected a finite number."),
             (b"step,loss\n1,low\n", "Line 2: train_loss is low, expected a finite number."),
             (b"step,loss\n" + b"1,2\n" * (MAX_ROWS + 1), "The file has 10,001 rows: at most 10,000 are read."),
-            (b"x" * (MAX_BYTES + 1), "The file has 20 MB: at most 20 MB are read."),
+            (b"x" * (MAX_BYTES + 1), "The file has 30 MB: at most 30 MB are read."),
         ],
     )
     def test_says_what_is_wrong_and_where(self, data: bytes, sentence: str) -> None:

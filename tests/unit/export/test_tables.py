@@ -97,7 +97,7 @@ class TestJson:
             from_json(json.dumps({**FILE, "version": 4}).encode(), owner="")
 
     def test_file_that_is_too_large_gets_a_sentence(self) -> None:
-        with pytest.raises(SentenceError, match=r"^The file has 21 MB: at most 20 MB are read\.$"):
+        with pytest.raises(SentenceError, match=r"^The file has 31 MB: at most 30 MB are read\.$"):
             from_json(b" " * (MAX_BYTES + 1_000_000), owner="")
 
     @pytest.mark.parametrize(

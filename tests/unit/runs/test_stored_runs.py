@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -98,11 +98,11 @@ class TestOwnership:
 
 class TestQuota:
     def test_import_beyond_the_quota_is_refused_whole_and_says_how_to_free_space(self, store: RunStore) -> None:
-        small = StoredRuns(store, quota=12_000)
+        small = StoredRuns(store, quota=16_500)
         long = tuple(evaluation(step) for step in range(1, 41))
         assert small.import_runs(lambda: [over("a", evaluations=long)], owner=ANN) == 1
         with pytest.raises(
-            SentenceError, match=r"of the 1.2e-05 GB .*To free space, delete runs on the History page\.$"
+            SentenceError, match=r"of the 1.65e-05 GB .*To free space, delete runs on the History page\.$"
         ):
             small.import_runs(lambda: [over("b"), over("c", evaluations=long)], owner=ANN)
         assert store.count() == 1
@@ -160,6 +160,12 @@ class TestQuota:
         assert store.measure_usage(ANN) == Usage(0, 0)
         norms = (1.25, 2.5, 3.75)
         evaluations = tuple(Evaluation(step, 2.1, 1.9, 0.2, 2.1, 0.1, 0.01, 0.5, norms) for step in range(1, 61))
+        health: dict[str, Any] = {
+            "gradient_norms": norms,
+            "update_ratios": (0.001312, 0.0045),
+            "stuck_units": (0.0, 0.0625),
+        }
+        evaluations = tuple(replace(evaluation, **health) for evaluation in evaluations)
         before = file.stat().st_size
         store.create_many([over(f"{number:012}", evaluations=evaluations) for number in range(200)])
         usage = store.measure_usage(ANN)
