@@ -38,5 +38,7 @@ MEASURES: Mapping[str, Measure] = {
     "test_loss": Measure("test_loss", N_("test loss"), is_loss=True, dash="dot"),
     "train_acc": Measure("train_acc", N_("train accuracy"), is_loss=False, dash="dash"),
     "test_acc": Measure("accuracy", N_("test accuracy"), is_loss=False),
+    "avg_test_acc": Measure("avg_test_acc", N_("test accuracy, averaged weights"), is_loss=False, dash="dot"),
 }
+AVERAGED = "avg_test_acc"  # of a run that averages its weights: always drawn
 USUAL = ("train_loss", "test_acc")  # the lecture's two curves

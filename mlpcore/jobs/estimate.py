@@ -60,6 +60,7 @@ def _estimate_run(recipe: Recipe, images: ImageCounts) -> Estimate:
     weights = sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
     # weights, gradients and optimizer state; before there is a state, a copy of the initial weights
     copies = 2 + recipe.optimizer.states + getattr(recipe.optimizer, "amsgrad", False)
+    copies += 2 * (recipe.average != "none")  # while it is tested, one beside the others
     units = sum(sizes[1:])
     activations = 4 * units * max(4 * _batch_size(recipe, images), 3 * EVALUATION_BATCH)
     training_set = 24 * (min(recipe.train_size or images.train, images.train) + recipe.validation_size)

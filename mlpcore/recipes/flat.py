@@ -33,7 +33,8 @@ BARE_NAMES: dict[str, Path] = {
         "final_div_factor end_factor total_iters power factor T_0 T_mult step_size_up step_size_down mode "
         "cycle_momentum base_momentum max_momentum stable_iters decay_iters",
         (): "dataset train_size validation_size label_noise hidden_sizes activation dropout optimizer scheduler "
-        "batch_size train_iter eval_every seed precision device changes init label_smoothing l1_penalty max_norm",
+        "batch_size train_iter eval_every seed precision device changes init label_smoothing l1_penalty max_norm "
+        "average ema_decay swa_start",
         (
             "link",
         ): "rows names seeds hold_out lock hide title task run runs lang lab remedies predict concept sweep kind rates "

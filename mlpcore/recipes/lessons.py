@@ -28,17 +28,17 @@ GROUPS = {
     "images": ("dataset", "train_size", "label_noise", "validation_size"),
     "points": POINT_NAMES,
     "network": ("hidden_sizes", "activation", "dropout", "init", "label_smoothing", "l1_penalty", "max_norm"),
-    "run": ("train_iter", "eval_every", "seed", "precision", "device"),
+    "run": ("train_iter", "eval_every", "seed", "precision", "device", "average", "ema_decay", "swa_start"),
     "schedule": ("scheduler", *(name for name in CHOICES if FIELDS[name].part == "scheduler")),
 }
 # What these groups had when labels were first written. The rest is no part of a label while at its default, so that
 # labels stay what they were.
 FIRST = (
-    *("hidden_sizes", "activation", "dropout"),
+    *("hidden_sizes", "activation", "dropout", "train_iter", "eval_every", "seed", "precision", "device"),
     *("scheduler", "warmup_iters", "start_factor", "step_size", "gamma", "milestones", "T_max", "eta_min"),
     *("pct_start", "div_factor", "final_div_factor"),
 )
-YOUNGER = [name for group in ("network", "schedule") for name in GROUPS[group] if name not in FIRST]
+YOUNGER = [name for group in ("network", "run", "schedule") for name in GROUPS[group] if name not in FIRST]
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,26 @@ class Recipe(Hyperparameters):
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = Field(
         default="auto", description="The device that computes: auto takes an accelerator if there is one."
     )
+    # of the averages, only what is not at its default is stored and exported, so that older recipes stay as they were
+    average: Literal["none", "EMA", "SWA"] = Field(
+        default="none",
+        exclude_if=lambda average: average == "none",
+        description="An average of the weights, tested beside them: EMA forgets old ones, SWA counts all alike.",
+    )
+    ema_decay: float = Field(
+        default=0.999,
+        ge=0.0,
+        le=0.99999,
+        exclude_if=lambda decay: decay == 0.999,
+        description="The share of EMA's average that each iteration keeps.",
+    )
+    swa_start: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=0.99,
+        exclude_if=lambda start: start == 0.5,
+        description="The share of the run after which SWA begins.",
+    )
     changes: Annotated[tuple[Change, ...], AS_TUPLE] = Field(
         default=(), max_length=1000, description="Changes of hyperparameters made during the run."
     )

@@ -67,6 +67,8 @@ class Evaluation:
         weight_norms: Euclidean norm of each layer's weight matrix, first layer first.
         val_loss: Loss in eval mode on the training images held out for validation; None if there are none.
         val_acc: Accuracy on the same images, with their (noisy) labels.
+        avg_test_loss: Loss in eval mode on all test images of the averaged weights; None if there are none.
+        avg_test_acc: Accuracy of the averaged weights on the same images.
         effective_lr: The rate that the optimizer used instead: Adagrad with lr_decay divides lr by 1 + (step - 1) *
             lr_decay. None if it used lr.
         gradient_norms: Euclidean norm of the gradient of each layer's weights, in the last mini-batch.
@@ -94,6 +96,8 @@ class Evaluation:
     gradient_norms: Annotated[tuple[float, ...], Field(max_length=10)] = ()
     update_ratios: Annotated[tuple[float, ...], Field(max_length=10)] = ()
     stuck_units: Annotated[tuple[Accuracy, ...], Field(max_length=10)] = ()
+    avg_test_loss: float | None = None
+    avg_test_acc: Accuracy | None = None
 
 
 @dataclass(frozen=True)

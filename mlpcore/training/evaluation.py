@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from mlpcore.data.batches import DeviceImages
 from mlpcore.runs.snapshots import MAX_UNITS, TOP_K
 from mlpcore.training.health import UnitCounter
+from mlpcore.training.kernels import matmul
 from mlpcore.training.plane import SurfaceAccumulator
 from mlpcore.training.stacked_mlp import Inputs, StackedMLP
 
@@ -118,6 +119,17 @@ class Measurement:
         stuck = self.units.compute(self.train.count)
         columns = train, self.test.compute(), validation, norms, stuck, top_classes, probabilities, shares
         return [Metrics(*values) for values in zip(*columns, strict=True)]
+
+
+def stack_weights(network: StackedMLP, parameters: Sequence[Sequence[Tensor]]) -> StackedMLP:
+    """Stack networks like those of a stack, but with other weights, to be evaluated.
+
+    parameters: the weight and bias per layer of each network, at most as many networks as in the stack.
+    """
+    stacked = network.view(slice(0, len(parameters)))
+    layers = [torch.stack(list(tensors)) for tensors in zip(*parameters, strict=True)]
+    stacked.weights, stacked.biases = [matmul.align(weight) for weight in layers[::2]], layers[1::2]
+    return stacked
 
 
 def iterate_test_batches(images: DeviceImages, count: int) -> Iterator[Batch]:

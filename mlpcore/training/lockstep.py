@@ -20,7 +20,15 @@ from mlpcore.runs.records import Evaluation, RunStatus
 from mlpcore.runs.snapshots import Snapshot
 from mlpcore.seeds import build_generator
 from mlpcore.training.cohort_run import CohortRun
-from mlpcore.training.evaluation import Measurement, Metrics, iterate_test_batches, iterate_train_batches
+from mlpcore.training.evaluation import (
+    LossAndAccuracy,
+    Measurement,
+    MetricAccumulator,
+    Metrics,
+    iterate_test_batches,
+    iterate_train_batches,
+    stack_weights,
+)
 from mlpcore.training.kernels.cuda_graph import CapturedPass
 from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.models import build_model
@@ -205,9 +213,10 @@ class Cohort:
         snapshots: dict[int, Snapshot] = {}
         for networks in find_slices([row for row, run in enumerate(self.runs) if run in due]):
             metrics = yield from self._measure(networks, pending, clock)
+            averaged = yield from self._measure_averages(self.runs[networks], pending, clock)
             for run, measured in zip(self.runs[networks], metrics, strict=True):
                 if measured.is_finite:
-                    evaluations[run.position] = run.evaluate(measured, step, clock.read())
+                    evaluations[run.position] = run.evaluate(measured, averaged.get(run), step, clock.read())
                     snapshots[run.position] = run.take_snapshot(measured, step, self.test_labels)
         return evaluations, snapshots
 
@@ -225,12 +234,28 @@ class Cohort:
             (measurement.surfaces.add_batch, iterate_grid(self.images)),
         ]
         for add_batch, batches in work:
-            for batch in batches:
-                add_batch(*batch)
-                del batch  # before the next one is read
-                if clock.is_slice_over:
-                    yield from self.yield_progress(replace(pending, seconds=clock.read()), clock)
+            yield from self._add_batches(add_batch, batches, pending, clock)
         return measurement.compute()
+
+    def _measure_averages(
+        self, runs: Sequence[CohortRun], pending: Progress, clock: _Clock
+    ) -> ProgressGenerator[dict[CohortRun, LossAndAccuracy]]:
+        """Measure the averaged weights of those of these runs that have some on the test images."""
+        averages = {run: run.average.weights for run in runs if run.average is not None and run.average.count}
+        if not averages:
+            return {}
+        test = MetricAccumulator(stack_weights(self.network, [*averages.values()]))
+        yield from self._add_batches(test.add_batch, iterate_test_batches(self.images, len(averages)), pending, clock)
+        return dict(zip(averages, test.compute(), strict=True))
+
+    def _add_batches(
+        self, add_batch: Callable[..., None], batches: Iterable[tuple[object, ...]], pending: Progress, clock: _Clock
+    ) -> ProgressGenerator[None]:
+        for batch in batches:
+            add_batch(*batch)
+            del batch  # before the next one is read
+            if clock.is_slice_over:
+                yield from self.yield_progress(replace(pending, seconds=clock.read()), clock)
 
     def yield_progress(self, progress: Progress, clock: _Clock) -> ProgressGenerator[None]:
         """Give control to the caller, and keep the commands it sends until the next step."""

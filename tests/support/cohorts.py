@@ -60,4 +60,6 @@ MIXTURE = [
     recipe(optimizer=SGD(lr=0.1), seed=1, changes=[{"step": 6, "lr": 0.02, "momentum": 0.5}, {"step": 9, "lr": 0.2}]),
     recipe(optimizer=Adam(lr=0.01), seed=7, label_noise=1.0, train_iter=9),
     recipe(optimizer=SGD(lr=2.0), seed=3, dropout=0.0),
+    recipe(optimizer=Adam(lr=0.01), seed=1, average="EMA", ema_decay=0.8),
+    recipe(optimizer=SGD(lr=0.1), seed=3, eval_every=3, average="SWA", swa_start=0.3),
 ]

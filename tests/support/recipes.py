@@ -187,6 +187,9 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
         eval_every=draw(st.integers(-(-train_iter // 5_000), 1_000_000)),
         seed=draw(st.integers(0, 2**32 - 1)),
         device=draw(st.sampled_from(["auto", "cpu", "cuda", "mps", "xpu"])),
+        average=draw(st.sampled_from(["none", "EMA", "SWA"])),
+        ema_decay=draw(st.floats(0.0, 0.99999)),
+        swa_start=draw(st.floats(0.0, 0.99)),
         changes=tuple(draw(changes(step, optimizer, scheduler)) for step in sorted(steps)),
     )
 

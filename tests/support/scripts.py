@@ -44,6 +44,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "a spiral": {"dataset": "Spiral", "points": {"count": 100, "data_seed": 7}, "label_noise": 0.4, "train_size": 60},
     "a checkerboard": {"dataset": "Checkerboard", "points": {"noise": 0.02, "classes": 5}, "hidden_sizes": (128, 64)},
     "blobs": {"dataset": "Blobs", "points": {"classes": 6}, "precision": "bfloat16"},
+    "an average that forgets": {"average": "EMA", "ema_decay": 0.8, "dropout": 0.2},
+    "an average of the second half": {"average": "SWA", "validation_size": 30},
     "divergence": {"optimizer": SGD(lr=10.0, momentum=0.99), "train_iter": 200, "dropout": 0.0},
 }
 

@@ -13,7 +13,7 @@ from mlpcore.runs.database.engine import one_at_a_time, writing
 from mlpcore.runs.messages import NEWER_SCHEMA, StoreError
 from mlpcore.runs.migrations import numbered
 
-HEAD = 16  # the number of the newest revision
+HEAD = 17  # the number of the newest revision
 
 _one_thread = threading.Lock()  # Alembic keeps the migration that it runs in a global variable
 

@@ -88,6 +88,9 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "seed": (widgets.draw_number, N_("Seed"), {}),
     "precision": (widgets.draw_choice, N_("Precision"), {}),
     "device": (widgets.draw_choice, N_("Device"), {}),
+    "average": (widgets.draw_choice, N_("Average of the weights"), {}),
+    "ema_decay": (widgets.draw_number, N_("Decay of EMA"), {"step": 0.001, "format": "%g"}),
+    "swa_start": (widgets.draw_slider, N_("Start of SWA"), {"step": 0.05}),
 }
 RARE = ("eps", "amsgrad")  # an optimizer's hyperparameters that stand where the run is set up
 # what is not in the rows of a part's own
@@ -167,6 +170,9 @@ def run_form() -> None:
     for name in ("eval_every", "seed", "precision", "device"):
         _draw(name)
     _explain_device()
+    _draw("average")
+    if extra := {"EMA": "ema_decay", "SWA": "swa_start"}.get(get_knob("average")):
+        _draw(extra)
     for path in list_rare():
         words: dict[str, Any] = {"label": path.replace(".", " ")} if path.endswith(".eps") else {}
         _draw(path, **words)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import streamlit as st
 
-from mlpcore.charts.measures import MEASURES, USUAL
+from mlpcore.charts.measures import AVERAGED, MEASURES, USUAL
 from mlpcore.charts.run import Ghost, run_chart
 from mlpcore.data.catalog import CIFAR10, SHAPES, data_home, known_datasets
 from mlpcore.messages import Sentence
@@ -155,7 +155,7 @@ def _show_curves(run: Run | None, recipe: Recipe, reference: Reference | None) -
         train_iter=recipe.train_iter,
         steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
         changes=recipe.changes,
-        measures=st.session_state.get("measures", USUAL),
+        measures=[*st.session_state.get("measures", USUAL), *([AVERAGED] if recipe.average != "none" else [])],
         ghost=Ghost(reference.run.evaluations, reference.name, reference.title) if reference else None,
         last_losses=run.last_losses if run else (),
         diverged_at=run.step if run else None,
@@ -246,7 +246,7 @@ def _view_options(run: Run | None, reference: Reference | None) -> None:
         st.session_state.setdefault("measures", list(USUAL))
         st.pills(
             _("Curves"),
-            list(MEASURES),
+            [name for name in MEASURES if name != AVERAGED],
             selection_mode="multi",
             format_func=lambda name: _(MEASURES[name].name),
             label_visibility="collapsed",

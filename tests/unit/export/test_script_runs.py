@@ -70,7 +70,9 @@ def measured(run: Recipe, images: DeviceImages, rule: KernelRule = KernelRule.MK
     names += ("val_loss", "val_acc") if run.validation_size else ()
     items = train_cohort([run], images, device=CPU, rule=rule)
     evaluations = [evaluation for item in items for evaluation in item.evaluations.values()]
-    return [{name: getattr(evaluation, name) for name in names} for evaluation in evaluations]
+    names += ("avg_test_loss", "avg_test_acc") if run.average != "none" else ()
+    rows = [{name: getattr(evaluation, name) for name in names} for evaluation in evaluations]
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
 def parse(output: str) -> list[Row]:

@@ -20,7 +20,7 @@ LINKS = json.loads(Path(__file__).with_name("links.json").read_text(encoding="ut
 
 # hyperparameters that are younger than some of these links, with their defaults
 LATER = {"precision": "float32", "amsgrad": False, "init": "torch", "label_smoothing": 0.0, "l1_penalty": 0.0}
-LATER |= {"max_norm": None}
+LATER |= {"max_norm": None, "average": "none", "ema_decay": 0.999, "swa_start": 0.5}
 
 
 def links(kind: str) -> list[dict[str, Any]]:

@@ -55,6 +55,8 @@ BOUNDS = [
     ("Recipe", "train_iter", 1, 200_000),
     ("Recipe", "eval_every", 1, 1_000_000),
     ("Recipe", "seed", 0, 2**32 - 1),
+    ("Recipe", "ema_decay", 0.0, 0.99999),
+    ("Recipe", "swa_start", 0.0, 0.99),
     *((name, "lr", 1e-6, 10.0) for name in OPTIMIZERS),
     *((name, "weight_decay", 0.0, 1.0) for name in OPTIMIZERS),
     *((name, "eps", 1e-12, 0.1) for name in OPTIMIZERS if "eps" in OPTIMIZERS[name].model_fields),

@@ -24,6 +24,8 @@ LATER_COLUMNS = (
     "evaluations.gradient_norms",
     "evaluations.update_ratios",
     "evaluations.stuck_units",
+    "evaluations.avg_test_loss",
+    "evaluations.avg_test_acc",
     "runs.forked_from",
 )
 

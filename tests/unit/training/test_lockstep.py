@@ -137,7 +137,7 @@ class TestLockstep:
         together = train(runs, images)
         for run, history in zip(runs, together, strict=True):
             assert history == train([run], images)[0]
-        assert [len(history) for history in together] == [3, 4, 3, 3, 24, 3, 2, 3]
+        assert [len(history) for history in together] == [3, 4, 3, 3, 24, 3, 2, 3, 3, 8]
 
     def test_every_optimizer_trains_in_a_cohort_as_it_does_alone(self, images):
         runs = [recipe(optimizer=knobs, seed=place % 3) for place, knobs in enumerate(EACH_OPTIMIZER.values())]
