@@ -97,8 +97,7 @@ def train_cohort(
         ValueError: A recipe does not fit the images.
     """
     cohort = Cohort(recipes, images, device, rule or choose_rule())
-    clock = _Clock()
-    step = 0
+    clock, step = _Clock(), 0
     while cohort.runs:
         evaluations: dict[int, Evaluation] = {}
         snapshots: dict[int, Snapshot] = {}
@@ -282,9 +281,8 @@ class Cohort:
             return
         self.runs = [self.runs[row] for row in rows]
         self.rows = self._find_rows()
-        if not rows:
-            return
-        self.network.keep_rows(rows)
+        if rows:
+            self.network.keep_rows(rows)
 
     def _find_rows(self) -> dict[int, slice]:
         return _find_rows([run.recipe.seed for run in self.runs])
