@@ -23,10 +23,8 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = sorted(
-    {"name", "step", *Recipe.model_fields}
-    | {field for kind in (OPTIMIZERS | SCHEDULERS).values() for field in kind.model_fields}
-)
+KINDS = (Recipe, Change, *OPTIMIZERS.values(), *SCHEDULERS.values())
+FIELDS = sorted({"name", *(field for kind in KINDS for field in kind.model_fields)})
 
 
 def refused(**knobs: object) -> list[str]:
