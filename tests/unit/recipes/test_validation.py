@@ -23,8 +23,8 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
     max_leaves=8,
 )
-KINDS = (Recipe, Change, *OPTIMIZERS.values(), *SCHEDULERS.values())
-FIELDS = sorted({"name", *(field for kind in KINDS for field in kind.model_fields)})
+MODELS: list[type[Hyperparameters]] = [Recipe, Change, *OPTIMIZERS.values(), *SCHEDULERS.values()]
+FIELDS = sorted({"name", *(field for model in MODELS for field in model.model_fields)})
 
 
 def refused(**knobs: object) -> list[str]:
