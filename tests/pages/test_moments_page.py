@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from mlpcore.charts.confusion import confusion_chart
 from mlpcore.jobs import manager
-from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import count_confusion
 from mlpcore.runs.store import RunStore
@@ -102,3 +102,22 @@ def test_play_goes_on_until_the_end_and_the_slider_pauses_it(open_page: Open) ->
     for _step in range(6):
         shown(page.run())
     assert (page.button(key=f"moment.play.{run.id}").label, page.select_slider(key=key).value) == ("Play", 60)
+
+
+def test_one_slider_moves_both_networks_of_a_comparison(open_page: Open) -> None:
+    recipes = [TINY, TINY.replace(optimizer=Adam())]
+    ids = manager.shared_manager().submit(recipes, owner="somebody", names=["one", "other"])
+    page = open_page("compare.py", runs=",".join(ids))
+    wait_for(page, lambda: all(manager.shared_manager().get(run_id).status.is_over for run_id in ids))
+    page.session_state["compare.moments.open"] = True
+    shown(page.run())
+    pictures = [figure(page, f"weights.{place}")["layout"]["images"][0]["source"] for place in range(2)]
+    assert pictures[0] != pictures[1]
+    shown(page.select_slider(key="moment.step.compare").set_value(0).run())
+    first = [figure(page, f"weights.{place}")["layout"]["images"][0]["source"] for place in range(2)]
+    assert first[0] == first[1]  # the same initial weights
+    shown(page.segmented_control(key="compare.moments.view").set_value("classes").run())
+    for place in range(2):
+        wait_for(page, page.session_state[f"replay.moments.{place}"].result.done)
+    shown(page.run())
+    assert figure(page, "confusion.0")["data"] == figure(page, "confusion.1")["data"]

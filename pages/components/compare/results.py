@@ -13,6 +13,7 @@ from mlpcore.charts.downsampling import corners, rounded
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.compare.foreign import list_foreign_runs, show_foreign_runs
+from pages.components.compare.moments import show_moments
 from pages.components.compare.planes import SLIDER, show_planes
 from pages.components.compare.results_table import describe_choice, show_table
 from pages.components.compare.surfaces import show_surfaces
@@ -124,6 +125,7 @@ def _draw(drawn: Sequence[str], ticks: bool, fingerprints: bool, concludes: bool
     if concludes:
         show_verdicts(series, baseline=baseline, going_on=going_on)
     if not going_on:
+        show_moments(series)
         show_surfaces(series)
     show_foreign_runs()
 

@@ -53,10 +53,12 @@ def find_moment(run: Run, step: int, part: Part) -> Snapshot | None:
     return replayed.get(step) if replayed else None
 
 
-def show_moment(run: Run, step: int, part: Part, draw: Callable[[Snapshot], None]) -> None:
+def show_moment(run: Run, step: int, part: Part, draw: Callable[[Snapshot], None], *, beside: str = "") -> None:
     """Draw a run's network at a step: as it was stored, else from a replay.
 
     Until that is computed, and where it cannot be, the nearest stored moment is drawn: so the page keeps its height.
+
+    beside: tells the widgets of runs apart that are shown side by side.
     """
     from mlpcore.training.replay.replay import find_obstacle
 
@@ -64,7 +66,7 @@ def show_moment(run: Run, step: int, part: Part, draw: Callable[[Snapshot], None
         draw(moment)
         return
     stored, obstacle = read_snapshot(run.id), find_obstacle(run)
-    if obstacle is None and _replay(run, step, draw, begins=stored is not None):
+    if obstacle is None and _replay(run, step, draw, begins=stored is not None, beside=beside):
         return
     if stored is not None:
         nearest = min(_list_stored(stored, part), key=lambda kept: abs(kept - step))
@@ -79,7 +81,7 @@ def show_moment(run: Run, step: int, part: Part, draw: Callable[[Snapshot], None
         st.text(say(obstacle) if run.status.is_over else appears)
 
 
-def _replay(run: Run, step: int, draw: Callable[[Snapshot], None], *, begins: bool) -> bool:
+def _replay(run: Run, step: int, draw: Callable[[Snapshot], None], *, begins: bool, beside: str) -> bool:
     """Show what a replay finds at a step, or its progress; return whether it was found."""
     drawn = []
 
@@ -91,7 +93,7 @@ def _replay(run: Run, step: int, draw: Callable[[Snapshot], None], *, begins: bo
     show_replay(
         _view(run),
         draw_found,
-        key="moments",
+        key=f"moments{beside}",
         label=_("Replay the run"),
         told=told.format(count=len(list_moments(run))),
         begins=begins,

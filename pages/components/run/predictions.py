@@ -45,12 +45,15 @@ def has_snapshot(run: Run) -> bool:
     return read_snapshot(run.id) is not None
 
 
-def show_confusion(run: Run, step: int) -> None:
-    """Draw the confusion matrix and the accuracy of each class after `step` iterations."""
-    show_moment(run, step, "predictions", partial(_draw_confusion, run))
+def show_confusion(run: Run, step: int, *, beside: str = "") -> None:
+    """Draw the confusion matrix and the accuracy of each class after `step` iterations.
+
+    beside: tells the widgets of runs apart that are shown side by side.
+    """
+    show_moment(run, step, "predictions", partial(_draw_confusion, run, beside=beside), beside=beside)
 
 
-def _draw_confusion(run: Run, snapshot: Snapshot) -> None:
+def _draw_confusion(run: Run, snapshot: Snapshot, *, beside: str) -> None:
     counts = count_confusion(snapshot)
     hits, images = int(counts.trace()), int(counts.sum())
     template = _(
@@ -61,21 +64,24 @@ def _draw_confusion(run: Run, snapshot: Snapshot) -> None:
     with st.container(width=760):
         live_plot(
             confusion_chart(counts, snapshot.classes, translate=_),
-            key="confusion",
+            key=f"confusion{beside}",
             height=confusion_height(len(snapshot.classes)),
             alt=_("Test examples by true and predicted class, and the accuracy of each class."),
             revision=run.id,
         )
 
 
-def show_first_layer(run: Run, step: int) -> None:
-    """Draw the first layer's weights as images after `step` iterations."""
-    show_moment(run, step, "first layer", _draw_first_layer)
+def show_first_layer(run: Run, step: int, *, beside: str = "", width: int = UNITS_WIDTH) -> None:
+    """Draw the first layer's weights as images after `step` iterations.
+
+    beside: as in `show_confusion`. width: in pixels.
+    """
+    show_moment(run, step, "first layer", partial(_draw_first_layer, beside=beside, width=width), beside=beside)
 
 
-def _draw_first_layer(snapshot: Snapshot) -> None:
+def _draw_first_layer(snapshot: Snapshot, *, beside: str, width: int) -> None:
     layer = snapshot.first_layers[-1]
-    units, _channels, height, width = layer.units.shape
+    units, _channels, height, side = layer.units.shape
     if snapshot.plane is not None:
         st.caption(describe_maps(units))
     else:
@@ -83,9 +89,9 @@ def _draw_first_layer(snapshot: Snapshot) -> None:
             "The weights of the first {units} units of the first layer, each as a {width} × {height} image: a unit "
             "answers to what looks like it. Middle grey is 0; each is scaled by its own largest weight."
         )
-        st.caption(template.format(units=units, width=width, height=height))
+        st.caption(template.format(units=units, width=side, height=height))
     alt = _("The first layer's weights after {step:,} iterations").format(step=layer.step)
-    show_layer(layer.units, key="weights", width=UNITS_WIDTH, alt=alt)
+    show_layer(layer.units, key=f"weights{beside}", width=width, alt=alt)
 
 
 def _pick_images(run: Run, snapshot: Snapshot) -> np.ndarray:
