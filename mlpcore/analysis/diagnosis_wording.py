@@ -114,6 +114,7 @@ FINDINGS: Mapping[Symptom, str] = {
         "The train loss has settled, and the test accuracy of {accuracy:.1%} is within {gap:.1f} percentage "
         "points of the train accuracy. A larger network may reach more."
     ),
+    Symptom.SOLVED: N_("A test accuracy of {accuracy:.1%} leaves nothing to gain. Try harder data."),
 }
 
 _EVALUATIONS = N_("A trend needs at least {enough} evaluations.")
@@ -194,6 +195,7 @@ RULES: Mapping[Symptom, str] = {
     Symptom.WIDE_GAP: _HEALTHY,
     Symptom.UNSETTLED: _HEALTHY,
     Symptom.CONVERGED: _HEALTHY,
+    Symptom.SOLVED: _HEALTHY,
 }
 
 

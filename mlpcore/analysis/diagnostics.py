@@ -25,6 +25,7 @@ LITTLE = 0.9  # of the loss of guessing; above it hardly anything was learned
 RANDOM_LABELS = 0.8  # share of label noise, from which on the lowest possible loss is close to that of guessing
 STUCK_FROM = 0.25  # of the run; before, a network of sigmoids may not have left its start
 STEEP = 0.15  # of the whole fall, in the last quarter: a straight line has 0.25
+SOLVED = 0.995  # of the test images right: there is nothing to gain
 SETTLED = 0.08  # of the whole fall, at most, in the last quarter of a run that has little to gain from more steps
 UNMOVED = 1.2  # times the initial norm of the weights: a network that learns nothing below it has too low a rate
 SMALL_STEPS = 1.05  # times the initial norm at the end: below it, three times the rate helped 33 of 44 short runs
@@ -89,6 +90,7 @@ class Symptom(StrEnum):
     WIDE_GAP = "healthy, wide gap"
     UNSETTLED = "healthy, still improving"
     CONVERGED = "healthy, loss has settled"
+    SOLVED = "healthy, hardly a mistake"
 
 
 @dataclass(frozen=True)
@@ -273,7 +275,9 @@ def _find_no_problem(run: Run, losses: Losses, late: LateFall) -> Diagnosis:
         return Diagnosis(DiagnosisKind.SO_FAR, symptom, {"count": ENOUGH})
     gap = measure_gap(run.evaluations)
     numbers = {"accuracy": gap.test_acc, "gap": abs(gap.train_over_test), "share": late.share}
-    if gap.train_over_test > LARGE_GAP:
+    if gap.test_acc >= SOLVED:
+        symptom = Symptom.SOLVED
+    elif gap.train_over_test > LARGE_GAP:
         symptom = Symptom.WIDE_GAP
     else:
         symptom = Symptom.UNSETTLED if late.share > SETTLED else Symptom.CONVERGED
