@@ -289,12 +289,6 @@ def test_late_fall_of_the_train_loss_alone_is_no_sign_of_a_low_rate() -> None:
     assert told(run(history(lambda step: 2.3 - step / 2500, lambda _step: 1.5))) == [(KINDS.HEALTHY, None)]
 
 
-def test_where_hardly_an_image_is_wrong_no_larger_network_is_proposed() -> None:
-    solved = [replace(one, test_acc=0.996, train_acc=1.0) for one in history(healthy)]
-    sentence = str(describe_finding(only(run(solved))))
-    assert sentence == "A test accuracy of 99.6% leaves nothing to gain. Try harder data."
-
-
 def test_jumps_of_a_loss_near_zero_mean_nothing() -> None:
     assert KINDS.TOO_HIGH not in dict(told(run(history(lambda step: 0.15 * zigzag(step)))))
 
