@@ -227,10 +227,13 @@ def describe_wait(run: Run) -> str:
 def _progress_sentence(run: Run) -> str:
     if run.status is RunStatus.QUEUED:
         return describe_wait(run)
+    repeated = find_parent_fork(run) if not run.status.is_over else None
     parts = [
         _("{step:,} of {train_iter:,} iterations").format(step=run.step, train_iter=run.recipe.train_iter),
         _("{duration} of computing on {device}").format(duration=show_duration(run.seconds), device=run.device),
     ]
+    if repeated is not None and run.step < repeated[1]:
+        parts.append(_("repeats its parent up to step {step:,}").format(step=repeated[1]))
     if nodes := get_manager().count_nodes(run.id):
         parts.append(_n("on {count} node", "on {count} nodes", nodes).format(count=nodes))
     if pace := get_manager().iterations_per_second(run):
