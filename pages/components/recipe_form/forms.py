@@ -121,6 +121,16 @@ def scheduler_form() -> None:
     *rows, last = _list_rows("scheduler") or [[]]
     for row in (*rows, [*last, *warm_up]):
         _draw_row(*row)
+    if name == "CyclicLR" and get_knob("CyclicLR.cycle_momentum"):
+        _explain_cycles(_get_kind("optimizer"))
+
+
+def _explain_cycles(optimizer: str) -> None:
+    """Say which value above is not used because a CyclicLR moves it."""
+    if f"{optimizer}.betas" in PATHS:
+        st.caption(_("Beta 1 follows the cycles: its value above is not used."))
+    elif f"{optimizer}.momentum" in PATHS and get_knob(f"{optimizer}.momentum"):
+        st.caption(_("Momentum follows the cycles: its value above is not used."))
 
 
 def changes_form() -> None:
