@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import streamlit as st
+from pydantic import ValidationError
 
 from mlpcore.analysis.schedule_checks import find_warnings
 from mlpcore.charts.schedule import small_schedule_chart
@@ -27,9 +28,10 @@ from mlpcore.recipes.schedulers import (
     PolynomialLR,
     WarmupStableDecay,
 )
-from mlpcore.recipes.validation import find_limits
+from mlpcore.recipes.validation import find_limits, find_problems
 from pages.components.recipe_form.form_state import begin, first_recipe, put_recipe, read_form
 from pages.components.shared.choices import persistent
+from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.state import preview
 from pages.components.shared.words import _, say
@@ -88,8 +90,13 @@ def _show_panel(
     st.markdown(f"###### {name}")
     st.caption(sentence)
     above = st.container()  # the curve is drawn above the widgets that decide it
-    scheduler = scheduler_form()
-    recipe = Recipe(optimizer=SGD(lr=lr), scheduler=scheduler, train_iter=train_iter)
+    try:
+        scheduler = scheduler_form()
+        recipe = Recipe(optimizer=SGD(lr=lr), scheduler=scheduler, train_iter=train_iter)
+    except ValidationError as error:
+        for _field, problem in find_problems(error):
+            show_warning(say(problem))
+        return
     with above:
         figure = small_schedule_chart(preview(recipe), top=lr, translate=_)
         alt = _("The learning rate of every iteration.")
