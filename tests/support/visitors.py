@@ -49,7 +49,7 @@ class Visitor:
     def check(self) -> None:
         """Check that no page has sent a request to another host or has an error in its console."""
         assert set(self.hosts) == {urlsplit(self._server.url).netloc}
-        assert self.errors == []
+        assert self.errors == [], self.errors
 
     def leave(self) -> None:
         """Stop the runs on this visitor's pages, which may outlast the test, and close the browser."""
