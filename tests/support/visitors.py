@@ -1,6 +1,7 @@
 """A visitor with a browser: the pages they open, the hosts that are asked, and the errors in the console."""
 
 import re
+from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import (
@@ -9,6 +10,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     Request,
+    TimeoutError,
     ViewportSize,
     WebSocket,
     expect,
@@ -85,7 +87,8 @@ def button(page: Page, key: str) -> Locator:
 def stop_run(page: Page) -> None:
     """Stop the run of a page if it goes on."""
     if page.locator(".st-key-stop button:enabled").count():
-        button(page, "stop").click()
+        with suppress(TimeoutError):  # it has just ended by itself
+            button(page, "stop").click(timeout=5_000)
         expect(button(page, "stop")).to_be_disabled()
 
 
