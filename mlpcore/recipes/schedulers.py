@@ -121,7 +121,7 @@ class ConstantLR(Scheduler):
     """Multiplies the learning rate by a factor for total_iters iterations, and then no longer."""
 
     name: Literal["ConstantLR"] = "ConstantLR"
-    factor: float = Field(default=1 / 3, ge=0.0, le=1.0, description="The share of lr that is used at first.")
+    factor: float = Field(default=1 / 3, ge=1e-4, le=1.0, description="The share of lr that is used at first.")
     total_iters: TotalIters = 1000
 
 

@@ -83,7 +83,7 @@ BOUNDS = [
     *((name, "end_factor", 0.0, 1.0) for name in ("LinearLR", "WarmupStableDecay")),
     *((name, "total_iters", 1, 1_000_000) for name in ("LinearLR", "PolynomialLR", "ConstantLR")),
     ("PolynomialLR", "power", 0.0, 10.0),
-    ("ConstantLR", "factor", 0.0, 1.0),
+    ("ConstantLR", "factor", 1e-4, 1.0),
     ("CosineAnnealingWarmRestarts", "T_0", 1, 1_000_000),
     ("CosineAnnealingWarmRestarts", "T_mult", 1, 100),
     ("CosineAnnealingWarmRestarts", "eta_min", 0.0, 1.0),
