@@ -73,7 +73,6 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
         scheduler_argument=", scheduler" if scheduler_lines else "",
         rebuilds=bool(scheduler_lines) and any(change.lr is not None for change in recipe.changes),
         average=recipe.average if recipe.average != "none" else "",
-        average_from=int(recipe.swa_start * recipe.train_iter),
         average_function=f"get_ema_multi_avg_fn({recipe.ema_decay})"
         if recipe.average == "EMA"
         else "get_swa_multi_avg_fn()",

@@ -263,12 +263,7 @@ class Muon(Optimizer):
     tested_lr = 1e-3
 
     name: Literal["Muon"] = "Muon"
-    lr: float = Field(
-        default=1e-3,
-        ge=1e-6,
-        le=10.0,
-        description="The learning rate of the weights, whose steps are computed in bfloat16.",
-    )
+    lr: Lr = Field(default=1e-3, description="The learning rate of the weights, whose steps are computed in bfloat16.")
     momentum: Momentum = 0.95
     nesterov: bool = Field(default=True, description="Looks ahead along the momentum.")
     adamw_scale: float = Field(

@@ -179,6 +179,11 @@ class Recipe(Hyperparameters):
         return math.ceil(self.train_iter / self.eval_every)
 
     @property
+    def swa_begin(self) -> int:
+        """The iterations after which SWA begins."""
+        return int(self.swa_start * self.train_iter)
+
+    @property
     def data(self) -> DataSource:
         """Which data a run of it needs."""
         return DataSource(self.dataset, self.points)
@@ -265,7 +270,10 @@ def fork_recipe(recipe: Recipe, step: int, values: dict[str, float]) -> Recipe:
 
 
 def find_fork(recipe: Recipe, other: Recipe) -> int | None:
-    """Return the step up to which two recipes do the same; None if more sets them apart than their changes."""
+    """Return the step up to which two recipes do the same.
+
+    None if more sets them apart than their changes, and if nothing does: equal recipes do the same to the end.
+    """
     if recipe.model_copy(update={"changes": ()}) != other.model_copy(update={"changes": ()}):
         return None
     pairs = zip_longest(recipe.changes, other.changes)

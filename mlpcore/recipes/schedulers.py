@@ -21,7 +21,6 @@ TotalIters = Annotated[int, Field(ge=1, le=1_000_000, description="Iterations un
 EndFactor = Annotated[float, Field(ge=0.0, le=1.0, description="The share of lr at which the rate ends.")]
 DivFactor = Annotated[float, Field(ge=1.0, le=1e4, description="The rate starts at lr divided by this.")]
 SlowGamma = Annotated[float, Field(ge=0.9, le=1.0, description="The factor of the learning rate at each iteration.")]
-EtaMin = Annotated[float, Field(ge=0.0, le=1.0, description="The lowest rate that the cosine comes to.")]
 CycledMomentum = Annotated[float, Field(ge=0.01, le=0.999)]
 DropFactor = Annotated[float, Field(ge=1e-4, le=1.0, description="The factor of each drop of the learning rate.")]
 
@@ -131,7 +130,7 @@ class CosineAnnealingWarmRestarts(Scheduler):
     name: Literal["CosineAnnealingWarmRestarts"] = "CosineAnnealingWarmRestarts"
     T_0: Iterations = Field(default=1000, description="Iterations until the first restart.")
     T_mult: int = Field(default=1, ge=1, le=100, description="Each cosine is this many times as long as the last one.")
-    eta_min: EtaMin = 0.0
+    eta_min: float = Field(default=0.0, ge=0.0, le=1.0, description="The lowest rate that the cosine comes to.")
 
 
 class CyclicLR(Scheduler):

@@ -69,8 +69,8 @@ class Evaluation:
         val_acc: Accuracy on the same images, with their (noisy) labels.
         avg_test_loss: Loss in eval mode on all test images of the averaged weights; None if there are none.
         avg_test_acc: Accuracy of the averaged weights on the same images.
-        effective_lr: The rate that the optimizer used instead: Adagrad with lr_decay divides lr by 1 + (step - 1) *
-            lr_decay. None if it used lr.
+        effective_lr: The rate that Adagrad with lr_decay used instead: lr divided by 1 + (step - 1) * lr_decay. None
+            for every other optimizer.
         gradient_norms: Euclidean norm of the gradient of each layer's weights, in the last mini-batch.
         update_ratios: By how much the last iteration moved each layer's weights: norm of the update over that of the
             weights.

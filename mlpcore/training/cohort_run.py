@@ -178,7 +178,7 @@ class WeightAverage:
         self._parameters = list(parameters)
         build: Any = get_ema_multi_avg_fn if is_ema else get_swa_multi_avg_fn
         self._update = build(recipe.ema_decay) if is_ema else build()
-        self._begin = 0 if is_ema else int(recipe.swa_start * recipe.train_iter)
+        self._begin = 0 if is_ema else recipe.swa_begin
         self.weights = [parameter.detach().clone() for parameter in parameters]
         self.count = 0
 

@@ -31,7 +31,7 @@ def build_optimizer(hyperparameters: AnyOptimizer, parameters: Iterable[Tensor])
 
 
 class MuonWithAdamW(torch.optim.Muon):
-    """Muon for the matrices, AdamW for the other parameters at a multiple of Muon's lr."""
+    """Muon for the matrices, AdamW for the other parameters, at a multiple of Muon's lr and with its weight_decay."""
 
     def __init__(self, parameters: Iterable[Tensor], adamw_scale: float, **settings: Any) -> None:
         parameters = list(parameters)
@@ -39,10 +39,11 @@ class MuonWithAdamW(torch.optim.Muon):
         others = [parameter for parameter in parameters if parameter.ndim != 2]
         self.adamw = torch.optim.AdamW(others, fused=True)
         self.adamw_scale = adamw_scale
+        self.register_step_post_hook(self._step_others)
 
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        super().step(closure)  # type: ignore[no-untyped-call]
-        self.adamw.param_groups[0]["lr"] = self.adamw_scale * self.param_groups[0]["lr"]
+    def _step_others(self, *_hook_arguments: Any) -> None:
+        group = self.param_groups[0]
+        self.adamw.param_groups[0] |= {"lr": self.adamw_scale * group["lr"], "weight_decay": group["weight_decay"]}
         self.adamw.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:

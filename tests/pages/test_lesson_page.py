@@ -189,6 +189,13 @@ def test_panel_makes_a_link_of_the_knobs_and_shows_what_students_will_see(open_p
     assert page.button(key="lesson.build").label == "Change the lesson"
 
 
+def test_panel_offers_the_start_of_a_line_which_has_no_warm_up(open_page: Open) -> None:
+    page = open_page(scheduler="LinearLR")
+    shown(page.button(key="lesson.build").click().run())
+    choose(page, "start_factor", "locked")
+    assert "lock=start_factor" in link(page)
+
+
 def test_all_knobs_are_locked_by_a_click_and_one_opened_again(open_page: Open) -> None:
     page = open_page()
     shown(page.button(key="lesson.build").click().run())

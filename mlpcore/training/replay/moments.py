@@ -69,7 +69,7 @@ def _take(
         yield done
     for grid in iterate_grid(images):
         surfaces.add_batch(*grid)
-    run, number = cohort.runs[0], step // cohort.runs[0].recipe.eval_every
+    run, number = cohort.runs[0], -(-step // cohort.runs[0].recipe.eval_every)
     (classes,), (probabilities,) = predictions.top_classes()
     plane, found = run.plane, surfaces.compute()
     if plane is not None and found is not None:

@@ -84,7 +84,7 @@ def _values(place: Place, recipe: Recipe) -> dict[str, object]:
     parts = {part: [name for name in own if name in CHOICES and FIELDS[name].part == part] for part in PARTS}
     names = ["optimizer", "batch_size", *parts["optimizer"], "scheduler", *parts["scheduler"]]
     names += [name for group in ("images", "points", "network", "run") for name in GROUPS[group] if name in own]
-    return {name: own[name] for name in names if name != "start_factor" or own["warmup_iters"]}
+    return {name: own[name] for name in names if name != "start_factor" or own.get("warmup_iters", 1)}
 
 
 def _choice(lesson: Lesson, name: str) -> str:

@@ -120,6 +120,10 @@ def test_every_knob_says_in_one_line_what_it_does(kind):
             assert "\n" not in about.description
 
 
+def test_swa_begins_after_its_share_of_the_run_in_whole_iterations():
+    assert [Recipe(train_iter=25, swa_start=share).swa_begin for share in (0.0, 0.3, 0.5)] == [0, 7, 12]
+
+
 def test_torchs_names_are_kept():
     assert set(CosineAnnealingLR.model_fields) - {"name", "warmup_iters", "start_factor"} == {"T_max", "eta_min"}
     assert set(Adam.model_fields) - {"name"} == {"lr", "betas", "eps", "weight_decay", "amsgrad"}

@@ -25,7 +25,10 @@ class PlainMuon(torch.optim.SGD):
         super().__init__(weights)
         self.muon = torch.optim.Muon([weight for weight in weights if weight.ndim == 2], **settings)
         self.adamw = torch.optim.AdamW(
-            [weight for weight in weights if weight.ndim == 1], lr=settings["lr"] * adamw_scale, foreach=False
+            [weight for weight in weights if weight.ndim == 1],
+            lr=settings["lr"] * adamw_scale,
+            weight_decay=settings["weight_decay"],
+            foreach=False,
         )
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -77,6 +80,16 @@ def test_thirty_steps_are_those_of_torchs_plain_optimizer(name: str) -> None:
     for one, other, start in zip(ours, theirs, parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
         assert not torch.equal(one, start)
+
+
+def test_change_of_muons_weight_decay_reaches_the_biases() -> None:
+    bias = torch.ones(3, requires_grad=True)
+    optimizer = build_optimizer(Muon(lr=0.01, adamw_scale=2.0), [torch.ones(3, 3, requires_grad=True), bias])
+    for weight_decay, expected in ((0.5, 0.99), (0.0, 0.99), (1.0, 0.9702)):  # times 1 - lr · scale · weight_decay
+        optimizer.param_groups[0]["weight_decay"] = weight_decay
+        bias.grad = torch.zeros(3)
+        optimizer.step()
+        assert bias.tolist() == pytest.approx([expected] * 3)
 
 
 @settings(max_examples=30)

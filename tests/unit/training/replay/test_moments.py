@@ -48,10 +48,13 @@ def test_replayed_moments_are_the_snapshots_of_the_run(
             found, wanted = getattr(moments[step], name), getattr(snapshot, name)
             assert found.dtype == wanted.dtype
             assert np.array_equal(found, wanted)
-        assert np.array_equal(moments[step].first_layers[-1].units, snapshot.first_layers[-1].units)
+        layer, wanted_layer = moments[step].first_layers[-1], snapshot.first_layers[-1]
+        assert (layer.number, layer.step) == (wanted_layer.number, wanted_layer.step)
+        assert np.array_equal(layer.units, wanted_layer.units)
         if on_points:
-            found, wanted = (present(one.plane).surfaces[-1].shares for one in (moments[step], snapshot))
-            assert np.array_equal(found, wanted)
+            surface, wanted_surface = (present(one.plane).surfaces[-1] for one in (moments[step], snapshot))
+            assert surface.number == wanted_surface.number
+            assert np.array_equal(surface.shares, wanted_surface.shares)
     first = next(iter(snapshots.values()))
     assert np.array_equal(moments[0].first_layers[0].units, first.first_layers[0].units)
 

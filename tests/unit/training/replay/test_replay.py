@@ -17,7 +17,7 @@ from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.models import MLPnet, build_model
 from mlpcore.training.replay.network import NetworkView, TrainedNetwork
-from mlpcore.training.replay.replay import PastRun, Replayed, replay, replay_run
+from mlpcore.training.replay.replay import PastRun, Replayed, replay, replay_cohort, replay_run
 from mlpcore.training.reproducibility import describe_environment
 from tests.support.cohorts import CPU, MIXTURE, recipe
 from tests.support.generators import exhaust
@@ -73,6 +73,12 @@ def test_a_replay_is_the_same_whatever_else_is_asked_for(images: DeviceImages) -
     (last,) = networks(RECIPE, images, 24)
     assert torch.equal(last.flatten(), every[24].flatten())
     assert not torch.equal(every[23].flatten(), every[24].flatten())
+
+
+def test_a_replay_keeps_no_average_of_the_weights(images: DeviceImages) -> None:
+    averaged = RECIPE.replace(average="EMA")
+    found = [cohort for _step, cohort in replay_cohort(averaged, images, device=CPU, rule=KernelRule.MKL, at=[2])]
+    assert [run.average for cohort in found if cohort is not None for run in cohort.runs] == [None]
 
 
 def test_step_0_is_the_initial_network(images: DeviceImages) -> None:
