@@ -33,10 +33,10 @@ def step_measured(step: Callable[[], None], parameters: Sequence[Tensor]) -> Ste
     """
     weights = list(parameters[0::2])
     gradient_norms = _norms([weight.grad for weight in weights if weight.grad is not None])
-    updates = [weight.clone() for weight in weights]
+    norms_before, updates = _norms(weights), [weight.clone() for weight in weights]
     step()
     torch._foreach_sub_(updates, weights)
-    norms = _norms(weights)
+    norms = torch.maximum(norms_before, _norms(weights))  # either may be 0: weights begin there, and can decay to it
     smallest = torch.finfo(norms.dtype).tiny  # weights that began at 0 may all have stayed there
     return StepHealth(gradient_norms, _norms(updates) / norms.clamp(min=smallest))
 

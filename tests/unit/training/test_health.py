@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mlpcore.training.health import UnitCounter, shorten
+from mlpcore.training.health import UnitCounter, shorten, step_measured
 from mlpcore.training.models import MLPnet
 from mlpcore.training.stacked_mlp import StackedMLP
 
@@ -61,3 +61,14 @@ def test_a_network_without_hidden_layers_has_no_units_to_be_stuck() -> None:
 
 def test_numbers_are_kept_with_four_digits() -> None:
     assert shorten([0.000123456, 1234567.0, 0.0, 1 / 3]) == (0.0001235, 1235000.0, 0.0, 0.3333)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ratio"), [(4.0, 3.0, 0.25), (0.0, 3.0, 1.0), (4.0, 0.0, 1.0), (0.0, 0.0, 0.0)]
+)
+def test_an_update_is_compared_with_the_larger_of_the_weights_before_and_after(
+    before: float, after: float, ratio: float
+) -> None:
+    weight, bias = torch.full((1, 1), before), torch.zeros(1)
+    weight.grad = torch.zeros(1, 1)
+    assert step_measured(lambda: weight.fill_(after), [weight, bias]).update_ratios.tolist() == [ratio]  # type: ignore[arg-type]

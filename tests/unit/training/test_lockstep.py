@@ -59,13 +59,16 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
         if step % recipe.eval_every == 0:
             on_train, on_test = measure(model, inputs, train.targets), measure(model, test_inputs, test.targets)
             norms = tuple(torch.linalg.matrix_norm(layer.weight.double()).item() for layer in layers)
-            updates = [(layer.weight - old).norm().item() for layer, old in zip(layers, before, strict=True)]
+            updates = [
+                ((layer.weight - old).norm() / max(layer.weight.norm(), old.norm())).item()
+                for layer, old in zip(layers, before, strict=True)
+            ]
             measured = Evaluation(step, sum(losses) / len(losses), *on_train, *on_test, lr, 0.0, weight_norms=norms)
             history.append(
                 replace(
                     measured,
                     gradient_norms=gradients,
-                    update_ratios=tuple(update / norm for update, norm in zip(updates, norms, strict=True)),
+                    update_ratios=tuple(updates),
                     stuck_units=share_of_dead_units(model, inputs),
                 )
             )
