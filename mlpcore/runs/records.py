@@ -67,13 +67,14 @@ class Evaluation:
         weight_norms: Euclidean norm of each layer's weight matrix, first layer first.
         val_loss: Loss in eval mode on the training images held out for validation; None if there are none.
         val_acc: Accuracy on the same images, with their (noisy) labels.
-        avg_test_loss: Loss in eval mode on all test images of the averaged weights; None if there are none.
+        avg_test_loss: Loss in eval mode on all test images of the averaged weights; None if there are none, or if the
+            loss is not finite, which does not end a run: training does not read the averages.
         avg_test_acc: Accuracy of the averaged weights on the same images.
         effective_lr: The rate that Adagrad with lr_decay used instead: lr divided by 1 + (step - 1) * lr_decay. None
             for every other optimizer.
         gradient_norms: Euclidean norm of the gradient of each layer's weights, in the last mini-batch.
         update_ratios: By how much the last iteration moved each layer's weights: norm of the update over that of the
-            weights.
+            weights, before or after it, whichever is larger.
         stuck_units: Share of each hidden layer's units that hardly pass any gradient: dead ones for ReLU, saturated
             ones for sigmoid and tanh, on the sample of the training images.
     """

@@ -122,7 +122,7 @@ class CohortRun:
             gradient_norms=shorten(self.step_health.gradient_norms.tolist()),
             update_ratios=shorten(self.step_health.update_ratios.tolist()),
             stuck_units=metrics.stuck_units,
-            avg_test_loss=averaged and averaged.loss,
+            avg_test_loss=averaged.loss if averaged and math.isfinite(averaged.loss) else None,
             avg_test_acc=averaged and averaged.accuracy,
         )
 

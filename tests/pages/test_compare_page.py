@@ -157,6 +157,19 @@ def test_500_held_out_images_choose_the_step_and_the_last_stands_beside_it(
     assert page.session_state["compare.hold_out"]
 
 
+def test_a_row_with_averaged_weights_shows_their_final_accuracy_and_the_others_none(
+    open_page: Open, page_store: RunStore
+) -> None:
+    averaged = Recipe(dataset="Shapes", average="EMA")
+    for run_id, recipe, avg in (("a", averaged, 0.5), ("b", averaged.replace(seed=1), 0.6), ("c", Recipe(), None)):
+        last = Evaluation(100, 1.0, 1.0, 0.5, 1.0, 0.4, 0.01, 1.0, avg_test_acc=avg)
+        page_store.create_many([Run(run_id, run_id, recipe, RunStatus.FINISHED, created=1.0, evaluations=(last,))])
+    frame = table(open_page("compare.py", runs="a,b,c"))
+    assert frame["final, averaged"][0] == pytest.approx(55.0)
+    assert frame["final, averaged"].isna().tolist() == [False, True]
+    assert "final, averaged" not in table(open_page("compare.py", runs="c"))
+
+
 def test_comparison_survives_a_reload_through_its_address(open_page: Open) -> None:
     page = open_compare(open_page, **SHORT)
     shown(page.number_input(key="compare.seeds").set_value(2).run())

@@ -58,6 +58,9 @@ def show_table(series: Sequence[Series], picked: frozenset[str], *, baseline: in
             _("vs baseline, pp"): st.column_config.NumberColumn(format="%+.1f", help=difference),
             _("best"): st.column_config.NumberColumn(format="%.1f%%", help=of_seeds),
             _("final"): percent,
+            _("final, averaged"): st.column_config.NumberColumn(
+                format="%.1f%%", help=_("Test accuracy of the averaged weights (EMA or SWA) at the last step.")
+            ),
             _("chosen by validation"): percent,
             _("best step"): st.column_config.NumberColumn(format="localized", help=of_seeds),
             _("chosen step"): st.column_config.NumberColumn(format="localized"),
@@ -111,6 +114,7 @@ def _row(one: Series, target: float, *, validated: bool, fingerprints: bool) -> 
         _("± pp"): statistics.stdev(ranked) if len(ranked) > 1 else None,
         _("vs baseline, pp"): None,
         _("final") if validated else _("best"): final if validated else chosen,
+        _("final, averaged"): _mean(100 * one.avg_test_acc for one in latest if one.avg_test_acc is not None),
         _("chosen step") if validated else _("best step"): _round(_mean(evaluation.step for evaluation in best)),
         _("steps to target"): _round(_mean(steps_to_target)) if len(steps_to_target) == len(reached) else None,
         _("computing"): show_duration(sum(run.seconds for run in one.runs) / len(one.runs)),

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings, strategies as st
+from torch import Tensor
 
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import ImageSplit, draw_training_set
 from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe, with_change
 from mlpcore.runs.records import RunStatus
+from mlpcore.training.cohort_run import WeightAverage
 from mlpcore.training.lockstep import ChangeRun, Progress, RemoveRun, train_cohort
 from mlpcore.training.schedules import preview_rates
 from tests.support.cohorts import CPU, collect, numbers, recipe, train
@@ -138,6 +141,19 @@ class TestEnds:
         ]
         for history in train(runs, images):
             assert all(math.isfinite(number) for row in numbers(history) for number in row)
+
+    def test_averaged_weights_whose_loss_is_not_finite_have_none_and_their_run_goes_on(self, images, monkeypatch):
+        build = WeightAverage.__init__
+
+        def build_huge(average: WeightAverage, run: Recipe, parameters: Sequence[Tensor]) -> None:
+            build(average, run, parameters)
+            average.count = 1  # so that EMA keeps a share of these
+            torch._foreach_add_(average.weights, 1e38)
+
+        monkeypatch.setattr(WeightAverage, "__init__", build_huge)
+        (history,) = train([recipe(average="EMA")], images)
+        assert [(each.step, each.avg_test_loss) for each in history] == [(8, None), (16, None), (24, None)]
+        assert all(each.avg_test_acc is not None for each in history)
 
 
 class TestControl:
