@@ -6,7 +6,9 @@ from streamlit.testing.v1 import AppTest
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import Change, NoScheduler, Recipe
 from mlpcore.runs.records import Run
+from pages.components.run.fork import take_pick
 from tests.support.app_tests import Open, figure, is_over, shown, wait_for
+from tests.support.histories import evaluation, run as make_run
 
 TINY = Recipe(dataset="Tiny", train_iter=60, eval_every=5, batch_size=4, hidden_sizes=(8,), scheduler=NoScheduler())
 
@@ -50,3 +52,19 @@ def test_a_value_that_does_not_fit_is_named(open_page: Open, text: str, problem:
     shown(page.text_input(key="fork.lr").set_value(text).run())
     assert any(problem in warning.value for warning in [*page.warning, *page.text])
     assert page.button(key="fork.start").disabled
+
+
+def test_another_step_refills_the_fields_that_were_not_changed(open_page: Open) -> None:
+    changed = TINY.replace(changes=(Change(step=20, lr=0.2, momentum=0.5),))
+    (run_id,) = manager.shared_manager().submit([changed], owner="somebody", names=["a run"])
+    page = wait_for(open_page(run=run_id), is_over(run_id))
+    shown(page.button(key="fork").click().run())
+    assert (page.text_input(key="fork.lr").value, page.text_input(key="fork.momentum").value) == ("0.2", "0.5")
+    shown(page.text_input(key="fork.lr").set_value("0.3").run())
+    shown(page.number_input(key="fork.step").set_value(10).run())
+    assert (page.text_input(key="fork.lr").value, page.text_input(key="fork.momentum").value) == ("0.3", "0.9")
+
+
+@pytest.mark.parametrize("picked", ["nan", "inf", "nothing"])
+def test_a_pick_that_is_no_step_opens_nothing(picked: str) -> None:
+    take_pick(make_run([evaluation(60)], TINY), picked)

@@ -13,8 +13,12 @@ from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import count_confusion
 from mlpcore.runs.store import RunStore
-from tests.support.app_tests import Open, figure, is_over, show_insight, shown, texts, wait_for
+from pages.components.replay.time_slider import PLAYED_SECONDS
+from pages.components.run.moments import list_moments
+from tests.support.app_tests import Open, await_replay, figure, is_over, show_insight, shown, texts, wait_for
+from tests.support.histories import evaluation, run as make_run
 from tests.support.present import present
+from tests.support.timers import Browser
 
 TINY = Recipe(dataset="Tiny", train_iter=60, eval_every=5, batch_size=4, hidden_sizes=(8,), device="cpu")
 
@@ -29,9 +33,7 @@ def open_finished(open_page: Open, view: str, recipe: Recipe = TINY) -> tuple[Ap
 def move(page: AppTest, run: Run, step: int) -> AppTest:
     """Move the slider, and wait for what has to be replayed."""
     shown(page.select_slider(key=f"moment.step.{run.id}").set_value(step).run())
-    if "replay.moments" in page.session_state:
-        wait_for(page, page.session_state["replay.moments"].result.done)
-    return shown(page.run())
+    return await_replay(page, "moments")
 
 
 def test_the_slider_goes_over_all_evaluations_with_their_figures_and_begins_at_the_newest(open_page: Open) -> None:
@@ -118,6 +120,45 @@ def test_one_slider_moves_both_networks_of_a_comparison(open_page: Open) -> None
     assert first[0] == first[1]  # the same initial weights
     shown(page.segmented_control(key="compare.moments.view").set_value("classes").run())
     for place in range(2):
-        wait_for(page, page.session_state[f"replay.moments.{place}"].result.done)
-    shown(page.run())
+        await_replay(page, f"moments.{place}")
     assert figure(page, "confusion.0")["data"] == figure(page, "confusion.1")["data"]
+
+
+def test_a_value_that_the_browser_sent_before_it_heard_of_the_last_move_stops_nothing(open_page: Open) -> None:
+    page, run = open_finished(open_page, "health")
+    key = f"moment.step.{run.id}"
+    shown(page.button(key=f"moment.play.{run.id}").click().run())
+    shown(page.run())
+    shown(page.run())
+    assert page.select_slider(key=key).value == 10
+    shown(page.select_slider(key=key).set_value(5).run())
+    assert (page.button(key=f"moment.play.{run.id}").label, page.select_slider(key=key).value) == ("Pause", 15)
+
+
+def test_a_comparison_stops_its_timer_when_the_slider_that_plays_is_gone(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = Browser(monkeypatch)
+    recipes = [TINY, TINY.replace(optimizer=Adam())]
+    ids = manager.shared_manager().submit(recipes, owner="somebody", names=["one", "other"])
+    page = open_page("compare.py", runs=",".join(ids))
+    wait_for(page, lambda: all(manager.shared_manager().get(run_id).status.is_over for run_id in ids))
+    page.session_state["compare.moments.open"] = True
+    shown(page.run())
+    shown(page.button(key="moment.play.compare").click().run())
+    shown(page.run())
+    assert pytest.approx(PLAYED_SECONDS) in browser.timers.values()
+    page.session_state["compare.moments.open"] = False
+    shown(page.run())
+    shown(page.run())
+    assert browser.waiting == []
+
+
+def test_the_moments_of_a_long_run_are_at_even_steps_that_stay_while_it_goes_on() -> None:
+    def go_on(count: int) -> Run:
+        return make_run([evaluation(10 * (place + 1)) for place in range(count)])
+
+    assert list_moments(go_on(99)) == list(range(0, 1000, 10))
+    assert list_moments(go_on(101)) == [*range(0, 1010, 20), 1010]
+    assert list_moments(go_on(102)) == [*range(0, 1020, 20), 1020]
+    assert list_moments(go_on(250)) == [*range(0, 2500, 40), 2500]

@@ -16,7 +16,18 @@ from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import Run
 from mlpcore.runs.store import RunStore
 from pages.components.replay import own_picture
-from tests.support.app_tests import Open, figure, get_runs, is_over, sentences, show_insight, shown, texts, wait_for
+from tests.support.app_tests import (
+    Open,
+    await_replay,
+    figure,
+    get_runs,
+    is_over,
+    sentences,
+    show_insight,
+    shown,
+    texts,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -44,13 +55,7 @@ def open_run(open_page: Open, view: str, recipe: Recipe = TINY) -> tuple["AppTes
 def start(page: "AppTest", key: str) -> "AppTest":
     """Press the button that asks for a replay, and wait for its result."""
     shown(page.button(key=f"replay.{key}.start").click().run())
-    return await_result(page, key)
-
-
-def await_result(page: "AppTest", key: str) -> "AppTest":
-    if f"replay.{key}" in page.session_state:
-        wait_for(page, page.session_state[f"replay.{key}"].result.done)
-    return shown(page.run())
+    return await_replay(page, key)
 
 
 def has_button(page: "AppTest", key: str) -> bool:
@@ -97,7 +102,7 @@ class TestLossSurface:
         monkeypatch.setattr("mlpcore.jobs.replay.replays.Replays._advance", lambda *_: None)  # it never gets on
         shown(page.button(key="replay.surface.start").click().run())
         shown(page.button(key="replay.surface.cancel").click().run())
-        assert page.session_state["replay.surface"].result.cancelled()
+        assert page.session_state["replays"]["surface"][1].result.cancelled()
         assert has_button(page, "replay.surface.start")
 
 
@@ -152,17 +157,17 @@ class TestOwnPicture:
         page, run = open_run(open_page, "picture")
         assert any(text.startswith("Draw something, or upload a picture") for text in texts(page))
         for level, name in ((40, "dark"), (220, "light")):
-            await_result(self.upload(page, encode(level)), "own_picture")
+            await_replay(self.upload(page, encode(level)), "own_picture")
             (said,) = (text for text in texts(page) if text.startswith("After 60 iterations the network says: "))
             assert said.startswith(f"After 60 iterations the network says: {name}, with ")
             assert figure(page, "own_picture.classes")["layout"]["yaxis"]["ticktext"][0] == name
         shown(page.select_slider(key=f"moment.step.{run.id}").set_value(10).run())
-        await_result(page, "own_picture")
+        await_replay(page, "own_picture")
         assert any(text.startswith("After 10 iterations the network says: ") for text in texts(page))
 
     def test_what_is_no_picture_is_refused_and_the_last_one_stays(self, open_page: Open) -> None:
         page, _run = open_run(open_page, "picture")
-        await_result(self.upload(page, encode(40)), "own_picture")
+        await_replay(self.upload(page, encode(40)), "own_picture")
         self.upload(page, b"no picture")
         assert any("This file is not a readable picture: choose another PNG or JPEG." in text for text in texts(page))
         assert figure(page, "own_picture.classes")["data"][0]["x"]

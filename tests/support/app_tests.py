@@ -132,6 +132,13 @@ def show_insight(page: "AppTest", view: str) -> "AppTest":
     return shown(page.button_group(key="insight").set_value(view).run())
 
 
+def await_replay(page: "AppTest", key: str) -> "AppTest":
+    """Wait for what a place of the page has asked to be computed of a replayed run, if it has."""
+    if "replays" in page.session_state and key in page.session_state["replays"]:
+        wait_for(page, page.session_state["replays"][key][1].result.done)
+    return shown(page.run())
+
+
 def get_runs(ids: Sequence[str]) -> list[Run]:
     from mlpcore.jobs import manager
 

@@ -1,6 +1,6 @@
 """Two networks of a comparison at the same moment, side by side: one slider moves both."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -9,14 +9,13 @@ from mlpcore.charts.compare import Series
 from mlpcore.runs.records import Run
 from pages.components.compare.planes import SLIDER
 from pages.components.compare.rows import draw_mark
-from pages.components.run.moments import Part, find_evaluation, find_moment, list_moments
+from pages.components.replay.time_slider import show_time_slider
+from pages.components.run.moments import find_evaluation, list_moments
 from pages.components.run.predictions import show_confusion, show_first_layer
 from pages.components.shared.choices import choose
-from pages.components.shared.time_slider import show_time_slider
 from pages.components.shared.words import _
 
 WIDTH = 544  # pixels, of half a page
-PARTS: Mapping[str, Part] = {"weights": "first layer", "classes": "predictions"}
 
 
 def show_moments(series: Sequence[Series]) -> None:
@@ -27,26 +26,24 @@ def show_moments(series: Sequence[Series]) -> None:
     rows = [one for one in series if one.runs and one.runs[0].evaluations]
     if len(series) != 2 or len(rows) != 2 or rows[0].runs[0].recipe.points is not None:
         return
+    runs = [one.runs[0] for one in rows]
+    steps = sorted(set(list_moments(runs[0])) & set(list_moments(runs[1])))
+    if len(steps) < 2:  # nothing but what was before training
+        return
     opened = st.expander(_("Both networks through time"), key="compare.moments.open", on_change="rerun")
     if opened.open:
         with opened:
-            _draw(rows, [one.runs[0] for one in rows])
+            _draw(rows, runs, steps)
 
 
-def _draw(rows: Sequence[Series], runs: Sequence[Run]) -> None:
-    steps = sorted(set(list_moments(runs[0])) & set(list_moments(runs[1])))  # 0 at least
+def _draw(rows: Sequence[Series], runs: Sequence[Run], steps: Sequence[int]) -> None:
     views: dict[str, tuple[str, Callable[..., None]]] = {
         "weights": (_("Weights"), partial(show_first_layer, width=WIDTH)),
         "classes": (_("Classes"), show_confusion),
     }
     titles = {name: title for name, (title, _show) in views.items()}
     view = choose(_("What is shown of both networks"), titles, key="compare.moments.view", default="weights")
-    step = show_time_slider(
-        SLIDER,
-        steps,
-        describe=lambda _step: _("Both networks move together."),
-        ready=lambda step: all(find_moment(run, step, PARTS[view]) for run in runs),
-    )
+    step = show_time_slider(SLIDER, steps, describe=lambda _step: _("Both networks move together."))
     for one, run, column in zip(rows, runs, st.columns(2, gap="medium"), strict=True):
         with column:
             st.text(f"{draw_mark(one.place)[0]} {one.label} · {_describe(run, step)}")

@@ -9,9 +9,9 @@ from mlpcore.charts.compare import Series
 from mlpcore.charts.plane import plane_chart
 from mlpcore.runs.plane import Plane
 from pages.components.compare.rows import draw_mark
-from pages.components.shared.live_plot import live_plot
+from pages.components.replay.time_slider import show_time_slider
+from pages.components.run.plane import draw_plane
 from pages.components.shared.planes import find_plane, read_plane
-from pages.components.shared.time_slider import show_time_slider
 from pages.components.shared.words import _
 
 SIDE = 160  # pixels
@@ -35,21 +35,14 @@ def show_planes(series: Sequence[Series]) -> None:
             shown = plane if step is None else _cut(plane, step)
             with st.container(gap=None):
                 st.text(f"{draw_mark(one.place)[0]} {one.label}")
-                live_plot(
-                    plane_chart(shown, small=True, translate=_),
-                    key=f"compare.plane.{one.place}",
-                    height=SIDE,
-                    alt=_(
-                        "The plane: the probability of each class as colour, the boundary as a line, and the points."
-                    ),
-                    revision=run.id,
-                )
+                figure = plane_chart(shown, small=True, translate=_)
+                draw_plane(figure, key=f"compare.plane.{one.place}", height=SIDE, revision=run.id)
 
 
 def _show_slider(steps: Sequence[int]) -> int:
     """Draw the slider that moves the planes of all rows together."""
     told = _("All rows move together. Each shows the nearest of its stored moments, at or before this one.")
-    return show_time_slider(SLIDER, steps, describe=lambda _step: told, ready=lambda _step: True)
+    return show_time_slider(SLIDER, steps, describe=lambda _step: told)
 
 
 def _cut(plane: Plane, step: int) -> Plane:

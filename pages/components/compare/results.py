@@ -18,13 +18,13 @@ from pages.components.compare.planes import SLIDER, show_planes
 from pages.components.compare.results_table import describe_choice, show_table
 from pages.components.compare.surfaces import show_surfaces
 from pages.components.compare.verdicts import choose_baseline, name_best, show_verdicts
+from pages.components.replay.time_slider import PLAYED_SECONDS, is_playing
 from pages.components.run.run_view import describe_wait
 from pages.components.shared.choices import choose, persistent
 from pages.components.shared.compared_runs import reload_runs
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
 from pages.components.shared.state import count_training_images, get_cache, get_manager, preview, torch_is_loaded
-from pages.components.shared.time_slider import PLAYED_SECONDS, is_playing
 from pages.components.shared.words import _, _n, say, show_duration, status_word
 
 CHART_HEIGHT = 350  # pixels

@@ -1,7 +1,7 @@
 """What is computed of replayed runs, on a page: asked for by a button, shown with its progress, and cancelled."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 TICK = 0.4  # seconds between two looks at the progress
+ASKED = "replays"  # in the session, by place: what was asked for there, and its replay unless that was refused
 
 
 def is_replayable(run: Run) -> bool:
@@ -36,6 +37,11 @@ def _get_replays() -> "Replays":
     return Replays(get_manager(), get_cache())
 
 
+def is_computing() -> bool:
+    """Return whether something that this page asked for is still being computed."""
+    return any(replay and not replay.result.done() for _view, replay in _list_asked().values())
+
+
 def find_replayed(view: "View[Result]") -> Result | None:
     """Return what is computed of replayed runs, if it is kept."""
     return _get_replays().find(view)
@@ -49,53 +55,56 @@ def show_replay(
     Args:
         view: What to compute. A result that is kept is drawn at once.
         draw: Draws the result.
-        key: Of the widgets, and of the replay in the session.
+        key: Of the place on the page: of its widgets, and of what was asked for there.
         label: Of the button.
         told: What stands beside the button: what it will show, and what that takes.
-        begins: Whether to begin without the button.
+        begins: Whether to begin without the button, once for each view.
     """
-    state, place = st.session_state, f"replay.{key}"
+    asked = _list_asked()
     if (result := _get_replays().find(view)) is not None:
-        state.pop(place, None)
+        asked.pop(key, None)
         draw(result)
         return
-    replay: Replay[Result] | None = state.get(place)
-    if begins and (replay is None or replay.view != view):
-        _request(view, place)
-        replay = state.get(place)
-    if replay is None or replay.view != view or replay.result.cancelled():
-        _offer(view, place, label, told)
+    if begins and asked.get(key, (None,))[0] != view:
+        _request(view, key)
+    wanted, replay = asked.get(key, (None, None))
+    if replay is None or wanted != view or replay.result.cancelled():
+        _offer(view, key, label, told)
     elif not replay.result.done():
         show_fragment(_draw_progress, key, every=TICK)
     elif error := replay.result.exception():
         show_warning(_describe_failure(error))
-        _offer(view, place, _("Try again"), "")
+        _offer(view, key, _("Try again"), "")
     else:
         draw(replay.result.result())  # too large to be kept
 
 
-def _offer(view: "View[Result]", place: str, label: str, told: str) -> None:
+def _list_asked() -> "dict[str, tuple[View[Any], Replay[Any] | None]]":
+    return st.session_state.setdefault(ASKED, {})
+
+
+def _offer(view: "View[Result]", key: str, label: str, told: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(label, key=f"{place}.start", on_click=_request, args=(view, place))
+        st.button(label, key=f"replay.{key}.start", on_click=_request, args=(view, key))
         st.caption(told, width="stretch")
 
 
-def _request(view: "View[Result]", place: str) -> None:
+def _request(view: "View[Result]", key: str) -> None:
     """Request a replay and keep it in the session; a refusal is said in a toast."""
-    st.session_state.pop(place, None)
+    asked = _list_asked()
+    asked[key] = view, None
     with toast_errors():
-        st.session_state[place] = _get_replays().request(view, owner=read_owner())
+        asked[key] = view, _get_replays().request(view, owner=read_owner())
 
 
 def _draw_progress(key: str) -> None:
-    place = f"replay.{key}"
-    replay: Replay[object] | None = st.session_state.get(place)
+    _wanted, replay = _list_asked().get(key, (None, None))
     if replay is None or replay.result.done():
         rerun_page()
     _get_replays().note_seen(replay)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(min(replay.progress, 1.0), _describe_progress(replay))
-        st.button(_("Cancel"), key=f"{place}.cancel", on_click=replay.cancel)
+        st.button(_("Cancel"), key=f"replay.{key}.cancel", on_click=replay.cancel)
 
 
 def _describe_progress(replay: "Replay[object]") -> str:

@@ -1,5 +1,7 @@
 """Forks: a new run that repeats the shown one up to a step, and then goes on with another hyperparameter."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from mlpcore.messages import Sentence, SentenceError
@@ -14,12 +16,12 @@ from pages.components.recipe_form.forms import KNOBS, LIVE_KNOBS
 from pages.components.recipe_form.widgets import describe_field
 from pages.components.run.reference import note_start
 from pages.components.shared.flash import show_warning
-from pages.components.shared.refresh import rerun_page
-from pages.components.shared.state import find_run, get_manager, read_owner
+from pages.components.shared.state import find_run, get_manager, read_ended_run, read_owner
 from pages.components.shared.words import _, say
 
 OPEN = "fork.open"  # in the session: the run that the dialog is about
 STEP = "fork.step"
+BEFORE = "fork.before"  # in the session: what the parent has at that step, by hyperparameter, as it is written
 
 
 def offer_fork(run: Run | None) -> None:
@@ -38,13 +40,15 @@ def take_pick(run: Run | None, picked: str | None) -> None:
     """Open the dialog at the step of a curve that was clicked."""
     if run is None or picked is None or not _list_knobs(run) or not _list_steps(run):
         return
-    _open(run.id, int(float(picked)))
-    rerun_page()  # which draws the dialog
+    with suppress(ValueError, OverflowError):  # what no curve of ours sends
+        _open(run.id, round(float(picked)))
+        st.rerun()  # the page draws the dialog
 
 
-def show_fork(run: Run | None) -> None:
+def show_fork(run: Run) -> None:
     """Draw the dialog if it is open for this run."""
-    if run is None or st.session_state.get(OPEN) != run.id:
+    state = st.session_state
+    if state.get(OPEN) != run.id or STEP not in state:  # its fields are gone once another page was shown
         _close()
         return
     st.dialog(_("Fork this run"), on_dismiss=_close)(_draw)(run)
@@ -52,7 +56,7 @@ def show_fork(run: Run | None) -> None:
 
 def find_parent_fork(run: Run) -> tuple[Run, int] | None:
     """Return the run that this one was forked from, and the step; None if there is none, or no longer."""
-    parent = find_run(run.forked_from) if run.forked_from else None
+    parent = read_ended_run(run.forked_from) if run.forked_from else None
     step = find_fork(parent.recipe, run.recipe) if parent else None
     return None if parent is None or step is None else (parent, step)
 
@@ -85,9 +89,18 @@ def _open(run_id: str, step: int) -> None:
     if run is None:
         return
     steps = _list_steps(run)
-    state[OPEN], state[STEP] = run_id, min(max(step, steps[0]), steps[-1])
-    for name in _list_knobs(run):
-        state[f"fork.{name}"] = exact_number(getattr(_at(run, state[STEP]).optimizer, name))
+    state[OPEN], state[STEP], state[BEFORE] = run_id, min(max(step, steps[0]), steps[-1]), {}
+    _fill(run)
+
+
+def _fill(run: Run) -> None:
+    """Write what the run has at the chosen step into the fields that the visitor has not changed."""
+    state, optimizer, knobs = st.session_state, _at(run, st.session_state[STEP]).optimizer, _list_knobs(run)
+    values = {name: exact_number(getattr(optimizer, name)) for name in knobs}
+    for name in knobs:
+        if state.get(f"fork.{name}") == state[BEFORE].get(name) or not state[BEFORE]:
+            state[f"fork.{name}"] = values[name]
+    state[BEFORE] = values
 
 
 def _close() -> None:
@@ -110,7 +123,7 @@ def _draw(run: Run) -> None:
         )
     )
     steps = _list_steps(run)
-    step = st.number_input(_("From step"), steps[0], steps[-1], key=STEP, step=1)
+    step = st.number_input(_("From step"), steps[0], steps[-1], key=STEP, step=1, on_change=_fill, args=(run,))
     before, knobs = _at(run, step).optimizer, _list_knobs(run)
     for name, column in zip(knobs, st.columns(len(knobs)), strict=True):
         label, help_ = _(KNOBS[name][1]), describe_field(type(before), name)

@@ -1,16 +1,16 @@
 """What there is to learn from a run: its path, what its network sees, its loss surface, and what to take along."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 
 import streamlit as st
 
 from mlpcore.runs.records import Run
 from pages.components.replay.loss_surface import show_loss_surface
 from pages.components.replay.own_picture import show_own_picture
+from pages.components.replay.time_slider import PLAYED_SECONDS, is_playing
 from pages.components.replay.weights_file import show_weights_file
 from pages.components.run.health import show_health
-from pages.components.run.moments import Part, find_moment, show_slider
+from pages.components.run.moments import show_slider
 from pages.components.run.path import show_path
 from pages.components.run.plane import show_boundary
 from pages.components.run.predictions import has_snapshot, show_confusion, show_first_layer, show_predictions
@@ -18,15 +18,8 @@ from pages.components.run.script import show_script
 from pages.components.shared.choices import choose
 from pages.components.shared.refresh import is_loading, preload_images, rerun_page, show_fragment
 from pages.components.shared.state import find_run
-from pages.components.shared.time_slider import PLAYED_SECONDS, is_playing
 from pages.components.shared.words import _
 
-PARTS: Mapping[str, Part] = {
-    "images": "predictions",
-    "classes": "predictions",
-    "weights": "first layer",
-    "plane": "surface",
-}  # of a moment, which a view shows
 SECONDS = 2.0  # between two looks while a run goes on: an evaluation seldom comes sooner
 
 
@@ -62,7 +55,7 @@ def _draw(run_id: str, waited: bool, plays: bool) -> None:
         del moving[name]
     if st.session_state.get("insight") not in (*moving, *still):
         st.session_state.pop("insight", None)
-    step = show_slider(run, ready=partial(_is_ready, run)) if run.evaluations else 0
+    step = show_slider(run) if run.evaluations else 0
     titles = {name: title for name, (title, _show) in (moving | still).items()}
     chosen = choose(_("About this run"), titles, key="insight", default="path")
     waits = chosen == "images" and has_snapshot(run) and is_loading(run.recipe)
@@ -74,9 +67,3 @@ def _draw(run_id: str, waited: bool, plays: bool) -> None:
         moving[chosen][1](run, step)
     else:
         still[chosen][1](run)
-
-
-def _is_ready(run: Run, step: int) -> bool:
-    """Return whether what the chosen view shows is known at a step."""
-    part = PARTS.get(st.session_state.get("insight", ""))
-    return part is None or find_moment(run, step, part) is not None

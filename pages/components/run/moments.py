@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from mlpcore.analysis.replay.moments import choose_moments
 from mlpcore.charts.measures import MEASURES
 from mlpcore.runs.records import Evaluation, Run
 from mlpcore.runs.snapshots import Snapshot
+from pages.components.replay.time_slider import show_time_slider
 from pages.components.replay.waiting import find_replayed, show_replay
 from pages.components.shared.state import read_snapshot
-from pages.components.shared.time_slider import show_time_slider
 from pages.components.shared.words import _, say
 
 if TYPE_CHECKING:
@@ -26,8 +25,15 @@ NAMED = ("train_loss", "test_acc", "train_acc")  # beside the slider
 
 
 def list_moments(run: Run) -> list[int]:
-    """List the steps at which a run can be looked at: before training, and its evaluations, evenly thinned."""
-    return choose_moments([0, *(evaluation.step for evaluation in run.evaluations)], MAX_MOMENTS)
+    """List the steps at which a run can be looked at: before training, and its evaluations or each 2nd, 4th, … of them.
+
+    So the list seldom changes under a slider while the run goes on.
+    """
+    steps = [0, *(evaluation.step for evaluation in run.evaluations)]
+    stride = 1
+    while len(steps) > MAX_MOMENTS * stride:
+        stride *= 2
+    return steps if stride == 1 else [*steps[:-1:stride], steps[-1]]
 
 
 def find_evaluation(run: Run, step: int) -> Evaluation | None:
@@ -35,9 +41,9 @@ def find_evaluation(run: Run, step: int) -> Evaluation | None:
     return next((evaluation for evaluation in run.evaluations if evaluation.step == step), None)
 
 
-def show_slider(run: Run, *, ready: Callable[[int], bool]) -> int:
+def show_slider(run: Run) -> int:
     """Draw the time slider of a run with the figures of the moment it stands at; return that step."""
-    return show_time_slider(run.id, list_moments(run), describe=partial(_describe, run), ready=ready)
+    return show_time_slider(run.id, list_moments(run), describe=partial(_describe, run))
 
 
 def find_moment(run: Run, step: int, part: Part) -> Snapshot | None:

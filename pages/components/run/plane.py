@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from mlpcore.charts.plane import fit_picture, picture_chart, plane_chart
+from mlpcore.charts.traces import Figure
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.plane import Plane
 from mlpcore.runs.records import Run
@@ -31,14 +32,15 @@ def show_plane(
     plane = read_plane(run) or find_plane(run.recipe if run else recipe)
     if plane is None:
         return
-    live_plot(
-        plane_chart(plane, axes=axes, show_test=not hides_test, translate=_),
-        key=key,
-        height=height - CAPTION_HEIGHT,
-        alt=_("The plane: the probability of each class as colour, the boundary as a line, and the points."),
-        revision=run.id if run else "",
-    )
+    figure = plane_chart(plane, axes=axes, show_test=not hides_test, translate=_)
+    draw_plane(figure, key=key, height=height - CAPTION_HEIGHT, revision=run.id if run else "")
     st.caption(_describe(plane))
+
+
+def draw_plane(figure: Figure, *, key: str, height: int, revision: str) -> None:
+    """Draw the chart of a plane."""
+    alt = _("The plane: the probability of each class as colour, the boundary as a line, and the points.")
+    live_plot(figure, key=key, height=height, alt=alt, revision=revision)
 
 
 def show_boundary(run: Run, step: int) -> None:
@@ -51,9 +53,8 @@ def _draw_boundary(run: Run, moment: Snapshot) -> None:
         return
     plane, beside = st.columns([5, 6], gap="medium")
     with plane:
-        alt = _("The plane: the probability of each class as colour, the boundary as a line, and the points.")
         figure = plane_chart(moment.plane, translate=_)
-        live_plot(figure, key="boundary", height=BOUNDARY_HEIGHT, alt=alt, revision=run.id)
+        draw_plane(figure, key="boundary", height=BOUNDARY_HEIGHT, revision=run.id)
     with beside:
         if moment.first_layers:  # fewer of them are stored than surfaces
             _show_maps(moment.first_layers[-1].units, key="boundary.units")
