@@ -1,4 +1,4 @@
-"""Read the CSV file of a run that another program trained: a row per step, as trackio and W&B know it."""
+"""Read the CSV file of a run that another program trained: a row per step, as Trackio or W&B exports it."""
 
 import csv
 import math

@@ -17,7 +17,7 @@ DIGITS = 4  # of a number that is kept: it is only to be looked at, and every ev
 
 
 class StepHealth(NamedTuple):
-    """What one iteration did to each layer's weights, first layer first: the norms of gradient and update over weight.
+    """What one iteration did to each layer's weights, first layer first: gradient norms and update-to-weight ratios.
 
     Both are (layers,), the gradient's of the loss of the mini-batch alone.
     """

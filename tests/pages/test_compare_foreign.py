@@ -41,6 +41,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_kept(open_page: 
     page = bring(open_with_runs(open_page, page_store), ("broken.csv", b"step\n1\n"), ("theirs.csv", THEIRS))
     assert ('⚠ broken.csv: The file needs a column "step", and a column "train_loss" or "test_acc".') in texts(page)
     assert list_names(page)[-1] == "theirs (foreign)"
+    assert any(text.startswith("⚠ broken.csv: ") for text in texts(shown(page.run())))  # whatever redraws the page
 
 
 def test_at_most_eight_are_drawn(open_page: Open, page_store: RunStore) -> None:

@@ -71,9 +71,11 @@ def test_only_ones_own_runs_that_are_over_are_deleted_whatever_is_asked(
 def test_all_ones_own_runs_without_a_star_are_deleted(open_page: Open, page_store: RunStore) -> None:
     page_store.create_many([make_run("a"), make_run("starred", starred=True), make_run("anns", owner=ANN)])
     page = open_history(open_page)
+    page.session_state["compare.foreign.runs"] = ["what Compare has drawn"]
     shown(page.button(key="history.delete_all").click().run())
     assert "1 run that is over and has no star will be deleted. You can undo it for a minute." in texts(page)
     assert "You have stored 2 runs, which take 0.0 MB of 10,000 MB." in texts(page)
     assert page_store.count() == 3
     shown(page.button(key="history.confirm_all").click().run())
     assert sorted(run.id for run in list_runs(page_store)) == ["anns", "starred"]
+    assert "compare.foreign.runs" not in page.session_state

@@ -1,8 +1,8 @@
 """The tutorials in docs/: their steps, each with a link that opens the app and a picture of what it shows then.
 
 `python -m tests.support.tutorials [PICTURE …]` takes the pictures, or those named: it opens each link on a server of
-its own, presses the buttons that the picture's title names, waits until nothing trains or moves, and writes the picture
-beside the tutorial.
+its own, presses the buttons that a comment after the picture names, waits until nothing trains or moves, and writes the
+picture beside the tutorial.
 """
 
 import re
@@ -25,7 +25,7 @@ from tests.support.visitors import WIDE, button, settle
 FOLDER = ROOT / "docs/tutorials"
 APP = "http://localhost:8501"
 LINK = re.compile(rf"\]\({APP}/([^)]*)\)")
-PICTURE = re.compile(r"!\[[^\]]+\]\(([\w-]+\.png)(?: \"([\w -]+)\")?\)")
+PICTURE = re.compile(r"!\[[^\]]+\]\(([\w-]+\.png)\)(?:<!-- press ([\w -]+) -->)?")
 MINUTES = 10  # within which what a step starts has ended, on a slow machine
 
 

@@ -43,7 +43,7 @@ HEALTH: Mapping[str, HealthMeasure] = {
     "stuck_units": HealthMeasure(lambda one: one.stuck_units, ".0%", is_share=True),
 }
 NAMES: Mapping[str, str] = {
-    "update_ratios": N_("log10 of update over weight"),
+    "update_ratios": N_("log10 of the update-to-weight ratio"),
     "gradient_norms": N_("log10 of gradient norm"),
     "relu": N_("dead units"),
     "sigmoid": N_("saturated units"),

@@ -10,11 +10,12 @@ from mlpcore.export.reading import MAX_BYTES
 from mlpcore.messages import N_, Sentence, SentenceError
 from mlpcore.runs.foreign import ForeignRun
 from mlpcore.runs.messages import StoreError
-from pages.components.shared.flash import flash, flash_errors, get_flashed, show_warning
+from pages.components.shared.flash import show_warning, toast_errors
 from pages.components.shared.state import get_store, read_owner
 from pages.components.shared.words import _, say
 
 KEPT = "compare.foreign.runs"  # in the session: those of the database
+REFUSED = "compare.foreign.refused"  # in the session: why files that were brought last were not taken
 MOST = 8  # per person: more grey curves cannot be told apart
 
 
@@ -41,14 +42,14 @@ def show_foreign_runs() -> None:
         )
         files = st.session_state.setdefault("compare.foreign.files", 0)  # a new key empties the uploader
         st.file_uploader(
-            _("One CSV file per run, as trackio and W&B have it"),
+            _("One CSV file per run, as Trackio or W&B exports it"),
             type="csv",
             accept_multiple_files=True,
             key=f"compare.foreign.{files}",
             on_change=_take_files,
             max_upload_size=MAX_BYTES // 1_000_000,
         )
-        for sentence in get_flashed("compare.foreign.said"):
+        for sentence in st.session_state.get(REFUSED, ()):
             show_warning(say(sentence))
         for run in list_foreign_runs():
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -78,10 +79,12 @@ def _take_files() -> None:
             refused.append(Sentence("{name}: {problem}", {"name": file.name, "problem": error.sentence}))
     state["compare.foreign.files"] += 1
     state.pop(KEPT, None)
-    flash("compare.foreign.said", refused)
+    state[REFUSED] = refused
 
 
 def _remove(name: str) -> None:
-    with flash_errors("compare.foreign.said"):
+    state = st.session_state
+    state.pop(REFUSED, None)
+    with toast_errors():
         get_store().foreign.delete(name, owner=read_owner())
-        del st.session_state[KEPT]
+        state.pop(KEPT, None)
