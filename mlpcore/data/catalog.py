@@ -2,10 +2,10 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import platformdirs
@@ -148,6 +148,11 @@ class ImageCounts:
     def bytes(self) -> int:
         """The memory of all images and labels."""
         return (self.train + self.test) * (self.inputs.bytes + 8)
+
+    def count_parameters(self, hidden_sizes: Sequence[int]) -> int:
+        """Count the weights and biases of a network that classifies them."""
+        sizes = (self.inputs.size, *hidden_sizes, self.classes)
+        return sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
 
 
 def count_images(home: Path, source: DataSource) -> ImageCounts:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from mlpcore.data.catalog import ImageCounts
 from mlpcore.recipes.inputs import POINT
@@ -44,8 +43,12 @@ def estimate_job(recipes: Sequence[Recipe], images: ImageCounts) -> Estimate:
 
 
 def _estimate_shared(recipe: Recipe, images: ImageCounts) -> Estimate:
-    """Estimate what a cohort needs once: test batches, the temporaries of one optimizer, of drawing a training set."""
+    """Estimate what a cohort needs once: test batches, temporaries of one optimizer, of drawing a training set.
+
+    Also the weights before one run's step, to which those after it are compared.
+    """
     temporaries = 2 * 4 * max(recipe.hidden_sizes[0] * images.inputs.size, 1)
+    temporaries += 4 * images.count_parameters(recipe.hidden_sizes)
     drawing = 48 * images.train
     return Estimate(temporaries, SCRATCH + 5 * EVALUATION_BATCH * images.inputs.size + drawing)
 
@@ -56,12 +59,10 @@ def _estimate_seed(recipe: Recipe, images: ImageCounts) -> Estimate:
 
 
 def _estimate_run(recipe: Recipe, images: ImageCounts) -> Estimate:
-    sizes = (images.inputs.size, *recipe.hidden_sizes, images.classes)
-    weights = sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
     # weights, gradients and optimizer state; before there is a state, a copy of the initial weights
     copies = 2 + recipe.optimizer.states + getattr(recipe.optimizer, "amsgrad", False)
     copies += 2 * (recipe.average != "none")  # while it is tested, one beside the others
-    units = sum(sizes[1:])
+    units = sum(recipe.hidden_sizes) + images.classes
     activations = 4 * units * max(4 * _batch_size(recipe, images), 3 * EVALUATION_BATCH)
     training_set = 24 * (min(recipe.train_size or images.train, images.train) + recipe.validation_size)
     predictions = images.test * TOP_K * 4
@@ -70,7 +71,8 @@ def _estimate_run(recipe: Recipe, images: ImageCounts) -> Estimate:
     surfaces = (MAX_SURFACES + 9) * images.classes * SIDE**2 if is_plane else 0  # and one as float32, twice
     snapshot = predictions + (MAX_FIRST_LAYERS + 1) * MAX_UNITS * of_unit + surfaces
     history = recipe.evaluation_count * EVALUATION_BYTES + RECORD_BYTES
-    return Estimate(4 * weights * copies, activations + training_set + predictions + snapshot + history)
+    weights = 4 * images.count_parameters(recipe.hidden_sizes) * copies
+    return Estimate(weights, activations + training_set + predictions + snapshot + history)
 
 
 def _batch_size(recipe: Recipe, images: ImageCounts) -> int:

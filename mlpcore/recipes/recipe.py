@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mlpcore.messages import SentenceError
 from mlpcore.recipes import messages
-from mlpcore.recipes.hyperparameters import AS_TUPLE, Hyperparameters, Iterations, Lr, Momentum, WeightDecay
+from mlpcore.recipes.hyperparameters import AS_TUPLE, Hyperparameters, Iterations, Lr, Momentum, WeightDecay, younger
 from mlpcore.recipes.optimizers import (  # the parts that a page or a rule knows by name are imported from here too
     SGD as SGD,
     Adagrad as Adagrad,
@@ -71,10 +71,9 @@ class Recipe(Hyperparameters):
     dataset: str = Field(
         default="Shapes", pattern=r"^[\w\-][\w .\-]{0,39}$", description="The images to train on and to test with."
     )
-    points: AnyPoints | None = Field(
-        default=None,
+    points: AnyPoints | None = younger(
+        None,
         discriminator="name",
-        exclude_if=lambda points: points is None,  # images are stored and hashed as they always were
         description="How the points of the data set are drawn; none for images.",
     )
     train_size: int | None = Field(
@@ -98,30 +97,26 @@ class Recipe(Hyperparameters):
         le=0.95,
         description="The share of units switched off before the last layer during training.",
     )
-    init: Literal["torch", "xavier", "he", "zeros"] = Field(
-        default="torch",
-        exclude_if=lambda init: init == "torch",  # recipes without the younger fields are stored as they always were
+    init: Literal["torch", "xavier", "he", "zeros"] = younger(
+        "torch",
         description="The initial weights: torch's own, Xavier's or He's; from zeros all units of a layer stay alike.",
     )
-    label_smoothing: float = Field(
-        default=0.0,
+    label_smoothing: float = younger(
+        0.0,
         ge=0.0,
         le=0.9,
-        exclude_if=lambda share: share == 0,
         description="The share of each label that is spread over all classes in the training loss.",
     )
-    l1_penalty: float = Field(
-        default=0.0,
+    l1_penalty: float = younger(
+        0.0,
         ge=0.0,
         le=1.0,
-        exclude_if=lambda penalty: penalty == 0,
         description="Adds this times the sum of all |weights| to what is minimised, so that many of them get to 0.",
     )
-    max_norm: float | None = Field(
-        default=None,
+    max_norm: float | None = younger(
+        None,
         ge=1e-3,
         le=1e3,
-        exclude_if=lambda norm: norm is None,
         description="Shortens the gradient where its norm is larger than this; empty leaves it as it is.",
     )
     optimizer: AnyOptimizer = Field(default=SGD(), description="How gradients become updates of the weights.")
@@ -149,24 +144,20 @@ class Recipe(Hyperparameters):
     device: Literal["auto", "cpu", "cuda", "mps", "xpu"] = Field(
         default="auto", description="The device that computes: auto takes an accelerator if there is one."
     )
-    # of the averages, only what is not at its default is stored and exported, so that older recipes stay as they were
-    average: Literal["none", "EMA", "SWA"] = Field(
-        default="none",
-        exclude_if=lambda average: average == "none",
+    average: Literal["none", "EMA", "SWA"] = younger(
+        "none",
         description="An average of the weights, tested beside them: EMA forgets old ones, SWA counts all alike.",
     )
-    ema_decay: float = Field(
-        default=0.999,
+    ema_decay: float = younger(
+        0.999,
         ge=0.0,
         le=0.99999,
-        exclude_if=lambda decay: decay == 0.999,
         description="The share of EMA's average that each iteration keeps.",
     )
-    swa_start: float = Field(
-        default=0.5,
+    swa_start: float = younger(
+        0.5,
         ge=0.0,
         le=0.99,
-        exclude_if=lambda start: start == 0.5,
         description="The share of the run after which SWA begins.",
     )
     changes: Annotated[tuple[Change, ...], AS_TUPLE] = Field(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mlpcore.runs.records import FLAT_SLOPE, MOSTLY
+from mlpcore.training.kernels.matmul import widest_float
 from mlpcore.training.stacked_mlp import StackedMLP
 
 DIGITS = 4  # of a number that is kept: it is only to be looked at, and every evaluation of every run has nine
@@ -42,8 +43,7 @@ def step_measured(step: Callable[[], None], parameters: Sequence[Tensor]) -> Ste
 
 
 def _norms(tensors: Sequence[Tensor]) -> Tensor:
-    wide = torch.float32 if tensors[0].device.type == "mps" else torch.float64  # which it lacks
-    return torch.stack(torch._foreach_norm(list(tensors), 2, dtype=wide))
+    return torch.stack(torch._foreach_norm(list(tensors), 2, dtype=widest_float(tensors[0].device)))
 
 
 class UnitCounter:

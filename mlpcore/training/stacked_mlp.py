@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mlpcore.runs.kernel_rule import Kernel, KernelRule
 from mlpcore.training.kernels import matmul
-from mlpcore.training.kernels.matmul import ALIGNMENT
+from mlpcore.training.kernels.matmul import ALIGNMENT, widest_float
 from mlpcore.training.losses import LabelSmoothing, stacked_cross_entropy
 from mlpcore.training.models import MLPnet, activate, activate_backward
 
@@ -123,7 +123,7 @@ class StackedMLP:
     def weight_norms(self) -> list[tuple[float, ...]]:
         """Compute the Euclidean norm of every layer's weights, one tuple per network; finite if the weights are."""
         # one by one: of several norms at once each thread sums whole ones, of a single norm they share the sum
-        wide = torch.float64 if self.on_cpu or self.weights[0].device.type == "cuda" else torch.float32
+        wide = widest_float(self.weights[0].device)
         norms = [
             torch.stack([torch.linalg.vector_norm(own, dtype=wide) for own in weight]).tolist()
             for weight in self.weights

@@ -24,7 +24,7 @@ from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.cohort_run import SAMPLE_SIZE, draw_images, draw_sample
 from mlpcore.training.models import ACTIVATIONS
-from mlpcore.training.replay.replay import PastRun, collect_networks, count_parameters
+from mlpcore.training.replay.replay import PastRun, collect_networks
 
 GRID = 25  # places along each direction
 MARGIN = 0.25  # of the paths' extent, left around them
@@ -49,7 +49,7 @@ class LossSurfaceView:
 
     def estimate(self, images: ImageCounts) -> int:
         """Estimate the bytes that it takes beside a replay: all weights twice, and images with their outputs."""
-        weights = 4 * count_parameters(self.runs[0].recipe, images)
+        weights = 4 * images.count_parameters(self.runs[0].recipe.hidden_sizes)
         moments = sum(1 + min(len(run.evaluations), MAX_MOMENTS) for run in self.runs)
         first, *_ = hidden_sizes = self.runs[0].recipe.hidden_sizes
         outputs = SAMPLE_SIZE * (2 * images.inputs.size + 3 * first) + 4 * max(CHUNK, SAMPLE_SIZE * max(hidden_sizes))

@@ -14,7 +14,7 @@ from mlpcore.data.catalog import ImageCounts
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.cohort_run import draw_images
 from mlpcore.training.models import ACTIVATIONS
-from mlpcore.training.replay.replay import PastRun, Replayed, count_parameters, replay_run
+from mlpcore.training.replay.replay import PastRun, Replayed, replay_run
 
 CHUNK = 2_000  # images that are multiplied at a time
 TOLERANCE = 0.01  # of the eigenvalue: how long the rest may be; the eigenvalue's own error is about its square
@@ -38,7 +38,7 @@ class SharpnessView:
     def estimate(self, images: ImageCounts) -> int:
         """Estimate the bytes that it takes beside a replay: Lanczos' vectors, and the images' tangents."""
         recipe = self.run.recipe
-        numbers = (MAX_PRODUCTS + 8) * count_parameters(recipe, images)
+        numbers = (MAX_PRODUCTS + 8) * images.count_parameters(recipe.hidden_sizes)
         numbers += 2 * CHUNK * images.inputs.size + 12 * CHUNK * sum(recipe.hidden_sizes)
         return 4 * numbers
 

@@ -77,6 +77,11 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
+def widest_float(device: torch.device) -> torch.dtype:
+    """Return the most exact type of a device in which norms are added up: mps has no float64, and not every xpu has."""
+    return torch.float64 if device.type in ("cpu", "cuda") else torch.float32
+
+
 @cache
 def has_onednn() -> bool:
     """Return whether torch has oneDNN's operator, which is not a public one, and whether it computes a product."""

@@ -13,7 +13,7 @@ from mlpcore.data.batches import DeviceImages
 from mlpcore.data.catalog import ImageCounts
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.training.models import ACTIVATIONS
-from mlpcore.training.replay.replay import PastRun, Replayed, collect_networks, count_parameters
+from mlpcore.training.replay.replay import PastRun, Replayed, collect_networks
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class NetworkView:
 
     def estimate(self, images: ImageCounts) -> int:
         """Estimate the bytes that it takes beside a replay: a copy of the weights."""
-        return 4 * count_parameters(self.run.recipe, images)
+        return 4 * images.count_parameters(self.run.recipe.hidden_sizes)
 
     @staticmethod
     def count_bytes(trained: TrainedNetwork) -> int:

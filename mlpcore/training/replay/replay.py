@@ -4,18 +4,16 @@ import math
 import time
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from mlpcore.data.batches import DeviceImages
-from mlpcore.data.catalog import ImageCounts
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.kernel_rule import KernelRule
 from mlpcore.runs.records import Run
-from mlpcore.training.kernels.matmul import usable_rule
+from mlpcore.training.kernels.matmul import usable_rule, widest_float
 from mlpcore.training.lockstep import SLICE_SECONDS, Cohort
 from mlpcore.training.messages import NOT_REPEATABLE, NOTHING_TO_REPLAY, REPLAY_DIFFERS, REPLAY_NOT_YET
 from mlpcore.training.reproducibility import Repeatability, compare_environment
@@ -45,7 +43,7 @@ class Replayed:
 
     def weight_norms(self) -> list[float]:
         """Compute the Euclidean norm of every layer's weights, as an evaluation records them."""
-        wide = torch.float32 if self.weights[0].device.type == "mps" else torch.float64  # which it lacks
+        wide = widest_float(self.weights[0].device)
         return [torch.linalg.vector_norm(weight, dtype=wide).item() for weight in self.weights]
 
 
@@ -172,12 +170,6 @@ def copy_network(step: int, parameters: Collection[Tensor]) -> Replayed:
     """Copy the weight and the bias of each layer, in the order of `nn.Module.parameters`."""
     copies = [parameter.detach().clone() for parameter in parameters]
     return Replayed(step, tuple(copies[0::2]), tuple(copies[1::2]))
-
-
-def count_parameters(recipe: Recipe, images: ImageCounts) -> int:
-    """Count the weights and biases of a recipe's network."""
-    sizes = (images.inputs.size, *recipe.hidden_sizes, images.classes)
-    return sum(inputs * outputs + outputs for inputs, outputs in pairwise(sizes))
 
 
 def _are_same(norms: Collection[float], recorded: Collection[float]) -> bool:

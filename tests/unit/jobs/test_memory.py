@@ -143,7 +143,7 @@ class TestAdmission:
         manager = RunManager(store, library, memory=300 * MEGABYTES)
         wide = LONG.replace(hidden_sizes=(4096, 1700), optimizer=Adam())
         sentence = (
-            r"^One run needs 0\.5 GB of memory, and there are 0\.3 GB for all runs\. It needs 0\.4 GB for weights and "
+            r"^One run needs 0\.6 GB of memory, and there are 0\.3 GB for all runs\. It needs 0\.5 GB for weights and "
             r"optimizer, 0\.1 GB for batches and evaluation, and 0\.0 GB for images\. Choose smaller hidden_sizes"
         )
         with pytest.raises(SentenceError, match=sentence):

@@ -180,7 +180,7 @@ class TestMemory:
 
     def test_one_that_never_fits_is_refused_with_a_sentence(self, replays: "Replays") -> None:
         replay = replays.request(Counting("a", bytes=10**9), owner=ME)
-        with pytest.raises(SentenceError, match=r"^This view needs 1\.0 GB of memory, and there are 0\.1 GB"):
+        with pytest.raises(SentenceError, match=r"^This view needs 1\.1 GB of memory, and there are 0\.1 GB"):
             replay.result.result(SECONDS)
 
     def test_one_that_does_not_fit_beside_a_run_waits_for_its_end(
