@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
         NAdam as NAdam,
         RAdam as RAdam,
         RMSprop as RMSprop,
+        Rprop as Rprop,
     )
     from mlpcore.recipes.recipe import Change as Change, Recipe as Recipe
     from mlpcore.recipes.schedulers import (
@@ -60,7 +61,7 @@ _MODULES = {
     "data.datasets": "load_data",
     "jobs.manager": "RunManager",
     "recipes.recipe": "Recipe Change",
-    "recipes.optimizers": "SGD Adam AdamW RMSprop Adagrad NAdam RAdam Adamax Adadelta Adafactor ASGD Muon",
+    "recipes.optimizers": "SGD Adam AdamW RMSprop Adagrad NAdam RAdam Adamax Adadelta Adafactor ASGD Muon Rprop",
     "recipes.schedulers": "NoScheduler StepLR MultiStepLR CosineAnnealingLR ExponentialLR OneCycleLR LinearLR "
     "PolynomialLR ConstantLR CosineAnnealingWarmRestarts CyclicLR WarmupStableDecay",
     "runs.store": "RunStore",

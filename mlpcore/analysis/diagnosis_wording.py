@@ -238,6 +238,8 @@ def _fill(template: str, numbers: Mapping[str, float | str]) -> Sentence:
 
 
 # Schedules that are probably not meant, each with the label of the button that applies its fix.
+READ_ONCE = N_("{optimizer} reads lr at its first iteration only: the schedule does nothing after it.")
+LEAVE_OUT_SCHEDULE = N_("Leave the schedule out")
 ENDS_IN_WARMUP = N_(
     "The warm-up takes {warmup_iters:,} iterations, but the run has only {train_iter:,}: "
     "the learning rate never reaches lr."

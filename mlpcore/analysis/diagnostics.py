@@ -239,6 +239,8 @@ def _find_plateau(run: Run, losses: Losses) -> Diagnosis | None:
 
 def _find_drops(run: Run, losses: Losses) -> list[Diagnosis]:
     """Report what each of the first drops of the rate gained."""
+    if run.recipe.optimizer.reads_lr_once:
+        return []
     found = []
     changed = {change.step for change in run.recipe.changes}
     for drop in trends.find_rate_drops(losses)[:MAX_DROPS]:

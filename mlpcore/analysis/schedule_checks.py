@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from mlpcore.analysis import diagnosis_wording as wording
 from mlpcore.messages import Sentence
-from mlpcore.recipes.recipe import CosineAnnealingLR, MultiStepLR, Recipe, StepLR
+from mlpcore.recipes.recipe import CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, WarmupStableDecay
 
 
@@ -33,8 +33,12 @@ class ScheduleWarning:
 
 
 def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
-    """Find parts of a schedule that the run never reaches, or that raise the learning rate again at its end."""
+    """Find parts of a schedule that the run never reaches, that its optimizer never reads, or that raise the rate."""
     scheduler = recipe.scheduler
+    if recipe.optimizer.reads_lr_once:
+        plain = recipe.model_copy(update={"scheduler": NoScheduler()})
+        said = Sentence(wording.READ_ONCE, {"optimizer": recipe.optimizer.name})
+        return [] if plain == recipe else [ScheduleWarning(said, Sentence(wording.LEAVE_OUT_SCHEDULE), plain)]
     length = recipe.train_iter - scheduler.warmup_iters  # iterations after the warm-up
     if length <= 0:
         shorter = recipe.train_iter // 10

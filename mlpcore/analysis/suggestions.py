@@ -36,7 +36,12 @@ def scale_rate(lr: float, factor: float) -> float:
 
 
 def with_milestone(recipe: Recipe, step: int) -> Recipe | None:
-    """Lower the rate after `step` iterations; earlier drops of a StepLR or a MultiStepLR stay."""
+    """Lower the rate after `step` iterations; earlier drops of a StepLR or a MultiStepLR stay.
+
+    None where the run is over by then, or its optimizer no longer reads the rate.
+    """
+    if recipe.optimizer.reads_lr_once:
+        return None
     schedule = recipe.scheduler
     place = step - schedule.warmup_iters  # milestones count from the end of the warm-up
     earlier, gamma = _drops_before(schedule, place)

@@ -17,3 +17,5 @@ class OptimizerState:
     greatest: float = 0.0  # the largest mean square so far, for amsgrad
     product: float = 1.0  # of all momenta so far, for NAdam
     moved: float = 0.0  # a running mean of the squared step, for Adadelta
+    size: float = 0.0  # of the step, for Rprop
+    kept: float = 0.0  # the gradient before, for Rprop, or 0 where its sign had changed

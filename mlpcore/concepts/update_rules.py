@@ -13,7 +13,7 @@ from mlpcore.concepts import adaptive_rules
 from mlpcore.concepts.adaptive_rules import Rule, Step
 from mlpcore.concepts.formulas import fill_line
 from mlpcore.concepts.optimizer_state import OptimizerState
-from mlpcore.recipes.optimizers import ASGD, SGD, Adafactor, AnyOptimizer
+from mlpcore.recipes.optimizers import ASGD, SGD, Adafactor, AnyOptimizer, Rprop
 
 EPSILON = sys.float_info.epsilon  # Adafactor's smallest root mean square: torch takes that of the parameter's type
 SMALLEST_WEIGHT = 1e-3  # Adafactor's second eps: a weight counts as at least so large
@@ -35,6 +35,8 @@ def apply_update_rule(optimizer: AnyOptimizer, state: OptimizerState, gradient: 
             fill_line(f"g_{t}", r"\nabla L", "<gradient!>", gradient, **named),
         ]
         state = replace(state, parameter=shrunk, undecayed=old, symbol=rf"\theta'_{t - 1}")
+    elif "weight_decay" not in type(optimizer).model_fields:
+        lines = [fill_line(f"g_{t}", r"\nabla L", "<gradient!>", gradient, **named)]
     else:
         rule, numbers = rf"\nabla L + \lambda\,\theta_{t - 1}", r"<gradient> + <decay> \cdot <old>"
         gradient += decay * old
@@ -119,4 +121,42 @@ def _adafactor(optimizer: Adafactor, state: OptimizerState, gradient: float) -> 
     ]
 
 
-RULES: dict[str, Rule] = {"SGD": _sgd, **adaptive_rules.RULES, "Adafactor": _adafactor, "ASGD": _asgd}
+def _rprop(optimizer: Rprop, state: OptimizerState, gradient: float) -> Step:
+    t, old, (least, most) = state.step, state.parameter, optimizer.step_sizes
+    before, size_before = (state.size, rf"\Delta_{t - 1}") if t > 1 else (optimizer.lr, r"\eta")
+    agreement, (shrink, grow) = gradient * state.kept, optimizer.etas
+    factor, symbol = (grow, r"\eta^+") if agreement > 0 else (shrink, r"\eta^-") if agreement < 0 else (1.0, "1")
+    size = min(max(before * factor, least), most)
+    kept = 0.0 if agreement < 0 else gradient
+    sign = float(np.sign(kept))
+    new = old - size * sign
+    named = {"gradient": gradient, "before": before, "factor": factor, "least": least, "most": most, "size": size}
+    named |= {"old": old, "sign": sign, "kept_before": state.kept, "kept": kept}
+    rule, numbers = (rf"0 \quad (c_{t} < 0)", "0") if agreement < 0 else (f"g_{t}", "<gradient!>")
+    return replace(state, parameter=new, size=size, kept=kept), [
+        fill_line(f"c_{t}", rf"g_{t} \cdot p_{t - 1}", r"<gradient> \cdot <kept_before>", agreement, **named),
+        fill_line(
+            rf"\Delta_{t}",
+            rf"\min(\max({symbol} \cdot {size_before},\; \Delta_{{\min}}),\; \Delta_{{\max}})",
+            r"\min(\max(<factor> \cdot <before>,\; <least!>),\; <most!>)",
+            size,
+            **named,
+        ),
+        fill_line(f"p_{t}", rule, numbers, kept, **named),
+        fill_line(
+            rf"\theta_{t}",
+            rf"\theta_{t - 1} - \Delta_{t} \operatorname{{sgn}} p_{t}",
+            r"<old> - <size> \cdot <sign>",
+            new,
+            **named,
+        ),
+    ]
+
+
+RULES: dict[str, Rule] = {
+    "SGD": _sgd,
+    **adaptive_rules.RULES,
+    "Adafactor": _adafactor,
+    "ASGD": _asgd,
+    "Rprop": _rprop,
+}

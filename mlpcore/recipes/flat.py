@@ -6,7 +6,7 @@ and an optimizer nested in the field `adamw` has `adamw.lr`. So every name in an
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from mlpcore.numbers import exact_number
 from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.parts import PARTS
 from mlpcore.recipes.points import CHOOSERS, KINDS
@@ -27,7 +28,7 @@ BARE_NAMES: dict[str, Path] = {
     for path, names in {
         ("optimizer",): "lr momentum weight_decay nesterov betas eps alpha lr_decay amsgrad momentum_decay "
         "decoupled_weight_decay rho lambd t0 beta2_decay d adamw_scale "
-        "adjust_lr_fn",
+        "adjust_lr_fn etas step_sizes",
         ("points",): "count noise classes data_seed",
         ("scheduler",): "warmup_iters start_factor step_size gamma milestones T_max eta_min pct_start div_factor "
         "final_div_factor end_factor total_iters power factor T_0 T_mult step_size_up step_size_down mode "
@@ -180,6 +181,11 @@ def read_number(text: str) -> int | float | str:
 def read_numbers(text: str) -> list[int | float | str]:
     """Read numbers that a person typed with commas between them: "128, 64"."""
     return [read_number(part) for part in text.split(",") if part.strip()]
+
+
+def write_numbers(values: Sequence[Any]) -> str:
+    """Write numbers as a person types them: "128, 64", "1e-6, 50"; anything else as it is."""
+    return ", ".join(exact_number(value) if isinstance(value, float) else str(value) for value in values)
 
 
 def _walk(

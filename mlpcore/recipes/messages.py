@@ -25,6 +25,18 @@ OTHER_POINTS = N_("{field} are those of {value}, but the data set is {dataset}."
 
 # Values that do not fit together
 NESTEROV_WITHOUT_MOMENTUM = N_("{field} is on while momentum is 0: turn it off, or set momentum above 0.")
+NO_FULL_BATCH = N_(
+    "{field} is {value}, which needs all training examples in each batch: train_size and batch_size must be the same "
+    "number from 1 to {most:,}, but they are {train_size:,} and {batch_size:,}."
+)
+NO_FULL_BATCH_OF_ALL = N_(
+    "{field} is {value}, which needs all training examples in each batch: train_size and batch_size must be the same "
+    "number from 1 to {most:,}, but train_size is empty and batch_size {batch_size:,}."
+)
+ETAS_NOT_AROUND_ONE = N_(
+    "{field} is {value}: the first must be from {low:g} to below 1, the second above 1 and at most {high:g}."
+)
+PAIR_DESCENDS = N_("{field} is {value}: the second must not be smaller than the first.")
 MILESTONES_NOT_ASCENDING = N_("{field} is {value}: each milestone must be larger than the one before it.")
 TOO_MANY_EVALUATIONS = N_(
     "{field} is {value:,}: with {train_iter:,} iterations it must be at least {low:,}, because a run has at most "
@@ -46,6 +58,13 @@ BAD_CHANGE = N_("{field} is {value}: each change must have a step, and lr, momen
 EMPTY_CHANGE = N_("{field} has a change that sets nothing: it must set lr, momentum or weight_decay.")
 NOT_CHANGEABLE = N_("{field} cannot be changed during a run: lr, momentum and weight_decay can.")
 NOT_IN_OPTIMIZER = N_("{field} sets {value}: {optimizer} has no such hyperparameter.")
+LR_IS_READ_ONCE = N_(
+    "{field} sets lr, which {optimizer} reads at its first iteration only: start a run with the lr you want."
+)
+LR_IS_NOT_TESTED = N_(
+    "{field} cannot be tested with {optimizer}, which reads it at its first iteration only: a rate that grows does "
+    "nothing."
+)
 MOMENTUM_IS_CYCLED = N_(
     "{field} sets momentum, which CyclicLR moves itself: leave it out, or start a run with cycle_momentum off."
 )

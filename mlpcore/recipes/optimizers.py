@@ -3,55 +3,18 @@
 Names, defaults and meanings are those of torch.optim.
 """
 
-from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from mlpcore.messages import N_, SentenceError
+from mlpcore.messages import SentenceError
 from mlpcore.recipes import messages
-from mlpcore.recipes.hyperparameters import AS_TUPLE, Hyperparameters, Lr, Momentum, WeightDecay
+from mlpcore.recipes.hyperparameters import AS_TUPLE, Lr, Momentum, WeightDecay
+from mlpcore.recipes.optimizer_base import Amsgrad, Betas, DecoupledDecay, Eps, Group, Optimizer
 
-Eps = Annotated[float, Field(ge=1e-12, le=0.1, description="Added to the denominator, so that it is never zero.")]
-Beta = Annotated[float, Field(ge=0.0, le=0.9999)]
-Betas = Annotated[
-    tuple[Beta, Beta],
-    AS_TUPLE,
-    Field(description="How long Adam remembers the gradient's mean (first) and its square (second)."),
-]
-Amsgrad = Annotated[
-    bool,
-    Field(
-        exclude_if=lambda amsgrad: not amsgrad,  # recipes without it are stored and exported as they always were
-        description="Divides by the largest mean square so far, so that steps never grow again.",
-    ),
-]
-DecoupledDecay = Annotated[
-    bool, Field(description="Applies weight decay to the weights themselves, as AdamW does, not to the gradient.")
-]
-
-
-class Group(StrEnum):
-    """What kind of optimizer it is, in the order of the forms."""
-
-    LECTURE = "of the lecture"
-    ADAPTIVE = N_("adaptive")
-    OTHER = N_("other")
-
-
-class Optimizer(Hyperparameters):
-    """An optimizer of torch.optim.
-
-    group: Where it stands in the forms.
-    states: Numbers per weight that it keeps, at most, without those of amsgrad.
-    tested_lr: At this rate the default network learned: in 400 iterations SGD (without momentum), Adam, AdamW, RMSprop
-        and Adagrad reached 37 to 53 % on Shapes and 39 to 41 % on photographs of CIFAR-10, the others 28 to 34 % and
-        38 to 41 %.
-    """
-
-    group: ClassVar[Group]
-    states: ClassVar[int]
-    tested_lr: ClassVar[float]
+LEAST_ETA, GREATEST_ETA = 0.01, 10.0
+Eta = Annotated[float, Field(ge=LEAST_ETA, le=GREATEST_ETA)]
+StepSize = Annotated[float, Field(ge=1e-12, le=1e3)]
 
 
 class SGD(Optimizer):
@@ -276,7 +239,41 @@ class Muon(Optimizer):
     weight_decay: WeightDecay = 0.1
 
 
+class Rprop(Optimizer):
+    """Gives each weight a step size of its own, by the signs of full-batch gradients alone: torch.optim.Rprop."""
+
+    group = Group.OTHER
+    states = 2
+    tested_lr = 0.01
+    needs_full_batch = True
+    reads_lr_once = True
+    weight_decay: ClassVar[float] = 0.0  # it has none to set
+
+    name: Literal["Rprop"] = "Rprop"
+    lr: Lr = Field(
+        default=0.01,
+        description="The first step size of every weight. It is read once: schedules and later changes do nothing.",
+    )
+    etas: Annotated[tuple[Eta, Eta], AS_TUPLE] = Field(
+        default=(0.5, 1.2),
+        description="What a step size is multiplied by: where the gradient's sign has changed, and where it has not.",
+    )
+    step_sizes: Annotated[tuple[StepSize, StepSize], AS_TUPLE] = Field(
+        default=(1e-6, 50.0), description="The smallest and the largest step size."
+    )
+
+    @model_validator(mode="after")
+    def _pairs_ascend(self) -> "Rprop":
+        (shrink, grow), (least, most) = self.etas, self.step_sizes
+        if not shrink < 1 < grow:
+            values = {"value": f"{shrink:g}, {grow:g}", "low": LEAST_ETA, "high": GREATEST_ETA}
+            raise SentenceError(messages.ETAS_NOT_AROUND_ONE, field="etas", **values)
+        if least > most:
+            raise SentenceError(messages.PAIR_DESCENDS, field="step_sizes", value=f"{least:g}, {most:g}")
+        return self
+
+
 AnyOptimizer = Annotated[
-    SGD | Adam | AdamW | RMSprop | Adagrad | NAdam | RAdam | Adamax | Adadelta | Adafactor | ASGD | Muon,
+    SGD | Adam | AdamW | RMSprop | Adagrad | NAdam | RAdam | Adamax | Adadelta | Adafactor | ASGD | Muon | Rprop,
     Field(discriminator="name"),
 ]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from mlpcore.recipes.hyperparameters import Hyperparameters
-from mlpcore.recipes.optimizers import AnyOptimizer, Optimizer
+from mlpcore.recipes.optimizer_base import Optimizer
+from mlpcore.recipes.optimizers import AnyOptimizer
 from mlpcore.recipes.schedulers import AnyScheduler
 
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from mlpcore.messages import SentenceError
 from mlpcore.recipes import messages
 from mlpcore.recipes.hyperparameters import AS_TUPLE, Hyperparameters, Iterations, Lr, Momentum, WeightDecay, younger
+from mlpcore.recipes.optimizer_base import MAX_BATCH
 from mlpcore.recipes.optimizers import (  # the parts that a page or a rule knows by name are imported from here too
     SGD as SGD,
     Adagrad as Adagrad,
@@ -124,7 +125,7 @@ class Recipe(Hyperparameters):
     batch_size: int = Field(
         default=64,
         ge=1,
-        le=100_000,
+        le=MAX_BATCH,
         description="Images in one mini-batch; with all of them it is full-batch gradient descent.",
     )
     train_iter: int = Field(
@@ -208,6 +209,7 @@ class Recipe(Hyperparameters):
                 weights=weights,
                 most=MAX_WEIGHTS,
             )
+        self.optimizer.check_batch(train_size=self.train_size, batch_size=self.batch_size)
         if isinstance(self.scheduler, OneCycleLR):
             _check_one_cycle(self.scheduler, self.train_iter - self.scheduler.warmup_iters)
         self._check_changes()
@@ -230,6 +232,8 @@ class Recipe(Hyperparameters):
             if unknown:
                 values = {"value": ", ".join(sorted(unknown)), "optimizer": self.optimizer.name}
                 raise SentenceError(messages.NOT_IN_OPTIMIZER, field="changes", **values)
+            if change.lr is not None and self.optimizer.reads_lr_once:
+                raise SentenceError(messages.LR_IS_READ_ONCE, field="changes", optimizer=self.optimizer.name)
             if change.momentum is not None and is_cycled:
                 raise SentenceError(messages.MOMENTUM_IS_CYCLED, field="changes")
             self.optimizer.replace(**change.values)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from mlpcore.messages import SentenceError
 from mlpcore.recipes import messages
 from mlpcore.recipes.hyperparameters import AS_TUPLE, Hyperparameters, Iterations
-from mlpcore.recipes.optimizers import Optimizer
+from mlpcore.recipes.optimizer_base import Optimizer
 
 MAX_MILESTONES = 20
 WarmupIters = Annotated[

@@ -175,7 +175,8 @@ def _write_all(recipe: Recipe) -> dict[str, str]:
 
 def _write_defaults(recipe: Recipe) -> dict[str, str]:
     optimizer, scheduler = type(recipe.optimizer)(), type(recipe.scheduler)()
-    return _write_all(Recipe(dataset=recipe.dataset, optimizer=optimizer, scheduler=scheduler))
+    # not validated: Rprop needs a batch that is no default
+    return _write_all(Recipe(dataset=recipe.dataset, scheduler=scheduler).model_copy(update={"optimizer": optimizer}))
 
 
 def _find_companions(wrong: Collection[str], given: Collection[str]) -> set[str]:

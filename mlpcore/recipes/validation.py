@@ -23,6 +23,7 @@ WHOLE_NUMBERS = ("int_type", "int_parsing", "int_from_float", "int_parsing_size"
 LENGTHS = ("too_short", "too_long", "missing")
 LISTS = ("tuple_type",)
 CHANGES = ("missing", "model_type", "tuple_type")
+PAIRS = ("betas", "etas", "step_sizes")
 MAX_PROBLEMS = 50  # named of one recipe: a file can hold thousands of unknown names
 
 
@@ -136,7 +137,7 @@ def _describe(details: ErrorDetails, kind: type[BaseModel], name: str, flat: str
         return Sentence(messages.NOT_AN_OPTION, values)
     if "ge" in bounds:
         values |= {"low": exact_number(bounds["ge"]), "high": exact_number(bounds["le"])}
-    if name == "betas" and code in (*LISTS, *LENGTHS):
+    if name in PAIRS and code in (*LISTS, *LENGTHS):
         return Sentence(messages.NOT_TWO_NUMBERS, values)
     if code in LISTS and "ge" in bounds:
         values |= {"least": bounds["min_length"], "most": bounds["max_length"]}

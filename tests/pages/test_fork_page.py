@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.jobs import manager
+from mlpcore.recipes.optimizers import Rprop
 from mlpcore.recipes.recipe import Change, NoScheduler, Recipe
 from mlpcore.runs.records import Run
 from pages.components.run.fork import take_pick
@@ -63,6 +64,12 @@ def test_another_step_refills_the_fields_that_were_not_changed(open_page: Open) 
     shown(page.text_input(key="fork.lr").set_value("0.3").run())
     shown(page.number_input(key="fork.step").set_value(10).run())
     assert (page.text_input(key="fork.lr").value, page.text_input(key="fork.momentum").value) == ("0.3", "0.9")
+
+
+def test_a_run_nothing_of_which_can_be_changed_is_not_forked(open_page: Open) -> None:
+    recipe = TINY.replace(optimizer=Rprop(), train_size=TINY.batch_size)
+    (run_id,) = manager.shared_manager().submit([recipe], owner="somebody", names=["a run"])
+    assert wait_for(open_page(run=run_id), is_over(run_id)).button(key="fork").disabled
 
 
 @pytest.mark.parametrize("picked", ["nan", "inf", "nothing"])

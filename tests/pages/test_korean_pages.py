@@ -85,7 +85,7 @@ class TestPages:
     def test_every_optimizer_and_schedule_speaks_korean(self, open_page: Open) -> None:
         longest = max(len(OPTIMIZERS), len(SCHEDULERS))
         for optimizer, scheduler in islice(zip(cycle(OPTIMIZERS), cycle(SCHEDULERS), strict=False), longest):
-            page = open_page(lang="ko", optimizer=optimizer, scheduler=scheduler, warmup_iters="10")
+            page = open_page(lang="ko", optimizer=optimizer, scheduler=scheduler, warmup_iters="10", train_size="64")
             assert_korean(page)
 
     def test_a_finished_run_speaks_korean_in_all_its_views(self, open_page: Open) -> None:

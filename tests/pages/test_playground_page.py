@@ -37,8 +37,28 @@ def test_address_names_what_differs_from_the_lectures_recipe(open_page: Open) ->
 def test_optimizer_can_be_chosen_and_its_rate_is_previewed(open_page: Open, optimizer: str) -> None:
     page = open_page()
     shown(page.selectbox(key="knob.optimizer").select(optimizer).run())
+    if OPTIMIZERS[optimizer].needs_full_batch:
+        shown(page.button(key="full_batch").click().run())
     assert planned_rate(page, 1) == OPTIMIZERS[optimizer]().model_dump()["lr"]
     assert not page.button(key="start").disabled
+
+
+def test_rprop_is_refused_until_all_training_images_are_in_each_batch_and_a_button_puts_them_there(
+    open_page: Open,
+) -> None:
+    page = open_page(train_size="50")
+    shown(page.selectbox(key="knob.optimizer").select("Rprop").run())
+    assert says(page, "train_size and batch_size must be the same number from 1 to 100,000, but they are 50 and 64.")
+    assert page.button(key="start").disabled
+    assert page.button(key="full_batch").label == "Train on 50 examples, all in each batch"
+    shown(page.button(key="full_batch").click().run())
+    assert not page.button(key="start").disabled
+    assert (page.query_params["train_size"], page.query_params["batch_size"]) == ("50", "50")
+    assert not [button for button in page.button if button.key == "full_batch"]
+    assert page.button(key="lr_test").disabled
+    assert says(page, "Rprop reads lr at its first iteration only: the schedule does nothing after it.")
+    shown(page.button(key="apply_fix").click().run())
+    assert page.query_params["scheduler"] == "none"
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
-from mlpcore.recipes.validation import find_limits
+from mlpcore.recipes.validation import PAIRS, find_limits
 
 HUGE = (10**400, -(10**400), 2**64, 1e308, -1e308)
 NO_NUMBERS = (math.nan, math.inf, -math.inf)
@@ -24,7 +24,7 @@ STRANGE_TEXTS = (
     *("'; drop table runs; --", "__class__", "{x.__class__}", "x" * 10_000, "9" * 5_000),
 )
 DATASET = re.compile(r"[\w\-][\w .\-]{0,39}")
-LISTS = ("hidden_sizes", "milestones", "betas", "changes")
+LISTS = ("hidden_sizes", "milestones", *PAIRS, "changes")
 PARTS = ("optimizer", "scheduler")
 MODELS: dict[str, type[Hyperparameters]] = {"": Recipe, "Change": Change, **OPTIMIZERS, **SCHEDULERS, **POINT_SETS}
 
@@ -49,14 +49,19 @@ class Field:
         part = {"name": self.kind} | {self.name: value}
         if self.kind in POINT_SETS:
             return {"dataset": self.kind, "points": part}
-        return {"optimizer" if self.kind in OPTIMIZERS else "scheduler": part}
+        return {"optimizer" if self.kind in OPTIMIZERS else "scheduler": part} | self._needed()
 
     def place_flat(self, value: Any) -> dict[str, Any]:
         """The same with flat names, as in a link or a row of a comparison."""
         if self.kind in ("", "Change"):
             return self.place(value)
         chooser = "dataset" if self.kind in POINT_SETS else "optimizer" if self.kind in OPTIMIZERS else "scheduler"
-        return {chooser: self.kind, self.name: value}
+        return {chooser: self.kind, self.name: value} | self._needed()
+
+    def _needed(self) -> dict[str, Any]:
+        """What a recipe needs so that nothing else is wrong: for a full batch, as many images as are in a batch."""
+        is_full = self.kind in OPTIMIZERS and OPTIMIZERS[self.kind].needs_full_batch
+        return {"train_size": Recipe().batch_size} if is_full else {}
 
     def is_named(self, sentence: str) -> bool:
         """Whether a sentence says which field it is about."""
@@ -129,4 +134,4 @@ def as_text(field: Field, value: Any) -> str:
     if isinstance(value, str):
         return value
     text = json.dumps(value)
-    return text[1:-1] if field.name in LISTS[:3] and isinstance(value, list) else text
+    return text[1:-1] if field.name in LISTS[:-1] and isinstance(value, list) else text

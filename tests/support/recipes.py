@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args, get_origin
 from hypothesis import strategies as st
 
 from mlpcore.recipes.hyperparameters import Hyperparameters
-from mlpcore.recipes.optimizers import ASGD, Adadelta, Adafactor, Adamax, Muon, NAdam, RAdam
+from mlpcore.recipes.optimizers import ASGD, Adadelta, Adafactor, Adamax, Muon, NAdam, RAdam, Rprop
 from mlpcore.recipes.points import POINT_SETS, AnyPoints
 from mlpcore.recipes.recipe import (
     OPTIMIZERS,
@@ -57,6 +57,7 @@ EACH_OPTIMIZER: dict[str, AnyOptimizer] = {
     "Adafactor": Adafactor(lr=0.05, weight_decay=0.1),
     "Muon": Muon(lr=0.01, adamw_scale=2.0, weight_decay=0.05),
     "ASGD": ASGD(lr=0.1, lambd=0.01, t0=3, weight_decay=0.01),
+    "Rprop": Rprop(lr=0.003, etas=(0.6, 1.1), step_sizes=(1e-4, 0.01)),
 }
 EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen iterations
     NoScheduler(),
@@ -74,6 +75,12 @@ EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen i
 ]
 
 
+def with_optimizer(recipe: Recipe, optimizer: AnyOptimizer, **values: Any) -> Recipe:
+    """The recipe with another optimizer, and what that needs: as many training images as are in a batch."""
+    needed = {"train_size": recipe.batch_size} if optimizer.needs_full_batch else {}
+    return recipe.replace(optimizer=optimizer, **needed | values)
+
+
 def after_warmup(scheduler: AnyScheduler, warmup_iters: int) -> AnyScheduler:
     """The same schedule after a warm-up; a LinearLR, which has none, unchanged."""
     fits = "warmup_iters" in type(scheduler).model_fields
@@ -82,7 +89,11 @@ def after_warmup(scheduler: AnyScheduler, warmup_iters: int) -> AnyScheduler:
 
 LRS = st.floats(1e-6, 10.0)
 SHARES = st.floats(0.0, 1.0)
-BETAS = st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, 0.9999))
+PAIRS: dict[str, st.SearchStrategy[Any]] = {
+    "betas": st.tuples(st.floats(0.0, 0.9999), st.floats(0.0, 0.9999)),
+    "etas": st.tuples(st.floats(0.01, 0.99), st.floats(1.01, 10.0)),
+    "step_sizes": st.tuples(st.floats(1e-12, 0.1), st.floats(0.1, 1e3)),
+}
 MOMENTA = st.floats(0.0, 0.999)
 ITERATIONS = (
     "step_size",
@@ -121,8 +132,8 @@ def _draw_field(kind: type[Hyperparameters], name: str) -> st.SearchStrategy[Any
         return st.booleans()
     if get_origin(annotation) is Literal:
         return st.sampled_from(get_args(annotation))
-    if name == "betas":
-        return BETAS
+    if name in PAIRS:
+        return PAIRS[name]
     low, high = find_limits(kind, name)
     return st.floats(low, high) if annotation is float else st.integers(int(low), int(high))
 
@@ -166,12 +177,13 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
     train_iter = draw(st.integers(1, max_iter))
     optimizer = draw(optimizers())
     scheduler = draw(schedulers(train_iter, iterations=st.integers(1, max_iter)))
+    batch_size, train_size = draw(st.integers(1, 100_000)), draw(st.none() | st.integers(1, 10_000_000))
     steps = draw(st.lists(st.integers(0, train_iter - 1), max_size=3, unique=True))
     points = draw(st.none() | point_sets())
     return Recipe(
         dataset=draw(DATASETS.filter(lambda name: name not in POINT_SETS)) if points is None else points.name,
         points=points,
-        train_size=draw(st.none() | st.integers(1, 10_000_000)),
+        train_size=batch_size if optimizer.needs_full_batch else train_size,
         validation_size=draw(st.integers(0, 1_000_000)),
         label_noise=draw(SHARES),
         hidden_sizes=draw(hidden_sizes()),
@@ -183,7 +195,7 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
         max_norm=draw(st.none() | st.floats(1e-3, 1e3)),
         optimizer=optimizer,
         scheduler=scheduler,
-        batch_size=draw(st.integers(1, 100_000)),
+        batch_size=batch_size,
         train_iter=train_iter,
         eval_every=draw(st.integers(-(-train_iter // 5_000), 1_000_000)),
         seed=draw(st.integers(0, 2**32 - 1)),
@@ -191,15 +203,17 @@ def recipes(draw: st.DrawFn, *, max_iter: int = 200_000) -> Recipe:
         average=draw(st.sampled_from(["none", "EMA", "SWA"])),
         ema_decay=draw(st.floats(0.0, 0.99999)),
         swa_start=draw(st.floats(0.0, 0.99)),
-        changes=tuple(draw(changes(step, optimizer, scheduler)) for step in sorted(steps)),
+        changes=tuple(
+            draw(changes(step, optimizer, scheduler)) for step in sorted(steps) if optimizer.list_changeable()
+        ),
     )
 
 
 @st.composite
 def changes(draw: st.DrawFn, step: int, optimizer: AnyOptimizer, scheduler: AnyScheduler) -> Change:
     """An edit at `step` that this optimizer and this scheduler take."""
-    knobs = {"lr": LRS, "weight_decay": SHARES}
-    if "momentum" in type(optimizer).model_fields and scheduler.name != "CyclicLR":
-        knobs["momentum"] = st.floats(1e-3, 0.999)
+    knobs = {"lr": LRS, "weight_decay": SHARES, "momentum": st.floats(1e-3, 0.999)}
+    cycled = ["momentum"] if scheduler.name == "CyclicLR" else []
+    knobs = {name: knobs[name] for name in optimizer.list_changeable() if name not in cycled}
     chosen = draw(st.lists(st.sampled_from(sorted(knobs)), min_size=1, unique=True))
     return Change(step=step, **{knob: draw(knobs[knob]) for knob in chosen})

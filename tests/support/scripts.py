@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from mlpcore.recipes.recipe import SGD, AnyScheduler, NoScheduler, Recipe, RMSprop, StepLR
-from tests.support.recipes import EACH_OPTIMIZER, EACH_SCHEDULE, after_warmup
+from tests.support.recipes import EACH_OPTIMIZER, EACH_SCHEDULE, after_warmup, with_optimizer
 
 BASE = Recipe(
     dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=NoScheduler()
@@ -61,7 +61,7 @@ def list_edits(scheduler: AnyScheduler) -> list[dict[str, Any]]:
 
 
 RECIPES = (
-    {name: recipe(optimizer=optimizer) for name, optimizer in EACH_OPTIMIZER.items()}
+    {name: with_optimizer(BASE, optimizer) for name, optimizer in EACH_OPTIMIZER.items()}
     | {scheduler.name: recipe(scheduler=scheduler) for scheduler in EACH_SCHEDULE}
     | {
         f"{scheduler.name} after a warm-up": recipe(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlpcore.messages import SentenceError
+from mlpcore.recipes.messages import LR_IS_NOT_TESTED
 from mlpcore.recipes.recipe import NoScheduler, Recipe
 from mlpcore.recipes.validation import find_limits
 
@@ -24,8 +26,11 @@ class LrTest:
 def build_test(recipe: Recipe) -> Recipe:
     """Return what a test of a recipe trains: the same but for the rate, the schedule and the length.
 
-    Recipes with the same test have the same result.
+    Recipes with the same test have the same result. Raises SentenceError if the optimizer does not read a rate that
+    grows.
     """
+    if recipe.optimizer.reads_lr_once:
+        raise SentenceError(LR_IS_NOT_TESTED, field="lr", optimizer=recipe.optimizer.name)
     low, _high = find_limits(type(recipe.optimizer), "lr")
     return recipe.replace(
         train_iter=ITERATIONS,

@@ -13,7 +13,7 @@ from mlpcore.charts.traces import find_look
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
 from mlpcore.recipes import messages
-from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_number, read_numbers, unflatten
+from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_number, read_numbers, unflatten, write_numbers
 from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.url import MAX_ROWS, NAME
@@ -237,7 +237,7 @@ def _as_cells(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 def _to_cell(kind: type[Any], value: Any) -> Any:
     """Return a value as its column can show it; None for any other, which is refused in a sentence beside the table."""
     if kind is tuple:
-        return ", ".join(map(str, value)) if isinstance(value, tuple | list) else value
+        return write_numbers(value) if isinstance(value, tuple | list) else value
     if kind in (str, bool):
         return value if isinstance(value, kind) else None
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST

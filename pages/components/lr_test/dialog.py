@@ -12,7 +12,7 @@ from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import Recipe
 from pages.components.lr_test.check import BUTTON_WIDTH, is_checking, show_check
-from pages.components.recipe_form.form_state import find_lesson, put_knob
+from pages.components.recipe_form.form_state import find_lesson, get_optimizer, put_knob
 from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.refresh import rerun_page, show_fragment
@@ -31,14 +31,17 @@ def offer_lr_test() -> None:
     """Draw the button that opens the dialog; none where a lesson keeps the learning rate."""
     if not find_lesson().holds("lr"):
         help_ = _("Find a learning rate: trains for a second while the rate grows, and shows where the loss falls.")
-        st.button(_("Find lr"), key="lr_test", on_click=_open, help=help_)
+        is_off = get_optimizer().reads_lr_once
+        if is_off:
+            help_ = _("A rate that grows shows nothing here: this optimizer reads it at its first iteration only.")
+        st.button(_("Find lr"), key="lr_test", on_click=_open, disabled=is_off, help=help_)
 
 
 def show_lr_test(recipe: Recipe | None, misfit: Sentence | None) -> None:
     """Draw the dialog if it is open. misfit: why this machine cannot train the recipe, if so."""
     if not st.session_state.get(OPEN):
         return
-    if recipe is None:  # the page says what is wrong
+    if recipe is None or recipe.optimizer.reads_lr_once:  # the page says what is wrong
         _close()
         return
     st.dialog(_("Find a learning rate"), width="large", on_dismiss=_close)(_draw_dialog)(recipe, misfit)

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from mlpcore.data.catalog import CIFAR10, SHAPES
 from mlpcore.messages import Sentence
 from mlpcore.numbers import exact_number
-from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten
+from mlpcore.recipes.flat import FlatField, flatten, list_fields, read_numbers, unflatten, write_numbers
 from mlpcore.recipes.lessons import Lesson
+from mlpcore.recipes.optimizer_base import Optimizer
 from mlpcore.recipes.points import POINT_SETS, DataSource
-from mlpcore.recipes.recipe import PARTS, Recipe
+from mlpcore.recipes.recipe import OPTIMIZERS, PARTS, Recipe
 from mlpcore.recipes.validation import find_problems
 
 LOG_SLIDERS = ("lr", "weight_decay", "lr_decay")
@@ -59,7 +60,7 @@ def put_knob(path: str, value: Any) -> None:
     if field.name == "betas":
         state[f"knob.{path}.0"], state[f"knob.{path}.1"] = value
         return
-    state[f"knob.{path}"] = ", ".join(map(str, value)) if field.type is tuple else value
+    state[f"knob.{path}"] = write_numbers(value) if field.type is tuple else value
     if field.name in LOG_SLIDERS:
         state[f"knob.{path}.text"], state[f"knob.{path}.slider"] = exact_number(value), value
 
@@ -75,6 +76,11 @@ def get_knob(path: str) -> Any:
         return None if None in betas else betas
     value = state.get(f"knob.{path}")
     return read_numbers(value) if field.type is tuple and value is not None else value
+
+
+def get_optimizer() -> type[Optimizer]:
+    """Return the kind of the chosen optimizer; the default's for what only a forged message can hold."""
+    return OPTIMIZERS.get(str(get_knob("optimizer")), type(Recipe().optimizer))
 
 
 def first_recipe(datasets: Sequence[str]) -> Recipe:

@@ -10,13 +10,20 @@ from mlpcore.messages import N_
 from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import PARTS, Recipe
 from pages.components.recipe_form import widgets
-from pages.components.recipe_form.form_state import PATHS, get_knob, read_source
+from pages.components.recipe_form.form_state import (
+    PATHS,
+    find_lesson,
+    get_knob,
+    get_optimizer,
+    put_knob,
+    read_source,
+)
 from pages.components.recipe_form.length import draw_epochs
 from pages.components.shared.state import count_images, manager_is_up
 from pages.components.shared.words import _, say
 
-LIVE_KNOBS = ("lr", "momentum", "weight_decay")  # a change of these reaches a run that is still going
 NARROW = 110  # pixels
+FEW_IMAGES = 1_000  # with all 50,000 of CIFAR-10 in a batch, an iteration takes a second
 
 # The widget of each hyperparameter, its label and its settings; a path with an owner is for that scheduler alone.
 KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
@@ -39,6 +46,8 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "adamw_scale": (widgets.draw_number, N_("AdamW scale"), {"step": 0.5, "format": "%g"}),
     "adjust_lr_fn": (widgets.draw_choice, N_("Scale lr"), {}),
     "t0": (widgets.draw_number, "t0", {"step": 500}),
+    "etas": (widgets.draw_list, N_("Factors of a step"), {}),
+    "step_sizes": (widgets.draw_list, N_("Step sizes"), {}),
     "weight_decay": (widgets.draw_log_slider, N_("Weight decay"), {}),
     "scheduler": (widgets.draw_choice, N_("Schedule"), {}),
     "warmup_iters": (widgets.draw_number, N_("Warm-up"), {}),
@@ -109,7 +118,24 @@ def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> 
     _draw(f"{name}.lr", edited, beside=beside_lr)
     for row in _list_rows("optimizer"):
         _draw_row(*row, edited=edited, vertical_alignment="bottom")
-    _draw(f"{name}.weight_decay", edited)
+    for path in _keep_known(f"{name}.weight_decay"):
+        _draw(path, edited)
+
+
+def full_batch_form() -> None:
+    """Offer to put all training images into each batch, where the chosen optimizer needs that and it is not so."""
+    size, is_held = get_knob("train_size"), any(map(find_lesson().holds, ("train_size", "batch_size")))
+    if not get_optimizer().needs_full_batch or size == get_knob("batch_size") or is_held:
+        return
+    everything = max(count_images(read_source()) - (get_knob("validation_size") or 0), 1)
+    proposed = min(size or FEW_IMAGES, everything)
+    label = _("Train on {n:,} examples, all in each batch").format(n=proposed)
+    st.button(label, on_click=_put_full_batch, args=(proposed,), key="full_batch")
+
+
+def _put_full_batch(size: int) -> None:
+    put_knob("train_size", size)
+    put_knob("batch_size", size)
 
 
 def scheduler_form() -> None:

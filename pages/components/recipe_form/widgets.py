@@ -13,7 +13,7 @@ from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import Sentence, SentenceError
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.flat import read_number
-from mlpcore.recipes.optimizers import Group
+from mlpcore.recipes.optimizer_base import Group
 from mlpcore.recipes.parts import OPTIMIZERS
 from mlpcore.recipes.validation import check_value, find_limits
 from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob

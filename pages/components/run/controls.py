@@ -86,6 +86,8 @@ def _say_what_start_trains(run: Run | None, recipe: Recipe) -> str:
     if recipe != run.recipe:
         template = _("Start then trains {recipe}") if is_mine else _("Start trains {recipe}")
         return template.format(recipe=as_markdown(describe_next(run.recipe, recipe)))
+    if is_mine and not recipe.optimizer.list_changeable():
+        return _("Nothing of {optimizer} can be changed while the run goes on.").format(optimizer=recipe.optimizer.name)
     if is_mine:
         return _("Learning rate, momentum and weight decay can be changed while the run goes on.")
     return _("The knobs are those of this run. Turn one, and press Start.")

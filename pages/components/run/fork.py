@@ -12,7 +12,7 @@ from mlpcore.recipes.validation import check_value, find_problems
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Evaluation, Run
 from pages.components.recipe_form.form_state import find_lesson, put_recipe
-from pages.components.recipe_form.forms import KNOBS, LIVE_KNOBS
+from pages.components.recipe_form.forms import KNOBS
 from pages.components.recipe_form.widgets import describe_field
 from pages.components.run.reference import note_start
 from pages.components.shared.flash import show_warning
@@ -76,8 +76,7 @@ def offer_comparison(run: Run | None) -> None:
 
 def _list_knobs(run: Run) -> list[str]:
     """List what can be changed: what the optimizer has and no lesson holds."""
-    known = type(run.recipe.optimizer).model_fields
-    return [name for name in LIVE_KNOBS if name in known and not find_lesson().holds(name)]
+    return [name for name in run.recipe.optimizer.list_changeable() if not find_lesson().holds(name)]
 
 
 def _list_steps(run: Run) -> range:

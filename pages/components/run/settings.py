@@ -54,6 +54,7 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
     misfit = None if recipe is None else find_misfit(recipe, datasets, count_images(recipe.data))
     for sentence in [*problems, misfit] if misfit else problems:
         show_warning(say(sentence))
+    forms.full_batch_form()
     if recipe is not None:
         with schedule:
             _show_preview(recipe)
@@ -85,7 +86,7 @@ def change_run(knob: str) -> None:
     """Send a hyperparameter's new value to the run that is shown, if it is the visitor's and still active."""
     run_id = st.session_state.get("run")
     recipe, _refused = read_form()
-    if run_id is None or recipe is None or knob not in forms.LIVE_KNOBS or find_lesson().holds(knob):
+    if run_id is None or recipe is None or knob not in recipe.optimizer.list_changeable() or find_lesson().holds(knob):
         return
     try:
         run = get_manager().get(run_id)

@@ -24,7 +24,8 @@ def describe_training(recipe: Recipe) -> str:
     if isinstance(optimizer, SGD | RMSprop) and optimizer.momentum:
         word = "Nesterov" if isinstance(optimizer, SGD) and optimizer.nesterov else "momentum"
         parts.append(f"{word} {exact_number(optimizer.momentum)}")
-    if optimizer.weight_decay != type(optimizer).model_fields["weight_decay"].default:
+    field = type(optimizer).model_fields.get("weight_decay")
+    if field is not None and optimizer.weight_decay != field.default:
         parts.append(f"weight_decay {exact_number(optimizer.weight_decay)}")
     if scheduler.name == "StepLR":
         parts.append(f"StepLR {scheduler.step_size:,} × {exact_number(scheduler.gamma)}")

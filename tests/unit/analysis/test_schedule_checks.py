@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlpcore.analysis.schedule_checks import find_drops, find_warnings
+from mlpcore.recipes.optimizers import Rprop
 from mlpcore.recipes.recipe import (
     SGD,
     Adagrad,
@@ -171,6 +172,14 @@ class TestWarnings:
     @pytest.mark.parametrize("optimizer", [Adam(), Adagrad()])
     def test_a_warning_is_about_the_schedule_whatever_the_optimizer(self, optimizer):
         assert len(find_warnings(Recipe(optimizer=optimizer, train_iter=100))) == 1
+
+
+def test_a_schedule_that_rprop_does_not_read_is_left_out_with_a_click():
+    recipe = Recipe(optimizer=Rprop(), scheduler=StepLR(step_size=5000), train_size=64)
+    (warning,) = find_warnings(recipe)
+    assert str(warning.sentence) == "Rprop reads lr at its first iteration only: the schedule does nothing after it."
+    assert warning.fixed_recipe == recipe.replace(scheduler=NoScheduler())
+    assert find_warnings(warning.fixed_recipe) == []
 
 
 def test_a_cosine_that_is_lowest_at_the_last_iteration_climbs_nowhere():

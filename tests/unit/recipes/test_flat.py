@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from pydantic import Field, ValidationError
 
-from mlpcore.recipes.flat import BARE_NAMES, flatten, list_fields, nest, read_number, read_numbers, unflatten
-from mlpcore.recipes.hyperparameters import Hyperparameters
+from mlpcore.recipes.flat import (
+    BARE_NAMES,
+    flatten,
+    list_fields,
+    nest,
+    read_number,
+    read_numbers,
+    unflatten,
+    write_numbers,
+)
 from mlpcore.recipes.lessons import GROUPS, lesson_from_query, lesson_to_query
+from mlpcore.recipes.optimizer_base import Optimizer
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, SGD, Adam, AdamW, Recipe, Scheduler, StepLR
 from mlpcore.recipes.url import from_query, plan_from_query, plan_to_query, to_query
 from tests.support.present import present
@@ -91,10 +100,12 @@ def test_numbers_are_read_as_people_type_them():
     assert read_numbers(" 128, 64,") == [128, 64]
     assert read_numbers("0.9, .99, many") == [0.9, 0.99, "many"]
     assert read_numbers("") == []
+    assert write_numbers((128, 64)) == "128, 64"
+    assert write_numbers((1e-6, 50.0)) == "1e-6, 50"
     assert [read_number(text) for text in ("3", "3e-4", "1.", " x ")] == [3, 3e-4, 1.0, "x"]
 
 
-class Muon(Hyperparameters):
+class Muon(Optimizer):
     """An optimizer of a later version: it has a second one inside, and shares lr with all others."""
 
     name: Literal["Muon"] = "Muon"

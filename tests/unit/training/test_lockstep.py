@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages, RandomSampler, place_images
-from mlpcore.data.datasets import ImageSplit, channel_statistics, normalise
+from mlpcore.data.datasets import ImageSplit, channel_statistics, draw_training_set, normalise
 from mlpcore.recipes.recipe import Adam, Recipe, StepLR
 from mlpcore.runs.records import Evaluation
 from mlpcore.seeds import build_generator
@@ -20,10 +20,12 @@ from mlpcore.training.lockstep import cohort_key, train_cohort
 from mlpcore.training.models import build_model
 from mlpcore.training.optimizers import FUSED_ON_CPU, MuonWithAdamW
 from mlpcore.training.stacked_mlp import StackedMLP
-from tests.support.cohorts import CPU, MIXTURE, History, numbers, recipe, train
+from tests.support.cohorts import BASE, CPU, MIXTURE, History, numbers, recipe, train
 from tests.support.networks import linear_layers
 from tests.support.present import present
-from tests.support.recipes import EACH_OPTIMIZER
+from tests.support.recipes import EACH_OPTIMIZER, with_optimizer
+
+WITH_MINI_BATCHES = [knobs for knobs in EACH_OPTIMIZER.values() if not knobs.needs_full_batch]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,8 @@ def images(tiny_images: tuple[ImageSplit, ImageSplit]) -> DeviceImages:
 def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> History:
     """The loop of every tutorial: a module, autograd, an optimizer of torch.optim and one of its schedulers."""
     mean, std = channel_statistics(train)
+    drawn = draw_training_set(train, train_size=recipe.train_size, label_noise=0.0, seed=recipe.seed)
+    train = replace(train, data=train.data[drawn.indices], targets=drawn.labels)
     inputs, test_inputs = normalise(train.data, mean, std), normalise(test.data, mean, std)
     model = build_model(recipe, inputs[0].numel(), 10)
     settings = recipe.optimizer.model_dump(exclude={"name"})
@@ -96,7 +100,7 @@ class TestPlainLoop:
     @pytest.mark.parametrize("dropout", [0.0, 0.5])
     @pytest.mark.parametrize("name", EACH_OPTIMIZER)
     def test_a_run_is_the_plain_loop(self, name, dropout, images, tiny_images):
-        run = recipe(optimizer=EACH_OPTIMIZER[name], dropout=dropout, scheduler=StepLR(step_size=7), seed=5)
+        run = with_optimizer(BASE, EACH_OPTIMIZER[name], dropout=dropout, scheduler=StepLR(step_size=7), seed=5)
         expected = numbers(train_plainly(run, *tiny_images))
         (history,) = train([run], images)
         assert len(history) == 3
@@ -106,7 +110,7 @@ class TestPlainLoop:
 
     @pytest.mark.parametrize("name", EACH_OPTIMIZER)
     def test_its_health_is_that_of_the_plain_loop(self, name, images, tiny_images):
-        run = recipe(optimizer=EACH_OPTIMIZER[name], dropout=0.0, scheduler=StepLR(step_size=7), seed=5)
+        run = with_optimizer(BASE, EACH_OPTIMIZER[name], dropout=0.0, scheduler=StepLR(step_size=7), seed=5)
         (history,) = train([run], images)
         for found, wanted in zip(history, train_plainly(run, *tiny_images), strict=True):
             assert found.gradient_norms == pytest.approx(wanted.gradient_norms, rel=1e-3)  # four digits are kept
@@ -117,7 +121,7 @@ class TestPlainLoop:
         runs = [
             recipe(optimizer=knobs, dropout=dropout, scheduler=StepLR(step_size=7), seed=seed)
             for seed, (knobs, dropout) in enumerate(
-                zip(EACH_OPTIMIZER.values(), cycle((0.5, 0.0, 0.2, 0.5, 0.0, 0.9)), strict=False)
+                zip(WITH_MINI_BATCHES, cycle((0.5, 0.0, 0.2, 0.5, 0.0, 0.9)), strict=False)
             )
         ]
         for run, history in zip(runs, train(runs, images), strict=True):
@@ -143,7 +147,8 @@ class TestLockstep:
         assert [len(history) for history in together] == [3, 4, 3, 3, 24, 3, 2, 3, 3, 8]
 
     def test_every_optimizer_trains_in_a_cohort_as_it_does_alone(self, images):
-        runs = [recipe(optimizer=knobs, seed=place % 3) for place, knobs in enumerate(EACH_OPTIMIZER.values())]
+        full = {"train_size": BASE.batch_size}  # which Rprop needs, and all of a cohort share
+        runs = [recipe(optimizer=knobs, seed=place % 3, **full) for place, knobs in enumerate(EACH_OPTIMIZER.values())]
         for run, history in zip(runs, train(runs, images), strict=True):
             assert history == train([run], images)[0]
 
@@ -198,7 +203,7 @@ class TestLockstep:
         assert train(MIXTURE[::-1], images)[::-1] == train(MIXTURE, images)
 
     def test_same_seed_means_the_same_weights_and_batches_whatever_the_optimizer(self, images):
-        runs = [recipe(optimizer=knobs, train_iter=1, eval_every=1) for knobs in EACH_OPTIMIZER.values()]
+        runs = [recipe(optimizer=knobs, train_iter=1, eval_every=1) for knobs in WITH_MINI_BATCHES]
         first_losses = {history[0].train_loss for history in train(runs, images)}
         assert len(first_losses) == 1
         assert train([recipe(seed=1, train_iter=1)], images)[0][0].train_loss not in first_losses

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import ImageSplit, draw_training_set
-from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe, with_change
+from mlpcore.recipes.optimizers import Rprop
+from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe, StepLR, with_change
 from mlpcore.runs.records import RunStatus
 from mlpcore.training.cohort_run import WeightAverage
 from mlpcore.training.lockstep import ChangeRun, Progress, RemoveRun, train_cohort
 from mlpcore.training.schedules import preview_rates
 from tests.support.cohorts import CPU, collect, numbers, recipe, train
-from tests.support.recipes import EACH_SCHEDULE, after_warmup, optimizers, schedulers
+from tests.support.recipes import EACH_SCHEDULE, after_warmup, optimizers, schedulers, with_optimizer
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,19 @@ class TestSchedule:
         lrs = st.floats(1e-6, 0.01)
         changes = [Change(step=step, lr=data.draw(lrs)).model_dump() for step in sorted(steps)]
         optimizer = data.draw(optimizers()).model_copy(update={"lr": data.draw(lrs)})
-        run = recipe(scheduler=scheduler, train_iter=train_iter, eval_every=1, changes=changes, optimizer=optimizer)
+        if optimizer.reads_lr_once:
+            changes = []
+        short = recipe(scheduler=scheduler, train_iter=train_iter, eval_every=1, changes=changes)
+        run = with_optimizer(short, optimizer)
         (history,) = train([run], images)
         assert [evaluation.lr for evaluation in history] == preview_rates(run)[: len(history)]
         assert history
+
+    def test_no_schedule_does_anything_to_rprop_after_its_first_iteration(self, images):
+        plain = with_optimizer(recipe(dropout=0.0), Rprop())
+        (constant,), (stepped,) = train([plain], images), train([plain.replace(scheduler=StepLR(step_size=1))], images)
+        assert [each.lr for each in stepped] == pytest.approx([0.01 * 0.5**step for step in (7, 15, 23)])
+        assert [replace(each, lr=0.01) for each in stepped] == constant
 
 
 class TestCommands:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from mlpcore.recipes.optimizers import Muon
+from mlpcore.recipes.optimizers import Muon, Rprop
 from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AnyOptimizer
 from mlpcore.training.optimizers import MuonWithAdamW, OptimizerStep, build_optimizer, effective_lr
 from tests.support.recipes import EACH_OPTIMIZER, optimizers
@@ -90,6 +90,14 @@ def test_change_of_muons_weight_decay_reaches_the_biases() -> None:
         bias.grad = torch.zeros(3)
         optimizer.step()
         assert bias.tolist() == pytest.approx([expected] * 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changeable"),
+    [(SGD, ["lr", "momentum", "weight_decay"]), (Adam, ["lr", "weight_decay"]), (Rprop, [])],
+)
+def test_while_a_run_goes_on_what_its_optimizer_reads_can_be_changed(kind, changeable):
+    assert kind.list_changeable() == changeable
 
 
 @settings(max_examples=30)
