@@ -63,7 +63,7 @@ def _walk(tree: ast.AST) -> Iterator[str | tuple[str, str]]:
                 yield tuple(ast.literal_eval(form) for form in node.args[:2])
             if name in SPEAKING and node.args:
                 yield from _texts(node.args[0])
-            if name == "Field":
+            if name in ("Field", "younger"):
                 yield from (text for word in node.keywords if word.arg == "description" for text in _texts(word.value))
         elif isinstance(node, ast.Assign):
             names = [getattr(target, "id", "") for target in node.targets]
