@@ -128,7 +128,7 @@ def run_chart(
     }
     about = translate("lr (dotted: as planned)")
     if effective:
-        about = translate("lr (dotted: as planned; dashed: what Adagrad makes of it with lr_decay)")
+        about = translate("lr (dotted: as planned; dashed: what the optimizer makes of it)")
     layout["annotations"].append(paper_note(about, 0, 0.2) | {"font": {"color": RATE, "size": 11}})
     if not log_loss:
         own = {name: _read(evaluations, name) for name, one in shown.items() if one.is_loss}

@@ -70,8 +70,9 @@ class Evaluation:
         avg_test_loss: Loss in eval mode on all test images of the averaged weights; None if there are none, or if the
             loss is not finite, which does not end a run: training does not read the averages.
         avg_test_acc: Accuracy of the averaged weights on the same images.
-        effective_lr: The rate that Adagrad with lr_decay used instead: lr divided by 1 + (step - 1) * lr_decay. None
-            for every other optimizer.
+        effective_lr: The rate that the iteration `step` used instead: of Adagrad with lr_decay, lr divided by
+            1 + (step - 1) * lr_decay; of ASGD, lr of the iteration before, divided by
+            (1 + lambd * lr * (step - 1)) ** alpha. None for every other optimizer.
         gradient_norms: Euclidean norm of the gradient of each layer's weights, in the last mini-batch.
         update_ratios: By how much the last iteration moved each layer's weights: norm of the update over that of the
             weights, before or after it, whichever is larger.

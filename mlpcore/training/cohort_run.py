@@ -66,7 +66,8 @@ class CohortRun:
         self.changes = list(recipe.changes)
         self.losses: list[float] = []
         self.lr = 0.0  # of the last iteration
-        self.step_health: StepHealth | None = None  # of the last iteration before an evaluation
+        self.effective_lr: float | None = None  # of the last iteration before an evaluation, as the health
+        self.step_health: StepHealth | None = None
         self.evaluation_count = 0
         self.classes, self.image_shape = images.test.classes, images.test.data.shape[1:]
         self.plane = None if images.limit is None else show_points(images, drawn)
@@ -80,6 +81,7 @@ class CohortRun:
             self.step_optimizer.forget_states()
         self.lr = float(self.optimizer.param_groups[0]["lr"])
         if self._is_scheduled(step + 1):
+            self.effective_lr = effective_lr(self.optimizer)
             self.step_health = step_measured(self._step_weights, self.parameters)
         else:
             self._step_weights()
@@ -118,7 +120,7 @@ class CohortRun:
             weight_norms=metrics.weight_norms,
             val_loss=metrics.validation.loss if metrics.validation else None,
             val_acc=metrics.validation.accuracy if metrics.validation else None,
-            effective_lr=effective_lr(self.recipe.optimizer, self.lr, step),
+            effective_lr=self.effective_lr,
             gradient_norms=shorten(self.step_health.gradient_norms.tolist()),
             update_ratios=shorten(self.step_health.update_ratios.tolist()),
             stuck_units=metrics.stuck_units,

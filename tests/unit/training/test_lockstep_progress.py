@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import ImageSplit, draw_training_set
-from mlpcore.recipes.optimizers import Rprop
-from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe, StepLR, with_change
+from mlpcore.recipes.optimizers import ASGD, Rprop
+from mlpcore.recipes.recipe import SGD, Adagrad, Adam, Change, Recipe, StepLR, with_change
 from mlpcore.runs.records import RunStatus
 from mlpcore.training.cohort_run import WeightAverage
 from mlpcore.training.lockstep import ChangeRun, Progress, RemoveRun, train_cohort
@@ -61,6 +61,17 @@ class TestSchedule:
         (constant,), (stepped,) = train([plain], images), train([plain.replace(scheduler=StepLR(step_size=1))], images)
         assert [each.lr for each in stepped] == pytest.approx([0.01 * 0.5**step for step in (7, 15, 23)])
         assert [replace(each, lr=0.01) for each in stepped] == constant
+
+    def test_a_run_records_the_rates_that_asgd_and_adagrad_made_of_the_schedules(self, images):
+        knobs = {"scheduler": StepLR(step_size=9, gamma=0.1), "eval_every": 1}
+        asgd, adagrad = train(
+            [recipe(optimizer=kind, **knobs) for kind in (ASGD(lr=0.1, lambd=0.5), Adagrad(lr=0.1, lr_decay=0.2))],
+            images,
+        )
+        lrs = [each.lr for each in asgd]
+        made = [0.1, *(lr / (1 + 0.5 * lr * step) ** 0.75 for step, lr in enumerate(lrs[:-1], start=1))]
+        assert [each.effective_lr for each in asgd] == pytest.approx(made, rel=1e-7)  # torch keeps it in float32
+        assert [each.effective_lr for each in adagrad] == [lr / (1 + step * 0.2) for step, lr in enumerate(lrs)]
 
 
 class TestCommands:

@@ -7,9 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from mlpcore.recipes.optimizers import Muon, Rprop
+from mlpcore.recipes.optimizers import ASGD, Muon, Rprop
 from mlpcore.recipes.recipe import OPTIMIZERS, SGD, Adagrad, Adam, AnyOptimizer
 from mlpcore.training.optimizers import MuonWithAdamW, OptimizerStep, build_optimizer, effective_lr
+from tests.support.present import present
 from tests.support.recipes import EACH_OPTIMIZER, optimizers
 
 
@@ -119,18 +120,39 @@ def test_sgd_is_the_lectures_update():
 
 @pytest.mark.parametrize("lr_decay", [0.5, 1e-3])
 def test_effective_rate_is_the_one_that_torchs_adagrad_divides_by_the_root_of_its_sum(lr_decay: float) -> None:
-    knobs = Adagrad(lr=0.1, lr_decay=lr_decay)
     weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    optimizer = build_optimizer(knobs, [weight])
+    optimizer = build_optimizer(Adagrad(lr=0.1, lr_decay=lr_decay), [weight])
     for step in range(1, 6):
         before, weight.grad = weight.item(), torch.ones(1, dtype=torch.float64)
+        expected = effective_lr(optimizer)
         optimizer.step()
         used = (before - weight.item()) * step**0.5  # after so many gradients of 1, the root of their squares' sum
-        assert effective_lr(knobs, 0.1, step) == pytest.approx(used, rel=1e-6)
+        assert expected == pytest.approx(used, rel=1e-6)
+
+
+def test_effective_rate_is_the_one_with_which_torchs_asgd_goes_against_the_gradient() -> None:
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    optimizer = build_optimizer(ASGD(lr=0.1, lambd=0.5, alpha=0.75), [weight])
+    rates = [0.1, 0.1, 0.02, 0.02, 0.02]  # as a schedule sets them
+    found = []
+    for rate in rates:
+        optimizer.param_groups[0]["lr"] = rate
+        with torch.no_grad():
+            weight.zero_()  # from 0 on, where nothing decays, a gradient of 1 shows the rate
+        weight.grad = torch.ones(1, dtype=torch.float64)
+        found.append(present(effective_lr(optimizer)))
+        optimizer.step()
+        assert found[-1] == pytest.approx(-weight.item(), rel=1e-7)  # torch keeps it in float32
+    before = zip(rates, range(1, 5), strict=False)  # the lr of the step before, and its number
+    expected = [0.1, *(lr / (1 + 0.5 * lr * step) ** 0.75 for lr, step in before)]
+    assert found == pytest.approx(expected, rel=1e-7)
 
 
 def test_other_optimizers_use_the_rate_of_the_scheduler() -> None:
-    assert [effective_lr(knobs, 0.1, 7) for knobs in (SGD(), Adam(), Adagrad(lr_decay=0.0))] == [None] * 3
+    weights = [torch.zeros(2, 2, requires_grad=True), torch.zeros(2, requires_grad=True)]
+    others = [knobs for name, knobs in EACH_OPTIMIZER.items() if name not in ("Adagrad", "ASGD")]
+    built = [build_optimizer(knobs, weights) for knobs in [*others, Adagrad(lr_decay=0.0)]]
+    assert {effective_lr(optimizer) for optimizer in built} == {None}
 
 
 @given(knobs=optimizers())
