@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mlpcore.recipes.optimizers import Muon
 from mlpcore.recipes.recipe import AnyOptimizer
 from mlpcore.training.optimizers import build_optimizer
 
@@ -72,15 +73,20 @@ def compute_trajectory(recipe: AnyOptimizer, surface: Surface, start: Position, 
 
     A trajectory that diverges is shorter than `steps` + 1: it ends with the last position within DIVERGED frame widths.
     """
-    parameters = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-    optimizer = build_optimizer(recipe, [parameters])
+    parameters = torch.tensor(start, dtype=torch.float64)
+    if isinstance(recipe, Muon):  # it takes matrices only: here one of a single row
+        parameters = parameters.unsqueeze(0).requires_grad_()
+        settings = recipe.model_dump(exclude={"name", "adamw_scale"})
+        optimizer: torch.optim.Optimizer = torch.optim.Muon([parameters], **settings)
+    else:
+        optimizer = build_optimizer(recipe, [parameters.requires_grad_()])
     limit = DIVERGED * (surface.x_range[1] - surface.x_range[0])
     positions = [start]
     for _step in range(steps):
         optimizer.zero_grad()
-        torch.autograd.backward(surface.function(*parameters))
+        torch.autograd.backward(surface.function(*parameters.flatten()))
         optimizer.step()
-        x, y = parameters.tolist()
+        x, y = parameters.flatten().tolist()
         if not math.hypot(x, y) < limit:  # true for nan too
             break
         positions.append((x, y))

@@ -272,3 +272,13 @@ class TestUpdateRules:
         assert paths == ["SGD", "Momentum", "Nesterov", "Adam", "NAdam"]
         shown(page.multiselect(key="updates.added").unselect("NAdam").run())
         assert says(page, "torch.optim.SGD with these numbers")
+
+    def test_muon_which_has_no_rule_for_one_parameter_runs_in_the_race_and_the_page_says_how(
+        self, open_page: Open
+    ) -> None:
+        page = self.open(open_page)
+        shown(page.multiselect(key="updates.added").select("Muon").run())
+        assert page.segmented_control(key="updates.rule").options == ["SGD", "Momentum", "Nesterov", "Adam"]
+        paths = [trace["name"] for trace in figure(page, "updates.race")["data"] if "path" in trace["uid"]]
+        assert paths == ["SGD", "Momentum", "Nesterov", "Adam", "Muon"]
+        assert says(page, "Muon needs a matrix, and takes (x, y) as one of a single row.")

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 SAMPLES = 61  # of the surface per axis, for its contours
 LECTURE = ("SGD", "momentum", "Nesterov", "Adam")  # the rules that are always there
-START_RATES = {"ASGD": 0.03, "Adagrad": 0.5, "Adadelta": 10.0}  # of the other rules; 0.1 for those that are not named
+RACERS = (*RULES, "Muon")  # which has no rule for one parameter
+# of the other rules; 0.1 for those that are not named
+START_RATES = {"ASGD": 0.03, "Adagrad": 0.5, "Adadelta": 10.0, "Muon": 0.2}
 
 
 def show_updates() -> None:
@@ -73,7 +75,7 @@ def _rules_form() -> dict[str, AnyOptimizer]:
 
 def _added_rules(shared: dict[str, Any]) -> dict[str, AnyOptimizer]:
     """Draw the choice of further rules, and the learning rate of each."""
-    others = [name for name in RULES if name not in LECTURE]
+    others = [name for name in RACERS if name not in LECTURE]
     most = MOST_PATHS - len(LECTURE)
     help_ = _("They share the values above, and have torch's defaults for the rest. At most {most}.").format(most=most)
     kept = persistent("updates.added")
@@ -111,7 +113,8 @@ def _titles(rules: dict[str, AnyOptimizer]) -> dict[str, str]:
 def _show_rule(rules: dict[str, AnyOptimizer]) -> None:
     """Write out two steps of one rule for one parameter θ, beside what torch.optim computes from the same numbers."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        optimizer = rules[choose(_("Rule"), _titles(rules), key="updates.rule", default="momentum", show_label=True)]
+        written = _titles({name: optimizer for name, optimizer in rules.items() if optimizer.name in RULES})
+        optimizer = rules[choose(_("Rule"), written, key="updates.rule", default="momentum", show_label=True)]
         start = _number_input("theta", _("Parameter θ₀"), 1.0)
         gradients = [
             _number_input("gradient_1", _("1st gradient"), 0.5),
@@ -167,6 +170,13 @@ def _show_trajectories(rules: dict[str, AnyOptimizer]) -> None:
         figure = trajectory_chart(samples, list(paths.items()), minima=surface.minima, translate=_)
         alt = _("Contours of the surface and the paths of {n} optimizers over it.").format(n=len(paths))
         live_plot(figure, key="updates.race", height=440, alt=alt, revision=name)
+        if "Muon" in rules:
+            st.caption(
+                _(
+                    "Muon needs a matrix, and takes (x, y) as one of a single row. To make a row orthogonal is to "
+                    "scale it to one length: each of its steps is about 0.7 lr long, however steep the surface is."
+                )
+            )
         _show_ends(paths, surface, steps)
 
 

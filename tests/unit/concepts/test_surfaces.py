@@ -17,6 +17,7 @@ from mlpcore.concepts.surfaces import (
     evaluate_surface,
     sample_surface,
 )
+from mlpcore.recipes.optimizers import Muon
 from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer
 from tests.support.present import present
 
@@ -98,6 +99,22 @@ def test_overflow_in_the_first_step_leaves_the_start() -> None:
         for position in compute_trajectory(PLAIN.model_copy(update={"lr": 10.0}), surface, (2.0, -1.0), 50)
         for value in position
     )
+
+
+@pytest.mark.parametrize("surface", SURFACES.values(), ids=list(SURFACES))
+def test_muon_takes_a_position_as_a_matrix_of_one_row_and_all_its_steps_are_about_as_long(surface: Surface) -> None:
+    row = torch.nn.Parameter(torch.tensor([surface.start], dtype=torch.float64))
+    optimizer = torch.optim.Muon([row], lr=0.2, weight_decay=0.0)
+    expected = [surface.start]
+    for _step in range(30):
+        optimizer.zero_grad()
+        surface.function(row[0, 0], row[0, 1]).backward()
+        optimizer.step()
+        expected.append(tuple(row[0].tolist()))
+    positions = compute_trajectory(Muon(lr=0.2, weight_decay=0.0), surface, surface.start, 30)
+    assert positions == expected
+    lengths = [math.dist(*pair) for pair in pairwise(positions)]
+    assert (min(lengths), max(lengths)) == (pytest.approx(0.7 * 0.2, rel=0.03), pytest.approx(0.7 * 0.2, rel=0.03))
 
 
 def test_given_gradients_are_torchs_too() -> None:
