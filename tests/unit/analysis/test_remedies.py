@@ -84,7 +84,8 @@ class TestRecipes:
         }
         assert built["few_images"] == BASE
         assert built["random_labels"] == BASE.model_copy(update={"label_noise": 1.0})
-        assert built["all_images"].train_size is None
+        assert built["all_images"] == BASE.replace(train_size=None, train_iter=3000, eval_every=100)
+        assert built["noisy_labels"] == BASE.replace(train_size=5000, label_noise=0.4, train_iter=2000, eval_every=66)
 
     @pytest.mark.parametrize(
         ("knobs", "name"),

@@ -58,6 +58,11 @@ def test_each_seed_has_the_losses_of_torchs_own_loop_at_growing_rates(name, tiny
         assert losses[:60] == pytest.approx(expected[: len(losses)][:60], rel=1e-3)
 
 
+def test_seeds_go_on_at_0_after_the_largest(images):
+    largest, smallest = (run_lr_test(RECIPE.replace(seed=seed), images, device=CPU) for seed in (2**32 - 1, 0))
+    assert largest.losses[1:] == smallest.losses[:-1]
+
+
 def test_an_optimizer_that_reads_its_rate_once_is_refused(images):
     with pytest.raises(SentenceError, match=r"lr cannot be tested with Rprop, which reads it at its first iteration"):
         run_lr_test(with_optimizer(RECIPE, Rprop()), images, device=CPU)

@@ -20,7 +20,8 @@ from mlpcore.jobs.machine import find_free
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.memory import MAX_OVERTAKEN
 from mlpcore.messages import SentenceError
-from mlpcore.recipes.points import DataSource
+from mlpcore.recipes.inputs import POINT
+from mlpcore.recipes.points import DataSource, Spiral
 from mlpcore.recipes.recipe import SGD, Adam, Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
@@ -98,6 +99,27 @@ class TestEstimate:
         assert found == -4 * 4 * weights
         sgd = LARGE.replace(optimizer=SGD())
         assert estimate_job([sgd, sgd], CIFAR10).weights - estimate_job([sgd], CIFAR10).weights == 3 * 4 * weights
+
+    def test_all_that_a_run_of_the_lecture_needs(self):
+        weights = 3072 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
+        # weights, gradients, momentum, and the weights before a step; temporaries of the optimizer's first layer
+        optimizer = 4 * 4 * weights + 2 * 4 * 128 * 3072
+        # for the job: products, five evaluation batches as bytes, to draw the training set; for its seed: two batches
+        job, seed = 32_000_000 + 5 * 500 * 3072 + 48 * 50_000, 5 * 3072 * (64 + 500) + 24 * 50_000
+        # activations, training set, predictions twice, a snapshot's units of the first layer, 15 evaluations
+        run = 4 * 202 * 1500 + 24 * 50_000 + 2 * 10_000 * 3 * 4 + 13 * 24 * 3072 + 15 * 1200 + 8000
+        assert estimate_job([Recipe(dataset="CIFAR10")], CIFAR10) == Estimate(optimizer, job + seed + run)
+
+    def test_maps_and_surfaces_of_points_are_counted(self):
+        points, recipe = ImageCounts(300, 100, 3, POINT), Recipe(dataset="Spiral", points=Spiral(classes=3))
+        job, seed = 32_000_000 + 5 * 500 * 2 + 48 * 300, 5 * 2 * (64 + 500) + 24 * 300
+        run = 4 * 195 * 1500 + 24 * 300 + 2 * 100 * 3 * 4 + 13 * 24 * 16**2 + 33 * 3 * 64**2 + 15 * 1200 + 8000
+        assert estimate_job([recipe], points).batches == job + seed + run
+
+    def test_an_average_of_the_weights_takes_as_much_as_they_and_once_more_while_it_is_tested(self):
+        weights = 3072 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
+        plain, averaged = (estimate_job([Recipe(dataset="CIFAR10", average=kind)], CIFAR10) for kind in ("none", "EMA"))
+        assert averaged.weights - plain.weights == 2 * 4 * weights
 
     def test_a_batch_of_all_images_is_counted(self):
         small, large = (estimate_job([LARGE.replace(batch_size=size)], CIFAR10).batches for size in (64, 50_000))

@@ -92,3 +92,7 @@ def test_one_core_is_left_to_the_pages_whatever_was_imported_first(monkeypatch: 
     for cores, threads in ((8, 7), (1, 1)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _process, cores=cores: set(range(cores)))
         assert count_threads() == threads
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    for known, threads in ((8, 7), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda known=known: known)
+        assert count_threads() == threads

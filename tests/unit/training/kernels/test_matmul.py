@@ -15,7 +15,7 @@ from mlpcore.runs.kernel_rule import Kernel, KernelRule, recorded_rule
 from mlpcore.training import device as device_module
 from mlpcore.training.device import pick_device_of
 from mlpcore.training.kernels import matmul
-from mlpcore.training.kernels.matmul import choose_rule, has_onednn, linear, usable_rule, weight_gradient
+from mlpcore.training.kernels.matmul import choose_rule, has_bfloat16, has_onednn, linear, usable_rule, weight_gradient
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.models import MLPnet
 from mlpcore.training.stacked_mlp import StackedMLP
@@ -121,6 +121,22 @@ def test_gradients_of_onednn_reach_the_optimizer_after_networks_left():
     assert torch.equal(stack.weights[0][0], kept[0].detach())
 
 
+@needs_onednn
+def test_a_large_hidden_layer_is_computed_by_onednn_too_and_as_alone():
+    images, labels = draw(64, 3072), torch.arange(64).remainder(10)  # 64 × 256 × 256 is more than 4 million
+    wide = [MLPnet(hidden_sizes=(256, 256), generator=torch.Generator().manual_seed(seed)).eval() for seed in (1, 2)]
+    stack = StackedMLP(wide, device=CPU, rule=ONEDNN)
+    stack.forward_backward([(images, slice(None))], labels.expand(2, -1), None)
+    for row, model in enumerate(wide):
+        alone = StackedMLP([model], device=CPU, rule=ONEDNN)
+        alone.forward_backward([(images, slice(None))], labels.expand(1, -1), None)
+        F.cross_entropy(model(images), labels).backward()
+        found = stack_gradients(stack, row)
+        for mine, its, exact in zip(found, stack_gradients(alone, 0), gradients(model.parameters()), strict=True):
+            assert torch.equal(mine, its)
+            torch.testing.assert_close(mine, exact)
+
+
 class TestBfloat16:
     def test_training_rounds_the_factors_of_products_and_evaluation_does_not(self):
         model = networks(1)[0].eval()
@@ -136,6 +152,11 @@ class TestBfloat16:
             assert mine.dtype == torch.float32
             difference = (mine - its).norm() / its.norm()
             assert 1e-5 < difference < 0.1  # bfloat16 rounds to 3 digits
+
+    def test_only_a_processor_and_cuda_are_asked_whether_they_multiply_it(self, monkeypatch):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+        assert not has_bfloat16(CPU)
+        assert has_bfloat16(torch.device("mps"))
 
     def test_is_refused_where_the_device_cannot_multiply_it(self, monkeypatch):
         recipe = Recipe(precision="bfloat16", device="cpu")

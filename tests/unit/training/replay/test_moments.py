@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from mlpcore.data.batches import DeviceImages, place_images
+from mlpcore.data.catalog import ImageCounts
 from mlpcore.data.datasets import ImageSplit, load_data
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.inputs import POINT
 from mlpcore.recipes.points import Spiral
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.snapshots import Snapshot
@@ -29,6 +31,12 @@ def train(recipe: Recipe, images: DeviceImages) -> tuple[PastRun, dict[int, Snap
     snapshots = {item.snapshots[0].step: item.snapshots[0] for item in items if item.snapshots}
     norms = [(one.step, one.weight_norms) for item in items for one in item.evaluations.values()]
     return PastRun(recipe, choose_rule(), tuple(norms)), snapshots
+
+
+def test_its_size_is_that_of_three_classes_per_image_and_of_the_first_layers_units_or_the_surface() -> None:
+    view = MomentsView(PastRun(MIXTURE[1], choose_rule(), ()), (0, 10))
+    assert view.estimate(ImageCounts(50_000, 10_000, 10)) == 2 * (10_000 * 3 * 4 + 24 * 3072)
+    assert view.estimate(ImageCounts(300, 100, 3, POINT)) == 2 * (100 * 3 * 4 + 24 * 16**2 + 3 * 64**2)
 
 
 @pytest.mark.parametrize("recipe", [MIXTURE[1], MIXTURE[5], ON_POINTS], ids=["Adam", "changed", "points"])
