@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the same names as in _MODULES, for type checkers and editor
         NoScheduler as NoScheduler,
         OneCycleLR as OneCycleLR,
         PolynomialLR as PolynomialLR,
+        ReduceLROnPlateau as ReduceLROnPlateau,
         StepLR as StepLR,
         WarmupStableDecay as WarmupStableDecay,
     )
@@ -63,7 +64,8 @@ _MODULES = {
     "recipes.recipe": "Recipe Change",
     "recipes.optimizers": "SGD Adam AdamW RMSprop Adagrad NAdam RAdam Adamax Adadelta Adafactor ASGD Muon Rprop",
     "recipes.schedulers": "NoScheduler StepLR MultiStepLR CosineAnnealingLR ExponentialLR OneCycleLR LinearLR "
-    "PolynomialLR ConstantLR CosineAnnealingWarmRestarts CyclicLR WarmupStableDecay",
+    "PolynomialLR ConstantLR CosineAnnealingWarmRestarts CyclicLR WarmupStableDecay "
+    "ReduceLROnPlateau",
     "runs.store": "RunStore",
     "sweeps.foreground": "sweep",
     "training.lockstep": "train_cohort",

@@ -262,3 +262,9 @@ ENDS_ON_LINE = N_(
     "The line takes {total_iters:,} iterations, but the run has {length:,}: the rate does not reach its end."
 )
 SET_TOTAL_ITERS = N_("Set total_iters to {value:,}")
+NEVER_OUT_OF_PATIENCE = N_(
+    "With patience {patience:,}, the rate drops after {needed:,} evaluations at the earliest, but only {count:,} come "
+    "before the end: it never drops."
+)
+SET_PATIENCE = N_("Set patience to {value:,}")
+SET_EVALUATIONS = N_("Set eval_every to {every:,}, patience to {value:,}")

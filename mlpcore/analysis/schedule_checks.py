@@ -1,4 +1,4 @@
-"""What a schedule shows before training: its sudden drops, and warnings about what was probably not meant."""
+"""What a schedule shows: its sudden drops, warnings about what was probably not meant, and drops that losses caused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,13 @@ from itertools import pairwise
 from mlpcore.analysis import diagnosis_wording as wording
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
-from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, WarmupStableDecay
+from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, ReduceLROnPlateau, WarmupStableDecay
+from mlpcore.recipes.stages import count_known_rates
+from mlpcore.runs.records import Evaluation
+
+NEEDED = 2  # evaluations, and as many as its patience, until a ReduceLROnPlateau can lower the rate
+EVALUATIONS = 20  # of a run in which it would come to nothing
+SAME = 1e-9  # of a rate: how far it may be from another by rounding
 
 
 def find_drops(rates: Sequence[float]) -> list[int]:
@@ -21,6 +27,31 @@ def find_drops(rates: Sequence[float]) -> list[int]:
             drops.append(step)
         was_falling = after < before
     return drops
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A drop by a ReduceLROnPlateau: after the evaluation at `step`, which had this loss, from one rate to another."""
+
+    step: int
+    loss: float
+    before: float
+    after: float
+
+
+def find_reductions(recipe: Recipe, evaluations: Sequence[Evaluation]) -> list[Reduction]:
+    """Find the drops that the losses of a run caused, once the next evaluation has recorded the lower rate."""
+    if not isinstance(recipe.scheduler, ReduceLROnPlateau):
+        return []
+    changes = [(change.step, change.lr) for change in recipe.changes if change.lr is not None]
+    found, share, lr = [], 1.0, recipe.optimizer.lr  # share: of lr, as the drops so far have left it
+    for before, after in pairwise(evaluations):
+        while changes and changes[0][0] < after.step:
+            lr = changes.pop(0)[1]
+        if before.step >= recipe.scheduler.warmup_iters and after.lr < (1 - SAME) * share * lr:
+            found.append(Reduction(before.step, before.followed_loss, share * lr, after.lr))
+            share = after.lr / lr
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,6 +94,8 @@ def find_warnings(recipe: Recipe) -> list[ScheduleWarning]:
         return [_warn(recipe, wording.ENDS_ON_LINE, wording.SET_TOTAL_ITERS, "total_iters", length)]
     if isinstance(scheduler, WarmupStableDecay):
         return _check_decay(recipe, scheduler, length)
+    if isinstance(scheduler, ReduceLROnPlateau) and count_known_rates(recipe) == recipe.train_iter:
+        return _check_patience(recipe, scheduler)
     return []
 
 
@@ -77,6 +110,27 @@ def _check_decay(recipe: Recipe, scheduler: WarmupStableDecay, length: int) -> l
         late = scheduler.decay_iters - decay
         return [_warn(recipe, wording.ENDS_IN_DECAY, wording.SET_DECAY_ITERS, "decay_iters", decay, late=late)]
     return []
+
+
+def _check_patience(recipe: Recipe, scheduler: ReduceLROnPlateau) -> list[ScheduleWarning]:
+    """Warn that the evaluations before the end of the run are too few for a drop."""
+    begin, end = max(scheduler.warmup_iters, 1), recipe.train_iter  # the last evaluation lowers no rate that is used
+    if end - begin < NEEDED:
+        return []
+    every = recipe.eval_every
+    count = _count_evaluations(every, begin, end)
+    if count < NEEDED:
+        every = max((end - begin) // EVALUATIONS, 1)
+    patience = min((_count_evaluations(every, begin, end) - NEEDED) // 2, scheduler.patience)
+    fix_label = wording.SET_PATIENCE if every == recipe.eval_every else wording.SET_EVALUATIONS
+    values = {"count": count, "needed": scheduler.patience + NEEDED, "every": every}
+    recipe = recipe.model_copy(update={"eval_every": every})
+    return [_warn(recipe, wording.NEVER_OUT_OF_PATIENCE, fix_label, "patience", patience, **values)]
+
+
+def _count_evaluations(every: int, begin: int, end: int) -> int:
+    """Count the evaluations from step `begin` to before step `end`."""
+    return (end - 1) // every - (begin - 1) // every
 
 
 def _warn(

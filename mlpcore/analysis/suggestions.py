@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from mlpcore.recipes.recipe import MAX_MILESTONES, SGD, AnyScheduler, MultiStepLR, Recipe, RMSprop, StepLR
+from mlpcore.recipes.schedulers import ReduceLROnPlateau
 
 GAMMA = 0.1  # of MultiStepLR in the lecture's notes
 NO_DROP = 0.9  # a larger gamma lowers the rate too little to show in the loss
@@ -53,10 +54,15 @@ def with_milestone(recipe: Recipe, step: int) -> Recipe | None:
 
 
 def find_planned_drops(recipe: Recipe, begin: int, end: int) -> list[int]:
-    """List the steps from `begin` to below `end` after which a StepLR, a MultiStepLR or a change sets the rate."""
+    """List the steps from `begin` to below `end` after which a StepLR, a MultiStepLR or a change sets the rate.
+
+    A ReduceLROnPlateau sets it after evaluations: at `begin`, if that is one of them.
+    """
     schedule, places = recipe.scheduler, {change.step for change in recipe.changes if change.lr is not None}
     if isinstance(schedule, MultiStepLR):
         places |= {schedule.warmup_iters + milestone for milestone in schedule.milestones}
+    if isinstance(schedule, ReduceLROnPlateau) and begin % recipe.eval_every == 0:
+        places.add(begin)
     if isinstance(schedule, StepLR):
         first = max(-(-(begin - schedule.warmup_iters) // schedule.step_size), 1)
         places |= set(range(schedule.warmup_iters + first * schedule.step_size, end, schedule.step_size))

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mlpcore.analysis.schedule_checks import Reduction
 from mlpcore.charts.annotations import legend, note, paper_note, vertical_line, waiting_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import corners, evenly, finite, peaks, rounded, smoothed
 from mlpcore.charts.measures import MEASURES, USUAL, Measure
+from mlpcore.charts.schedule import mark_reductions, name_followed_loss, trace_rates
 from mlpcore.charts.traces import ACCURACY, LOSS, NOTE, PALE, RATE, Figure, Json, Translate, data_line, line, markers
 from mlpcore.numbers import short_number
 from mlpcore.recipes.recipe import Change
@@ -43,6 +45,7 @@ def run_chart(
     train_iter: int,
     steps_per_epoch: float,
     changes: Sequence[Change] = (),
+    reductions: Sequence[Reduction] = (),
     measures: Sequence[str] = USUAL,
     ghost: Ghost | None = None,
     last_losses: Sequence[float] = (),
@@ -57,7 +60,8 @@ def run_chart(
 
     Args:
         evaluations: The run's, in order.
-        planned_rates: One rate per step, of the recipe with its changes so far.
+        planned_rates: One rate per step, of the recipe with its changes so far; those that losses decide are left out.
+        reductions: The drops that losses have caused.
         measures: What is drawn, of the keys of MEASURES.
         last_losses: Of a run that diverged at step `diverged_at`: those of the mini-batches before it. Without any
             evaluation, the axes fit these.
@@ -72,7 +76,7 @@ def run_chart(
         raise ValueError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
     steps = np.array([evaluation.step for evaluation in evaluations], int)
     planned = np.asarray(planned_rates, float)
-    recorded_steps, recorded = _recorded_rates(evaluations, planned, changes)
+    recorded_steps, recorded = trace_rates(evaluations, planned, changes, reductions)
     shown = {name: MEASURES[name] for name in MEASURES if name in measures}
     data = _draw_ghost(ghost, shown, translate) if ghost else []
     for place, (name, measure) in enumerate(shown.items()):
@@ -92,6 +96,9 @@ def run_chart(
         steps_shown, values = zip(*(effective[place] for place in evenly(len(effective))), strict=True)
         name = translate("lr, effective")
         data.append(line("effective", name, steps_shown, rounded(values), RATE, dash="dash", **strip))
+
+    if reductions:
+        data.append(strip | mark_reductions(reductions, name_followed_loss(evaluations[0], translate)))
 
     last_steps = np.arange(len(last_losses)) + (diverged_at or 0) - len(last_losses)
     if len(last_losses):
@@ -129,6 +136,9 @@ def run_chart(
     about = translate("lr (dotted: as planned)")
     if effective:
         about = translate("lr (dotted: as planned; dashed: what the optimizer makes of it)")
+    if reductions:
+        about = translate("lr (▼: the {loss} had stopped falling)")
+        about = about.format(loss=name_followed_loss(evaluations[0], translate))
     layout["annotations"].append(paper_note(about, 0, 0.2) | {"font": {"color": RATE, "size": 11}})
     if not log_loss:
         own = {name: _read(evaluations, name) for name, one in shown.items() if one.is_loss}
@@ -229,36 +239,6 @@ def _note_spike(points: Sequence[tuple[int, float]], top: float) -> list[Json]:
         return []
     place = {"x": int(peak[1]), "y": top, "xref": "x", "yref": "y", "xanchor": "right", "yanchor": "top"}
     return [note(f"↑ {short_number(float(peak[0]))}", **place) | {"font": {"color": LOSS, "size": 11}}]
-
-
-def _recorded_rates(
-    evaluations: Sequence[Evaluation], planned: Array, changes: Sequence[Change]
-) -> tuple[Array, Array]:
-    """Return steps and recorded rates, with the corners of the planned curve between evaluations that agree with it.
-
-    If they do not agree, a change of lr lies between them, and the rate jumps there.
-    """
-    if not evaluations:
-        return np.array([], int), np.array([])
-    steps = np.array([0, *(evaluation.step for evaluation in evaluations)])
-    rates = np.array([evaluations[0].lr, *(evaluation.lr for evaluation in evaluations)])
-    rate_at = dict(zip(steps[1:].tolist(), rates[1:].tolist(), strict=True))
-    for change in changes:
-        after = int(np.searchsorted(steps, change.step, side="right"))
-        if change.lr is not None and after < len(steps):
-            rate_at |= {change.step: float(rates[after - 1]), change.step + 1: float(rates[after])}
-    if len(planned):
-        agrees = np.isclose(planned[np.clip(steps - 1, 0, len(planned) - 1)], rates, rtol=1e-6, atol=0)
-        agrees[0] = True  # nothing was recorded before the first evaluation
-        corner = corners(planned) + 1
-        corner = corner[corner <= steps[-1]]
-        segment = np.searchsorted(steps, corner)  # the evaluation at or after each corner
-        corner = corner[agrees[segment] & agrees[segment - 1]]
-        rate_at |= dict(zip(corner.tolist(), planned[corner - 1].tolist(), strict=True))
-    every = np.array(sorted(rate_at))
-    values = np.array([rate_at[step] for step in every.tolist()])
-    kept = corners(values)
-    return every[kept], values[kept]
 
 
 def _mark_changes(changes: Sequence[Change], train_iter: int) -> Json:

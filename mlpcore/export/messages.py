@@ -62,6 +62,8 @@ COMMENTS = {
     "test": N_("The mean loss and the accuracy, without dropout."),
     "changes": N_("The hyperparameters that were changed during the run, by the number of iterations done before."),
     "new_lr": N_("The learning rate continues as if the schedule had started with the new value."),
+    "scaled_lr": N_("The learning rate is scaled: it keeps the drops that it has had."),
+    "plateau": N_("The learning rate drops where this loss has stopped falling."),
 }
 
 # The report of runs

@@ -19,7 +19,7 @@ from mlpcore.data.folders import SPLIT_SALT
 from mlpcore.export.messages import COMMENTS, TITLES
 from mlpcore.recipes.points import POINT_SETS, AnyPoints, name_folder
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.recipes.stages import LrShare, list_stages
+from mlpcore.recipes.stages import LrShare, Stage, find_plateau, list_stages
 from mlpcore.runs.kernel_rule import LARGE, KernelRule
 
 COMMENT_WIDTH = 110  # columns
@@ -38,7 +38,9 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
     features = "28 * 28" if is_grey else "3 * 32 * 32"
     if points is not None:
         num_classes, features = str(points.classes), "2"
-    scheduler_lines = _write_scheduler(recipe)
+    plateau = find_plateau(recipe)
+    rebuilds = any(change.lr is not None for change in recipe.changes)
+    scheduler_lines = _write_scheduler(recipe, always=plateau is not None and rebuilds)
     settings = recipe.optimizer.model_dump(exclude={"name"})
     arguments = {name: _write_argument(value) for name, value in settings.items()}
     if recipe.optimizer.name in FUSED:
@@ -70,8 +72,10 @@ def fill_template(recipe: Recipe, rule: KernelRule, translate: Translate) -> str
         layers=list(pairwise([features, *recipe.hidden_sizes, num_classes])),
         optimizer_line=_write_call("optimizer", _name_optimizer(recipe), "model.parameters()", arguments),
         scheduler_lines=scheduler_lines,
-        scheduler_argument=", scheduler" if scheduler_lines else "",
-        rebuilds=bool(scheduler_lines) and any(change.lr is not None for change in recipe.changes),
+        followed="val_loss" if recipe.validation_size else "train_eval_loss",
+        plateau_line=_write_stage(plateau) if plateau else "",
+        scheduler_arguments=(", scheduler" if scheduler_lines else "") + (", plateau" if plateau else ""),
+        rebuilds=bool(scheduler_lines) and rebuilds,
         average=recipe.average if recipe.average != "none" else "",
         average_function=f"get_ema_multi_avg_fn({recipe.ema_decay})"
         if recipe.average == "EMA"
@@ -122,20 +126,22 @@ def _name_optimizer(recipe: Recipe) -> str:
     return "MuonWithAdamW" if recipe.optimizer.name == "Muon" else f"optim.{recipe.optimizer.name}"
 
 
-def _write_scheduler(recipe: Recipe) -> list[str]:
-    """Write the statements that build `scheduler`, none if the learning rate stays as it is."""
+def _write_scheduler(recipe: Recipe, *, always: bool) -> list[str]:
+    """Write the statements that build `scheduler`; none if no iteration moves the rate by it, unless `always`."""
     stages = list_stages(recipe)
-    if recipe.scheduler.name == "none" and len(stages) == 1:
+    if recipe.scheduler.name in ("none", "ReduceLROnPlateau") and len(stages) == 1 and not always:
         return []
-    lines = []
-    for stage in reversed(stages):
-        arguments = {name: _write_argument(value) for name, value in stage.settings.items()}
-        lines.append(_write_call(stage.role, f"optim.lr_scheduler.{stage.torch_name}", "optimizer", arguments))
+    lines = [_write_stage(stage) for stage in reversed(stages)]
     if len(stages) > 1:
         milestones = list(accumulate(stage.iterations for stage in stages[:-1]))
         parts = ", ".join(stage.role for stage in stages)
         lines.append(f"scheduler = optim.lr_scheduler.SequentialLR(optimizer, [{parts}], milestones={milestones})")
     return lines
+
+
+def _write_stage(stage: Stage) -> str:
+    arguments = {name: _write_argument(value) for name, value in stage.settings.items()}
+    return _write_call(stage.role, f"optim.lr_scheduler.{stage.torch_name}", "optimizer", arguments)
 
 
 def _write_argument(value: Any) -> Any:

@@ -32,7 +32,8 @@ BARE_NAMES: dict[str, Path] = {
         ("points",): "count noise classes data_seed",
         ("scheduler",): "warmup_iters start_factor step_size gamma milestones T_max eta_min pct_start div_factor "
         "final_div_factor end_factor total_iters power factor T_0 T_mult step_size_up step_size_down mode "
-        "cycle_momentum base_momentum max_momentum stable_iters decay_iters",
+        "cycle_momentum base_momentum max_momentum stable_iters decay_iters patience threshold threshold_mode cooldown "
+        "min_lr",
         (): "dataset train_size validation_size label_noise hidden_sizes activation dropout optimizer scheduler "
         "batch_size train_iter eval_every seed precision device changes init label_smoothing l1_penalty max_norm "
         "average ema_decay swa_start",

@@ -1,6 +1,7 @@
 """The learning-rate schedulers' hyperparameters: type, bounds, default and one line of help, each at its field.
 
-Names and meanings are those of torch.optim.lr_scheduler. All count in iterations.
+Names and meanings are those of torch.optim.lr_scheduler. All count in iterations, but for ReduceLROnPlateau's patience
+and cooldown.
 """
 
 from itertools import pairwise
@@ -17,6 +18,7 @@ MAX_MILESTONES = 20
 WarmupIters = Annotated[
     int, Field(ge=0, le=100_000, description="Iterations of warm-up: the rate climbs to lr before the schedule begins.")
 ]
+Evaluations = Annotated[int, Field(ge=0, le=5_000)]
 TotalIters = Annotated[int, Field(ge=1, le=1_000_000, description="Iterations until the rate stands still.")]
 EndFactor = Annotated[float, Field(ge=0.0, le=1.0, description="The share of lr at which the rate ends.")]
 DivFactor = Annotated[float, Field(ge=1.0, le=1e4, description="The rate starts at lr divided by this.")]
@@ -168,6 +170,34 @@ class WarmupStableDecay(Scheduler):
     end_factor: EndFactor = 0.0
 
 
+class ReduceLROnPlateau(Scheduler):
+    """Multiplies the learning rate by factor where the loss has stopped falling, seen at the evaluations.
+
+    The loss is the validation loss, or the train loss in eval mode where nothing is held out. torch's mode is "min".
+    """
+
+    name: Literal["ReduceLROnPlateau"] = "ReduceLROnPlateau"
+    factor: float = Field(default=0.1, ge=1e-4, le=0.999, description="The factor of each drop of the learning rate.")
+    patience: Evaluations = Field(
+        default=10,
+        description="Evaluations in a row without a better loss that are let pass; the rate drops at the next.",
+    )
+    threshold: float = Field(
+        default=1e-4,
+        ge=0.0,
+        le=0.9,
+        description="A loss counts as better if it is lower than the best by more than this.",
+    )
+    threshold_mode: Literal["rel", "abs"] = Field(
+        default="rel", description="The threshold as a share of the best loss (rel), or in nats (abs)."
+    )
+    cooldown: Evaluations = Field(
+        default=0, description="Evaluations after a drop that do not count as without a better loss."
+    )
+    min_lr: float = Field(default=0.0, ge=0.0, le=1.0, description="The rate does not drop below this.")
+    eps: float = Field(default=1e-8, ge=0.0, le=0.1, description="A drop by no more than this is left out.")
+
+
 AnyScheduler = Annotated[
     NoScheduler
     | StepLR
@@ -180,6 +210,7 @@ AnyScheduler = Annotated[
     | ConstantLR
     | CosineAnnealingWarmRestarts
     | CyclicLR
-    | WarmupStableDecay,
+    | WarmupStableDecay
+    | ReduceLROnPlateau,
     Field(discriminator="name"),
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.recipes.schedulers import CyclicLR, OneCycleLR, WarmupStableDecay
+from mlpcore.recipes.schedulers import CyclicLR, OneCycleLR, ReduceLROnPlateau, WarmupStableDecay
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class Stage:
 
 
 def list_stages(recipe: Recipe) -> list[Stage]:
-    """List the stages of a recipe's schedule in their order: at least one, a warm-up first."""
+    """List the stages of what steps with each iteration, in their order: at least one, a warm-up first.
+
+    A ReduceLROnPlateau, which steps with each evaluation, is none of them: between its drops the rate stays as it is.
+    """
     scheduler = recipe.scheduler
     stages, constant = [], {"factor": 1.0, "total_iters": 0}
     if scheduler.warmup_iters:
@@ -40,7 +43,7 @@ def list_stages(recipe: Recipe) -> list[Stage]:
         stages.append(Stage("stable", "ConstantLR", constant, scheduler.stable_iters))
         line = {"start_factor": 1.0, "end_factor": scheduler.end_factor, "total_iters": scheduler.decay_iters}
         return [*stages, Stage("decay", "LinearLR", line)]
-    if scheduler.name == "none":
+    if scheduler.name == "none" or isinstance(scheduler, ReduceLROnPlateau):
         return [*stages, Stage("scheduler", "ConstantLR", constant)]
     own = {"name", "warmup_iters"} | (set() if scheduler.name == "LinearLR" else {"start_factor"})
     settings = scheduler.model_dump(exclude=own)
@@ -52,3 +55,22 @@ def list_stages(recipe: Recipe) -> list[Stage]:
         settings = {"base_lr": base, "max_lr": LrShare()} | settings
         settings["cycle_momentum"] = scheduler.cycles(recipe.optimizer)
     return [*stages, Stage("scheduler", scheduler.name, settings)]
+
+
+def find_plateau(recipe: Recipe) -> Stage | None:
+    """Return the ReduceLROnPlateau of a recipe, which steps with a loss and not with an iteration, if it has one."""
+    if not isinstance(recipe.scheduler, ReduceLROnPlateau):
+        return None
+    settings = recipe.scheduler.model_dump(exclude={"name", "warmup_iters", "start_factor"})
+    return Stage("plateau", recipe.scheduler.name, settings)
+
+
+def count_known_rates(recipe: Recipe) -> int:
+    """Count the iterations, from the first, whose rate no loss can change: all, but with a ReduceLROnPlateau.
+
+    Its first evaluation after the warm-up is always the best so far, and then it lets `patience` of them pass.
+    """
+    if not isinstance(recipe.scheduler, ReduceLROnPlateau):
+        return recipe.train_iter
+    first = -(-max(recipe.scheduler.warmup_iters, 1) // recipe.eval_every) * recipe.eval_every
+    return min(first + (recipe.scheduler.patience + 1) * recipe.eval_every, recipe.train_iter)

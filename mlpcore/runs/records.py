@@ -101,6 +101,11 @@ class Evaluation:
     avg_test_loss: float | None = None
     avg_test_acc: Accuracy | None = None
 
+    @property
+    def followed_loss(self) -> float:
+        """What a ReduceLROnPlateau steps with: the validation loss, else the train loss in eval mode; never a test."""
+        return self.train_eval_loss if self.val_loss is None else self.val_loss
+
 
 @dataclass(frozen=True)
 class Run:

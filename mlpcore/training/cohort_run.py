@@ -1,4 +1,4 @@
-"""One run of a lockstep cohort: its images and labels; it steps its own optimizer and scheduler."""
+"""One run of a lockstep cohort: its images and labels; it steps its own optimizer and schedule."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from mlpcore.training.evaluation import LossAndAccuracy, Metrics, weights_to_pix
 from mlpcore.training.health import StepHealth, shorten, step_measured
 from mlpcore.training.optimizers import OptimizerStep, build_optimizer, effective_lr
 from mlpcore.training.plane import build_grid, map_units, show_points
-from mlpcore.training.schedules import apply_change, build_scheduler
+from mlpcore.training.schedules import Schedule
 
 MAX_LAST_LOSSES = 100  # kept of a run that diverges
 SAMPLE_SIZE = 2_000  # training images on which train_eval_loss and train_acc are measured
@@ -46,7 +46,7 @@ def draw_sample(recipe: Recipe, drawn: DrawnImages) -> tuple[Tensor, Tensor]:
 
 
 class CohortRun:
-    """What one run of a cohort has of its own: training images, optimizer, scheduler, losses since its evaluation.
+    """What one run of a cohort has of its own: training images, optimizer, schedule, losses since its evaluation.
 
     parameters: the weight and bias of each layer, views of the cohort's stacked parameters.
     """
@@ -61,7 +61,7 @@ class CohortRun:
         self.parameters = parameters
         self.optimizer = build_optimizer(recipe.optimizer, parameters)
         self.step_optimizer = OptimizerStep(self.optimizer)
-        self.scheduler = build_scheduler(recipe, self.optimizer)
+        self.schedule = Schedule(recipe, self.optimizer)
         self.average = None if recipe.average == "none" else WeightAverage(recipe, parameters)
         self.changes = list(recipe.changes)
         self.losses: list[float] = []
@@ -74,10 +74,10 @@ class CohortRun:
         self.map_grid = None if images.limit is None else build_grid(images, MAP_SIDE)
         self.initial_units = self.draw_units()
 
-    def step_optimizer_and_scheduler(self, step: int) -> None:
-        """Step the optimizer and the scheduler, after the changes that are due once `step` iterations are done."""
+    def step_optimizer_and_schedule(self, step: int) -> None:
+        """Step the optimizer and the schedule, after the changes that are due once `step` iterations are done."""
         while self.changes and self.changes[0].step <= step:
-            self.scheduler = apply_change(self.changes.pop(0), self.recipe, self.optimizer, self.scheduler)
+            self.schedule.apply(self.changes.pop(0))
             self.step_optimizer.forget_states()
         self.lr = float(self.optimizer.param_groups[0]["lr"])
         if self._is_scheduled(step + 1):
@@ -85,7 +85,7 @@ class CohortRun:
             self.step_health = step_measured(self._step_weights, self.parameters)
         else:
             self._step_weights()
-        self.scheduler.step()
+        self.schedule.step()
         if self.average is not None:
             self.average.update(step)
 
@@ -100,7 +100,7 @@ class CohortRun:
         self.step_optimizer()
 
     def evaluate(self, metrics: Metrics, averaged: LossAndAccuracy | None, step: int, seconds: float) -> Evaluation:
-        """Build the evaluation after `step` iterations; the mean of train_loss starts anew.
+        """Build the evaluation after `step` iterations, and step the schedule with it; train_loss starts anew.
 
         averaged: What the averaged weights make of the test images, if there are any.
         """
@@ -108,7 +108,7 @@ class CohortRun:
         self.losses.clear()
         self.evaluation_count += 1
         assert self.step_health is not None, "every iteration before an evaluation is measured"
-        return Evaluation(
+        evaluation = Evaluation(
             step=step,
             train_loss=train_loss,
             train_eval_loss=metrics.train.loss,
@@ -127,6 +127,8 @@ class CohortRun:
             avg_test_loss=averaged.loss if averaged and math.isfinite(averaged.loss) else None,
             avg_test_acc=averaged and averaged.accuracy,
         )
+        self.schedule.step_evaluated(step, evaluation.followed_loss)
+        return evaluation
 
     def draw_units(self) -> NDArray[np.uint8]:
         """Draw the first layer as images: its weights, or for points what its units answer over the plane."""

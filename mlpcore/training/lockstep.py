@@ -201,7 +201,7 @@ class Cohort:
         for row, (run, loss) in enumerate(zip(self.runs, losses.tolist(), strict=True)):
             run.losses.append(loss)
             self.network.complete_gradients(row)
-            run.step_optimizer_and_scheduler(step)
+            run.step_optimizer_and_schedule(step)
 
     def evaluate(
         self, due: Sequence[CohortRun], step: int, clock: _Clock

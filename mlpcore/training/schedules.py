@@ -1,5 +1,6 @@
-"""The learning-rate scheduler of a recipe, and its curve before training."""
+"""The learning rate of a recipe's run, and its curve before training."""
 
+from collections.abc import Mapping
 from itertools import accumulate
 
 import torch
@@ -7,12 +8,59 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from mlpcore.recipes.recipe import Change, Recipe
-from mlpcore.recipes.stages import LrShare, list_stages
+from mlpcore.recipes.stages import LrShare, count_known_rates, find_plateau, list_stages
 from mlpcore.training.optimizers import build_optimizer
 
 
-def build_scheduler(recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
-    """Build the torch scheduler of a recipe, to be stepped once per iteration after `optimizer.step()`."""
+class Schedule:
+    """The schedule of a recipe, on an optimizer: step it after each iteration, and with the loss of each evaluation.
+
+    scheduler: torch's, which steps with the iterations. plateau: torch's ReduceLROnPlateau, if the recipe has one.
+    """
+
+    def __init__(self, recipe: Recipe, optimizer: Optimizer) -> None:
+        self._recipe, self._optimizer = recipe, optimizer
+        self.scheduler = _build_scheduler(recipe, optimizer)
+        stage = find_plateau(recipe)
+        self.plateau = lr_scheduler.ReduceLROnPlateau(optimizer, **stage.settings) if stage else None
+
+    def step(self) -> None:
+        """Set the rate of the next iteration, after `optimizer.step()`."""
+        self.scheduler.step()
+
+    def step_evaluated(self, step: int, loss: float) -> None:
+        """Let a ReduceLROnPlateau see the loss of the evaluation after `step` iterations, unless it still warms up."""
+        if self.plateau is not None and step >= self._recipe.scheduler.warmup_iters:
+            self.plateau.step(loss)
+
+    def apply(self, change: Change) -> None:
+        """Set changed hyperparameters on the optimizer, which keeps its state.
+
+        From `change.step` on the learning rate is what the schedule would give if it had begun with the new lr: a new
+        scheduler is stepped up to here (about 10 µs per step). A ReduceLROnPlateau goes on: the rate is scaled.
+        """
+        groups = self._optimizer.param_groups
+        if change.momentum and isinstance(self._optimizer, torch.optim.RMSprop):
+            for parameter, state in self._optimizer.state.items():  # torch creates the buffer only at the first step
+                state.setdefault("momentum_buffer", torch.zeros_like(parameter))
+        for group in groups:
+            group.update({name: value for name, value in change.values.items() if name != "lr"})
+        if change.lr is None:
+            return
+        scaled = [change.lr * (group["lr"] / group["initial_lr"]) for group in groups]
+        for group in groups:
+            group["lr"] = change.lr
+            group.pop("initial_lr")
+        self.scheduler = _build_scheduler(self._recipe, self._optimizer)
+        for _ in range(change.step):
+            self.scheduler.step()
+        if self.plateau is not None:
+            for group, lr in zip(groups, scaled, strict=True):
+                group["lr"] = lr
+
+
+def _build_scheduler(recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
+    """Build the torch scheduler that steps with the iterations."""
     lr = optimizer.param_groups[0]["lr"]
     stages = list_stages(recipe)
     schedulers: list[LRScheduler] = []
@@ -27,47 +75,29 @@ def build_scheduler(recipe: Recipe, optimizer: Optimizer) -> LRScheduler:
     return lr_scheduler.SequentialLR(optimizer, schedulers, milestones=milestones)
 
 
-def apply_change(change: Change, recipe: Recipe, optimizer: Optimizer, scheduler: LRScheduler) -> LRScheduler:
-    """Set changed hyperparameters on the optimizer, and return the scheduler to continue with.
-
-    From `change.step` on the learning rate is what the schedule would give if it had begun with the new lr: a new
-    scheduler is stepped up to here (about 10 µs per step). The optimizer keeps its state.
-    """
-    if change.momentum and isinstance(optimizer, torch.optim.RMSprop):
-        for parameter, state in optimizer.state.items():  # torch creates the buffer only at the first step
-            state.setdefault("momentum_buffer", torch.zeros_like(parameter))
-    for group in optimizer.param_groups:
-        group.update({name: value for name, value in change.values.items() if name != "lr"})
-    if change.lr is None:
-        return scheduler
-    for group in optimizer.param_groups:
-        group["lr"] = change.lr
-        group.pop("initial_lr", None)
-    scheduler = build_scheduler(recipe, optimizer)
-    for _ in range(change.step):
-        scheduler.step()
-    return scheduler
-
-
-def preview_rates(recipe: Recipe) -> list[float]:
-    """Preview the learning rate of every iteration, by stepping the run's own scheduler without training.
+def preview_rates(recipe: Recipe, losses: Mapping[int, float] | None = None) -> list[float]:
+    """Preview the learning rate of every iteration, by stepping the run's own schedule without training.
 
     Args:
         recipe: The run to preview, with its changes.
+        losses: What a ReduceLROnPlateau sees at the evaluations, by their steps.
 
     Returns:
-        `train_iter` rates; item k is the lr that iteration k + 1 uses.
+        `train_iter` rates; item k is the lr that iteration k + 1 uses. Of a ReduceLROnPlateau without `losses` only
+        those that are known before training: up to the first evaluation that can lower the rate.
     """
     parameters = [torch.zeros(shape, requires_grad=True) for shape in ((1, 1), (1,))]  # Muon takes matrices
     optimizer = build_optimizer(recipe.optimizer, parameters)
-    scheduler = build_scheduler(recipe, optimizer)
+    schedule = Schedule(recipe, optimizer)
     # torch warns if a scheduler is stepped before its optimizer; a real step would import torch.compile (1 s)
     optimizer._opt_called = True  # type: ignore[attr-defined]
     changes = {change.step: change for change in recipe.changes}
     rates = []
-    for step in range(recipe.train_iter):
+    for step in range(count_known_rates(recipe) if losses is None else recipe.train_iter):
         if step in changes:
-            scheduler = apply_change(changes[step], recipe, optimizer, scheduler)
+            schedule.apply(changes[step])
         rates.append(float(optimizer.param_groups[0]["lr"]))
-        scheduler.step()
+        schedule.step()
+        if losses is not None and step + 1 in losses:
+            schedule.step_evaluated(step + 1, losses[step + 1])
     return rates

@@ -18,6 +18,7 @@ from mlpcore.recipes.recipe import (
     RMSprop,
     StepLR,
 )
+from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.runs.records import Evaluation
 from mlpcore.training.lockstep import Progress, train_cohort
 
@@ -62,4 +63,5 @@ MIXTURE = [
     recipe(optimizer=SGD(lr=2.0), seed=3, dropout=0.0),
     recipe(optimizer=Adam(lr=0.01), seed=1, average="EMA", ema_decay=0.8),
     recipe(optimizer=SGD(lr=0.1), seed=3, eval_every=3, average="SWA", swa_start=0.3),
+    recipe(optimizer=Adam(lr=0.01), seed=3, eval_every=4, scheduler=ReduceLROnPlateau(patience=0, threshold=0.9)),
 ]

@@ -32,6 +32,7 @@ from mlpcore.recipes.schedulers import (
     CyclicLR,
     LinearLR,
     PolynomialLR,
+    ReduceLROnPlateau,
     WarmupStableDecay,
 )
 from mlpcore.recipes.validation import find_limits
@@ -72,6 +73,7 @@ EACH_SCHEDULE: list[AnyScheduler] = [  # that all come to something in a dozen i
     CosineAnnealingWarmRestarts(T_0=3, T_mult=2, eta_min=0.001),
     CyclicLR(div_factor=5.0, step_size_up=3, step_size_down=2, mode="triangular2"),
     WarmupStableDecay(warmup_iters=2, stable_iters=4, decay_iters=4, end_factor=0.1),
+    ReduceLROnPlateau(factor=0.5, patience=0, threshold=0.5),  # drops at each evaluation that does not halve the loss
 ]
 
 

@@ -51,7 +51,7 @@ class MomentsView:
         moments: dict[int, Snapshot] = {}
         last = max(*self.steps, 1)
         labels = images.test_labels.cpu().numpy().astype(np.min_scalar_type(len(images.train.classes) - 1))
-        for step, cohort in replay_cohort(self.run.recipe, images, device=device, rule=self.run.rule, at=self.steps):
+        for step, cohort in replay_cohort(self.run, images, device=device, at=self.steps):
             yield step / last
             if cohort is not None:
                 check_norms(self.run, step, cohort.network.weight_norms()[0])

@@ -52,17 +52,20 @@ class PastRun:
     """A run that is over, as far as a replay needs it. Equal if the recipe, the rule and what was measured are.
 
     evaluations: the step of each evaluation, and the norms of the weights there; none in runs of older versions.
+    losses: the step of each evaluation, and the loss that a ReduceLROnPlateau saw there.
     """
 
     recipe: Recipe
     rule: KernelRule
-    evaluations: tuple[tuple[int, tuple[float, ...]], ...]
+    evaluations: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    losses: tuple[tuple[int, float], ...] = ()
 
     @classmethod
     def of(cls, run: Run) -> "PastRun":
         """Take what a replay needs of a run."""
         evaluations = tuple((evaluation.step, evaluation.weight_norms) for evaluation in run.evaluations)
-        return cls(run.recipe, usable_rule(run.versions), evaluations)
+        losses = tuple((evaluation.step, evaluation.followed_loss) for evaluation in run.evaluations)
+        return cls(run.recipe, usable_rule(run.versions), evaluations, losses)
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -71,18 +74,17 @@ class PastRun:
 
 
 def replay(
-    recipe: Recipe, images: DeviceImages, *, device: torch.device, rule: KernelRule, at: Collection[int]
+    past: PastRun, images: DeviceImages, *, device: torch.device, at: Collection[int]
 ) -> Iterator[tuple[int, Replayed | None]]:
-    """Train a recipe to the last step asked for, and yield its network at each of them.
+    """Train the recipe of a run to the last step asked for, and yield its network at each of them.
 
-    On the CPU, these are the networks of its run, bit for bit, wherever `reproducibility.compare_environment` says so.
+    On the CPU, these are the networks of the run, bit for bit, wherever `reproducibility.compare_environment` says so.
     To pause, do not ask for the next item; to stop, close the generator.
 
     Args:
-        recipe: What is trained; its changes are made when they were made.
+        past: What is trained; its changes are made when they were made, and its schedule sees the losses that it saw.
         images: Its data set, on `device`.
         device: Where to compute.
-        rule: Which library computes which matrix product on the CPU, as the run recorded it.
         at: Steps from 0, the initial network, to the recipe's last.
 
     Yields:
@@ -91,18 +93,19 @@ def replay(
     Raises:
         ValueError: A step is not one of the recipe's, or the recipe does not fit the images.
     """
-    for step, cohort in replay_cohort(recipe, images, device=device, rule=rule, at=at):
+    for step, cohort in replay_cohort(past, images, device=device, at=at):
         yield step, None if cohort is None else copy_network(step, cohort.runs[0].parameters)
 
 
 def replay_cohort(
-    recipe: Recipe, images: DeviceImages, *, device: torch.device, rule: KernelRule, at: Collection[int]
+    past: PastRun, images: DeviceImages, *, device: torch.device, at: Collection[int]
 ) -> Iterator[tuple[int, Cohort | None]]:
     """Train a recipe as `replay` does, and yield the cohort of one that trains it instead of a copy of the network."""
-    wanted = set(at)
+    recipe, losses, wanted = past.recipe, dict(past.losses), set(at)
     if not wanted or min(wanted) < 0 or max(wanted) > recipe.train_iter:
         raise ValueError(f"at is {sorted(wanted)}: steps must be from 0 to {recipe.train_iter}, at least one")
-    cohort = Cohort([recipe.model_copy(update={"average": "none"})], images, device, rule)  # nobody reads the average
+    alone = recipe.model_copy(update={"average": "none"})  # nobody reads the average
+    cohort = Cohort([alone], images, device, past.rule)
     slice_began = time.perf_counter()
     last = max(wanted)
     for step in range(last + 1):
@@ -115,6 +118,8 @@ def replay_cohort(
         if step < last:
             cohort.train_step(step)
             cohort.runs[0].losses.clear()  # which only an evaluation would
+            if step + 1 in losses:
+                cohort.runs[0].schedule.step_evaluated(step + 1, losses[step + 1])
 
 
 def replay_run(
@@ -125,7 +130,7 @@ def replay_run(
     Raises:
         SentenceError: The weights are not those of the run: its images have changed, or it was trained elsewhere.
     """
-    for step, network in replay(past.recipe, images, device=device, rule=past.rule, at=at):
+    for step, network in replay(past, images, device=device, at=at):
         if network is not None:
             check_norms(past, step, network.weight_norms())
         yield step, network

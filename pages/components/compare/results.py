@@ -11,6 +11,7 @@ from mlpcore.charts.claims import accuracy_by_lr_chart
 from mlpcore.charts.compare import Schedule, Series, compare_chart
 from mlpcore.charts.downsampling import corners, rounded
 from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.stages import count_known_rates
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.compare.foreign import list_foreign_runs, show_foreign_runs
 from pages.components.compare.moments import show_moments
@@ -52,7 +53,8 @@ def read_given_name(group: Sequence[Run]) -> str:
 
 def _build(label: str, place: int, recipe: Recipe, runs: Sequence[Run]) -> Series:
     schedule = Schedule()  # until torch is there: it computes the rates
-    if torch_is_loaded():
+    follows_losses = count_known_rates(recipe) < recipe.train_iter and any(run.evaluations for run in runs)
+    if torch_is_loaded() and not follows_losses:  # what such runs recorded is drawn
         key = ("schedule", recipe.model_copy(update={"seed": 0}))
         schedule = get_cache().get(key, lambda: _plan(recipe), size=lambda one: POINT_BYTES * len(one.steps))
     steps_per_epoch = count_training_images(recipe) / recipe.batch_size

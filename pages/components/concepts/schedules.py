@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from mlpcore.analysis.schedule_checks import find_warnings
 from mlpcore.charts.schedule import small_schedule_chart
+from mlpcore.charts.traces import Figure
+from mlpcore.concepts.formulas import write_lines
 from mlpcore.data.catalog import data_home, known_datasets
 from mlpcore.numbers import exact_number
 from mlpcore.recipes.recipe import (
@@ -26,6 +28,7 @@ from mlpcore.recipes.schedulers import (
     CyclicLR,
     LinearLR,
     PolynomialLR,
+    ReduceLROnPlateau,
     WarmupStableDecay,
 )
 from mlpcore.recipes.validation import find_limits, find_problems
@@ -39,7 +42,7 @@ from pages.components.shared.words import _, say
 LR_OPTIONS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 MAX_ITERATIONS = 200  # few enough to draw every one
 WARMUP = ("warmup_iters", "start_factor")
-LEFT_OUT = ("base_momentum", "max_momentum", "final_div_factor")  # which do not show in a curve
+LEFT_OUT = ("base_momentum", "max_momentum", "final_div_factor", "eps")  # which do not show in a curve
 # other schedulers than the lecture's, with numbers for a hundred iterations
 ANOTHER: dict[str, AnyScheduler] = {
     example.name: example
@@ -52,8 +55,11 @@ ANOTHER: dict[str, AnyScheduler] = {
         ConstantLR(total_iters=30),
         CosineAnnealingWarmRestarts(T_0=15, T_mult=2),
         CyclicLR(step_size_up=15, step_size_down=10),
+        ReduceLROnPlateau(factor=0.3, patience=5, threshold=0.01),
     )
 }
+MOST = {"T_mult": 5, "patience": 30, "cooldown": 30}
+FROM_0 = ("warmup_iters", "patience", "cooldown")
 EVALUATIONS = 10  # of a run that is opened from here
 
 
@@ -92,19 +98,39 @@ def _show_panel(
     above = st.container()  # the curve is drawn above the widgets that decide it
     try:
         scheduler = scheduler_form()
-        recipe = Recipe(optimizer=SGD(lr=lr), scheduler=scheduler, train_iter=train_iter)
+        recipe = Recipe(optimizer=SGD(lr=lr), scheduler=scheduler, train_iter=train_iter, eval_every=1)
     except ValidationError as error:
         for _field, problem in find_problems(error):
             show_warning(say(problem))
         return
     with above:
-        figure = small_schedule_chart(preview(recipe), top=lr, translate=_)
-        alt = _("The learning rate of every iteration.")
-        live_plot(figure, key=f"schedules.{name}", height=190, alt=alt)
+        if name == "ReduceLROnPlateau":
+            _show_example(recipe)
+        else:
+            _draw(name, small_schedule_chart(preview(recipe), top=lr, translate=_))
     if st.button(_("Open in the playground"), key=f"schedules.open.{name}"):
         _open(scheduler, lr, train_iter)
     for warning in find_warnings(recipe):
         st.caption(f":orange[⚠] {say(warning.sentence)}")
+
+
+def _draw(name: str, figure: Figure) -> None:
+    live_plot(figure, key=f"schedules.{name}", height=190, alt=_("The learning rate of every iteration."))
+
+
+def _show_example(recipe: Recipe) -> None:
+    """Draw the rates that an example's loss leads to, and write the rule out with the numbers of its first drop."""
+    from mlpcore.concepts.plateau import follow_example
+
+    example = follow_example(recipe)
+    top = recipe.optimizer.lr
+    _draw("ReduceLROnPlateau", small_schedule_chart(example.rates, top=top, losses=example.losses, translate=_))
+    if not example.step:
+        st.caption(_("The rate does not drop here: the loss still falls, or too few iterations are left."))
+        return
+    text = _("At step {step:,}, the last {count:,} losses are not below b: the rate drops from η to η′.")
+    st.caption(text.format(step=example.step, count=example.waited))
+    st.latex(write_lines(example.lines))
 
 
 def _show_another(lr: float, train_iter: int) -> None:
@@ -118,6 +144,10 @@ def _show_another(lr: float, train_iter: int) -> None:
         "ConstantLR": _("A share of lr at first, then lr."),
         "CosineAnnealingWarmRestarts": _("Half a cosine down, and back to lr with a jump."),
         "CyclicLR": _("Up and down between lr / div_factor and lr."),
+        "ReduceLROnPlateau": _(
+            "Times factor, where the loss (dotted) has not fallen in more than patience evaluations. In this example, "
+            "every iteration is evaluated."
+        ),
     }
     choice, panel = st.columns([1, 2], gap="small")
     with choice:
@@ -136,16 +166,15 @@ def _another_form(example: AnyScheduler) -> AnyScheduler:
                 continue
             start, key = getattr(example, name), f"schedules.{example.name}.{name}"
             if type(start) is int:
-                most = 5 if name == "T_mult" else MAX_ITERATIONS
-                values[name] = st.slider(
-                    name, 0 if name == "warmup_iters" else 1, most, width=170, **persistent(key, start)
-                )
+                most = MOST.get(name, MAX_ITERATIONS)
+                least = 0 if name in FROM_0 else 1
+                values[name] = st.slider(name, least, most, width=170, **persistent(key, start))
             elif type(start) is float and name not in LEFT_OUT:
                 low, high = find_limits(type(example), name)
                 values[name] = st.number_input(
                     name, low, high, step=0.01, format="%g", width=140, **persistent(key, start)
                 )
-            elif name == "mode":
+            elif name in ("mode", "threshold_mode"):
                 modes = get_args(type(example).model_fields[name].annotation)
                 values[name] = st.selectbox(name, modes, filter_mode=None, width=140, **persistent(key, start))
     return example.replace(**values)

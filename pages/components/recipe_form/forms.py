@@ -75,6 +75,13 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "cycle_momentum": (widgets.draw_toggle, N_("Momentum"), {}),
     "base_momentum": (widgets.draw_slider, N_("Lowest"), {"step": 0.01, "top": 0.99}),
     "max_momentum": (widgets.draw_slider, N_("Highest"), {"step": 0.01, "top": 0.99}),
+    "ReduceLROnPlateau.factor": (widgets.draw_slider, N_("Factor"), {"step": 0.01, "bottom": 0.01, "top": 0.99}),
+    "patience": (widgets.draw_number, N_("Patience"), {}),
+    "threshold": (widgets.draw_number, N_("Threshold"), {"step": 1e-4, "format": "%g"}),
+    "threshold_mode": (widgets.draw_choice, N_("Threshold mode"), {}),
+    "cooldown": (widgets.draw_number, N_("Cooldown"), {}),
+    "min_lr": (widgets.draw_number, "min_lr", {"step": 1e-4, "format": "%g"}),
+    "scheduler.eps": (widgets.draw_number, "", {"step": 1e-8, "format": "%g"}),
     "stable_iters": (widgets.draw_number, N_("Stable"), {"step": 100}),
     "decay_iters": (widgets.draw_number, N_("Decay"), {"step": 100}),
     "dataset": (widgets.draw_choice, N_("Data set"), {}),
@@ -101,7 +108,7 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "ema_decay": (widgets.draw_number, N_("Decay of EMA"), {"step": 0.001, "format": "%g"}),
     "swa_start": (widgets.draw_slider, N_("Start of SWA"), {"step": 0.05}),
 }
-RARE = ("eps", "amsgrad")  # an optimizer's hyperparameters that stand where the run is set up
+RARE = ("eps", "amsgrad")  # hyperparameters of an optimizer or a scheduler that stand where the run is set up
 # what is not in the rows of a part's own
 ELSEWHERE = ("name", "lr", "weight_decay", "warmup_iters", "start_factor", *RARE)
 IN_A_ROW = 3  # widgets, at most
@@ -215,9 +222,9 @@ def run_form() -> None:
 
 
 def list_rare() -> list[str]:
-    """List the paths of the chosen optimizer's rare hyperparameters, without those that a lesson hides."""
-    name = _get_kind("optimizer")
-    return [path for path in _keep_known(*(f"{name}.{key}" for key in RARE)) if widgets.is_shown(PATHS[path][0].name)]
+    """List the paths of the chosen parts' rare hyperparameters, without those that a lesson hides."""
+    paths = _keep_known(*(f"{_get_kind(part)}.{key}" for part in PARTS for key in RARE))
+    return [path for path in paths if widgets.is_shown(PATHS[path][0].name)]
 
 
 def _explain_device() -> None:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import streamlit as st
 
+from mlpcore.analysis.schedule_checks import find_reductions
 from mlpcore.charts.measures import AVERAGED, MEASURES, USUAL
 from mlpcore.charts.run import Ghost, run_chart
 from mlpcore.data.catalog import CIFAR10, SHAPES, data_home, known_datasets
@@ -155,6 +156,7 @@ def _show_curves(run: Run | None, recipe: Recipe, reference: Reference | None) -
         train_iter=recipe.train_iter,
         steps_per_epoch=count_training_images(recipe) / recipe.batch_size,
         changes=recipe.changes,
+        reductions=find_reductions(recipe, run.evaluations) if run else (),
         measures=[*st.session_state.get("measures", USUAL), *([AVERAGED] if recipe.average != "none" else [])],
         ghost=Ghost(reference.run.evaluations, reference.name, reference.title) if reference else None,
         last_losses=run.last_losses if run else (),

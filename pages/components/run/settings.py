@@ -10,6 +10,7 @@ from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_misfit, find_problems
 from mlpcore.runs.messages import StoreError
+from mlpcore.runs.records import Run
 from pages.components.lr_test.dialog import offer_lr_test, show_lr_test
 from pages.components.recipe_form import forms
 from pages.components.recipe_form.form_state import find_lesson, get_knob, put_recipe, read_form
@@ -18,8 +19,18 @@ from pages.components.shared.choices import persistent
 from pages.components.shared.download_panel import show_downloads
 from pages.components.shared.flash import flash, show_warning
 from pages.components.shared.live_plot import live_plot
-from pages.components.shared.state import count_images, count_training_images, get_manager, preview, read_owner
+from pages.components.shared.state import (
+    count_images,
+    count_training_images,
+    get_manager,
+    get_store,
+    preview,
+    read_ended_run,
+    read_owner,
+)
 from pages.components.shared.words import _, say
+
+MAX_SEARCHED = 100  # of the visitor's newest runs, for one of the recipe in the form
 
 
 def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
@@ -65,21 +76,45 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
 def _show_preview(recipe: Recipe) -> None:
     """Draw the learning rate of every iteration, with a button to fix each warning about it."""
     rates = preview(recipe)
+    last_run = _find_last_run(recipe) if len(rates) < recipe.train_iter else None
     figure = schedule_chart(
         rates,
         batch_size=recipe.batch_size,
         train_size=count_training_images(recipe),
+        train_iter=recipe.train_iter,
+        last_run=last_run,
         drops=find_drops(rates),
         log_lr=st.session_state.get("log_lr", False),
         translate=_,
     )
     live_plot(figure, key="preview", height=170, alt=_("The learning rate of every iteration, before training."))
+    if len(rates) < recipe.train_iter:
+        st.caption(_explain_unknown(recipe, len(rates), last_run))
     for warning in find_warnings(recipe):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f":orange[⚠] {say(warning.sentence)}")
             fixed = warning.fixed_recipe
             if not any(find_lesson().holds(name) for name in find_differences([recipe, fixed])):
                 st.button(say(warning.fix_label), on_click=put_recipe, args=(fixed,), key="apply_fix")
+
+
+def _find_last_run(recipe: Recipe) -> Run | None:
+    """Find the visitor's newest run of exactly this recipe that has been evaluated."""
+    listed, _total = get_store().search(
+        owner=read_owner(), dataset=recipe.dataset, optimizer=recipe.optimizer.name, limit=MAX_SEARCHED
+    )
+    same = [one.run.id for one in listed if one.run.recipe == recipe and one.last_acc is not None]
+    return read_ended_run(same[0]) if same else None
+
+
+def _explain_unknown(recipe: Recipe, known: int, last_run: Run | None) -> str:
+    """Say why the rest of a schedule cannot be drawn, and what stands in its place."""
+    loss = _("validation loss") if recipe.validation_size else _("train loss in eval mode")
+    text = _(
+        "This schedule follows the {loss}. Before training, the rate is known only up to step {step:,}; from then on "
+        "it drops wherever the loss has stopped falling."
+    ).format(loss=loss, step=known)
+    return f"{text} {_('Dashed: the last run of this recipe.')}" if last_run else text
 
 
 def change_run(knob: str) -> None:

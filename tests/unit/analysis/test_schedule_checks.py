@@ -3,13 +3,14 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from mlpcore.analysis.schedule_checks import find_drops, find_warnings
+from mlpcore.analysis.schedule_checks import Reduction, find_drops, find_reductions, find_warnings
 from mlpcore.recipes.optimizers import Rprop
 from mlpcore.recipes.recipe import (
     SGD,
     Adagrad,
     Adam,
     AnyScheduler,
+    Change,
     CosineAnnealingLR,
     ExponentialLR,
     MultiStepLR,
@@ -18,8 +19,9 @@ from mlpcore.recipes.recipe import (
     Recipe,
     StepLR,
 )
-from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, WarmupStableDecay
+from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, ReduceLROnPlateau, WarmupStableDecay
 from mlpcore.training.schedules import preview_rates
+from tests.support.histories import evaluation
 from tests.support.recipes import schedulers
 
 
@@ -61,6 +63,36 @@ class TestDrops:
         assert find_drops(preview_rates(plan(scheduler, 300))) == drops
 
 
+class TestReductions:
+    SCHEDULER = ReduceLROnPlateau(factor=0.1, patience=0, warmup_iters=15)
+
+    def find(
+        self, losses: list[float], *, validated: bool = False, changes: list[Change] | None = None
+    ) -> list[Reduction]:
+        recipe = Recipe(
+            optimizer=SGD(lr=1.0), scheduler=self.SCHEDULER, train_iter=80, eval_every=10, changes=tuple(changes or ())
+        )
+        rates = preview_rates(recipe, dict(zip(range(10, 81, 10), losses, strict=True)))
+        name = "val_loss" if validated else "train_eval_loss"
+        history = [
+            evaluation(step, lr=rates[step - 1], **{name: loss})
+            for step, loss in zip(range(10, 81, 10), losses, strict=True)
+        ]
+        return find_reductions(recipe, history)
+
+    @pytest.mark.parametrize("validated", [True, False])
+    def test_each_drop_has_the_evaluation_that_caused_it_and_its_loss(self, validated):
+        found = self.find([1, 3, 2, 2.5, 1, 0.5, 0.6, 0.7], validated=validated)
+        assert [(drop.step, drop.loss) for drop in found] == [(40, 2.5), (70, 0.6)]  # the last one changes nothing more
+        assert [drop.before for drop in found] == pytest.approx([1.0, 0.1])
+        assert [drop.after for drop in found] == pytest.approx([0.1, 0.01])
+
+    def test_a_change_of_lr_is_no_such_drop(self):
+        assert self.find([8, 7, 6, 5, 4, 3, 2, 1], changes=[Change(step=5, lr=0.5), Change(step=50, lr=0.1)]) == []
+        (drop,) = self.find([9, 9, 8, 8, 4, 3, 2, 1], changes=[Change(step=40, lr=0.5), Change(step=65, lr=0.2)])
+        assert (drop.step, drop.before, drop.after) == (40, 0.5, pytest.approx(0.05))
+
+
 class TestWarnings:
     @pytest.mark.parametrize(
         "scheduler",
@@ -77,6 +109,7 @@ class TestWarnings:
             LinearLR(total_iters=100),
             PolynomialLR(total_iters=90, warmup_iters=10),
             WarmupStableDecay(warmup_iters=10, stable_iters=60, decay_iters=30),
+            ReduceLROnPlateau(patience=0, warmup_iters=99),
         ],
     )
     def test_a_schedule_that_the_run_follows_to_its_end_has_no_warning(self, scheduler):
@@ -154,6 +187,29 @@ class TestWarnings:
         assert str(warning.fix_label) == fix_label
         expected = recipe.model_dump() | {"scheduler": scheduler.model_dump() | fix}
         assert warning.fixed_recipe == Recipe.model_validate(expected)
+        assert find_warnings(warning.fixed_recipe) == []
+
+    @pytest.mark.parametrize(
+        ("patience", "eval_every", "count", "fix_label", "fixed"),
+        [
+            (8, 10, 9, "Set patience to 3", (3, 10)),
+            (100, 1, 99, "Set patience to 48", (48, 1)),
+            (2, 60, 1, "Set eval_every to 4, patience to 2", (2, 4)),
+            (30, 200, 0, "Set eval_every to 4, patience to 11", (11, 4)),
+        ],
+    )
+    def test_a_patience_that_the_run_does_not_outlast_is_said_and_fixed(
+        self, patience, eval_every, count, fix_label, fixed
+    ):
+        recipe = plan(ReduceLROnPlateau(patience=patience), 100).replace(eval_every=eval_every)
+        (warning,) = find_warnings(recipe)
+        assert str(warning.sentence) == (
+            f"With patience {patience}, the rate drops after {patience + 2} evaluations at the earliest, but only "
+            f"{count} come before the end: it never drops."
+        )
+        assert str(warning.fix_label) == fix_label
+        scheduler = ReduceLROnPlateau(patience=fixed[0])
+        assert warning.fixed_recipe == recipe.replace(scheduler=scheduler, eval_every=fixed[1])
         assert find_warnings(warning.fixed_recipe) == []
 
     @given(data=st.data(), train_iter=st.integers(1, 300))

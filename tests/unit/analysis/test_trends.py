@@ -11,6 +11,7 @@ from mlpcore.analysis.schedule_checks import find_drops
 from mlpcore.analysis.suggestions import find_planned_drops
 from mlpcore.analysis.trends import Gap, measure_gap
 from mlpcore.recipes.recipe import Change, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
+from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.training.schedules import preview_rates
 from tests.support.histories import KINDS, evaluation, flat_from, healthy, history, only, run, told
 from tests.support.present import present
@@ -86,6 +87,7 @@ class TestDrops:
         [
             ({"scheduler": MultiStepLR(milestones=(1000,))}, 1000, "at step 1,000:"),
             ({"scheduler": StepLR(step_size=800, warmup_iters=200)}, 1000, "at step 1,000:"),
+            ({"scheduler": ReduceLROnPlateau()}, 900, "at step 900:"),  # right after the evaluation
             ({"scheduler": NoScheduler()}, 900, "between steps 900 and 1,200:"),  # from elsewhere: who knows
             ({"scheduler": MultiStepLR(milestones=(1000, 1100))}, 900, "between steps 900 and 1,200:"),
         ],

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from mlpcore.data.batches import DeviceImages, RandomSampler, place_images
 from mlpcore.data.datasets import ImageSplit, channel_statistics, draw_training_set, normalise
-from mlpcore.recipes.recipe import Adam, Recipe, StepLR
+from mlpcore.recipes.recipe import SGD, Adam, Recipe, StepLR
+from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.runs.records import Evaluation
 from mlpcore.seeds import build_generator
 from mlpcore.training import lockstep
@@ -34,7 +35,7 @@ def images(tiny_images: tuple[ImageSplit, ImageSplit]) -> DeviceImages:
 
 
 def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> History:
-    """The loop of every tutorial: a module, autograd, an optimizer of torch.optim and one of its schedulers."""
+    """The loop of every tutorial: a module, autograd, a torch.optim optimizer and a StepLR or ReduceLROnPlateau."""
     mean, std = channel_statistics(train)
     drawn = draw_training_set(train, train_size=recipe.train_size, label_noise=0.0, seed=recipe.seed)
     train = replace(train, data=train.data[drawn.indices], targets=drawn.labels)
@@ -44,7 +45,9 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
     fused = {"fused": True} if recipe.optimizer.name in FUSED_ON_CPU else {}
     kind = MuonWithAdamW if recipe.optimizer.name == "Muon" else getattr(torch.optim, recipe.optimizer.name)
     optimizer = kind(model.parameters(), **settings, **fused)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.5)
+    settings = recipe.scheduler.model_dump(exclude={"name", "warmup_iters", "start_factor"})
+    scheduler = getattr(torch.optim.lr_scheduler, recipe.scheduler.name)(optimizer, **settings)
+    waits = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     sampler = RandomSampler(len(train), recipe.batch_size, generator=build_generator(recipe.seed, "batches"))
 
     history, losses = [], []
@@ -58,10 +61,13 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
         gradients = tuple(present(layer.weight.grad).norm().item() for layer in layers)
         before = [layer.weight.detach().clone() for layer in layers]
         optimizer.step()
-        scheduler.step()
+        if not waits:
+            scheduler.step()
         losses.append(loss.item())
         if step % recipe.eval_every == 0:
             on_train, on_test = measure(model, inputs, train.targets), measure(model, test_inputs, test.targets)
+            if waits:
+                scheduler.step(on_train[0])
             norms = tuple(torch.linalg.matrix_norm(layer.weight.double()).item() for layer in layers)
             updates = [
                 ((layer.weight - old).norm() / max(layer.weight.norm(), old.norm())).item()
@@ -117,6 +123,15 @@ class TestPlainLoop:
             assert found.update_ratios == pytest.approx(wanted.update_ratios, rel=1e-3)
             assert found.stuck_units == pytest.approx(wanted.stuck_units, rel=1e-3)
 
+    @pytest.mark.parametrize("knobs", [{"patience": 1}, {"threshold_mode": "abs"}, {"cooldown": 2}, {"min_lr": 0.1}])
+    def test_the_rate_drops_where_it_does_in_the_plain_loop(self, knobs, images, tiny_images):
+        scheduler = ReduceLROnPlateau(**{"factor": 0.5, "patience": 0, "threshold": 0.4} | knobs)
+        run = recipe(optimizer=SGD(lr=0.5, nesterov=False), dropout=0.0, scheduler=scheduler, eval_every=2)
+        (history,) = train([run], images)
+        rates = [evaluation.lr for evaluation in train_plainly(run, *tiny_images)]
+        assert [evaluation.lr for evaluation in history] == rates
+        assert rates[-1] < rates[0]
+
     def test_runs_of_a_cohort_are_plain_loops_each(self, images, tiny_images):
         runs = [
             recipe(optimizer=knobs, dropout=dropout, scheduler=StepLR(step_size=7), seed=seed)
@@ -144,7 +159,7 @@ class TestLockstep:
         together = train(runs, images)
         for run, history in zip(runs, together, strict=True):
             assert history == train([run], images)[0]
-        assert [len(history) for history in together] == [3, 4, 3, 3, 24, 3, 2, 3, 3, 8]
+        assert [len(history) for history in together] == [3, 4, 3, 3, 24, 3, 2, 3, 3, 8, 6]
 
     def test_every_optimizer_trains_in_a_cohort_as_it_does_alone(self, images):
         full = {"train_size": BASE.batch_size}  # which Rprop needs, and all of a cohort share

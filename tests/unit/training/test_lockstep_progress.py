@@ -18,7 +18,7 @@ from mlpcore.runs.records import RunStatus
 from mlpcore.training.cohort_run import WeightAverage
 from mlpcore.training.lockstep import ChangeRun, Progress, RemoveRun, train_cohort
 from mlpcore.training.schedules import preview_rates
-from tests.support.cohorts import CPU, collect, numbers, recipe, train
+from tests.support.cohorts import CPU, MIXTURE, collect, numbers, recipe, train
 from tests.support.recipes import EACH_SCHEDULE, after_warmup, optimizers, schedulers, with_optimizer
 
 
@@ -38,7 +38,11 @@ class TestSchedule:
             scheduler=after_warmup(scheduler, warmup_iters), changes=changes, eval_every=1, optimizer=SGD(lr=0.05)
         )
         (history,) = train([run], images)
-        assert [evaluation.lr for evaluation in history] == preview_rates(run)
+        rates = [evaluation.lr for evaluation in history]
+        assert rates == preview_rates(run, {one.step: one.followed_loss for one in history})
+        known = preview_rates(run)
+        assert rates[: len(known)] == known
+        assert (len(known) < run.train_iter) == (scheduler.name == "ReduceLROnPlateau" and warmup_iters < 24)
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data(), train_iter=st.integers(1, 20))
@@ -53,7 +57,8 @@ class TestSchedule:
         short = recipe(scheduler=scheduler, train_iter=train_iter, eval_every=1, changes=changes)
         run = with_optimizer(short, optimizer)
         (history,) = train([run], images)
-        assert [evaluation.lr for evaluation in history] == preview_rates(run)[: len(history)]
+        losses = {one.step: one.followed_loss for one in history}
+        assert [evaluation.lr for evaluation in history] == preview_rates(run, losses)[: len(history)]
         assert history
 
     def test_no_schedule_does_anything_to_rprop_after_its_first_iteration(self, images):
@@ -72,6 +77,19 @@ class TestSchedule:
         made = [0.1, *(lr / (1 + 0.5 * lr * step) ** 0.75 for step, lr in enumerate(lrs[:-1], start=1))]
         assert [each.effective_lr for each in asgd] == pytest.approx(made, rel=1e-7)  # torch keeps it in float32
         assert [each.effective_lr for each in adagrad] == [lr / (1 + step * 0.2) for step, lr in enumerate(lrs)]
+
+    @pytest.mark.parametrize("validation_size", [0, 30])
+    def test_the_rate_follows_the_held_out_images_else_the_train_loss_and_never_the_test(self, validation_size, images):
+        run = MIXTURE[-1].replace(validation_size=validation_size)
+        other_tests = replace(images, test_labels=images.test_labels.flip(0))
+        one, other = (train([run], where)[0] for where in (images, other_tests))
+        assert [each.test_loss for each in one] != [each.test_loss for each in other]
+        assert [each.lr for each in one] == [each.lr for each in other]
+        for each in one:
+            assert each.followed_loss == (each.val_loss if validation_size else each.train_eval_loss)
+        rates = preview_rates(run, {each.step: each.followed_loss for each in one})
+        assert [each.lr for each in one] == [rates[each.step - 1] for each in one]
+        assert one[-1].lr < one[0].lr
 
 
 class TestCommands:

@@ -26,10 +26,12 @@ from mlpcore.recipes.schedulers import (
     CyclicLR,
     LinearLR,
     PolynomialLR,
+    ReduceLROnPlateau,
     WarmupStableDecay,
 )
+from mlpcore.recipes.stages import count_known_rates
 from mlpcore.training.optimizers import build_optimizer
-from mlpcore.training.schedules import apply_change, build_scheduler, preview_rates
+from mlpcore.training.schedules import Schedule, preview_rates
 from tests.support.recipes import recipes
 
 
@@ -111,12 +113,75 @@ class TestPreview:
         recipe = plan(StepLR(step_size=2), 6, changes=(Change(step=3, momentum=0.5),))
         assert preview_rates(recipe) == preview_rates(recipe.model_copy(update={"changes": ()}))
 
+    @pytest.mark.parametrize(
+        ("knobs", "losses", "rates"),
+        [  # of 8 iterations, each evaluated
+            ({"patience": 1}, [3, 2, 2, 2, 2, 2, 2, 2], [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25]),
+            ({"patience": 0}, [3, 2, 2, 1, 1, 1, 1, 1], [1, 1, 1, 0.5, 0.5, 0.25, 0.125, 0.0625]),
+            ({"patience": 0, "cooldown": 2}, [2, 2, 2, 2, 2, 2, 2, 2], [1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25]),
+            (
+                {"patience": 0, "threshold": 0.5},
+                [4, 2.1, 2.1, 1, 1, 1, 1, 1],
+                [1, 1, 0.5, 0.25, 0.25, *[0.125, 0.0625, 0.03125]],
+            ),
+            (
+                {"patience": 0, "threshold": 0.5, "threshold_mode": "abs"},
+                [4, 3, 2.6, 2.4, 1, 0, 0, 0],
+                [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25],
+            ),
+            ({"patience": 0, "min_lr": 0.4}, [2, 2, 2, 2, 2, 2, 2, 2], [1, 1, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4]),
+            ({"patience": 0, "eps": 0.1}, [2, 2, 2, 2, 2, 2, 2, 2], [1, 1, 0.5, 0.25, 0.125, 0.125, 0.125, 0.125]),
+            # losses of the warm-up do not count; that at its end is the first that does
+            (
+                {"patience": 0, "warmup_iters": 4, "start_factor": 0.2},
+                [1, 1, 1, 3, 3, 3, 3, 3],
+                [0.2, 0.4, 0.6, 0.8, 1, 0.5, 0.25, 0.125],
+            ),
+        ],
+    )
+    def test_the_rate_drops_where_the_losses_stop_falling(self, knobs, losses, rates):
+        recipe = plan(ReduceLROnPlateau(factor=0.5, **knobs), 8)
+        found = preview_rates(recipe, dict(enumerate(map(float, losses), start=1)))
+        assert found == pytest.approx(rates, abs=1e-9)
+
+    @pytest.mark.parametrize(
+        ("step", "rates"),
+        [
+            (1, [0.2, 0.933333, 1.466667, 2, 2, 1, 0.5, 0.25]),  # the warm-up climbs to the new lr
+            (4, [0.2, 0.466667, 0.733333, 1, 2, 1, 0.5, 0.25]),
+            (6, [0.2, 0.466667, 0.733333, 1, 1, 0.5, 0.5, 0.25]),  # half of the new lr: it has dropped once
+        ],
+    )
+    def test_a_change_of_lr_scales_the_rate_that_follows_the_losses(self, step, rates):
+        scheduler = ReduceLROnPlateau(factor=0.5, patience=0, warmup_iters=3, start_factor=0.2)
+        recipe = plan(scheduler, 8, changes=(Change(step=step, lr=2.0),))
+        losses = dict.fromkeys(range(4, 9), 1.0)
+        assert preview_rates(recipe, losses) == pytest.approx(rates, abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("knobs", "train_iter", "known"),
+        [
+            ({}, 3000, 2400),
+            ({}, 2000, 2000),
+            ({"patience": 0}, 3000, 400),
+            ({"patience": 0, "warmup_iters": 401}, 3000, 800),
+        ],
+    )
+    def test_before_training_the_rates_are_known_up_to_the_first_possible_drop(self, knobs, train_iter, known):
+        recipe = plan(ReduceLROnPlateau(**knobs), train_iter)
+        rates = preview_rates(recipe)
+        assert len(rates) == known
+        worst = preview_rates(recipe, dict.fromkeys(range(200, train_iter + 1, 200), 1.0))
+        assert worst[:known] == rates
+        assert known == train_iter or worst[known] < rates[-1]
+
     @settings(max_examples=60, deadline=None)
     @given(recipe=recipes(max_iter=60))
     @example(recipe=plan(LinearLR(start_factor=0.4400056065230487, end_factor=0.0, total_iters=4), 5))
     def test_every_valid_recipe_has_a_finite_rate_for_every_iteration(self, recipe):
-        rates = preview_rates(recipe)
+        rates = preview_rates(recipe, {})
         assert len(rates) == recipe.train_iter
+        assert preview_rates(recipe) == rates[: count_known_rates(recipe)]
         # LinearLR multiplies the rate before: where it ends at 0, torch's rounding leaves -2e-17 of lr
         assert all(math.isfinite(rate) and rate >= -1e-12 * recipe.optimizer.lr for rate in rates)
 
@@ -148,12 +213,12 @@ class TestChanges:
         weight = torch.ones(2, requires_grad=True)
         recipe = Recipe(optimizer=SGD(lr=0.1, momentum=0.9), scheduler=NoScheduler())
         optimizer = build_optimizer(recipe.optimizer, [weight])
-        scheduler = build_scheduler(recipe, optimizer)
+        schedule = Schedule(recipe, optimizer)
         weight.grad = torch.ones(2)
         optimizer.step()
-        scheduler.step()
+        schedule.step()
         momentum = optimizer.state[weight]["momentum_buffer"].clone()
-        apply_change(Change(step=1, lr=0.5, weight_decay=0.25), recipe, optimizer, scheduler)
+        schedule.apply(Change(step=1, lr=0.5, weight_decay=0.25))
         (group,) = optimizer.param_groups
         assert (group["lr"], group["weight_decay"], group["momentum"]) == (0.5, 0.25, 0.9)
         assert torch.equal(optimizer.state[weight]["momentum_buffer"], momentum)
@@ -163,12 +228,12 @@ class TestChanges:
         weight = torch.ones(2, requires_grad=True)
         recipe = Recipe(optimizer=knobs, scheduler=NoScheduler())
         optimizer = build_optimizer(knobs, [weight])
-        scheduler = build_scheduler(recipe, optimizer)
+        schedule = Schedule(recipe, optimizer)
         for step in range(3):
             weight.grad = torch.ones(2)
             if step == 1:
-                scheduler = apply_change(Change(step=1, momentum=0.9), recipe, optimizer, scheduler)
+                schedule.apply(Change(step=1, momentum=0.9))
             optimizer.step()
-            scheduler.step()
+            schedule.step()
         assert optimizer.param_groups[0]["momentum"] == 0.9
         assert weight.isfinite().all()

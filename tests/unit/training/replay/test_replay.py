@@ -39,8 +39,8 @@ def train(recipe: Recipe, images: DeviceImages) -> Run:
     return Run("a", "a", recipe, RunStatus.FINISHED, 0.0, device="cpu", versions=versions, evaluations=evaluations)
 
 
-def networks(recipe: Recipe, images: DeviceImages, *at: int, rule: KernelRule = KernelRule.MKL) -> list[Replayed]:
-    found = replay(recipe, images, device=CPU, rule=rule, at=at)
+def networks(recipe: Recipe, images: DeviceImages, *at: int) -> list[Replayed]:
+    found = replay(PastRun(recipe, KernelRule.MKL), images, device=CPU, at=at)
     return [network for _step, network in found if network is not None]
 
 
@@ -57,7 +57,8 @@ def as_model(network: Replayed, recipe: Recipe) -> MLPnet:
 def test_replayed_networks_have_the_norms_and_losses_of_the_runs_evaluations(number: int, images: DeviceImages) -> None:
     run = train(MIXTURE[number], images)
     assert run.evaluations
-    found = networks(run.recipe, images, *(evaluation.step for evaluation in run.evaluations), rule=choose_rule())
+    past = PastRun.of(run)
+    found = [network for _step, network in replay(past, images, device=CPU, at=past.steps) if network is not None]
     assert [network.step for network in found] == [evaluation.step for evaluation in run.evaluations]
     for evaluation, network in zip(run.evaluations, found, strict=True):
         assert tuple(network.weight_norms()) == evaluation.weight_norms
@@ -77,7 +78,7 @@ def test_a_replay_is_the_same_whatever_else_is_asked_for(images: DeviceImages) -
 
 def test_a_replay_keeps_no_average_of_the_weights(images: DeviceImages) -> None:
     averaged = RECIPE.replace(average="EMA")
-    found = [cohort for _step, cohort in replay_cohort(averaged, images, device=CPU, rule=KernelRule.MKL, at=[2])]
+    found = [cohort for _step, cohort in replay_cohort(PastRun(averaged, KernelRule.MKL), images, device=CPU, at=[2])]
     assert [run.average for cohort in found if cohort is not None for run in cohort.runs] == [None]
 
 
@@ -97,7 +98,7 @@ def test_changes_are_made_when_they_were_made(images: DeviceImages) -> None:
 
 def test_control_comes_back_while_nothing_is_asked_for(images: DeviceImages) -> None:
     long = RECIPE.replace(train_iter=5_000, eval_every=5_000)
-    items = replay(long, images, device=CPU, rule=KernelRule.MKL, at=[5_000])
+    items = replay(PastRun(long, KernelRule.MKL), images, device=CPU, at=[5_000])
     step, network = next(items)
     assert 0 < step < 5_000
     assert network is None
