@@ -51,6 +51,10 @@ FINDINGS: Mapping[Symptom, str] = {
         "answer with one of their two extremes, where the slope is almost 0, so they hardly learn. Too large a step "
         "usually drives them there. Try a lower rate."
     ),
+    Symptom.ZERO_START: N_(
+        "The train loss is {loss:.2f}, and guessing costs {chance:.2f}: all weights began at 0, so nothing tells the "
+        "units of a layer apart. They stay alike, and where they answer 0, no gradient passes. Begin with random weights."
+    ),
     Symptom.JUMPS: N_(
         "The learning rate is too high: between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} "
         "of these changes go up. The updates step over the minimum instead of into it. Try a lower rate."
@@ -166,6 +170,10 @@ RULES: Mapping[Symptom, str] = {
         "Since that evaluation, more than {half:.0%} of this hidden layer's units have had a slope below {flat:.0%} of "
         "the steepest on at least {mostly:.0%} of the (at most 2,000) training examples that an evaluation looks at."
     ),
+    Symptom.ZERO_START: N_(
+        "init is zeros, and most units of a layer are dead, or the train loss is above {little:.0%} of ln(classes) = "
+        "{chance:.2f}."
+    ),
     Symptom.JUMPS: N_(
         "In the second half of the run, the median change of the train loss between two evaluations is {least:.0%} or "
         "more, and more than {share:.0%} of the changes go up."
@@ -217,6 +225,8 @@ def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
         return None
     if diagnosis.kind is DiagnosisKind.VANISHING:
         return Sentence("Use relu")
+    if diagnosis.kind is DiagnosisKind.ALIKE:
+        return Sentence("Set init to {init}", {"init": diagnosis.suggestion.init})
     if diagnosis.kind is DiagnosisKind.PLATEAU:
         return Sentence("Lower the rate at step {step:,}", {"step": diagnosis.numbers["step"]})
     if diagnosis.kind is DiagnosisKind.CHANGE:

@@ -10,6 +10,7 @@ from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.analysis.suggestions import (
     find_planned_drops,
     with_milestone,
+    with_random_start,
     with_rate,
     with_tested_rate,
     without_changes,
@@ -49,6 +50,7 @@ class DiagnosisKind(StrEnum):
     VANISHING = "vanishing gradients"
     DEAD = "dead units"
     SATURATED = "saturated units"
+    ALIKE = "units that stay alike"
     OVERFITTING = "overfitting"
     PLATEAU = "plateau"
     DROP = "drop of the rate"
@@ -72,6 +74,7 @@ class Symptom(StrEnum):
     SLOW_SIGMOID = "loss falls steadily, but hardly, with sigmoids"
     DEAD_UNITS = "units of relu answer 0 to everything"
     SATURATED_UNITS = "units of sigmoid or tanh answer with an extreme to nearly everything"
+    ZERO_START = "nothing learned from weights of 0"
     JUMPS = "loss jumps up and down"
     BARELY_LEARNING = "loss falls steadily, but hardly"
     STILL_FALLING = "loss still falls at the end"
@@ -124,10 +127,13 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
     losses, guessing = Losses(run.evaluations), math.log(max(classes, 2))
     late = trends.measure_late_fall(losses, start=guessing)
     overfitting = _find_overfitting(run, losses, test_images)
-    growth = trends.measure_weight_growth(run.evaluations[-1], hidden_sizes=run.recipe.hidden_sizes, classes=classes)
+    growth = trends.measure_weight_growth(run.evaluations[-1], recipe=run.recipe, classes=classes)
     rate = _find_stuck_units(run)  # which say why a loss is stuck or jumps
     rate = rate or _find_stuck(run, losses, guessing, growth) or _find_jumps(run, losses, guessing)
     rate = rate or (None if overfitting else _find_slow(run, losses, late, guessing, growth))
+    if rate and run.recipe.init == "zeros" and (rate.kind is DiagnosisKind.DEAD or late.last > LITTLE * guessing):
+        numbers = {"loss": late.last, "chance": guessing, "little": LITTLE}
+        rate = Diagnosis(DiagnosisKind.ALIKE, Symptom.ZERO_START, numbers, suggestion=with_random_start(run.recipe))
     plateau = None if rate else _find_plateau(run, losses)
     found = [diagnosis for diagnosis in (rate, overfitting, plateau) if diagnosis]
     changes = _find_changes(run, test_images)

@@ -31,6 +31,11 @@ def without_changes(recipe: Recipe, steps: Collection[int]) -> Recipe | None:
     return _validate(recipe, changes=[change for change in recipe.changes if change.step not in steps])
 
 
+def with_random_start(recipe: Recipe) -> Recipe | None:
+    """Draw the initial weights by He's scheme, which is made for relu, or by Xavier's for sigmoid and tanh."""
+    return _validate(recipe, init="he" if recipe.activation == "relu" else "xavier")
+
+
 def scale_rate(lr: float, factor: float) -> float:
     """Multiply a rate and round it to six significant digits: 0.007, not 0.007000000000000001."""
     return float(f"{factor * lr:.6g}")

@@ -10,11 +10,12 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from mlpcore.data.catalog import find_inputs
 from mlpcore.numbers import short_number
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation
@@ -92,14 +93,19 @@ def _average(values: Floats) -> Floats:
     return averages
 
 
-def measure_weight_growth(evaluation: Evaluation, *, hidden_sizes: Sequence[int], classes: int) -> float | None:
-    """Return the norm of all weights as a multiple of its expected initial value, None if it was not measured.
+def measure_weight_growth(evaluation: Evaluation, *, recipe: Recipe, classes: int) -> float | None:
+    """Return the norm of all weights as a multiple of its expected initial value; None if one of the two is unknown.
 
-    torch draws the weights of a layer with `in` inputs from ±1/sqrt(in): the expected square of a row's norm is 1/3.
+    The variance of a weight is 1/(3 in) for a layer with `in` inputs as torch draws it, 2/(in + out) with Xavier's
+    scheme and 2/in with He's. From zeros, weights do not grow by a factor.
     """
-    if not evaluation.weight_norms:
+    if not evaluation.weight_norms or recipe.init == "zeros":
         return None
-    return math.hypot(*evaluation.weight_norms) / math.sqrt((sum(hidden_sizes) + classes) / 3)
+    expected = 0.0
+    for inputs, outputs in pairwise((find_inputs(recipe.data).size, *recipe.hidden_sizes, classes)):
+        variances = {"torch": 1 / (3 * inputs), "xavier": 2 / (inputs + outputs), "he": 2 / inputs}
+        expected += inputs * outputs * variances[recipe.init]
+    return math.hypot(*evaluation.weight_norms) / math.sqrt(expected)
 
 
 def falls_steadily(losses: Losses) -> bool:

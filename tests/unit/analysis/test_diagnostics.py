@@ -15,12 +15,9 @@ from mlpcore.analysis.diagnosis_wording import (
     describe_suggestion,
 )
 from mlpcore.analysis.diagnostics import Symptom, diagnose
-from mlpcore.analysis.trends import measure_weight_growth
 from mlpcore.recipes.recipe import SGD, Adam, Change, NoScheduler, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
-from mlpcore.training.models import MLPnet
 from tests.support.histories import FLAT, KINDS, Curve, evaluation, flat_from, healthy, history, only, run, told
-from tests.support.networks import linear_layers
 from tests.support.present import present
 from tests.support.recipes import recipes
 
@@ -257,15 +254,6 @@ def test_weights_that_end_near_their_start_are_a_sign_of_a_low_rate(growth: floa
     if kind is KINDS.TOO_LOW:
         assert present(diagnosis.suggestion).optimizer.lr == 0.03
         assert f"a norm of {growth:.2f} times the initial one" in str(describe_finding(diagnosis))
-
-
-def test_initial_norm_is_that_of_torchs_own_weights() -> None:
-    network = MLPnet(hidden_sizes=(128, 64))
-    norms = tuple(layer.weight.norm().item() for layer in linear_layers(network))
-    measured = evaluation(1, weight_norms=norms)
-    growth = measure_weight_growth(measured, hidden_sizes=(128, 64), classes=10)
-    assert growth == pytest.approx(1.0, abs=0.01)
-    assert measure_weight_growth(evaluation(1), hidden_sizes=(128, 64), classes=10) is None
 
 
 def test_sgd_that_learned_nothing_is_offered_a_hundred_times_its_rate_if_that_stays_moderate() -> None:
