@@ -53,7 +53,8 @@ FINDINGS: Mapping[Symptom, str] = {
     ),
     Symptom.ZERO_START: N_(
         "The train loss is {loss:.2f}, and guessing costs {chance:.2f}: all weights began at 0, so nothing tells the "
-        "units of a layer apart. They stay alike, and where they answer 0, no gradient passes. Begin with random weights."
+        "units of a layer apart. They stay alike, and where they answer 0, no gradient passes. Begin with random "
+        "weights."
     ),
     Symptom.JUMPS: N_(
         "The learning rate is too high: between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} "
