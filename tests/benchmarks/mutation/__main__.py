@@ -1,10 +1,10 @@
 """Mutation testing: `python -m tests.benchmarks.mutation --mutants 300 --seed 0`, about an hour on two cores.
 
 Draws small changes of the code (a comparison turned round, a statement left out …) and runs the unit tests of the
-changed package against each, in copies of the project: first those that execute the changed statement, the fastest
-first, then all others. A mutant is killed if a test fails or does not end. Prints the share killed per package and
-every survivor. Results go to a file, line by line: started again with the same file, the program does only what is
-missing, and runs the tests without a change again only where the code is another.
+changed package against each, in copies of the project: those that execute the changed statement, the fastest first. A
+mutant is killed if a test fails or does not end. Prints the share killed per package and every survivor. Results go to
+a file, line by line: started again with the same file, the program does only what is missing, and runs the tests
+without a change again only where the code is another.
 """
 
 import argparse

@@ -42,15 +42,15 @@ class Record:
     def sort(self, tests: Iterable[str]) -> list[str]:
         return sorted(tests, key=self.seconds.__getitem__)
 
-    def order_for(self, mutant: Mutant) -> list[str]:
-        """Return all tests: those that execute the changed statement, fastest first, and those that may in other ways.
+    def choose_for(self, mutant: Mutant) -> list[str]:
+        """Choose the tests that execute the changed statement, fastest first; all if none does.
 
-        They may do so in another process, at import, or by what another test has left in a cache.
+        Then it runs at import, in another process, or never.
         """
         lines = self.lines.get(mutant.file, {})
         first, last = mutant.statement
         near = {test for line in range(first, last + 1) for test in lines.get(str(line), [])}
-        return self.sort(near) + [test for test in self.seconds if test not in near]
+        return self.sort(near or self.seconds)
 
 
 class Copy:
@@ -122,11 +122,11 @@ class Copy:
         compiled.unlink(missing_ok=True)  # Python would take it for the same if the second and the size are the same
         file.write_bytes(source[: mutant.start] + mutant.replacement.encode() + source[mutant.end :])
         try:
-            code, output = self.run_tests(record.order_for(mutant), limit=record.limit, test_limit=record.test_limit)
+            code, output = self.run_tests(record.choose_for(mutant), limit=record.limit, test_limit=record.test_limit)
         finally:
             file.write_bytes(source)
             compiled.unlink(missing_ok=True)
         if code == 0:
             return ""
-        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+        failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", output, re.MULTILINE)
         return "time limit" if code is None else failed[1] if failed else f"exit code {code}"
