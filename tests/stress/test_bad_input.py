@@ -74,11 +74,11 @@ def test_a_wrong_value_in_a_link_is_named_and_left_at_its_default(case: tuple[Fi
     query = {name: as_text(field, given) for name, given in field.place_flat(value).items()}
     if field.kind == "Change":
         query = {"changes": json.dumps(field.place(value)["changes"])}
-    good = {name: text for name, text in query.items() if name not in (field.name, "changes")}
+    good = {name: text for name, text in query.items() if name not in (field.flat_name, "changes")}
     recipe, refused = from_query(query | {"seed": "7"} if field.name != "seed" else query, Recipe())
     if not refused:  # a link holds text: what is a wrong text in JSON, as "true" is, may be a right value there
-        kept = json.dumps(flatten(recipe)[field.name])
-        text = query[field.name]
+        kept = json.dumps(flatten(recipe)[field.flat_name])
+        text = query[field.flat_name]
         assert kept in (json.dumps(text), f"[{text}]") or json.loads(kept) == json.loads(text)
         return
     check_sentences(refused, field)
@@ -101,9 +101,10 @@ def test_a_wrong_value_in_a_comparisons_link_leaves_every_row_a_recipe(case: tup
 def test_a_lesson_never_holds_a_wrong_value(case: tuple[Field, Any], held: str, title: str) -> None:
     field, value = case
     query = {name: as_text(field, given) for name, given in field.place_flat(value).items()}
-    recipe, lesson, refused = lesson_from_query(query | {held: f"{field.name},{title}", "title": title}, Recipe())
+    recipe, lesson, refused = lesson_from_query(query | {held: f"{field.flat_name},{title}", "title": title}, Recipe())
     check_kept(recipe)
-    kept = lesson.value_of(field.name, field.model) if lesson.holds(field.name) else None
+    name = field.flat_name
+    kept = lesson.value_of(name, field.model) if lesson.holds(name) else None
     if kept is not None and field.kind:
         with suppress(ValidationError):  # nesterov without momentum
             assert field.model.model_validate({field.name: kept})
@@ -169,7 +170,7 @@ def test_command_line_trains_no_file_with_a_wrong_value(home: Path, case: tuple[
 def test_command_line_trains_no_flags_with_a_wrong_value(home: Path, case: tuple[Field, Any]) -> None:
     field, value = case
     flat = field.place_flat(as_text(field, value))
-    if field.name == "nesterov" or (not flat[field.name].strip() and field.name == "dataset"):
+    if field.name == "nesterov" or (not flat[field.flat_name].strip() and field.name == "dataset"):
         return  # a switch takes no value
     code, said = train(*(f"--{name.replace('_', '-')}={text}" for name, text in flat.items()), "--device", "none")
     assert code == 2

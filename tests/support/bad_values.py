@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
 
+from mlpcore.recipes.flat import list_fields
 from mlpcore.recipes.hyperparameters import Hyperparameters
 from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import OPTIMIZERS, SCHEDULERS, Change, Recipe
@@ -40,6 +41,12 @@ class Field:
     def model(self) -> type[Hyperparameters]:
         return MODELS[self.kind]
 
+    @property
+    def flat_name(self) -> str:
+        """What links call it."""
+        fields = list_fields().values()
+        return next((one.name for one in fields if one.path[-1] == self.name and self.kind in one.owners), self.name)
+
     def place(self, value: Any) -> dict[str, Any]:
         """A recipe, as a dict, that is wrong in this field and in nothing else."""
         if self.kind == "":
@@ -56,7 +63,7 @@ class Field:
         if self.kind in ("", "Change"):
             return self.place(value)
         chooser = "dataset" if self.kind in POINT_SETS else "optimizer" if self.kind in OPTIMIZERS else "scheduler"
-        return {chooser: self.kind, self.name: value} | self._needed()
+        return {chooser: self.kind, self.flat_name: value} | self._needed()
 
     def _needed(self) -> dict[str, Any]:
         """What a recipe needs so that nothing else is wrong: for a full batch, as many images as are in a batch."""
