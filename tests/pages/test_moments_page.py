@@ -30,6 +30,16 @@ def open_finished(open_page: Open, view: str, recipe: Recipe = TINY) -> tuple[Ap
     return show_insight(page, view), manager.shared_manager().get(run_id)
 
 
+def open_two(open_page: Open) -> AppTest:
+    """Open a comparison of two runs that are over, with their networks."""
+    recipes = [TINY, TINY.replace(optimizer=Adam())]
+    ids = manager.shared_manager().submit(recipes, owner="somebody", names=["one", "other"])
+    page = open_page("compare.py", runs=",".join(ids))
+    wait_for(page, lambda: all(manager.shared_manager().get(run_id).status.is_over for run_id in ids))
+    page.session_state["compare.moments.open"] = True
+    return shown(page.run())
+
+
 def move(page: AppTest, run: Run, step: int) -> AppTest:
     """Move the slider, and wait for what has to be replayed."""
     shown(page.select_slider(key=f"moment.step.{run.id}").set_value(step).run())
@@ -107,12 +117,7 @@ def test_play_goes_on_until_the_end_and_the_slider_pauses_it(open_page: Open) ->
 
 
 def test_one_slider_moves_both_networks_of_a_comparison(open_page: Open) -> None:
-    recipes = [TINY, TINY.replace(optimizer=Adam())]
-    ids = manager.shared_manager().submit(recipes, owner="somebody", names=["one", "other"])
-    page = open_page("compare.py", runs=",".join(ids))
-    wait_for(page, lambda: all(manager.shared_manager().get(run_id).status.is_over for run_id in ids))
-    page.session_state["compare.moments.open"] = True
-    shown(page.run())
+    page = open_two(open_page)
     pictures = [figure(page, f"weights.{place}")["layout"]["images"][0]["source"] for place in range(2)]
     assert pictures[0] != pictures[1]
     shown(page.select_slider(key="moment.step.compare").set_value(0).run())
@@ -139,12 +144,7 @@ def test_a_comparison_stops_its_timer_when_the_slider_that_plays_is_gone(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = Browser(monkeypatch)
-    recipes = [TINY, TINY.replace(optimizer=Adam())]
-    ids = manager.shared_manager().submit(recipes, owner="somebody", names=["one", "other"])
-    page = open_page("compare.py", runs=",".join(ids))
-    wait_for(page, lambda: all(manager.shared_manager().get(run_id).status.is_over for run_id in ids))
-    page.session_state["compare.moments.open"] = True
-    shown(page.run())
+    page = open_two(open_page)
     shown(page.button(key="moment.play.compare").click().run())
     shown(page.run())
     assert pytest.approx(PLAYED_SECONDS) in browser.timers.values()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlpcore.analysis.diagnosis_wording import describe_finding, describe_suggestion
+from mlpcore.analysis.diagnosis_wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.analysis.diagnostics import Diagnosis, Symptom, diagnose
 from mlpcore.analysis.own_runs import OwnRun, diagnose_among, find_common_step, find_rivals
 from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe
@@ -38,6 +38,7 @@ def test_better_run_with_another_rate_takes_the_place_of_healthy_and_is_offered(
         "Your run with lr 0.001 instead of lr 0.03 did better: it ended at 40.0%, this one at 35.0% (+5.0 pp)."
     )
     assert (str(describe_suggestion(diagnosis)), diagnosis.suggestion) == ("Use lr 0.001", at_lr(0.001))
+    assert "A difference counts from 1.4 pp on, what 10,000 test examples can tell" in str(describe_rule(diagnosis))
 
 
 @pytest.mark.parametrize(("accuracy", "symptom"), [(0.30, Symptom.OWN_WORSE), (0.355, Symptom.OWN_EQUAL)])

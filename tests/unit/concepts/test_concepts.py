@@ -1,4 +1,4 @@
-"""What the concepts page shows, against torch: activations, a training step of MyModel and softmax."""
+"""What the concepts page shows, against torch: a training step of MyModel and softmax."""
 
 import math
 import re
@@ -14,25 +14,8 @@ from mlpcore.concepts.backprop import Gradients, TrainingStep, Weights, compute_
 from mlpcore.concepts.backprop_formulas import STAGES, write_stage
 from mlpcore.concepts.softmax import compute_cross_entropy
 from mlpcore.numbers import latex_number
-from mlpcore.training.activations import ACTIVATION_CURVES
-from mlpcore.training.models import ACTIVATIONS as TORCH_ACTIVATIONS, MyModel
+from mlpcore.training.models import MyModel
 from tests.support.present import present
-
-
-class TestActivations:
-    @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
-    def test_value_and_derivative_are_torchs(self, name):
-        x = torch.tensor([-1000.0, -30, -6, -0.1, 0, 0.1, 1, 6, 30, 1000], dtype=torch.float64, requires_grad=True)
-        expected = TORCH_ACTIVATIONS[name](x)
-        (slope,) = torch.autograd.grad(expected.sum(), x)
-        value, derivative = ACTIVATION_CURVES[name]
-        np.testing.assert_allclose(value(x.detach().numpy()), expected.detach(), rtol=1e-12, atol=1e-15)
-        np.testing.assert_allclose(derivative(x.detach().numpy()), slope, rtol=1e-12, atol=1e-12)
-
-    def test_sigmoid_passes_on_a_quarter_at_best_and_tanh_all(self):
-        grid = np.linspace(-6, 6, 1201)
-        assert float(ACTIVATION_CURVES["sigmoid"][1](grid).max()) == 0.25
-        assert float(ACTIVATION_CURVES["tanh"][1](grid).max()) == 1.0
 
 
 class TorchTrainingStep:
