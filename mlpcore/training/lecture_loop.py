@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm.auto import tqdm
 
 from mlpcore.data.datasets import Images, channel_statistics, normalise
@@ -44,10 +44,12 @@ def train(
         The same model.
 
     Raises:
-        ValueError: `train_iter` is negative, or `train_samp` ends too early.
+        ValueError: `train_iter` is negative, `train_samp` ends too early, or the scheduler steps with a loss.
     """
     if train_iter < 0:
         raise ValueError(f"train_iter is {train_iter}: it must be at least 0")
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise ValueError("scheduler is a ReduceLROnPlateau: it steps with a measured loss, and train() measures none")
     device = next(model.parameters()).device
     data, targets = train_dataset.data.to(device), train_dataset.targets.to(device)
     mean, std = (statistic.to(device) for statistic in channel_statistics(train_dataset))

@@ -10,7 +10,7 @@ from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_misfit, find_problems
 from mlpcore.runs.messages import StoreError
-from mlpcore.runs.records import Run
+from mlpcore.runs.records import Run, RunStatus
 from pages.components.lr_test.dialog import offer_lr_test, show_lr_test
 from pages.components.recipe_form import forms
 from pages.components.recipe_form.form_state import find_lesson, get_knob, put_recipe, read_form
@@ -76,7 +76,7 @@ def recipe_form(datasets: list[str]) -> tuple[Recipe | None, bool]:
 def _show_preview(recipe: Recipe) -> None:
     """Draw the learning rate of every iteration, with a button to fix each warning about it."""
     rates = preview(recipe)
-    last_run = _find_last_run(recipe) if len(rates) < recipe.train_iter else None
+    last_run = _find_last_run(recipe, len(rates)) if len(rates) < recipe.train_iter else None
     figure = schedule_chart(
         rates,
         batch_size=recipe.batch_size,
@@ -98,13 +98,18 @@ def _show_preview(recipe: Recipe) -> None:
                 st.button(say(warning.fix_label), on_click=put_recipe, args=(fixed,), key="apply_fix")
 
 
-def _find_last_run(recipe: Recipe) -> Run | None:
-    """Find the visitor's newest run of exactly this recipe that has been evaluated."""
+def _find_last_run(recipe: Recipe, known: int) -> Run | None:
+    """Find the visitor's newest run of exactly this recipe that is over and came beyond the rates that are known."""
     listed, _total = get_store().search(
-        owner=read_owner(), dataset=recipe.dataset, optimizer=recipe.optimizer.name, limit=MAX_SEARCHED
+        owner=read_owner(),
+        dataset=recipe.dataset,
+        optimizer=recipe.optimizer.name,
+        statuses=[status for status in RunStatus if status.is_over],
+        limit=MAX_SEARCHED,
     )
-    same = [one.run.id for one in listed if one.run.recipe == recipe and one.last_acc is not None]
-    return read_ended_run(same[0]) if same else None
+    same = (one.run.id for one in listed if one.run.recipe == recipe and one.run.step > known)
+    found = next(same, None)
+    return read_ended_run(found) if found else None
 
 
 def _explain_unknown(recipe: Recipe, known: int, last_run: Run | None) -> str:

@@ -153,6 +153,9 @@ def test_bad_arguments_are_refused_with_field_value_and_range(images):
         lecture_loop.train(model, optimizer, None, -1, RandomSampler(200, 32), images)
     with pytest.raises(ValueError, match="train_samp ended after 1 batches: train_iter is 3"):
         lecture_loop.train(model, optimizer, None, 3, [torch.arange(5)], images)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    with pytest.raises(ValueError, match="scheduler is a ReduceLROnPlateau: it steps with a measured loss"):
+        lecture_loop.train(model, optimizer, plateau, 3, RandomSampler(200, 32), images)
     with pytest.raises(ValueError, match="test_batch_size is 0: it must be at least 1"):
         lecture_loop.test(model, images, 0)
     with pytest.raises(ValueError, match="pass statistics=channel_statistics"):

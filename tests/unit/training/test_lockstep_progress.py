@@ -13,7 +13,8 @@ from torch import Tensor
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import ImageSplit, draw_training_set
 from mlpcore.recipes.optimizers import ASGD, Rprop
-from mlpcore.recipes.recipe import SGD, Adagrad, Adam, Change, Recipe, StepLR, with_change
+from mlpcore.recipes.recipe import SGD, Adagrad, Adam, Change, NoScheduler, Recipe, StepLR, with_change
+from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.runs.records import RunStatus
 from mlpcore.training.cohort_run import WeightAverage
 from mlpcore.training.lockstep import ChangeRun, Progress, RemoveRun, train_cohort
@@ -107,8 +108,9 @@ class TestCommands:
             except StopIteration:
                 return items
 
-    def test_an_edit_is_a_change_of_the_recipe_and_leaves_the_others_alone(self, images):
-        runs = [recipe(eval_every=1, seed=seed, optimizer=Adam(lr=0.01)) for seed in (0, 0, 1)]
+    @pytest.mark.parametrize("scheduler", [NoScheduler(), ReduceLROnPlateau(patience=1, threshold=0.9)])
+    def test_an_edit_is_a_change_of_the_recipe_and_leaves_the_others_alone(self, scheduler, images):
+        runs = [recipe(eval_every=1, seed=seed, optimizer=Adam(lr=0.01), scheduler=scheduler) for seed in (0, 0, 1)]
         items = self.drive(runs, images, {9: [ChangeRun(1, Change(step=9, lr=0.1))]})
         edited = with_change(runs[1], 9, {"lr": 0.1})
         assert [collect(items, position) for position in range(3)] == [
