@@ -13,7 +13,7 @@ import torch
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.catalog import ImageCounts
-from mlpcore.data.loader import DatasetLoader
+from mlpcore.data.loader import LOADING_FACTOR, DatasetLoader
 from mlpcore.jobs.estimate import Estimate, estimate_job, split_runs
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.machine import find_free
@@ -231,6 +231,17 @@ class TestAdmission:
         manager.shutdown()
 
 
+    def test_images_that_a_page_left_make_room_for_those_of_another(self, store: RunStore, tmp_path: Path) -> None:
+        for name in ("stripes", "more"):
+            write_images(tmp_path / name, {"dark": (10, 110), "light": (150, 250)}, train=40, test=5)
+        library, cpu = DatasetLoader(lambda: tmp_path), torch.device("cpu")
+        manager = RunManager(store, library, memory=LOADING_FACTOR * 90 * 3080 + 1000)
+        for name in ("stripes", "more"):
+            manager.request_images(DataSource(name), cpu).images.result()
+            assert library.measure_memory("cpu") == ({DataSource(name): 90 * 3072}, {})
+        manager.shutdown()
+
+
 class TestOvertaking:
     LARGE = SHORT.replace(hidden_sizes=(2000,))
 
@@ -289,7 +300,7 @@ from pathlib import Path
 from mlpcore.data.catalog import data_home
 from mlpcore.data.batches import DeviceImages
 from mlpcore.data.catalog import ImageCounts
-from mlpcore.data.loader import DatasetLoader
+from mlpcore.data.loader import LOADING_FACTOR, DatasetLoader
 from mlpcore.jobs.manager import RunManager
 from mlpcore.jobs.memory import MAX_OVERTAKEN
 from mlpcore.recipes.recipe import Adam, Recipe
