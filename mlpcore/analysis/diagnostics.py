@@ -233,12 +233,12 @@ def _find_overfitting(run: Run, losses: Losses, test_images: int) -> Diagnosis |
 def _find_plateau(run: Run, losses: Losses) -> Diagnosis | None:
     """Find where the loss stopped falling: the lecture lowers the rate there."""
     begin = trends.find_plateau(losses)
-    if begin is None:
+    is_lowered = losses.rates[-1] < LOWERED * losses.rates.max()  # lowering it further gained nothing in short runs
+    if begin is None or (is_lowered and run.recipe.scheduler.name == "ReduceLROnPlateau"):  # which does it by itself
         return None
     step = int(losses.steps[begin])
     numbers = {"step": step, "loss": float(losses.train[begin:].mean()), "lr": float(losses.rates[-1])}
     numbers |= {"flat": trends.FLAT, "long": trends.LONG}
-    is_lowered = losses.rates[-1] < LOWERED * losses.rates.max()  # lowering it further gained nothing in short runs
     suggestion = None if is_lowered else with_milestone(run.recipe, step)
     return Diagnosis(DiagnosisKind.PLATEAU, Symptom.FLAT_LOSS, numbers, step, suggestion)
 

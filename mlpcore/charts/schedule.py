@@ -126,7 +126,7 @@ def mark_reductions(reductions: Sequence[Reduction], loss: str) -> Json:
     """Mark the drops that losses have caused, each with its loss, at the rates that they led to."""
     shown = [reductions[place] for place in evenly(len(reductions))]
     trace = markers("reductions", [one.step for one in shown], rounded([one.after for one in shown]))
-    trace |= {"name": f"▼ {loss}", "customdata": rounded([one.loss for one in shown])}
+    trace |= {"name": loss, "customdata": rounded([one.loss for one in shown])}
     look = {"color": RATE, "size": 9, "symbol": "triangle-down"}
     return trace | {"marker": look, "hovertemplate": "%{customdata:.4~g}"}
 

@@ -41,7 +41,7 @@ def test_what_is_known_is_drawn_and_after_a_run_its_drops_dashed_and_marked(
     assert says(page, "Dashed: the last run of this recipe.")
     marks = trace(page, "curves", "reductions")
     assert marks is not None
-    assert (marks["name"], marks["x"]) == (f"▼ {loss}", [20, 30])
+    assert (marks["name"], marks["x"]) == (loss, [20, 30])
     losses = [evaluation.val_loss if held_out == "20" else evaluation.train_eval_loss for evaluation in run.evaluations]
     assert marks["customdata"] == pytest.approx(losses[1:3], rel=1e-4)
 

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 from mlpcore.recipes.recipe import SGD, AnyScheduler, NoScheduler, Recipe, RMSprop, StepLR
+from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from tests.support.recipes import EACH_OPTIMIZER, EACH_SCHEDULE, after_warmup, with_optimizer
 
 BASE = Recipe(
     dataset="Tiny", hidden_sizes=(32, 16), batch_size=32, train_iter=12, eval_every=5, seed=3, scheduler=NoScheduler()
 )
 EDITS = [{"step": 0, "weight_decay": 0.1}, {"step": 6, "lr": 0.02, "momentum": 0.5}, {"step": 9, "lr": 0.004}]
+FOLLOWING = ReduceLROnPlateau(patience=0, threshold=0.9, cooldown=1, min_lr=0.001)
 OTHERS: dict[str, dict[str, Any]] = {
     "no dropout": {"dropout": 0.0},
     "little dropout": {"dropout": 0.2},
@@ -28,6 +30,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "wide layers": {"hidden_sizes": (256, 256), "batch_size": 72},
     "bfloat16": {"precision": "bfloat16", "hidden_sizes": (128, 64), "batch_size": 64},
     "bfloat16 in odd layers": {"precision": "bfloat16", "hidden_sizes": (50, 7), "batch_size": 9, "activation": "tanh"},
+    "a rate that follows the held-out images": {"scheduler": FOLLOWING, "validation_size": 30},
     "edits": {"changes": EDITS},
     "edits under a schedule": {"changes": EDITS, "scheduler": StepLR(step_size=4, gamma=0.5)},
     "edits that leave lr": {"changes": EDITS[:1], "scheduler": StepLR(step_size=4, gamma=0.5)},

@@ -108,7 +108,7 @@ KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "ema_decay": (widgets.draw_number, N_("Decay of EMA"), {"step": 0.001, "format": "%g"}),
     "swa_start": (widgets.draw_slider, N_("Start of SWA"), {"step": 0.05}),
 }
-RARE = ("eps", "amsgrad")  # hyperparameters of an optimizer or a scheduler that stand where the run is set up
+RARE = ("eps", "amsgrad", "threshold_mode")  # of an optimizer or a scheduler: they stand where the run is set up
 # what is not in the rows of a part's own
 ELSEWHERE = ("name", "lr", "weight_decay", "warmup_iters", "start_factor", *RARE)
 IN_A_ROW = 3  # widgets, at most

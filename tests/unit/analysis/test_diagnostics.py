@@ -16,6 +16,7 @@ from mlpcore.analysis.diagnosis_wording import (
 )
 from mlpcore.analysis.diagnostics import Symptom, diagnose
 from mlpcore.recipes.recipe import SGD, Adam, Change, NoScheduler, Recipe
+from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from tests.support.histories import FLAT, KINDS, Curve, evaluation, flat_from, healthy, history, only, run, told
 from tests.support.present import present
@@ -285,3 +286,5 @@ def test_rate_that_was_lowered_already_is_not_lowered_again_at_a_plateau() -> No
     lowered = run(history(lambda _step: 0.8, rate=lambda step: 0.1 if step <= 1000 else 0.01))
     plateau = diagnose(lowered, test_images=10_000)[0]
     assert (plateau.kind, plateau.suggestion) == (KINDS.PLATEAU, None)
+    by_itself = replace(lowered, recipe=lowered.recipe.replace(scheduler=ReduceLROnPlateau()))
+    assert KINDS.PLATEAU not in dict(told(by_itself))

@@ -45,7 +45,7 @@ def test_each_drop_that_losses_caused_is_marked_with_its_loss(val_loss, name):
     )
     marks = trace(figure, "reductions")
     assert (marks["x"], marks["y"], marks["customdata"]) == ([300], [0.001], [val_loss or 1.0])
-    assert marks["name"] == f"▼ {name}"
+    assert marks["name"] == name
     followed = trace(figure, "followed")
     drawn = dict(zip(followed["x"], followed["y"], strict=True))
     assert (drawn[300], drawn[301], drawn[400]) == (0.01, 0.001, 0.001)
