@@ -1,5 +1,6 @@
 """What a schedule shows: its sudden drops, warnings about what was probably not meant, and drops that losses caused."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,7 +32,10 @@ def find_drops(rates: Sequence[float]) -> list[int]:
 
 @dataclass(frozen=True)
 class Reduction:
-    """A drop by a ReduceLROnPlateau: after the evaluation at `step`, which had this loss, from one rate to another."""
+    """A drop by a ReduceLROnPlateau: after the evaluation at `step`, which had this loss, from one rate to another.
+
+    Both rates have the changes of lr that are made at `step`, and none that are made later.
+    """
 
     step: int
     loss: float
@@ -43,14 +47,14 @@ def find_reductions(recipe: Recipe, evaluations: Sequence[Evaluation]) -> list[R
     """Find the drops that the losses of a run caused, once the next evaluation has recorded the lower rate."""
     if not isinstance(recipe.scheduler, ReduceLROnPlateau):
         return []
-    changes = [(change.step, change.lr) for change in recipe.changes if change.lr is not None]
-    found, share, lr = [], 1.0, recipe.optimizer.lr  # share: of lr, as the drops so far have left it
+    changes = {change.step: change.lr for change in recipe.changes if change.lr is not None}
+    steps, lrs = list(changes), [recipe.optimizer.lr, *changes.values()]
+    found, share = [], 1.0  # of lr, as the drops so far have left it
     for before, after in pairwise(evaluations):
-        while changes and changes[0][0] < after.step:
-            lr = changes.pop(0)[1]
-        if before.step >= recipe.scheduler.warmup_iters and after.lr < (1 - SAME) * share * lr:
-            found.append(Reduction(before.step, before.followed_loss, share * lr, after.lr))
-            share = after.lr / lr
+        lr, new_lr = lrs[bisect_right(steps, before.step)], lrs[bisect_left(steps, after.step)]
+        if before.step >= recipe.scheduler.warmup_iters and after.lr < (1 - SAME) * share * new_lr:
+            kept, share = share, after.lr / new_lr
+            found.append(Reduction(before.step, before.followed_loss, kept * lr, share * lr))
     return found
 
 

@@ -76,6 +76,7 @@ def run_chart(
         raise ValueError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
     steps = np.array([evaluation.step for evaluation in evaluations], int)
     planned = np.asarray(planned_rates, float)
+    reductions = [drop for drop in reductions if len(steps) and drop.step >= steps[0]]  # a fork's curves begin late
     recorded_steps, recorded = trace_rates(evaluations, planned, changes, reductions)
     shown = {name: MEASURES[name] for name in MEASURES if name in measures}
     data = _draw_ghost(ghost, shown, translate) if ghost else []

@@ -102,12 +102,15 @@ def trace_rates(
     steps = np.array([0, *(evaluation.step for evaluation in evaluations)])
     rates = np.array([evaluations[0].lr, *(evaluation.lr for evaluation in evaluations)])
     rate_at = dict(zip(steps[1:].tolist(), rates[1:].tolist(), strict=True))
+    dropped = {drop.step: drop.after for drop in reductions}
     for change in changes:
         after = int(np.searchsorted(steps, change.step, side="right"))
         if change.lr is not None and after < len(steps):
-            rate_at |= {change.step: float(rates[after - 1]), change.step + 1: float(rates[after])}
-    for drop in reductions:
-        rate_at |= {drop.step + 1: drop.after}
+            before = float(rates[after - 1])
+            if (last := int(steps[after - 1])) < change.step:
+                before = dropped.get(last, before)
+            rate_at |= {change.step: before, change.step + 1: float(rates[after])}
+    rate_at |= {step + 1: rate for step, rate in dropped.items() if step + 1 not in rate_at}
     if len(planned):
         agrees = np.isclose(planned[np.clip(steps - 1, 0, len(planned) - 1)], rates, rtol=1e-6, atol=0)
         agrees[0] = True  # nothing was recorded before the first evaluation

@@ -91,6 +91,8 @@ class TestReductions:
         assert self.find([8, 7, 6, 5, 4, 3, 2, 1], changes=[Change(step=5, lr=0.5), Change(step=50, lr=0.1)]) == []
         (drop,) = self.find([9, 9, 8, 8, 4, 3, 2, 1], changes=[Change(step=40, lr=0.5), Change(step=65, lr=0.2)])
         assert (drop.step, drop.before, drop.after) == (40, 0.5, pytest.approx(0.05))
+        (drop,) = self.find([9, 9, 8, 8, 4, 3, 2, 1], changes=[Change(step=45, lr=0.5)])  # after the drop
+        assert (drop.step, drop.before, drop.after) == (40, 1.0, pytest.approx(0.1))
 
 
 class TestWarnings:

@@ -6,9 +6,9 @@ import pytest
 
 from mlpcore.analysis.schedule_checks import find_reductions
 from mlpcore.charts.run import run_chart
-from mlpcore.charts.schedule import schedule_chart
+from mlpcore.charts.schedule import schedule_chart, trace_rates
 from mlpcore.charts.traces import Figure, Json
-from mlpcore.recipes.recipe import Recipe
+from mlpcore.recipes.recipe import Change, Recipe
 from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from tests.support.histories import evaluation, run
 
@@ -51,3 +51,25 @@ def test_each_drop_that_losses_caused_is_marked_with_its_loss(val_loss, name):
     assert (drawn[300], drawn[301], drawn[400]) == (0.01, 0.001, 0.001)
     notes = [note["text"] for note in figure["layout"]["annotations"]]
     assert f"lr (▼: the {name} had stopped falling)" in notes
+
+
+def test_a_drop_and_a_change_between_two_evaluations_are_two_jumps():
+    changes = (Change(step=150, lr=0.005),)
+    recipe = Recipe(scheduler=ReduceLROnPlateau(patience=0), train_iter=400, eval_every=100, changes=changes)
+    evaluations = [evaluation(100), evaluation(200, lr=0.0005), evaluation(300, lr=0.0005)]
+    steps, rates = trace_rates(evaluations, [0.01] * 100, changes, find_reductions(recipe, evaluations))
+    drawn = dict(zip(steps.tolist(), rates.tolist(), strict=True))
+    assert [drawn[step] for step in (100, 101, 150, 151, 200)] == pytest.approx([0.01, 0.001, 0.001, 0.0005, 0.0005])
+
+
+def test_the_curves_of_a_fork_have_no_mark_before_they_begin():
+    recipe = Recipe(scheduler=ReduceLROnPlateau(patience=0), train_iter=400, eval_every=100)
+    evaluations = [evaluation(100), *(evaluation(step, lr=0.001) for step in (200, 300)), evaluation(400, lr=0.0001)]
+    reductions = find_reductions(recipe, evaluations)
+    assert [drop.step for drop in reductions] == [100, 300]
+    planned = [0.01] * 200
+    figure = run_chart(
+        evaluations[1:], reductions=reductions, planned_rates=planned, train_iter=400, steps_per_epoch=100.0
+    )
+    assert trace(figure, "reductions")["x"] == [300]
+    assert trace(figure, "followed")["x"][0] == 200
