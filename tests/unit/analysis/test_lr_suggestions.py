@@ -45,7 +45,7 @@ def test_valley_rule_takes_two_thirds_of_the_longest_fall():
 def test_valley_rule_prefers_the_longest_fall_to_a_later_one():
     curve = np.interp(DECADES, [-6, -4, -2, -1.7, -1.3, -1, 1], [2.3, 2.3, 1.3, 1.6, 1.2, 3.3, 3.3])
     found = suggest(*(noisy(curve, seed, noise=0.0) for seed in range(5)))[Rule.VALLEY]
-    assert decade(found.rate) == pytest.approx(-2.7, abs=0.3)  # from -4 to -2
+    assert decade(found.rate) == pytest.approx(-3.2, abs=0.3)  # from -4 to -2, widened by the window
 
 
 def test_steepest_rule_takes_the_rate_where_the_loss_falls_fastest():
