@@ -1,5 +1,6 @@
 """The preview is the schedule: literal tables, and changes while a run goes on."""
 
+import inspect
 import math
 from itertools import pairwise
 
@@ -206,6 +207,21 @@ class TestPreview:
         before = torch.get_rng_state()
         preview_rates(plan(OneCycleLR(), 50))
         assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_torchs_reduce_lr_on_plateau_has_the_recipes_values_and_the_recipe_torchs_defaults():
+    knobs = ReduceLROnPlateau(
+        factor=0.3, patience=4, threshold=0.02, threshold_mode="abs", cooldown=2, min_lr=0.001, eps=1e-6
+    )
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    built = Schedule(plan(knobs, 100), optimizer).plateau
+    assert built is not None
+    assert (built.factor, built.patience, built.threshold, built.threshold_mode) == (0.3, 4, 0.02, "abs")
+    assert (built.cooldown, built.min_lrs, built.eps, built.mode) == (2, [0.001], 1e-6, "min")
+    defaults = inspect.signature(torch.optim.lr_scheduler.ReduceLROnPlateau).parameters
+    for name, value in ReduceLROnPlateau().model_dump(exclude={"name", "warmup_iters", "start_factor"}).items():
+        assert value == defaults[name].default
+    assert Schedule(plan(NoScheduler(), 100), optimizer).plateau is None
 
 
 class TestChanges:
