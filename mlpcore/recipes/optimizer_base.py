@@ -45,7 +45,7 @@ class Optimizer(Hyperparameters):
     states: Numbers per weight that it keeps, at most, without those of amsgrad.
     tested_lr: At this rate the default network learned: in 400 iterations SGD (without momentum), Adam, AdamW, RMSprop
         and Adagrad reached 37 to 53 % on Shapes and 39 to 41 % on photographs of CIFAR-10, the others 28 to 34 % and
-        38 to 41 %.
+        38 to 41 %. Rprop, with 1,000 images of Shapes in each batch, reached 23 %, and Adam 26 %.
     needs_full_batch: Whether it works only if every batch has all training images.
     reads_lr_once: Whether it reads lr at its first step only: schedules and changes do nothing later.
     """

@@ -244,7 +244,7 @@ class Rprop(Optimizer):
 
     group = Group.OTHER
     states = 2
-    tested_lr = 0.01
+    tested_lr = 1e-3
     needs_full_batch = True
     reads_lr_once = True
     weight_decay: ClassVar[float] = 0.0  # it has none to set

@@ -23,7 +23,7 @@ from pages.components.shared.state import count_images, manager_is_up
 from pages.components.shared.words import _, say
 
 NARROW = 110  # pixels
-FEW_IMAGES = 1_000  # with all 50,000 of CIFAR-10 in a batch, an iteration takes a second
+FEW_IMAGES = 1_000  # with all 50,000 of CIFAR-10 in a batch, an iteration took 2 s on two busy cores
 
 # The widget of each hyperparameter, its label and its settings; a path with an owner is for that scheduler alone.
 KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {

@@ -230,7 +230,6 @@ class TestAdmission:
         assert len(manager.request_images(DataSource("more"), cpu).images.result().test) == 10
         manager.shutdown()
 
-
     def test_images_that_a_page_left_make_room_for_those_of_another(self, store: RunStore, tmp_path: Path) -> None:
         for name in ("stripes", "more"):
             write_images(tmp_path / name, {"dark": (10, 110), "light": (150, 250)}, train=40, test=5)
