@@ -189,7 +189,7 @@ class ReduceLROnPlateau(Scheduler):
         description="A loss counts as better if it is lower than the best by more than this.",
     )
     threshold_mode: Literal["rel", "abs"] = Field(
-        default="rel", description="The threshold as a share of the best loss (rel), or in nats (abs)."
+        default="rel", description="The threshold as a share of the best loss (rel), or as a difference to it (abs)."
     )
     cooldown: Evaluations = Field(
         default=0, description="Evaluations after a drop that do not count as without a better loss."

@@ -29,7 +29,7 @@ KNOBS = {name for kind in RECIPE_MODELS for name in kind.model_fields}
 LATIN = """
     auto cpu cuda mps xpu CPU GPU MLP MLPnet torch optim numpy PyTorch plotly js none relu ReLU tanh sigmoid float
     nan Nesterov nesterov AMSGrad on off ln train test train_eval_loss train_acc Tiny Shapes CIFAR MNIST FashionMNIST
-    dark light triangular exp_range Moons Circles Spiral Checkerboard Blobs
+    dark light triangular exp_range rel abs Moons Circles Spiral Checkerboard Blobs
     EMA SWA TensorBoard Fashion cat dog frog ship seed PNG JPEG CSV JSON json HTML MB GB py ipynb Zhang et al
     Rosenbrock Language English xavier Xavier he He zeros original match_rms_adamw
 """
