@@ -44,10 +44,11 @@ def connect(_dialect: Dialect, _record: ConnectionPoolEntry, args: list[Any], pa
 
 @contextmanager
 def patiently(connection: Connection) -> Iterator[None]:
-    """Wait for every answer, however long it takes."""
+    """Wait for every answer in a transaction, and for whatever another one has locked, however long it takes."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, PatientConnection)
     driver.patience = None
+    connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from mlpcore.runs.messages import NEWER_SCHEMA, StoreError
 from mlpcore.runs.migrations import numbered
 
 HEAD = 17  # the number of the newest revision
+WAIT_SECONDS = 600.0  # for another process's write to a SQLite file, which may be a migration of many runs
 
 _one_thread = threading.Lock()  # Alembic keeps the migration that it runs in a global variable
 
@@ -27,7 +28,7 @@ def migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         version = read_version(connection)
     if version < HEAD:
-        with _one_thread, writing(engine).begin() as connection:
+        with _one_thread, writing(engine, patience=WAIT_SECONDS).begin() as connection, _waiting(connection):
             one_at_a_time(connection)
             version = read_version(connection)  # again: another process may have done it meanwhile
             if version < HEAD:
@@ -52,12 +53,11 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", "mlpcore.runs:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    with _waiting(connection):
-        command.upgrade(config, "head")
+    command.upgrade(config, "head")
 
 
 def _waiting(connection: Connection) -> AbstractContextManager[None]:
-    """Wait for every answer of a PostgreSQL, however many rows a revision changes."""
+    """Wait for a PostgreSQL, however many rows a revision changes, here or in another process."""
     if connection.dialect.name != "postgresql":
         return nullcontext()
     from mlpcore.runs.database.postgresql import patiently

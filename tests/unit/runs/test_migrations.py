@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from mlpcore.runs import migrations
-from mlpcore.runs.database.engine import explained
+from mlpcore.runs.database import postgresql
+from mlpcore.runs.database.engine import explained, one_at_a_time, open_engine, parse_url, writing
 from mlpcore.runs.migrations import HEAD
 from mlpcore.runs.records import Run, RunStatus, browser_owner
 from mlpcore.runs.store import RunStore, StoreError
@@ -212,6 +214,19 @@ class TestRevisions:
         script = "RunStore(sys.argv[1]).close(); print('alembic' in sys.modules)"
         with start_child(script, store_url) as child:
             assert present(child.stdout).read() == "False\n"
+
+    def test_a_process_waits_while_another_one_migrates(
+        self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postgresql, "BUSY_SECONDS", 0.05)  # for which it waits for another's lock otherwise
+        engine = open_engine(parse_url(postgresql_url))
+        with ThreadPoolExecutor(1) as pool:
+            with writing(engine).begin() as connection:
+                one_at_a_time(connection)
+                opened = pool.submit(RunStore, postgresql_url)
+                assert wait([opened], timeout=0.5).not_done
+            opened.result().close()
+        engine.dispose()
 
     def test_newer_database_gives_a_sentence_and_is_left_untouched(self, open_store: Callable[[], RunStore]) -> None:
         with closing(open_store()) as store:
