@@ -103,7 +103,7 @@ class TestNumbers:
         assert manager.count_nodes(run_ids[0]) == 0
 
     def test_a_run_is_paused_changed_and_resumed_and_one_beside_it_leaves(self, manager, images):
-        first, second = submit(manager, LASTING.replace(train_iter=30_000), LONG)
+        first, second = submit(manager, LASTING.replace(train_iter=15_000), LONG)
         beside = submit(manager, LONG, LONG.replace(optimizer=Adam()))
         wait(lambda: all(manager.get(run_id).evaluations for run_id in (first, second, *beside)))
         manager.pause(first, owner=ME)
