@@ -60,6 +60,14 @@ FINDINGS: Mapping[Symptom, str] = {
         "The learning rate is too high: between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} "
         "of these changes go up. The updates step over the minimum instead of into it. Try a lower rate."
     ),
+    Symptom.STEPS_STUCK: N_(
+        "The train loss is {loss:.2f}, and guessing costs {chance:.2f}. The step sizes adapt themselves, but not to "
+        "this: try other limits for them (step_sizes), or another first one (lr)."
+    ),
+    Symptom.STEPS_JUMP: N_(
+        "Between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} of these changes go up: some of "
+        "the step sizes have grown too large. Try a smaller largest one: the second number of step_sizes."
+    ),
     Symptom.BARELY_LEARNING: N_(
         "The learning rate is too low: the train loss falls steadily, but only to {last:.2f}, and guessing costs "
         "{chance:.2f}. Such small updates need many more iterations. Try a higher rate."
@@ -131,6 +139,10 @@ _STUCK = N_(
     "At least {begin:.0%} of the run is done, the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and "
     "more than {steady:.0%} of its changes between evaluations go up."
 )
+_JUMPS = N_(
+    "In the second half of the run, the median change of the train loss between two evaluations is {least:.0%} or "
+    "more, and more than {share:.0%} of the changes go up."
+)
 _BARELY = N_(
     "At the end the train loss is above {little:.0%} of ln(classes) = {chance:.2f}, and at most {steady:.0%} of its "
     "changes between evaluations go up."
@@ -175,10 +187,9 @@ RULES: Mapping[Symptom, str] = {
         "init is zeros, and most units of a layer are dead, or the train loss is above {little:.0%} of ln(classes) = "
         "{chance:.2f}."
     ),
-    Symptom.JUMPS: N_(
-        "In the second half of the run, the median change of the train loss between two evaluations is {least:.0%} or "
-        "more, and more than {share:.0%} of the changes go up."
-    ),
+    Symptom.JUMPS: _JUMPS,
+    Symptom.STEPS_STUCK: _STUCK,
+    Symptom.STEPS_JUMP: _JUMPS,
     Symptom.BARELY_LEARNING: _BARELY,
     Symptom.SLOW_SIGMOID: _BARELY,
     Symptom.STILL_FALLING: N_(

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mlpcore.analysis import trends
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.analysis.suggestions import (
     find_planned_drops,
+    with_far_higher_rate,
     with_milestone,
     with_random_start,
     with_rate,
@@ -17,7 +18,7 @@ from mlpcore.analysis.suggestions import (
 )
 from mlpcore.analysis.trends import LateFall, Losses, measure_gap
 from mlpcore.data.catalog import BUILT_IN_CLASSES
-from mlpcore.recipes.recipe import SGD, Recipe
+from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import FLAT_SLOPE, MOSTLY, Run, RunStatus
 
 ENOUGH = 5  # evaluations; fewer show no trend
@@ -33,7 +34,6 @@ SMALL_STEPS = 1.05  # times the initial norm at the end: below it, three times t
 DECAYED = 0.98  # times the initial norm: below it weight decay hides how far the weights have moved
 NEAR_ZERO = 0.1  # of the loss of guessing: a lower train loss jumps without harm
 LOWERED = 0.5  # of the highest rate: below it the schedule has lowered the rate already
-LARGEST_SGD = 0.3  # lr / (1 - momentum) of SGD, up to which a suggestion may raise the rate by a hundred
 MAX_DROPS = 5  # diagnosed; each gains less than the one before
 MAX_CHANGES = 3  # diagnosed, the newest
 HARM = 0.02  # of accuracy, at least, that a harmful change lost
@@ -76,6 +76,8 @@ class Symptom(StrEnum):
     SATURATED_UNITS = "units of sigmoid or tanh answer with an extreme to nearly everything"
     ZERO_START = "nothing learned from weights of 0"
     JUMPS = "loss jumps up and down"
+    STEPS_STUCK = "loss near that of guessing, with step sizes that adapt themselves"
+    STEPS_JUMP = "loss jumps up and down, with step sizes that adapt themselves"
     BARELY_LEARNING = "loss falls steadily, but hardly"
     STILL_FALLING = "loss still falls at the end"
     TEST_LOSS_ROSE = "test loss rises, accuracy holds"
@@ -94,6 +96,12 @@ class Symptom(StrEnum):
     UNSETTLED = "healthy, still improving"
     CONVERGED = "healthy, loss has settled"
     SOLVED = "healthy, hardly a mistake"
+
+
+ON_RATE = (DiagnosisKind.TOO_HIGH, DiagnosisKind.TOO_LOW)
+# what they are called where each weight has a step size of its own, which adapts itself
+STEPS = dict.fromkeys((Symptom.STUCK, Symptom.LOST, Symptom.UNMOVED), Symptom.STEPS_STUCK)
+STEPS[Symptom.JUMPS] = Symptom.STEPS_JUMP
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,8 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
     if rate and run.recipe.init == "zeros" and (rate.kind is DiagnosisKind.DEAD or late.last > LITTLE * guessing):
         numbers = {"loss": late.last, "chance": guessing, "little": LITTLE}
         rate = Diagnosis(DiagnosisKind.ALIKE, Symptom.ZERO_START, numbers, suggestion=with_random_start(run.recipe))
+    if rate and run.recipe.optimizer.reads_lr_once and rate.kind in ON_RATE:
+        rate = replace(rate, symptom=STEPS[rate.symptom], suggestion=None) if rate.symptom in STEPS else None
     plateau = None if rate else _find_plateau(run, losses)
     found = [diagnosis for diagnosis in (rate, overfitting, plateau) if diagnosis]
     changes = _find_changes(run, test_images)
@@ -155,8 +165,7 @@ def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None)
     has_random_labels = run.recipe.label_noise > RANDOM_LABELS
     if is_early or last < LITTLE * guessing or has_random_labels or trends.falls_steadily(losses):
         return None
-    numbers = {"loss": last, "chance": guessing}
-    numbers |= {"little": LITTLE, "begin": STUCK_FROM, "steady": trends.STEADY}
+    numbers = {"loss": last, "chance": guessing, "little": LITTLE, "begin": STUCK_FROM, "steady": trends.STEADY}
     if (least := float(losses.train.min())) < LITTLE * guessing:
         numbers |= {"least": least}
         return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.LOST, numbers, suggestion=with_rate(run.recipe, 0.1))
@@ -165,7 +174,7 @@ def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None)
         return Diagnosis(DiagnosisKind.VANISHING, Symptom.STUCK_SIGMOID, numbers, suggestion=with_relu)
     if growth is not None and growth < UNMOVED:
         numbers |= {"growth": growth, "most": UNMOVED}
-        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.UNMOVED, numbers, suggestion=_with_far_higher_rate(run.recipe))
+        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.UNMOVED, numbers, suggestion=with_far_higher_rate(run.recipe))
     return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.STUCK, numbers, suggestion=with_rate(run.recipe, 0.1))
 
 
@@ -208,7 +217,7 @@ def _find_slow(run: Run, losses: Losses, late: LateFall, guessing: float, growth
         return Diagnosis(DiagnosisKind.VANISHING, Symptom.SLOW_SIGMOID, numbers, end, with_relu)
     if is_unlearned:
         is_unchanged = late.last > UNCHANGED * guessing
-        suggestion = _with_far_higher_rate(run.recipe) if is_unchanged else with_rate(run.recipe, 10.0)
+        suggestion = with_far_higher_rate(run.recipe) if is_unchanged else with_rate(run.recipe, 10.0)
         return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.BARELY_LEARNING, numbers, end, suggestion)
     if late.share < STEEP or not late.has_same_rate or not late.test_falls:
         return None
@@ -278,8 +287,7 @@ def _find_changes(run: Run, test_images: int) -> list[Diagnosis]:
 def _find_no_problem(run: Run, losses: Losses, late: LateFall) -> Diagnosis:
     """Report that no rule applies, and which symptom says what to try next."""
     if run.step < run.recipe.train_iter:
-        is_falling = losses.train[-1] < losses.train[-ENOUGH]
-        symptom = Symptom.NO_PROBLEM_YET if is_falling else Symptom.NOT_FALLING
+        symptom = Symptom.NO_PROBLEM_YET if losses.train[-1] < losses.train[-ENOUGH] else Symptom.NOT_FALLING
         return Diagnosis(DiagnosisKind.SO_FAR, symptom, {"count": ENOUGH})
     gap = measure_gap(run.evaluations)
     numbers = {"accuracy": gap.test_acc, "gap": abs(gap.train_over_test), "share": late.share}
@@ -290,10 +298,3 @@ def _find_no_problem(run: Run, losses: Losses, late: LateFall) -> Diagnosis:
     else:
         symptom = Symptom.UNSETTLED if late.share > SETTLED else Symptom.CONVERGED
     return Diagnosis(DiagnosisKind.HEALTHY, symptom, numbers)
-
-
-def _with_far_higher_rate(recipe: Recipe) -> Recipe | None:
-    """Raise the rate a hundredfold for SGD if it stays moderate, else tenfold."""
-    optimizer = recipe.optimizer
-    is_moderate = isinstance(optimizer, SGD) and 100 * optimizer.lr <= LARGEST_SGD * (1 - optimizer.momentum)
-    return with_rate(recipe, 100.0 if is_moderate else 10.0)

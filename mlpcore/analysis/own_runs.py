@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, Symptom, diagnose
+from mlpcore.analysis.diagnostics import ON_RATE, Diagnosis, DiagnosisKind, Symptom, diagnose
 from mlpcore.analysis.differences import DifferenceKind, classify_differences, name_differences
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.recipes.recipe import Recipe
@@ -11,7 +11,6 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 
 MAX_TOLD = 2  # other runs
 ABOVE_CHANCE = 0.1  # of accuracy: a run that ended so far above guessing has learned
-ON_RATE = (DiagnosisKind.TOO_HIGH, DiagnosisKind.TOO_LOW)
 SAME = ("dataset", "train_iter")  # in runs whose accuracies at the end are compared
 
 

@@ -7,6 +7,7 @@ from mlpcore.recipes.recipe import MAX_MILESTONES, SGD, AnyScheduler, MultiStepL
 from mlpcore.recipes.schedulers import ReduceLROnPlateau
 
 GAMMA = 0.1  # of MultiStepLR in the lecture's notes
+LARGEST_SGD = 0.3  # lr / (1 - momentum) of SGD, up to which a suggestion may raise the rate by a hundred
 NO_DROP = 0.9  # a larger gamma lowers the rate too little to show in the loss
 
 
@@ -15,6 +16,13 @@ def with_rate(recipe: Recipe, factor: float) -> Recipe | None:
     if any(change.lr is not None for change in recipe.changes):
         return None
     return _validate(recipe, optimizer=recipe.optimizer.model_dump() | {"lr": scale_rate(recipe.optimizer.lr, factor)})
+
+
+def with_far_higher_rate(recipe: Recipe) -> Recipe | None:
+    """Raise the rate a hundredfold for SGD if it stays moderate, else tenfold."""
+    optimizer = recipe.optimizer
+    is_moderate = isinstance(optimizer, SGD) and 100 * optimizer.lr <= LARGEST_SGD * (1 - optimizer.momentum)
+    return with_rate(recipe, 100.0 if is_moderate else 10.0)
 
 
 def with_tested_rate(recipe: Recipe) -> Recipe | None:

@@ -175,7 +175,8 @@ def measure_late_fall(losses: Losses, *, start: float) -> LateFall:
     quarter = 0.75 * losses.steps[-1]
     before, last = float(np.interp(quarter, losses.steps, losses.train)), float(losses.train[-1])
     whole = max(start, float(losses.train[0])) - last
-    has_same_rate = losses.rates[-1] >= SAME_RATE * np.interp(quarter, losses.steps, losses.rates)
+    rates = [np.interp(quarter, losses.steps, losses.rates), *losses.rates[losses.steps > quarter]]
+    has_same_rate = min(rates) >= SAME_RATE * max(rates)  # a cycle may end where it began
     test_falls = losses.test[-1] < np.interp(quarter, losses.steps, losses.test)
     return LateFall(before, last, (before - last) / whole if whole > 0 else 0.0, bool(has_same_rate), bool(test_falls))
 

@@ -77,11 +77,13 @@ def load_json(file: str) -> Any:
 
 
 def _help(field: FlatField) -> str:
-    """Write a flag's line of help, with the names to choose from or the optimizers that have it."""
+    """Write a flag's help, with the names to choose from, or with the optimizers that have it or mean it so."""
     everyone = KINDS.get(field.part, {"": Recipe})
-    more = field.options or (list(field.owners) if len(field.owners) < len(everyone) else [])
-    line = f"{field.help} ({', '.join(more)})" if more else field.help
-    return line.replace("%", "%%")
+    lines = []
+    for line, owners in field.list_helps().items():
+        more = field.options or (owners if len(owners) < len(everyone) else [])
+        lines.append(f"{line} ({', '.join(more)})" if more else line)
+    return " ".join(lines).replace("%", "%%")
 
 
 def _reading(field: FlatField) -> dict[str, Any]:

@@ -6,7 +6,7 @@ and an optimizer nested in the field `adamw` has `adamw.lr`. So every name in an
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -77,8 +77,16 @@ class FlatField:
 
     @property
     def help(self) -> str:
-        """What it does, in a line of English."""
+        """What it does, in a line of English, for the first model that has it."""
         return self.info.description or ""
+
+    def list_helps(self, owners: Collection[str] | None = None) -> dict[str, list[str]]:
+        """List what it does for some of its owners, or for all: each line, and whom it is for."""
+        found: dict[str, list[str]] = {}
+        for owner, model in self.owners.items():
+            if owners is None or owner in owners:
+                found.setdefault(model.model_fields[self.path[-1]].description or "", []).append(owner)
+        return found
 
     @property
     def type(self) -> type[Any]:

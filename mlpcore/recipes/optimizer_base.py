@@ -16,7 +16,7 @@ Beta = Annotated[float, Field(ge=0.0, le=0.9999)]
 Betas = Annotated[
     tuple[Beta, Beta],
     AS_TUPLE,
-    Field(description="How long Adam remembers the gradient's mean (first) and its square (second)."),
+    Field(description="How long the gradient's mean (first) and its square (second) are remembered."),
 ]
 Amsgrad = Annotated[
     bool,

@@ -3,7 +3,8 @@
 Trains the lecture's network for 1,000 iterations without a schedule: each optimizer at the defaults of torch.optim
 (SGD at the lecture's values, since torch's have no momentum), all of them on the same batches. Prints a row per
 optimizer and data set, the best first: the test accuracy at the last step, and the difference to the best one. Rprop
-is left out: it needs all images in each batch, which with 50,000 of them costs as much as 780 batches of the others.
+needs all images in each batch, which with 50,000 of them costs as much as 780 batches of the others: it is measured
+beside them with `--full-batch 500 --iterations 100`, on 500 images.
 """
 
 import argparse
@@ -19,7 +20,6 @@ from mlpcore.recipes.recipe import NoScheduler, Recipe
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.reproducibility import count_threads, describe_environment
 
-NAMES = [name for name, kind in OPTIMIZERS.items() if not kind.needs_full_batch]
 CPU = torch.device("cpu")
 
 
@@ -29,24 +29,28 @@ def main() -> None:
     parser.add_argument("datasets", nargs="*", default=["Shapes", "cifar10-jpeg"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--full-batch", type=int, metavar="IMAGES", help="train on so many images, all in each batch")
     asked = parser.parse_args()
     torch.set_num_threads(count_threads())
     print(f"{asked.seeds} seeds, {asked.iterations:,} iterations, {describe_environment()['processor']}")
+    length = {"train_iter": asked.iterations, "eval_every": asked.iterations}
+    batches = {"train_size": asked.full_batch, "batch_size": asked.full_batch} if asked.full_batch else {}
     for dataset in asked.datasets:
-        found = measure(dataset, asked.seeds, asked.iterations)
+        found = measure(Recipe(dataset=dataset, scheduler=NoScheduler(), **length, **batches), asked.seeds)
         best = max(map(statistics.mean, found.values()))
         for name in sorted(found, key=lambda name: -statistics.mean(found[name])):
             mean, spread = statistics.mean(found[name]), statistics.stdev(found[name])
             print(f"{dataset:<14} {name:<10} {mean:.1%} ± {spread:.1%}, {100 * (mean - best):+.1f} pp")
 
 
-def measure(dataset: str, seeds: int, iterations: int) -> dict[str, list[float]]:
+def measure(recipe: Recipe, seeds: int) -> dict[str, list[float]]:
     """Return the test accuracy of each seed at the last step, by optimizer; 0 where a run diverged."""
-    images = place_images(*load_data(dataset, data_home()), CPU)
-    recipe = Recipe(dataset=dataset, scheduler=NoScheduler(), train_iter=iterations, eval_every=iterations)
-    names = [name for name in NAMES for _seed in range(seeds)]
+    images = place_images(*load_data(recipe.dataset, data_home()), CPU)
+    is_full = recipe.train_size == recipe.batch_size
+    kinds = [name for name, kind in OPTIMIZERS.items() if is_full or not kind.needs_full_batch]
+    names = [name for name in kinds for _seed in range(seeds)]
     recipes = [recipe.replace(seed=place % seeds, optimizer={"name": name}) for place, name in enumerate(names)]
-    found: dict[str, list[float]] = {name: [] for name in NAMES}
+    found: dict[str, list[float]] = {name: [] for name in kinds}
     reached = {
         position: evaluation.test_acc
         for progress in train_cohort(recipes, images, device=CPU)

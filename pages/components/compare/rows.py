@@ -115,7 +115,7 @@ def edit_rows(
         hide_index=True,
         placeholder="—",
         height="content" if len(rows) < 10 else 360,
-        column_config=own | {name: _column(name, datasets) for name in shown},
+        column_config=own | {name: _column(name, datasets, rows) for name in shown},
         on_change=_take_edits,
         args=(rows, base or Recipe()),
     )
@@ -211,9 +211,11 @@ def _join(rows: Rows, base: Recipe | None) -> dict[str, Any]:
     return flatten(base or Recipe()) | shared
 
 
-def _column(name: str, datasets: Sequence[str]) -> Any:
+def _column(name: str, datasets: Sequence[str], rows: Rows) -> Any:
     field = FIELDS[name]
-    help_ = _(field.help)
+    helps = field.list_helps([row.get(field.chosen_by, "") for row in rows])
+    lines = [f"{_(line)} ({', '.join(owners)})" if len(helps) > 1 else _(line) for line, owners in helps.items()]
+    help_ = "\n\n".join(lines)
     if field.type is str:
         return st.column_config.SelectboxColumn(options=field.options or list(datasets), help=help_)
     if field.type is tuple:

@@ -72,7 +72,7 @@ def _choices(place: Place, recipe: Recipe) -> None:
                 key=f"{place.key}.choice.{name}",
                 on_change=_take_choice,
                 args=(place, recipe, name),
-                help=_(FIELDS[name].help),
+                help=_(next(iter(FIELDS[name].list_helps([FIELDS[name].chosen_in(recipe)])))),
             )
 
 

@@ -9,7 +9,7 @@ from mlpcore.analysis.diagnosis_wording import describe_finding, describe_sugges
 from mlpcore.analysis.diagnostics import diagnose
 from mlpcore.analysis.schedule_checks import find_drops
 from mlpcore.analysis.suggestions import find_planned_drops
-from mlpcore.analysis.trends import Gap, measure_gap
+from mlpcore.analysis.trends import Gap, Losses, measure_gap, measure_late_fall
 from mlpcore.recipes.recipe import Change, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.training.schedules import preview_rates
@@ -136,3 +136,9 @@ class TestGap:
     def test_a_run_that_ends_at_its_best_has_lost_nothing(self) -> None:
         gap = measure_gap([evaluation(100, test_acc=0.25), evaluation(200, test_acc=0.5)])
         assert (gap.best_step, gap.early_stop_gain) == (200, pytest.approx(0.0))
+
+
+def test_a_cycle_of_the_rate_that_ends_where_it_began_is_no_unchanged_rate() -> None:
+    cycling = history(lambda step: 2.3 - step / 2500, rate=lambda step: 0.1 if step % 750 else 0.001)
+    assert not measure_late_fall(Losses(cycling), start=2.3).has_same_rate
+    assert measure_late_fall(Losses(history(healthy)), start=2.3).has_same_rate

@@ -190,6 +190,8 @@ def test_every_knob_of_a_recipe_is_a_flag(capsys):
     models: list[type[Hyperparameters]] = [Recipe, *OPTIMIZERS.values(), *SCHEDULERS.values(), *POINT_SETS.values()]
     fields = {name for model in models for name in model.model_fields}
     assert [name for name in fields - {"changes", "points"} if f"--{name.replace('_', '-')}" not in shown] == []
+    meanings = "The share of lr that is used at first. (ConstantLR) The factor of each drop of the learning rate. "
+    assert f"--factor N {meanings}(ReduceLROnPlateau)" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["train", "-h"], ["data"], ["train", "--lr", "30"]])

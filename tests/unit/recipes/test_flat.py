@@ -93,6 +93,14 @@ def test_every_flat_name_is_kept_for_ever():
     assert bare.items() <= BARE_NAMES.items()
 
 
+def test_a_name_with_several_meanings_has_a_line_of_help_for_each():
+    alpha = list_fields()["alpha"]
+    rate = "The rate is lr / (1 + lambd · lr · iterations) to this power."
+    assert alpha.list_helps() == {"How long the squared gradient is remembered.": ["RMSprop"], rate: ["ASGD"]}
+    assert alpha.list_helps(["SGD", "ASGD"]) == {rate: ["ASGD"]}
+    assert list(list_fields()["seed"].list_helps([""]).values()) == [[""]]
+
+
 def test_values_of_another_optimizer_are_left_out_or_kept_to_be_refused():
     values = {"optimizer": "Adam", "momentum": 0.5, "lr": 0.1, "utm_source": "mail"}
     assert nest(values, Recipe()) == {"optimizer": {"name": "Adam", "lr": 0.1}, "scheduler": {"name": "StepLR"}}
