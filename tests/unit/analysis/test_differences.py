@@ -84,6 +84,7 @@ class TestLabels:
             ([AdamW(weight_decay=0.0), AdamW(weight_decay=0.5)], ["weight_decay=0", "weight_decay=0.5"]),
             ([Adam(), Adam(betas=(0.5, 0.9))], ["betas=0.9,0.999", "betas=0.5,0.9"]),
             ([Adam(), AdamW(weight_decay=0.0)], ["Adam", "AdamW"]),
+            ([SGD(lr=0.1, momentum=0.5), Adam(lr=0.2)], ["SGD lr=0.1 weight_decay=5e-4", "Adam lr=0.2 weight_decay=0"]),
             ([SGD(), SGD()], ["SGD (1)", "SGD (2)"]),
         ],
     )

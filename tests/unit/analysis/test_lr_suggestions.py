@@ -42,10 +42,17 @@ def test_valley_rule_takes_two_thirds_of_the_longest_fall():
     assert decade(found.rate) == pytest.approx(-2, abs=0.4)  # from -4 to -1; the window widens it
 
 
-def test_valley_rule_prefers_the_longest_fall_to_a_later_one():
-    curve = np.interp(DECADES, [-6, -4, -2, -1.7, -1.3, -1, 1], [2.3, 2.3, 1.3, 1.6, 1.2, 3.3, 3.3])
-    found = suggest(*(noisy(curve, seed, noise=0.0) for seed in range(5)))[Rule.VALLEY]
-    assert decade(found.rate) == pytest.approx(-3.2, abs=0.3)  # from -4 to -2, widened by the window
+@pytest.mark.parametrize(
+    ("decades", "losses", "place"),
+    [
+        ([-6, -4, -2, -1.7, -1.3, -1, 1], [2.3, 2.3, 1.3, 1.6, 1.2, 3.3, 3.3], -3.2),  # from -4 to -2
+        ([-6, -5.5, -4, -1, 0, 1], [2.3, 2.2, 2.4, 1.1, 3.3, 3.3], -2.0),  # from -4 to -1
+    ],
+    ids=["a later one", "an earlier one"],
+)
+def test_valley_rule_prefers_the_longest_fall_to(decades, losses, place):
+    found = suggest(tuple(np.interp(DECADES, decades, losses)))[Rule.VALLEY]
+    assert decade(found.rate) == pytest.approx(place, abs=0.3)  # the window widens it
 
 
 def test_steepest_rule_takes_the_rate_where_the_loss_falls_fastest():
@@ -69,6 +76,14 @@ def test_no_rule_finds_a_rate_where_the_loss_does_not_fall(curve):
         assert str(describe_suggestion(found)) == (
             "No rate found: the loss falls clearly with 0 of 5 seeds. A larger batch size makes smaller falls visible."
         )
+
+
+@pytest.mark.parametrize(("fall", "counts"), [(0.28, False), (0.35, True)])
+def test_a_fall_counts_from_one_and_a_half_times_the_noise_of_a_mini_batch_on(fall: float, counts: bool) -> None:
+    # neighbours that differ by 0.2 are as far apart as those of normal noise of 0.2 / (0.6745 √2) = 0.21
+    zigzag = np.where(np.arange(100) % 2, 0.1, -0.1)
+    curve = np.interp(DECADES, [-6, -4, -1, 1], [2.3, 2.3, 2.3 - fall, 2.3 - fall]) + zigzag
+    assert (suggest(tuple(curve))[Rule.MINIMUM].rate is not None) is counts
 
 
 def test_a_seed_that_finds_nothing_is_counted_and_half_of_them_are_too_many():

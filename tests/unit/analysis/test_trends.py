@@ -9,7 +9,7 @@ from mlpcore.analysis.diagnosis_wording import describe_finding, describe_sugges
 from mlpcore.analysis.diagnostics import diagnose
 from mlpcore.analysis.schedule_checks import find_drops
 from mlpcore.analysis.suggestions import find_planned_drops
-from mlpcore.analysis.trends import Gap, Losses, measure_gap, measure_late_fall
+from mlpcore.analysis.trends import Gap, Losses, falls_steadily, measure_gap, measure_late_fall
 from mlpcore.recipes.recipe import Change, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.training.schedules import preview_rates
@@ -54,6 +54,9 @@ class TestPlateau:
         for scheduler in (StepLR(step_size=50, gamma=0.5), NoScheduler(warmup_iters=2000)):
             diagnosis = only(run(history(flat_from(1500)), Recipe(scheduler=scheduler)))
             assert (diagnosis.kind, diagnosis.suggestion) == (KINDS.PLATEAU, None)
+
+    def test_five_evaluations_are_enough(self) -> None:
+        assert told(run(history(lambda _step: 0.8, points=5))) == [(KINDS.PLATEAU, 600)]
 
     def test_it_begins_after_the_last_drop_of_the_rate(self) -> None:
         lowered = history(lambda _step: 0.8, rate=lambda step: 0.1 if step <= 1000 else 0.01)
@@ -119,6 +122,20 @@ class TestDrops:
     def test_five_are_told(self) -> None:
         many = history(healthy, points=100, rate=lambda step: 0.1 * 0.5 ** (step // 301))
         assert [step for kind, step in told(run(many)) if kind is KINDS.DROP] == [300, 600, 900, 1200, 1500]
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_steady"),
+    [
+        ([2.0, 1.8, 1.7, 1.5, 1.4], True),
+        ([2.0, 1.5, 1.8, 1.3, 1.6, 1.1], False),  # up and down
+        ([1.0, 2.0, *[1.9 - 0.02 * place for place in range(20)]], False),  # ends above where it began
+        ([2.0, 2.0, 2.0], False),
+    ],
+)
+def test_a_loss_falls_steadily_if_it_hardly_ever_rises_and_ends_lower(losses: list[float], is_steady: bool) -> None:
+    evaluations = [evaluation(step, train_eval_loss=loss) for step, loss in enumerate(losses, 1)]
+    assert falls_steadily(Losses(evaluations)) is is_steady
 
 
 class TestGap:

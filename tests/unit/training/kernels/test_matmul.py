@@ -11,11 +11,19 @@ from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.datasets import load_data
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, Recipe
-from mlpcore.runs.kernel_rule import Kernel, KernelRule, recorded_rule
+from mlpcore.runs.kernel_rule import Kernel, KernelRule
 from mlpcore.training import device as device_module
 from mlpcore.training.device import pick_device_of
 from mlpcore.training.kernels import matmul
-from mlpcore.training.kernels.matmul import choose_rule, has_bfloat16, has_onednn, linear, usable_rule, weight_gradient
+from mlpcore.training.kernels.matmul import (
+    align,
+    choose_rule,
+    has_bfloat16,
+    has_onednn,
+    linear,
+    usable_rule,
+    weight_gradient,
+)
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.models import MLPnet
 from mlpcore.training.stacked_mlp import StackedMLP
@@ -36,19 +44,6 @@ def networks(count: int) -> list[MLPnet]:
 
 class TestRule:
     @pytest.mark.parametrize(
-        ("rule", "shape", "kernel"),
-        [
-            (ONEDNN, (64, 3072, 128), "oneDNN"),
-            (ONEDNN, (500, 3072, 128), "oneDNN"),
-            (ONEDNN, (64, 128, 64), "MKL"),
-            (ONEDNN, (64, 64, 10), "MKL"),
-            (MKL, (500, 3072, 4096), "MKL"),
-        ],
-    )
-    def test_chooses_by_the_size_of_one_networks_product(self, rule, shape, kernel):
-        assert rule.choose_kernel(*shape) == kernel
-
-    @pytest.mark.parametrize(
         ("vendor", "has_operator", "rule"),
         [
             ("AuthenticAMD", True, ONEDNN),
@@ -68,9 +63,16 @@ class TestRule:
         assert usable_rule({"kernels": MKL}) is MKL
         assert usable_rule({"kernels": ONEDNN}) is ONEDNN
         assert usable_rule({"kernels": "of a later version"}) is choose_rule()
-        assert recorded_rule({"kernels": "of a later version"}) is None
         monkeypatch.setattr(matmul, "has_onednn", lambda: False)
         assert usable_rule({"kernels": ONEDNN}) is MKL
+
+
+@pytest.mark.parametrize("size", [1, 5, 16, 40, 48])
+def test_each_of_a_stack_begins_at_a_multiple_of_64_bytes(size: int) -> None:
+    stack = torch.arange(3.0 * size).view(3, size)
+    aligned = align(stack)
+    assert torch.equal(aligned, stack)
+    assert [one.data_ptr() % 64 for one in aligned] == [0, 0, 0]
 
 
 @needs_onednn
