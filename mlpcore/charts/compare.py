@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.analysis.comparison import MeanCurve, average_curves
+from mlpcore.analysis.schedule_checks import find_reductions
 from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded
+from mlpcore.charts.schedule import trace_rates
 from mlpcore.charts.traces import NOTE, Figure, Json, Look, Translate, band, find_look, line, look_line
 from mlpcore.runs.foreign import ForeignRun
 from mlpcore.runs.records import Run
@@ -60,12 +62,22 @@ class Series:
         return max([self.train_iter, *(run.recipe.train_iter for run in self.runs)])
 
     def list_rates(self) -> tuple[Sequence[int], Sequence[float]]:
-        """Return steps and learning rates: the schedule as far as the runs can come, else what they recorded."""
+        """Return steps and learning rates: the schedule as far as the runs can come, else what they recorded.
+
+        Where losses lowered the rate, it jumps after an evaluation, each run's after its own.
+        """
         if self.schedule.steps:
             is_over = bool(self.runs) and all(run.status.is_over for run in self.runs)
             return self.schedule.until(max(run.step for run in self.runs) if is_over else self.length)
-        recorded = average_curves(self.runs, "lr")
-        return recorded.steps, recorded.means
+        if not self.runs or not all(run.evaluations for run in self.runs):
+            return [], []
+        traced = [
+            trace_rates(run.evaluations, (), run.recipe.changes, find_reductions(run.recipe, run.evaluations))
+            for run in self.runs
+        ]
+        end = min(steps[-1] for steps, _rates in traced)
+        every = [step for step in sorted({step for steps, _rates in traced for step in steps.tolist()}) if step <= end]
+        return every, np.mean([np.interp(every, steps, rates) for steps, rates in traced], axis=0).tolist()
 
 
 def compare_chart(

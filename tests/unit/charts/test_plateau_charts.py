@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mlpcore.analysis.schedule_checks import find_reductions
+from mlpcore.charts.compare import Series, compare_chart
 from mlpcore.charts.run import run_chart
 from mlpcore.charts.schedule import schedule_chart, trace_rates
 from mlpcore.charts.traces import Figure, Json
@@ -73,3 +74,15 @@ def test_the_curves_of_a_fork_have_no_mark_before_they_begin():
     )
     assert trace(figure, "reductions")["x"] == [300]
     assert trace(figure, "followed")["x"][0] == 200
+
+
+def test_compared_runs_drop_each_after_its_own_evaluation():
+    recipe = Recipe(scheduler=ReduceLROnPlateau(patience=0), train_iter=400, eval_every=100)
+    early, late = (
+        [evaluation(step, lr=0.01 if step <= end else 0.002) for step in (100, 200, 300)] for end in (100, 200)
+    )
+    alone = trace(compare_chart([Series("one", 0, [run(early, recipe)])]), "lr-0")
+    assert dict(zip(alone["x"], alone["y"], strict=True)) == {100: 0.01, 101: 0.002, 200: 0.002, 300: 0.002}
+    both = trace(compare_chart([Series("both", 0, [run(early, recipe), run(late, recipe.replace(seed=1))])]), "lr-0")
+    drawn = dict(zip(both["x"], both["y"], strict=True))
+    assert drawn == pytest.approx({100: 0.01, 101: 0.006, 200: 0.006, 201: 0.002, 300: 0.002})
