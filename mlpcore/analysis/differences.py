@@ -15,6 +15,7 @@ from mlpcore.runs.records import LONGEST_NAME
 MAX_PARTS = 5  # of a label
 LAB_WORDS = ("lab", "all", "images", "points", "units", "noise", "decay")  # in the names of the overfitting lab's runs
 SEED = re.compile(r" seed \d+$")  # at the end of a name
+READ_BY = {"ema_decay": "EMA", "swa_start": "SWA"}  # the average that reads it
 ALWAYS_NAMED = ("lr", "weight_decay")  # even where they differ only by the defaults of two optimizers
 
 
@@ -42,8 +43,11 @@ class RecipeDifferences:
 
 
 def find_differences(recipes: Sequence[Recipe], *, besides: Sequence[str] = ()) -> dict[str, list[Any]]:
-    """Return the values of each hyperparameter that differs; None where a recipe does not have it."""
-    flat = [flatten(recipe) for recipe in recipes]
+    """Return the values of each hyperparameter that differs; None where a recipe does not have or read it."""
+    flat = [
+        {name: value for name, value in flatten(recipe).items() if READ_BY.get(name, recipe.average) == recipe.average}
+        for recipe in recipes
+    ]
     names = dict.fromkeys(name for values in flat for name in values if name not in besides)
     columns = {name: [values.get(name) for values in flat] for name in names}
     return {name: values for name, values in columns.items() if any(value != values[0] for value in values)}

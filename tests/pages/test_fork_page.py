@@ -69,7 +69,8 @@ def test_another_step_refills_the_fields_that_were_not_changed(open_page: Open) 
 def test_a_run_nothing_of_which_can_be_changed_is_not_forked(open_page: Open) -> None:
     recipe = TINY.replace(optimizer=Rprop(), train_size=TINY.batch_size)
     (run_id,) = manager.shared_manager().submit([recipe], owner="somebody", names=["a run"])
-    assert wait_for(open_page(run=run_id), is_over(run_id)).button(key="fork").disabled
+    fork = wait_for(open_page(run=run_id), is_over(run_id)).button(key="fork")
+    assert (fork.disabled, fork.help) == (True, "Nothing of Rprop can be changed while the run goes on.")
 
 
 @pytest.mark.parametrize("picked", ["nan", "inf", "nothing"])

@@ -31,6 +31,9 @@ def offer_fork(run: Run | None) -> None:
     help_ = _(
         "Trains this run once more up to a step, and from there on with another rate. Or click a point of a curve."
     )
+    if run is not None and not run.recipe.optimizer.list_changeable():
+        template = _("Nothing of {optimizer} can be changed while the run goes on.")
+        help_ = template.format(optimizer=run.recipe.optimizer.name)
     if st.button(_("Fork"), key="fork", disabled=is_off, help=help_) and run is not None:
         _open(run.id, last // 2)
         st.rerun()  # the page draws the dialog

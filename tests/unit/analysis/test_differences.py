@@ -197,3 +197,11 @@ class TestCounting:
             "The default of lr changes with optimizer."
         )
         assert str(describe_differences(classify_differences(COMPARISONS[LECTURE](Recipe())))) == sentence
+
+
+def test_what_the_average_of_a_recipe_does_not_read_is_no_difference():
+    forgetting = Recipe(average="EMA", ema_decay=0.9)
+    assert find_differences([Recipe(ema_decay=0.5), Recipe(swa_start=0.9)]) == {}
+    assert find_differences([forgetting, Recipe()]) == {"average": ["EMA", "none"], "ema_decay": [0.9, None]}
+    assert name_differences([forgetting, Recipe()]) == ["average=EMA", "average=none"]
+    assert name_differences([forgetting, Recipe(average="EMA")]) == ["ema_decay=0.9", "ema_decay=0.999"]
