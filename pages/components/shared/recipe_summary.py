@@ -43,10 +43,13 @@ def describe_training(recipe: Recipe) -> str:
 def describe_next(shown: Recipe, recipe: Recipe) -> str:
     """Describe a recipe as `describe_training` does, and name what else differs from the shown one."""
     differences = find_differences([shown, recipe], besides=(*PARTS, *IN_SUMMARY, "changes"))
-    images = differences.pop("train_size", None)  # None stands for all of them; elsewhere for what a kind does not have
+    # None stands for all images, and for a gradient that is not clipped; elsewhere for what a kind does not have
+    images, is_clipped = differences.pop("train_size", None), differences.pop("max_norm", None)
     others = [f"{name} {_write(values[1])}" for name, values in differences.items() if None not in values]
     if images is not None:
         others.append(_all_images(recipe) if recipe.train_size is None else _images(recipe.train_size, recipe))
+    if is_clipped is not None:
+        others.append("max_norm none" if recipe.max_norm is None else f"max_norm {exact_number(recipe.max_norm)}")
     more = ["…"] if len(others) > MOST_OTHERS else []
     return " · ".join([describe_training(recipe), *others[:MOST_OTHERS], *more])
 
