@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -95,16 +95,8 @@ def wait_until(predicate: Callable[[], object], timeout: float = 90.0) -> None:
         pace.wait(0.005)
 
 
-def submit(
-    manager: "RunManager", *recipes: Recipe, owner: str = ME, stop_when_disconnected: bool = False, lesson: str = ""
-) -> list[str]:
-    return manager.submit(
-        recipes,
-        owner=owner,
-        names=["a run"] * len(recipes),
-        stop_when_disconnected=stop_when_disconnected,
-        lesson=lesson,
-    )
+def submit(manager: "RunManager", *recipes: Recipe, owner: str = ME, **options: Any) -> list[str]:
+    return manager.submit(recipes, owner=owner, names=["a run"] * len(recipes), **options)
 
 
 def wait_for_end(manager: "RunManager", *run_ids: str) -> list[Run]:

@@ -42,6 +42,18 @@ def test_runs_count_by_status_and_those_of_a_cohort_by_the_run(lone_manager: Run
     )
 
 
+def test_a_run_that_waits_for_its_turn_has_the_speed_of_all_its_training(lone_manager: RunManager) -> None:
+    first, second = (submit(lone_manager, LONG.replace(seed=seed))[0] for seed in range(2))
+    wait_for_evaluations(lone_manager, first, 1)
+    lone_manager.pause(first, owner=ME)
+    wait_for_evaluations(lone_manager, second, 2)
+    lone_manager.resume(first, owner=ME)
+    wait_for_evaluations(lone_manager, first, 2)
+    waits = lone_manager.get(second)
+    assert waits.status is RunStatus.QUEUED
+    assert lone_manager.iterations_per_second(waits) == waits.step / waits.seconds
+
+
 def test_what_cannot_be_stored_waits_ever_longer_and_not_at_all_afterwards(
     manager: RunManager, store: RunStore, tmp_path: Path
 ) -> None:

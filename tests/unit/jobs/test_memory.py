@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -18,7 +18,9 @@ from mlpcore.jobs.estimate import estimate_job
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.machine import find_free
 from mlpcore.jobs.manager import RunManager
-from mlpcore.jobs.memory import MAX_OVERTAKEN
+from mlpcore.jobs.memory import MAX_OVERTAKEN, MemoryBudget
+from mlpcore.jobs.queue import Demand, JobQueue
+from mlpcore.jobs.submission import build_jobs, build_runs
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.points import DataSource
 from mlpcore.recipes.recipe import Adam, Recipe
@@ -35,6 +37,14 @@ MEGABYTES = 1_000_000
 ANN, BEN = "ann", "ben"
 Waiting = tuple[RunManager, str, str, str]  # a run that trains, a large and a small one that wait
 MACHINE = {"proc/meminfo": "MemTotal: 4000000 kB\nMemAvailable: 3000000 kB\nHugePages_Total: 0\n"}
+
+
+class View(NamedTuple):
+    """Something beside the runs that needs as much memory as it says."""
+
+    owner: str
+    source: DataSource
+    demand: Demand
 
 
 def write(root: Path, files: dict[str, str]) -> Path:
@@ -83,7 +93,8 @@ import resource
 from pathlib import Path
 from mlpcore.jobs.machine import find_free
 used = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line)
-resource.setrlimit(resource.RLIMIT_AS, (used * 1024 + 300_000_000,) * 2)
+limit = used * 1024 + 300_000_000, used * 1024 + 900_000_000  # the second is what it may be raised to
+resource.setrlimit(resource.RLIMIT_AS, limit)
 print(find_free())
 """
         done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -143,6 +154,16 @@ class TestAdmission:
         wait_for_evaluations(manager, waits, 1)
         assert manager.waiting_reason(waits) is None
         manager.shutdown()
+
+    def test_a_run_is_not_admitted_while_something_else_holds_its_memory(self, library: DatasetLoader) -> None:
+        executor = LocalExecutor()
+        budget = MemoryBudget(library, executor, total=1.5 * self.needed(LONG))
+        (job,) = build_jobs(build_runs([LONG], ["a run"], ANN), budget, executor, JobQueue(), seen_at=0.0)
+        view = View(BEN, job.source, job.demand)
+        assert budget.hold(view, [job]) is None
+        assert not budget.admit(job, [job])
+        budget.release(view)
+        assert budget.admit(job, [job])
 
     def test_images_that_no_run_uses_make_room(self, store, home, monkeypatch):
         library = DatasetLoader(lambda: home)

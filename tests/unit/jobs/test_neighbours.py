@@ -1,11 +1,13 @@
 """Two servers on one database: what is asked on one reaches the other, which trains; nobody takes what is alive."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from mlpcore.data.loader import DatasetLoader
+from mlpcore.jobs.control.neighbours import Neighbours
 from mlpcore.jobs.manager import RunManager
 from mlpcore.messages import SentenceError
 from mlpcore.runs.people.rights import Rights
@@ -91,3 +93,11 @@ def test_run_that_the_other_server_continues_is_not_continued_twice(servers: Pai
     wait_for_end(trains, run_id)
     again = trains.continue_runs([run_id], owner=ME)
     assert shows.continue_runs([run_id], owner=ME) == again
+
+
+def test_its_thread_ends_when_it_is_closed(open_store: Callable[[], RunStore]) -> None:
+    store, before = open_store(), set(threading.enumerate())
+    neighbours = Neighbours(store)
+    (thread,) = set(threading.enumerate()) - before
+    neighbours.close(3.0)
+    assert not thread.is_alive()

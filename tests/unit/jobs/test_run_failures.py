@@ -11,6 +11,7 @@ import pytest
 
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.messages import explain_failure
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import RunStatus
@@ -93,6 +94,13 @@ class TestFailure:
         assert str(run.message).endswith("train/a/1.png is not a readable image: replace or remove it.")
         assert str(tmp_path) not in str(run.message)
         assert str(tmp_path) in run.traceback
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [(OSError(5, "Input/output error", "/srv/images/1.png"), "Input/output error"), (OSError(), "OSError")],
+    )
+    def test_images_that_cannot_be_read_say_why_without_a_path(self, error, reason):
+        assert str(explain_failure(error)) == f"The images could not be read: {reason}."
 
     def test_an_error_that_was_not_written_for_people_is_not_shown_to_them(self, store, tmp_path):
         def find_home() -> Path:
