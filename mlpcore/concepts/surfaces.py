@@ -73,13 +73,7 @@ def compute_trajectory(recipe: AnyOptimizer, surface: Surface, start: Position, 
 
     A trajectory that diverges is shorter than `steps` + 1: it ends with the last position within DIVERGED frame widths.
     """
-    parameters = torch.tensor(start, dtype=torch.float64)
-    if isinstance(recipe, Muon):  # it takes matrices only: here one of a single row
-        parameters = parameters.unsqueeze(0).requires_grad_()
-        settings = recipe.model_dump(exclude={"name", "adamw_scale"})
-        optimizer: torch.optim.Optimizer = torch.optim.Muon([parameters], **settings)
-    else:
-        optimizer = build_optimizer(recipe, [parameters.requires_grad_()])
+    parameters, optimizer = _build(recipe, start)
     limit = DIVERGED * (surface.x_range[1] - surface.x_range[0])
     positions = [start]
     for _step in range(steps):
@@ -109,11 +103,19 @@ def sample_surface(surface: Surface, size: int) -> tuple[list[float], list[float
 
 def apply_gradients(recipe: AnyOptimizer, parameter: float, gradients: Sequence[float]) -> list[float]:
     """Let torch.optim update one parameter with given gradients; return its value after each update."""
-    parameters = torch.tensor([parameter], dtype=torch.float64, requires_grad=True)
-    optimizer = build_optimizer(recipe, [parameters])
+    parameters, optimizer = _build(recipe, [parameter])
     values = []
     for gradient in gradients:
-        parameters.grad = torch.tensor([gradient], dtype=torch.float64)
+        parameters.grad = torch.full_like(parameters, gradient)
         optimizer.step()
         values.append(parameters.item())
     return values
+
+
+def _build(recipe: AnyOptimizer, values: Sequence[float]) -> tuple[Tensor, torch.optim.Optimizer]:
+    """Build parameters and their optimizer; for Muon, which takes matrices only, they are one of a single row."""
+    parameters = torch.tensor(values, dtype=torch.float64)
+    if isinstance(recipe, Muon):
+        parameters = parameters.unsqueeze(0).requires_grad_()
+        return parameters, torch.optim.Muon([parameters], **recipe.model_dump(exclude={"name", "adamw_scale"}))
+    return parameters, build_optimizer(recipe, [parameters.requires_grad_()])

@@ -4,6 +4,7 @@ The rules and their order of operations are torch.optim's; a test compares the t
 """
 
 import math
+import re
 import sys
 from dataclasses import replace
 
@@ -13,10 +14,12 @@ from mlpcore.concepts import adaptive_rules
 from mlpcore.concepts.adaptive_rules import Rule, Step
 from mlpcore.concepts.formulas import fill_line
 from mlpcore.concepts.optimizer_state import OptimizerState
-from mlpcore.recipes.optimizers import ASGD, SGD, Adafactor, AnyOptimizer, Rprop
+from mlpcore.recipes.optimizers import ASGD, SGD, Adafactor, AnyOptimizer, Muon, Rprop
 
 EPSILON = sys.float_info.epsilon  # Adafactor's smallest root mean square: torch takes that of the parameter's type
 SMALLEST_WEIGHT = 1e-3  # Adafactor's second eps: a weight counts as at least so large
+LEAST_LENGTH = 1e-7  # Muon's eps: a matrix counts as at least so long
+NEWTON_SCHULZ = (3.4445, -4.775, 2.0315)  # Muon's ns_coefficients, of x, x³ and x⁵
 
 
 def apply_update_rule(optimizer: AnyOptimizer, state: OptimizerState, gradient: float) -> Step:
@@ -27,7 +30,7 @@ def apply_update_rule(optimizer: AnyOptimizer, state: OptimizerState, gradient: 
     t, old, decay = state.step + 1, state.parameter, optimizer.weight_decay
     named = {"gradient": gradient, "decay": decay, "old": old, "lr": optimizer.lr}
     state = replace(state, step=t)
-    if optimizer.name in ("AdamW", "Adafactor") or getattr(optimizer, "decoupled_weight_decay", False):
+    if optimizer.name in ("AdamW", "Adafactor", "Muon") or getattr(optimizer, "decoupled_weight_decay", False):
         shrunk = old * (1 - optimizer.lr * decay)
         rule = rf"(1 - \eta\,\lambda)\,\theta_{t - 1}"
         lines = [
@@ -121,6 +124,58 @@ def _adafactor(optimizer: Adafactor, state: OptimizerState, gradient: float) -> 
     ]
 
 
+def _muon(optimizer: Muon, state: OptimizerState, gradient: float) -> Step:
+    """Take the parameter as a matrix of 1 × 1."""
+    t, old, momentum = state.step, state.parameter, optimizer.momentum
+    buffer = momentum * state.buffer + (1 - momentum) * gradient
+    named = {"momentum": momentum, "rest": 1 - momentum, "before": state.buffer, "gradient": gradient, "old": old}
+    named |= {"buffer": buffer, "lr": optimizer.lr, "least": LEAST_LENGTH}
+    numbers = r"<momentum> \cdot <before> + <rest> \cdot <gradient>"
+    lines = [fill_line(f"b_{t}", rf"\mu\,b_{t - 1} + (1 - \mu)\,g_{t}", numbers, buffer, **named)]
+    direction, name = buffer, f"b_{t}"
+    if optimizer.nesterov:
+        direction, name = momentum * buffer + (1 - momentum) * gradient, f"d_{t}"
+        numbers = r"<momentum> \cdot <buffer> + <rest> \cdot <gradient>"
+        lines.append(fill_line(name, rf"\mu\,b_{t} + (1 - \mu)\,g_{t}", numbers, direction, **named))
+    orthogonal = _orthogonalise(direction)
+    factor, scale = 1.0, r"\sqrt{\max(1,\; A / B)}"
+    if optimizer.adjust_lr_fn == "match_rms_adamw":
+        factor, scale = 0.2, r"0.2 \sqrt{\max(A,\; B)}"
+    rate = optimizer.lr * factor
+    new = old - rate * orthogonal
+    named |= {"direction": direction, "length": abs(direction), "orthogonal": orthogonal, "rate": rate}
+    return replace(state, parameter=new, buffer=buffer), [
+        *lines,
+        fill_line(
+            f"O_{t}",
+            rf"\operatorname{{NS}}_5({name} / \max(|{name}|,\; \varepsilon))",
+            r"\operatorname{NS}_5(<direction> / \max(<length!>,\; <least!>))",
+            orthogonal,
+            **named,
+        ),
+        fill_line(r"\eta'", rf"\eta \cdot {scale}", rf"<lr> \cdot {re.sub('[AB]', '1', scale)}", rate, **named),
+        fill_line(
+            rf"\theta_{t}", rf"{state.symbol} - \eta'\,O_{t}", r"<old> - <rate> \cdot <orthogonal>", new, **named
+        ),
+    ]
+
+
+def _orthogonalise(number: float) -> float:
+    """Make a 1 × 1 matrix nearly orthogonal, as torch does: five Newton–Schulz iterations, rounded as it rounds."""
+    first, third, fifth = NEWTON_SCHULZ
+    rounded = _round_to_bfloat16(number)
+    result = _round_to_bfloat16(rounded / max(abs(rounded), _round_to_bfloat16(LEAST_LENGTH)))
+    for _iteration in range(5):
+        square = _round_to_bfloat16(result**2)
+        result = _round_to_bfloat16(first * result + _round_to_bfloat16(third * square + fifth * square**2) * result)
+    return result
+
+
+def _round_to_bfloat16(number: float) -> float:
+    mantissa, exponent = math.frexp(number)
+    return math.ldexp(round(mantissa * 2**8), exponent - 8)
+
+
 def _rprop(optimizer: Rprop, state: OptimizerState, gradient: float) -> Step:
     t, old, (least, most) = state.step, state.parameter, optimizer.step_sizes
     before, size_before = (state.size, rf"\Delta_{t - 1}") if t > 1 else (optimizer.lr, r"\eta")
@@ -158,5 +213,6 @@ RULES: dict[str, Rule] = {
     **adaptive_rules.RULES,
     "Adafactor": _adafactor,
     "ASGD": _asgd,
+    "Muon": _muon,
     "Rprop": _rprop,
 }

@@ -273,12 +273,16 @@ class TestUpdateRules:
         shown(page.multiselect(key="updates.added").unselect("NAdam").run())
         assert says(page, "torch.optim.SGD with these numbers")
 
-    def test_muon_which_has_no_rule_for_one_parameter_runs_in_the_race_and_the_page_says_how(
-        self, open_page: Open
-    ) -> None:
+    def test_muon_is_written_out_and_raced_on_matrices_and_the_page_says_which(self, open_page: Open) -> None:
         page = self.open(open_page)
         shown(page.multiselect(key="updates.added").select("Muon").run())
-        assert page.segmented_control(key="updates.rule").options == ["SGD", "Momentum", "Nesterov", "Adam"]
+        assert not says(page, "Muon takes matrices")
+        shown(page.segmented_control(key="updates.rule").set_value("Muon").run())
+        first, _second, _surface = (element.value for element in page.latex)
+        assert r"O_1 &= \operatorname{NS}_5(d_1 / \max(|d_1|,\; \varepsilon))" in first
+        assert r"\mathbf{0.6875}" in first
+        assert says(page, "torch.optim.Muon with these numbers: θ₁ = 0.8625, θ₂ = 0.725. Written out: 0.8625, 0.725.")
+        assert says(page, "Muon takes matrices: here θ is one of A × B = 1 × 1.")
         paths = [trace["name"] for trace in figure(page, "updates.race")["data"] if "path" in trace["uid"]]
         assert paths == ["SGD", "Momentum", "Nesterov", "Adam", "Muon"]
         assert says(page, "Muon needs a matrix, and takes (x, y) as one of a single row.")

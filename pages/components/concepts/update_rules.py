@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SAMPLES = 61  # of the surface per axis, for its contours
 LECTURE = ("SGD", "momentum", "Nesterov", "Adam")  # the rules that are always there
-RACERS = (*RULES, "Muon")  # which has no rule for one parameter
 # of the other rules; 0.1 for those that are not named
 START_RATES = {"ASGD": 0.03, "Adagrad": 0.5, "Adadelta": 10.0, "Muon": 0.2}
 
@@ -75,7 +74,7 @@ def _rules_form() -> dict[str, AnyOptimizer]:
 
 def _added_rules(shared: dict[str, Any]) -> dict[str, AnyOptimizer]:
     """Draw the choice of further rules, and the learning rate of each."""
-    others = [name for name in RACERS if name not in LECTURE]
+    others = [name for name in RULES if name not in LECTURE]
     most = MOST_PATHS - len(LECTURE)
     help_ = _("They share the values above, and have torch's defaults for the rest. At most {most}.").format(most=most)
     kept = persistent("updates.added")
@@ -113,8 +112,7 @@ def _titles(rules: dict[str, AnyOptimizer]) -> dict[str, str]:
 def _show_rule(rules: dict[str, AnyOptimizer]) -> None:
     """Write out two steps of one rule for one parameter θ, beside what torch.optim computes from the same numbers."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        written = _titles({name: optimizer for name, optimizer in rules.items() if optimizer.name in RULES})
-        optimizer = rules[choose(_("Rule"), written, key="updates.rule", default="momentum", show_label=True)]
+        optimizer = rules[choose(_("Rule"), _titles(rules), key="updates.rule", default="momentum", show_label=True)]
         start = _number_input("theta", _("Parameter θ₀"), 1.0)
         gradients = [
             _number_input("gradient_1", _("1st gradient"), 0.5),
@@ -129,6 +127,14 @@ def _show_rule(rules: dict[str, AnyOptimizer]) -> None:
     with right:
         st.markdown(_("**Second step**, from what the first one left"))
         st.latex(write_lines(second))
+    if optimizer.name == "Muon":
+        st.caption(
+            _(
+                "Muon takes matrices: here θ is one of A × B = 1 × 1. NS₅ makes it orthogonal by five Newton–Schulz "
+                "iterations, x ← 3.4445 x − 4.775 x³ + 2.0315 x⁵, in bfloat16. Of one number that leaves the sign, "
+                "with a size that is only near 1: 0.6875."
+            )
+        )
     from mlpcore.concepts.surfaces import apply_gradients  # torch: not before it is needed
 
     one, two = apply_gradients(optimizer, start, gradients)

@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings, strategies as st
 
 from mlpcore.concepts.formulas import FormulaLine, write_lines
 from mlpcore.concepts.optimizer_state import OptimizerState
 from mlpcore.concepts.surfaces import apply_gradients
-from mlpcore.concepts.update_rules import RULES, apply_update_rule
+from mlpcore.concepts.update_rules import apply_update_rule
+from mlpcore.recipes.optimizers import Muon
 from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer
 from tests.support.recipes import EACH_OPTIMIZER, optimizers
 
@@ -27,7 +29,7 @@ def follow(optimizer: AnyOptimizer, parameter: float, gradients: list[float]) ->
 
 @settings(deadline=None)  # torch is loaded in the first example
 @given(
-    optimizers().filter(lambda knobs: knobs.name in RULES),
+    optimizers(),
     NUMBERS,
     st.lists(NUMBERS, min_size=1, max_size=5),
 )
@@ -52,11 +54,31 @@ def test_two_steps_on_a_gradient_of_one_are_those_worked_out_by_hand(
     assert follow(optimizer, 1.0, [1.0, 1.0]) == pytest.approx(after)
 
 
-@pytest.mark.parametrize("name", [name for name, knobs in EACH_OPTIMIZER.items() if knobs.name in RULES])
+@pytest.mark.parametrize("name", list(EACH_OPTIMIZER))
 def test_ten_steps_of_each_rule_are_those_torch_takes(name: str) -> None:
     optimizer, gradients = EACH_OPTIMIZER[name], [0.5, -0.2, 0.9, 0.3, -1.5, 0.1, 0.7, 2.0, -0.4, 0.6]
     expected = apply_gradients(optimizer, 1.0, gradients)
     assert follow(optimizer, 1.0, gradients) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("gradients", [[0.5, -0.2, 0.9, -1.5], [2e-8, -3e-9, 4e-8, 1e-7], [0.0, 0.0, 0.5, -0.5]])
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize(("adjust_lr_fn", "scale"), [("original", 1.0), ("match_rms_adamw", 0.2)])
+def test_muon_is_torchs_own_on_a_matrix_of_1_by_1(
+    gradients: list[float], nesterov: bool, adjust_lr_fn: Any, scale: float
+) -> None:
+    weight = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)
+    settings: dict[str, Any] = {"lr": 0.2, "momentum": 0.9, "weight_decay": 0.05, "nesterov": nesterov}
+    settings["adjust_lr_fn"] = adjust_lr_fn
+    reference, expected = torch.optim.Muon([weight], **settings), []
+    for gradient in gradients:
+        weight.grad = torch.full_like(weight, gradient)
+        reference.step()
+        expected.append(weight.item())
+    assert follow(Muon(**settings), 1.0, gradients) == pytest.approx(expected, rel=1e-12)
+    _state, lines = apply_update_rule(Muon(**settings), OptimizerState(1.0), -0.5)
+    assert {line.symbol: line.value for line in lines}["O_1"] == -0.6875
+    assert lines[-1].value == pytest.approx(0.99 + 0.2 * scale * 0.6875)
 
 
 def test_momentum_and_nesterov_add_their_own_lines_to_sgd() -> None:
