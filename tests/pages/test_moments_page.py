@@ -13,6 +13,7 @@ from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.records import Run
 from mlpcore.runs.snapshots import count_confusion
 from mlpcore.runs.store import RunStore
+from pages.components.replay import time_slider
 from pages.components.replay.time_slider import PLAYED_SECONDS
 from pages.components.run.moments import list_moments
 from tests.support.app_tests import Open, await_replay, figure, is_over, show_insight, shown, texts, wait_for
@@ -129,15 +130,24 @@ def test_one_slider_moves_both_networks_of_a_comparison(open_page: Open) -> None
     assert figure(page, "confusion.0")["data"] == figure(page, "confusion.1")["data"]
 
 
-def test_a_value_that_the_browser_sent_before_it_heard_of_the_last_move_stops_nothing(open_page: Open) -> None:
+def test_values_that_the_browser_sent_before_it_heard_of_the_last_moves_stop_nothing(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page, run = open_finished(open_page, "health")
     key = f"moment.step.{run.id}"
     shown(page.button(key=f"moment.play.{run.id}").click().run())
     shown(page.run())
     shown(page.run())
     assert page.select_slider(key=key).value == 10
+    monkeypatch.setattr(time_slider, "LATE_SECONDS", 3600.0)
+    shown(page.run())
+    shown(page.run())
+    for late, place in ((10, 25), (15, 30)):
+        shown(page.select_slider(key=key).set_value(late).run())
+        assert (page.button(key=f"moment.play.{run.id}").label, page.select_slider(key=key).value) == ("Pause", place)
+    monkeypatch.setattr(time_slider, "LATE_SECONDS", 0.0)
     shown(page.select_slider(key=key).set_value(5).run())
-    assert (page.button(key=f"moment.play.{run.id}").label, page.select_slider(key=key).value) == ("Pause", 15)
+    assert (page.button(key=f"moment.play.{run.id}").label, page.select_slider(key=key).value) == ("Play", 5)
 
 
 def test_a_comparison_stops_its_timer_when_the_slider_that_plays_is_gone(

@@ -60,7 +60,9 @@ def open_page(
 
     from mlpcore.jobs import manager
     from mlpcore.sweeps import manager as sweeps
+    from pages.components.replay import time_slider
 
+    monkeypatch.setattr(time_slider, "LATE_SECONDS", 0.0)  # this browser hears of everything at once
     monkeypatch.setenv("MLPCORE_DATA", str(data))
     monkeypatch.setenv("MLPCORE_HOME", str(page_home))
     monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)

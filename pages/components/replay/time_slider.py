@@ -1,6 +1,7 @@
 """A slider over moments of training, with play and pause."""
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from pages.components.shared.words import _
 
 PLAYING, FRESH = "moment.playing", "moment.fresh"  # in the session: the name of what is played; whether it just began
 PLAYED_SECONDS = 0.6  # between two moments that are played
+LATE_SECONDS = 3.0  # within which a busy browser hears that the slider has moved by itself
 
 
 def is_playing(name: str) -> bool:
@@ -37,7 +39,10 @@ def show_time_slider(name: str, steps: Sequence[int], *, describe: Callable[[int
         place = min(place + 1, len(steps) - 1)
         if place == len(steps) - 1:
             _stop()
-    state[f"moment.before.{name}"], state[f"moment.shown.{name}"] = state.get(f"moment.shown.{name}"), steps[place]
+    left = _list_left(name)
+    if state.get(f"moment.shown.{name}") not in (None, steps[place]):
+        left.append((monotonic(), state[f"moment.shown.{name}"]))
+    state[f"moment.left.{name}"], state[f"moment.shown.{name}"] = left, steps[place]
     state[key], state[newest_key] = steps[place], steps[-1]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         label = _("Pause") if is_playing(name) else _("Play")
@@ -61,14 +66,19 @@ def _toggle(name: str, key: str, first: int, last: int) -> None:
 
 
 def _take(name: str) -> None:
-    """Stop playing, unless the browser only sent where the slider stood before it heard of its last move."""
-    state = st.session_state
-    before, shown = state[f"moment.before.{name}"], state[f"moment.shown.{name}"]
-    moves = is_playing(name) or shown == state[f"moment.newest.{name}"]
-    if moves and state[f"moment.step.{name}"] == before:
-        state[f"moment.step.{name}"] = shown
-    else:
-        _stop()
+    """Stop playing, unless the browser only sent where the slider stood before it heard of its last moves."""
+    state, key = st.session_state, f"moment.step.{name}"
+    if any(state[key] == step for _at, step in _list_left(name)):
+        state[key] = state[f"moment.shown.{name}"]
+        return
+    _stop()
+    state[f"moment.left.{name}"], state[f"moment.shown.{name}"] = [], state[key]
+
+
+def _list_left(name: str) -> list[tuple[float, int]]:
+    """List the steps that the slider has left by itself lately, with the time of each."""
+    begin = monotonic() - LATE_SECONDS
+    return [(at, step) for at, step in st.session_state.get(f"moment.left.{name}", ()) if at > begin]
 
 
 def _stop() -> None:
