@@ -71,5 +71,6 @@ def test_compare_draws_what_is_known_and_then_what_was_recorded(open_page: Open)
     for place, run in enumerate(get_runs(ids)):
         rates = trace(page, "compare", f"lr-{place}")
         assert rates is not None
-        assert rates["y"] == pytest.approx([evaluation.lr for evaluation in run.evaluations])
+        recorded = dict.fromkeys(evaluation.lr for evaluation in run.evaluations)
+        assert list(dict.fromkeys(rates["y"])) == pytest.approx(list(recorded))  # a corner before and after each drop
         assert rates["y"][-1] < 0.001
