@@ -286,3 +286,14 @@ class TestUpdateRules:
         paths = [trace["name"] for trace in figure(page, "updates.race")["data"] if "path" in trace["uid"]]
         assert paths == ["SGD", "Momentum", "Nesterov", "Adam", "Muon"]
         assert says(page, "Muon needs a matrix, and takes (x, y) as one of a single row.")
+
+    @pytest.mark.parametrize("rule", ["Muon", "RMSprop"])
+    def test_rule_that_is_added_shares_the_momentum(self, open_page: Open, rule: str) -> None:
+        page = self.open(open_page)
+        page.multiselect(key="updates.added").select(rule)
+        page.slider(key="updates.momentum").set_value(0.8)
+        shown(page.run())
+        shown(page.segmented_control(key="updates.rule").set_value(rule).run())
+        _first, second, _surface = (element.value for element in page.latex)
+        assert r"0.8 \cdot " in second.split("b_2", 1)[1]
+        shown(page.slider(key="updates.momentum").set_value(0.0).run())

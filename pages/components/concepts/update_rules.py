@@ -69,7 +69,7 @@ def _rules_form() -> dict[str, AnyOptimizer]:
         "Nesterov": with_momentum.model_copy(update={"nesterov": momentum > 0}),
         "Adam": Adam(lr=adam_lr, **shared),
     }
-    return rules | _added_rules(shared)
+    return rules | _added_rules(shared | {"momentum": momentum})
 
 
 def _added_rules(shared: dict[str, Any]) -> dict[str, AnyOptimizer]:
