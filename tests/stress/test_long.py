@@ -21,9 +21,10 @@ def test_run_after_run_leaves_no_thread_and_no_open_file_behind(tmp_path: Path, 
     assert seen.errors == ()
     assert len(seen.after_runs) == runs
     first, last = seen.after_runs[0], seen.after_runs[-1]
-    # one left behind by each run would be one more per run; a pool may open a connection more, which is three files
-    assert last.threads - first.threads < runs - 1
-    assert last.files - first.files < runs - 1
+    # one left behind by each run would be more; a pool may open a connection at any time, which is three files
+    most = min(runs - 2, 8)
+    assert last.threads - first.threads <= most
+    assert last.files - first.files <= most
     assert seen.samples[-1].database > 0
 
 
