@@ -1,14 +1,11 @@
 """How a ReduceLROnPlateau follows a loss, worked out in numbers: an example whose loss gets stuck above its lowest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import torch
+from dataclasses import dataclass, replace
 
 from mlpcore.concepts.formulas import FormulaLine, fill_line
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.schedulers import ReduceLROnPlateau
-from mlpcore.training.optimizers import build_optimizer
 from mlpcore.training.schedules import Schedule
 
 BEGIN, LOWEST, HEIGHT = 2.3, 0.2, 1.0  # of the loss: with the rate at lr it gets stuck at LOWEST + HEIGHT
@@ -35,24 +32,21 @@ def follow_example(recipe: Recipe) -> PlateauExample:
     The loss falls towards a height in proportion to the rate, as the noise of mini-batches keeps it from the minimum.
     """
     assert isinstance(recipe.scheduler, ReduceLROnPlateau), "nothing else follows a loss"
-    optimizer = build_optimizer(recipe.optimizer, [torch.zeros(1, requires_grad=True)])
-    schedule = Schedule(recipe, optimizer)
+    schedule = Schedule.without_training(recipe)
     assert schedule.plateau is not None, "the recipe has one"
-    optimizer._opt_called = True  # type: ignore[attr-defined]  # torch warns without a step of the optimizer
-    (group,) = optimizer.param_groups
     rates, losses, drop = [], [], PlateauExample((), ())
     loss = BEGIN
     for step in range(1, recipe.train_iter + 1):
-        rates.append(float(group["lr"]))
+        rates.append(schedule.lr)
         loss += PULL * (LOWEST + HEIGHT * rates[-1] / recipe.optimizer.lr - loss)
         losses.append(loss)
         schedule.step()
-        before, waited = float(group["lr"]), schedule.plateau.num_bad_epochs + 1
+        before, waited = schedule.lr, schedule.plateau.num_bad_epochs + 1
         schedule.step_evaluated(step, loss)
-        if float(group["lr"]) < before and not drop.step:
-            lines = _write_out(recipe.scheduler, schedule.plateau.best, before, float(group["lr"]))
+        if schedule.lr < before and not drop.step:
+            lines = _write_out(recipe.scheduler, schedule.plateau.best, before, schedule.lr)
             drop = PlateauExample((), (), step, waited, lines)
-    return PlateauExample(rates, losses, drop.step, drop.waited, drop.lines)
+    return replace(drop, rates=rates, losses=losses)
 
 
 def _write_out(scheduler: ReduceLROnPlateau, best: float, before: float, after: float) -> tuple[FormulaLine, ...]:

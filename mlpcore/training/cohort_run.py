@@ -79,7 +79,7 @@ class CohortRun:
         while self.changes and self.changes[0].step <= step:
             self.schedule.apply(self.changes.pop(0))
             self.step_optimizer.forget_states()
-        self.lr = float(self.optimizer.param_groups[0]["lr"])
+        self.lr = self.schedule.lr
         if self._is_scheduled(step + 1):
             self.effective_lr = effective_lr(self.optimizer)
             self.step_health = step_measured(self._step_weights, self.parameters)

@@ -24,6 +24,21 @@ class Schedule:
         stage = find_plateau(recipe)
         self.plateau = lr_scheduler.ReduceLROnPlateau(optimizer, **stage.settings) if stage else None
 
+    @classmethod
+    def without_training(cls, recipe: Recipe) -> "Schedule":
+        """Build the schedule of a recipe on an optimizer that never steps, to see its rates."""
+        parameters = [torch.zeros(shape, requires_grad=True) for shape in ((1, 1), (1,))]  # Muon takes matrices
+        optimizer = build_optimizer(recipe.optimizer, parameters)
+        schedule = cls(recipe, optimizer)
+        # torch warns if a scheduler is stepped before its optimizer; a real step would import torch.compile (1 s)
+        optimizer._opt_called = True  # type: ignore[attr-defined]
+        return schedule
+
+    @property
+    def lr(self) -> float:
+        """The rate of the next iteration."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
     def step(self) -> None:
         """Set the rate of the next iteration, after `optimizer.step()`."""
         self.scheduler.step()
@@ -86,17 +101,13 @@ def preview_rates(recipe: Recipe, losses: Mapping[int, float] | None = None) -> 
         `train_iter` rates; item k is the lr that iteration k + 1 uses. Of a ReduceLROnPlateau without `losses` only
         those that are known before training: up to the first evaluation that can lower the rate.
     """
-    parameters = [torch.zeros(shape, requires_grad=True) for shape in ((1, 1), (1,))]  # Muon takes matrices
-    optimizer = build_optimizer(recipe.optimizer, parameters)
-    schedule = Schedule(recipe, optimizer)
-    # torch warns if a scheduler is stepped before its optimizer; a real step would import torch.compile (1 s)
-    optimizer._opt_called = True  # type: ignore[attr-defined]
+    schedule = Schedule.without_training(recipe)
     changes = {change.step: change for change in recipe.changes}
     rates = []
     for step in range(count_known_rates(recipe) if losses is None else recipe.train_iter):
         if step in changes:
             schedule.apply(changes[step])
-        rates.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(schedule.lr)
         schedule.step()
         if losses is not None and step + 1 in losses:
             schedule.step_evaluated(step + 1, losses[step + 1])
