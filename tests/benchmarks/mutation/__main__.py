@@ -1,15 +1,14 @@
 """Mutation testing: `python -m tests.benchmarks.mutation --mutants 300 --seed 0`, about an hour on two cores.
 
-Draws small changes of the code (a comparison turned round, a statement left out …) and runs the unit tests of the
-changed package against each, in copies of the project: those that execute the changed statement, the fastest first. A
-mutant is killed if a test fails or does not end. Prints the share killed per package and every survivor. Results go to
-a file, line by line: started again with the same file, the program does only what is missing, and runs the tests
-without a change again only where the code is another.
+Draws small changes of the code (a comparison turned round, a statement left out …) and runs tests against each, in
+copies of the project: those that execute the changed statement, first the package's own, then the fastest others. A
+mutant is killed if a test fails or does not end. Prints the share killed per package and every survivor. A draw keeps
+the mutants of code that has not changed. Results go to a file, line by line: started again with the same file, the
+program does only what is missing, and runs the tests without a change again only where the code is another.
 """
 
 import argparse
 import json
-import random
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 
-from tests.benchmarks.mutation.copies import Copy, Record
+from tests.benchmarks.mutation.copies import Copy, Record, find_test_folders, merge
 from tests.benchmarks.mutation.mutants import Mutant, find_mutants
 
 PACKAGES = ("jobs", "runs", "training", "analysis")
@@ -39,23 +38,22 @@ def run(chosen: Sequence[Mutant], places: Sequence[Copy], results: Path) -> dict
 
     def try_one(mutant: Mutant) -> None:
         place = free.get()
-        killed_by = place.try_mutant(mutant, records[mutant.package])
+        killed_by = place.try_mutant(mutant, known)
         free.put(place)
         with lock, results.open("a", encoding="utf-8") as file:
             killers[keys[mutant]] = killed_by
             file.write(json.dumps(asdict(mutant) | {"key": keys[mutant], "killed_by": killed_by}) + "\n")
             print("killed  " if killed_by else "SURVIVED", mutant.describe(), flush=True)
 
-    def record(package: str) -> Record:
+    def record(folder: str) -> Record:
         place = free.get()
         try:
-            return place.record(package, results.with_suffix(f".{package}.json"))
+            return place.record(folder, results.with_suffix(f".{Path(folder).name}.json"))
         finally:
             free.put(place)
 
     with ThreadPoolExecutor(len(places)) as pool:
-        packages = sorted({mutant.package for mutant in missing})
-        records = dict(zip(packages, pool.map(record, packages), strict=True))
+        known = merge(pool.map(record, find_test_folders(places[0].root)))
         list(pool.map(try_one, missing))
     return {mutant: killers[key] for mutant, key in keys.items()}
 
@@ -72,7 +70,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         places = [Copy(Path(name) / str(number)) for number in range(asked.jobs)]
         possible = [mutant for package in asked.packages for mutant in find_mutants(places[0].root, package)]
-        chosen = random.Random(asked.seed).sample(possible, min(asked.mutants, len(possible)))
+        chosen = sorted(possible, key=lambda mutant: mutant.rank(places[0].root, asked.seed))[: asked.mutants]
         print(f"{len(chosen)} of {len(possible)} mutants, --seed {asked.seed}, results in {asked.results}", flush=True)
         killers = run(chosen, places, asked.results)
     survivors = [mutant for mutant in chosen if not killers[mutant]]

@@ -12,45 +12,60 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from tests.benchmarks.mutation.mutants import Mutant
 from tests.support.paths import ROOT
 
-PARTS = ("app.py", "mlpcore", "pages", "tests", "pyproject.toml", ".streamlit")
+PARTS = ("app.py", "mlpcore", "pages", "tests", "docs", "pyproject.toml", ".streamlit")
 SLOWDOWN = 10  # times the tests' time without a change, after which they count as endless: a machine may become busy
 RECORD_LIMIT = 3600.0  # seconds without a change
+OTHERS = 60.0  # seconds of other packages' tests, the fastest first, that a mutant has to survive
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one run of a package's tests has shown: their seconds, and which of them execute each line of each file."""
+    """What tests have shown: their seconds, and which of them execute each line of each file."""
 
     seconds: dict[str, float]
     lines: dict[str, dict[str, list[str]]]
-
-    @property
-    def limit(self) -> float:
-        """The seconds that all tests may take."""
-        return SLOWDOWN * sum(self.seconds.values()) + 60
-
-    @property
-    def test_limit(self) -> float:
-        """The seconds that one test may take."""
-        return SLOWDOWN * max(self.seconds.values()) + 30
 
     def sort(self, tests: Iterable[str]) -> list[str]:
         return sorted(tests, key=self.seconds.__getitem__)
 
     def choose_for(self, mutant: Mutant) -> list[str]:
-        """Choose the tests that execute the changed statement, fastest first; all if none does.
+        """Choose the tests that execute the changed statement, the package's own first, the fastest first of each.
 
-        Then it runs at import, in another process, or never.
+        If none executes it, it runs at import, in another process or never: then all of the package's own.
         """
         lines = self.lines.get(mutant.file, {})
         first, last = mutant.statement
         near = {test for line in range(first, last + 1) for test in lines.get(str(line), [])}
-        return self.sort(near or self.seconds)
+        own = {test for test in self.seconds if test.startswith(f"tests/unit/{mutant.package}/")}
+        others = self.sort(near - own)
+        spent = accumulate(self.seconds[test] for test in others)
+        cheap = [test for test, time in zip(others, spent, strict=True) if time < OTHERS]
+        return self.sort(near & own if near else own) + cheap
+
+
+def find_test_folders(root: Path) -> list[str]:
+    """Return the folders whose tests are tried: one per package, that of the pages, and Ray's tests if it is there."""
+    folders = [*sorted((root / "tests" / "unit").iterdir()), root / "tests" / "pages"]
+    with_ray = ["tests/stress/test_ray_executor.py"] if importlib.util.find_spec("ray") else []
+    return [str(folder.relative_to(root)) for folder in folders if any(folder.glob("test_*.py"))] + with_ray
+
+
+def merge(records: Iterable[Record]) -> Record:
+    """Put what the tests of several folders have shown into one record."""
+    seconds: dict[str, float] = {}
+    lines: dict[str, dict[str, list[str]]] = {}
+    for record in records:
+        seconds |= record.seconds
+        for file, executed in record.lines.items():
+            for line, tests in executed.items():
+                lines.setdefault(file, {}).setdefault(line, []).extend(tests)
+    return Record(seconds, lines)
 
 
 class Copy:
@@ -94,8 +109,8 @@ class Copy:
             process.wait()
         return code, output.read_text(errors="replace")
 
-    def record(self, package: str, kept: Path) -> Record:
-        """Run a package's unit tests without any change: in their order and the fastest first, they must pass.
+    def record(self, folder: str, kept: Path) -> Record:
+        """Run a folder's tests without any change: in their order and the fastest first, they must pass.
 
         `kept` is the file of what they showed. If it is of the same code, they do not run again.
         """
@@ -105,12 +120,12 @@ class Copy:
             return Record(**known["record"])
         limits = {"limit": RECORD_LIMIT, "test_limit": RECORD_LIMIT}
         plugin = "tests.benchmarks.mutation.executed_lines"
-        exit_code, output = self.run_tests([f"tests/unit/{package}"], "-p", plugin, **limits)
+        exit_code, output = self.run_tests([folder], "-p", plugin, **limits)
         if exit_code == 0:
             record = Record(**json.loads((self.folder / "executed.json").read_text()))
             exit_code, output = self.run_tests(record.sort(record.seconds), **limits)
         if exit_code != 0:
-            raise SystemExit(f"The tests of {package} fail without any mutant:\n{output[-2000:]}")
+            raise SystemExit(f"The tests of {folder} fail without any mutant:\n{output[-2000:]}")
         kept.write_text(json.dumps({"digest": digest, "record": asdict(record)}))
         return record
 
@@ -121,8 +136,11 @@ class Copy:
         compiled = Path(importlib.util.cache_from_source(str(file)))
         compiled.unlink(missing_ok=True)  # Python would take it for the same if the second and the size are the same
         file.write_bytes(source[: mutant.start] + mutant.replacement.encode() + source[mutant.end :])
+        tests = record.choose_for(mutant)
+        seconds = [record.seconds[test] for test in tests]
+        limits = {"limit": SLOWDOWN * sum(seconds) + 60, "test_limit": SLOWDOWN * max(seconds) + 30}
         try:
-            code, output = self.run_tests(record.choose_for(mutant), limit=record.limit, test_limit=record.test_limit)
+            code, output = self.run_tests(tests, **limits)
         finally:
             file.write_bytes(source)
             compiled.unlink(missing_ok=True)

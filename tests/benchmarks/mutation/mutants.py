@@ -40,6 +40,15 @@ class Mutant:
         source = (root / self.file).read_bytes()
         return hashlib.sha256(source + repr((self.start, self.end, self.replacement)).encode()).hexdigest()[:16]
 
+    def rank(self, root: Path, seed: int) -> bytes:
+        """Return what mutants are drawn by: it changes only with the statement, not with the code around it."""
+        source = (root / self.file).read_bytes()
+        first, last = self.statement
+        lines = source.splitlines(keepends=True)
+        offset = self.start - sum(map(len, lines[: first - 1]))
+        identity = (seed, self.file, b"".join(lines[first - 1 : last]), offset, self.replacement)
+        return hashlib.sha256(repr(identity).encode()).digest()
+
     def describe(self) -> str:
         before, after = (" ".join(text.split())[:100] for text in (self.original, self.replacement))
         return f"{self.file}:{self.line}: {before}  →  {after}"
