@@ -4,7 +4,7 @@
 app:
     streamlit run app.py --server.fileWatcherType auto
 
-# all tests, or those named: just test tests/unit/training
+# the tests that a commit must pass, or those named: just test tests/unit/training; just test tests runs all
 test *tests:
     pytest {{ tests }}
 

@@ -1,8 +1,8 @@
 """Settings and fixtures that every test shares.
 
-The whole suite runs in as many processes as there are processors, at most four, all tests of a file in the same one.
-Files and folders that are named run in a single process, unless -n says otherwise. --long runs the long forms of
-tests/stress.
+`pytest` alone runs the tests that need neither minutes nor many servers, `pytest tests` all. Both run in as many
+processes as there are processors, at most four, all tests of a file in the same one. Other files and folders that are
+named run in a single process, unless -n says otherwise. --long runs the long forms of tests/stress.
 
 Hypothesis generates new inputs in each run, and prints how to repeat a failure. HYPOTHESIS_PROFILE=thorough tries every
 property with 20,000 inputs instead of 200.
@@ -46,11 +46,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Run in one process the files and folders that are named; the whole suite in as many as there are processors."""
-    return None if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+    names_parts = config.args_source is not pytest.Config.ArgsSource.TESTPATHS and config.args != ["tests"]
+    return 0 if names_parts else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lift the time limit of the long forms."""
+    """Begin with the file that takes longest, lest one process end long after the others; lift long forms' limit."""
+    items.sort(key=lambda item: item.path.name != "test_house.py")
     is_thorough = hypothesis.settings.get_current_profile_name() == "thorough"
     for item in items:
         is_generated = hypothesis.is_hypothesis_test(getattr(item, "obj", None))

@@ -10,7 +10,7 @@ from mlpcore.cli.main import main
 from tests.support.documents import KOREAN, README, blocks, run_script, without_blocks
 from tests.support.paths import ROOT
 
-TEST_COMMAND = "pip install -r tests/requirements.txt && pytest"
+TEST_COMMAND = "pip install -r tests/requirements.txt && pytest tests"
 
 
 class TestReadme:
