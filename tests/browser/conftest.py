@@ -1,11 +1,12 @@
 """Fixtures of the browser tests: a real browser, a real server and its visitors."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.support.chromium import find_chromium, launch_chromium
 from tests.support.image_folders import make_tiny, share_cache, share_shapes
@@ -71,17 +72,30 @@ def visitors() -> Iterator[list[Visitor]]:
         visitor.check()
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Callable[[str], BrowserContext]:
+    """Return the contexts of the browser by their names, one after the other a visitor's."""
+
+    @cache
+    def open_context(name: str) -> BrowserContext:
+        if name == "phone":
+            return browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        return browser.new_context(viewport=WIDE)
+
+    return open_context
+
+
 @pytest.fixture
-def visitor(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
+def visitor(contexts: Callable[[str], BrowserContext], server: Server, visitors: list[Visitor]) -> Visitor:
     """Return a visitor with a window of 1280 × 800."""
-    visitors.append(Visitor(browser.new_context(viewport=WIDE), server))
+    visitors.append(Visitor(contexts("visitor"), server))
     return visitors[-1]
 
 
 @pytest.fixture
-def stranger(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
+def stranger(contexts: Callable[[str], BrowserContext], server: Server, visitors: list[Visitor]) -> Visitor:
     """Return another visitor, at another computer."""
-    visitors.append(Visitor(browser.new_context(viewport=WIDE), server))
+    visitors.append(Visitor(contexts("stranger"), server))
     return visitors[-1]
 
 
@@ -95,9 +109,9 @@ def regular(browser: Browser, server: Server) -> Iterator[Visitor]:
 
 
 @pytest.fixture
-def phone(browser: Browser, server: Server, visitors: list[Visitor]) -> Visitor:
+def phone(contexts: Callable[[str], BrowserContext], server: Server, visitors: list[Visitor]) -> Visitor:
     """Return a visitor with a phone, 390 px wide."""
-    visitors.append(Visitor(browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True), server))
+    visitors.append(Visitor(contexts("phone"), server))
     return visitors[-1]
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import (
     Request,
     TimeoutError,
     ViewportSize,
+    WebError,
     WebSocket,
     expect,
 )
@@ -27,7 +28,10 @@ expect.set_options(timeout=1000 * SECONDS)
 
 
 class Visitor:
-    """One browser of one person: its pages, the hosts that they sent requests to, and the errors in its console."""
+    """One browser of one person: its pages, the hosts that they sent requests to, and the errors in its console.
+
+    Another visitor may come with the same context once this one has left, which is faster than with a new one.
+    """
 
     def __init__(self, context: BrowserContext, server: Server) -> None:
         self.hosts: list[str] = []
@@ -35,9 +39,11 @@ class Visitor:
         self.context = context
         self._server = server
         context.set_default_timeout(1000 * SECONDS)
+        if not context.pages:  # the first is none of the app's: while it is there, scripts stay compiled
+            context.new_page().goto(f"{server.url}/_stcore/health")
         context.on("request", self._note_request)
         context.on("console", self._note_error)
-        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        context.on("weberror", self._note_weberror)
 
     def open(self, path: str = "", /, **query: object) -> Page:
         """Open a new page at `/path?query`, where something can be started, and wait until it is drawn."""
@@ -54,15 +60,25 @@ class Visitor:
         assert self.errors == [], self.errors
 
     def leave(self) -> None:
-        """Stop the runs on this visitor's pages, which may outlast the test, and close the browser."""
-        for page in self.context.pages:
+        """Stop the runs on this visitor's pages, which may outlast the test, and leave nothing in the browser."""
+        first, *pages = self.context.pages
+        for page in pages:
             stop_run(page)
-        self.context.close()
+            page.close()
+        first.evaluate("localStorage.clear()")
+        self.context.clear_cookies()
+        self.context.clear_permissions()
+        self.context.remove_listener("request", self._note_request)
+        self.context.remove_listener("console", self._note_error)
+        self.context.remove_listener("weberror", self._note_weberror)
 
     def _note_error(self, message: ConsoleMessage) -> None:
         is_probe = "404 (Not Found)" in message.text and PROBE.fullmatch(urlsplit(message.location["url"]).path)
         if message.type == "error" and not is_probe:
             self.errors.append(message.text)
+
+    def _note_weberror(self, error: WebError) -> None:
+        self.errors.append(str(error.error))
 
     def _note_request(self, asked: Request | WebSocket) -> None:
         if not asked.url.startswith(("data:", "blob:")):
