@@ -50,10 +50,9 @@ class Record:
 
 
 def find_test_folders(root: Path) -> list[str]:
-    """Return the folders whose tests are tried: one per package, that of the pages, and Ray's tests if it is there."""
+    """Return the folders whose tests are tried: one per package, and that of the pages."""
     folders = [*sorted((root / "tests" / "unit").iterdir()), root / "tests" / "pages"]
-    with_ray = ["tests/stress/test_ray_executor.py"] if importlib.util.find_spec("ray") else []
-    return [str(folder.relative_to(root)) for folder in folders if any(folder.glob("test_*.py"))] + with_ray
+    return [str(folder.relative_to(root)) for folder in folders if any(folder.glob("test_*.py"))]
 
 
 def merge(records: Iterable[Record]) -> Record:
