@@ -37,9 +37,9 @@ class Record:
     def choose_for(self, mutant: Mutant) -> list[str]:
         """Choose the tests that execute the changed statement, the package's own first, the fastest first of each.
 
-        If none executes it, it runs at import, in another process or never: then all of the package's own.
+        If none executes it, or any that is the first to import it: all of the package's own.
         """
-        lines = self.lines.get(mutant.file, {})
+        lines = {} if mutant.at_import else self.lines.get(mutant.file, {})
         first, last = mutant.statement
         near = {test for line in range(first, last + 1) for test in lines.get(str(line), [])}
         own = {test for test in self.seconds if test.startswith(f"tests/unit/{mutant.package}/")}

@@ -30,6 +30,7 @@ class Mutant:
     end: int
     original: str
     replacement: str
+    at_import: bool  # outside all functions: executed once, whatever a test does
 
     @property
     def package(self) -> str:
@@ -65,31 +66,38 @@ def _mutate_file(root: Path, file: Path) -> Iterator[Mutant]:
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    for node, lines in _walk(ast.parse(source), (1, 1)):
+    for node, lines, at_import in _walk(ast.parse(source), (1, 1)):
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[node.end_lineno - 1] + node.end_col_offset
         original = source[start:end].decode()
         for replacement in dict.fromkeys(_change(node)):
-            yield Mutant(str(file.relative_to(root)), node.lineno, lines, start, end, original, replacement)
+            name = str(file.relative_to(root))
+            yield Mutant(name, node.lineno, lines, start, end, original, replacement, at_import)
 
 
-def _walk(node: ast.AST, lines: tuple[int, int]) -> Iterator[tuple[ast.stmt | ast.expr, tuple[int, int]]]:
-    """Yield what runs (no annotations, f-strings, and blocks for type checkers), with the lines of its statement."""
+def _walk(
+    node: ast.AST, lines: tuple[int, int], *, at_import: bool = True
+) -> Iterator[tuple[ast.stmt | ast.expr, tuple[int, int], bool]]:
+    """Yield what runs (no annotations, f-strings, and blocks for type checkers), with the lines of its statement.
+
+    And whether it runs at import.
+    """
     if isinstance(node, ast.stmt | ast.excepthandler):
         assert node.end_lineno is not None
         body = getattr(node, "body", None)
         lines = (node.lineno, max(node.lineno, body[0].lineno - 1) if body else node.end_lineno)
     if isinstance(node, ast.stmt | ast.expr):
-        yield node, lines
+        yield node, lines, at_import
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_params") or isinstance(node, ast.JoinedStr):
             continue
         for child in value if isinstance(value, list) else [value]:
             is_for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
             if isinstance(child, ast.AST) and not is_for_types:
-                yield from _walk(child, lines)
+                in_body = name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                yield from _walk(child, lines, at_import=at_import and not in_body)
 
 
 def _change(node: ast.stmt | ast.expr) -> Iterator[str]:
