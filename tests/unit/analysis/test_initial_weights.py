@@ -55,3 +55,5 @@ def test_zeros_are_named_as_the_cause_and_a_random_start_is_a_click_away(
 def test_a_run_from_zeros_that_learns_is_not_blamed_for_them() -> None:
     learned = history(lambda step: 0.6 + 1.7 * math.exp(-step / 700))
     assert only(run(learned, FLAT.replace(init="zeros"))).kind is KINDS.HEALTHY
+    jumping = history(lambda step: 1.0 + 0.4 * (step // 100 % 2))
+    assert only(run(jumping, FLAT.replace(init="zeros"))).kind is KINDS.TOO_HIGH

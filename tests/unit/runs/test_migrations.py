@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from mlpcore.runs import migrations
 from mlpcore.runs.database import postgresql
@@ -207,6 +207,22 @@ class TestRevisions:
     def test_newest_revision_is_the_one_that_the_program_expects(self) -> None:
         revisions = ScriptDirectory(str(Path(migrations.__file__).parent))
         assert revisions.get_heads() == [str(HEAD)]
+
+    def test_only_what_may_be_missing_can_be_null(self, store_url: str) -> None:
+        RunStore(store_url).close()
+        engine = create_engine(store_url)
+        columns = {name: inspect(engine).get_columns(name) for name in inspect(engine).get_table_names()}
+        engine.dispose()
+        nullable = {(table, column["name"]) for table in columns for column in columns[table] if column["nullable"]}
+        assert nullable - {("deleted_runs", "run_id")} == {  # which is NULL nowhere: it is the primary key
+            *(
+                ("evaluations", name)
+                for name in ("val_loss", "val_acc", "effective_lr", "avg_test_loss", "avg_test_acc")
+            ),
+            ("people", "quota"),
+            ("runs", "best_acc"),
+            ("runs", "last_acc"),
+        }
 
     def test_database_that_is_up_to_date_opens_without_alembic(self, store_url: str) -> None:
         """It takes 0.15 s to import."""
