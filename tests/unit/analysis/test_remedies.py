@@ -24,6 +24,7 @@ from mlpcore.analysis.remedies import (
     repeat_recipes,
     stop_early,
 )
+from mlpcore.recipes.points import Spiral
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits
 from mlpcore.runs.records import NAME, Evaluation, Run, RunStatus
@@ -54,6 +55,10 @@ class TestRecipes:
     def test_lab_opens_with_a_thousand_images_and_nothing_against_overfitting(self) -> None:
         assert (BASE.train_size, BASE.dropout, BASE.optimizer.weight_decay, BASE.label_noise) == (1000, 0.0, 0.0, 0.0)
         assert (BASE.hidden_sizes, BASE.scheduler.name, BASE.seed) == ((128, 64), "none", 0)
+        assert (BASE.optimizer, BASE.batch_size) == (SGD(lr=0.01, momentum=0.9, weight_decay=0.0), 64)
+
+    def test_points_are_learned_at_a_higher_rate(self) -> None:
+        assert build_lab_recipe(dataset="Spiral", images=300, points=Spiral()).optimizer.lr == 0.1
 
     def test_a_run_has_thirty_evaluations(self) -> None:
         assert [build_lab_recipe(dataset="Shapes", images=9, train_iter=n).eval_every for n in (10, 600, 3000)] == [
@@ -98,6 +103,7 @@ class TestRecipes:
                 {"width": 1024, "depth": 4, "dropout": 0.5, "weight_decay": 0.05, "seed": 2_147_483_647},
                 "1000 images dropout 0.5 seed 2147483647",
             ),
+            ({"label_noise": 0.4, "dropout": 0.5, "seed": 1}, "1000 images noise 0.4 dropout 0.5 seed 1"),  # 40 long
         ],
     )
     def test_run_is_named_by_what_it_is(self, knobs: dict[str, Any], name: str) -> None:

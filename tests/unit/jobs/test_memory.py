@@ -125,6 +125,13 @@ class TestAdmission:
         assert store.count() == 0
         manager.shutdown()
 
+    def test_images_count_twice_while_they_are_loaded(self, library: DatasetLoader) -> None:
+        budget = MemoryBudget(library, LocalExecutor(), total=300 * MEGABYTES)
+        with pytest.raises(
+            SentenceError, match=r"needs 0\.4 GB of memory, and there are 0\.3 GB for all.* and 0\.3 GB for images"
+        ):
+            budget.split([SHORT.replace(dataset="CIFAR10", train_size=None)], "cpu")
+
     def needed(self, recipe: Recipe) -> int:
         return estimate_job([recipe], ImageCounts(40, 12, 4)).total
 

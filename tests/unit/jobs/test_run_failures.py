@@ -57,6 +57,7 @@ class TestFailure:
         every_step = train_alone(wild.replace(eval_every=1), images)
         losses = [evaluation.train_loss for evaluation in every_step][: run.step - 1]
         assert losses[0] > 0
+        assert len(run.last_losses) == run.step - 1  # without the one that is not finite
         assert list(run.last_losses[: len(losses)]) == losses[-len(run.last_losses) :]
         assert store.get(run.id).last_losses == run.last_losses
 
