@@ -19,9 +19,8 @@ from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs import worker
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.manager import RunManager
-from mlpcore.jobs.queue import ActiveRun, Demand, Job, JobQueue
 from mlpcore.recipes.recipe import Recipe
-from mlpcore.runs.records import Run, RunStatus
+from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore, StoreError
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 from tests.support.managers import (
@@ -257,34 +256,6 @@ class TestSurvival:
             assert (run.status, store.refusals) == (RunStatus.FINISHED, 0)
             assert timeless(run.evaluations) == train_alone(SHORT, images)
             manager.shutdown()
-
-    def test_a_run_that_is_submitted_while_runs_are_listed_breaks_no_list(self):
-        """As one thread that lists runs comes to one, another thread adds a job, if it may."""
-        queue = JobQueue()
-        runs = [Run(str(number), "one", SHORT, RunStatus.RUNNING, 0.0) for number in range(3)]
-
-        def build_job(runs: Sequence[Run]) -> Job:
-            return Job(runs, Demand("cpu", 0, 0), stop_when_disconnected=False, seen_at=0.0)
-
-        def add() -> None:
-            if queue.lock.acquire(blocking=False):
-                queue.add([build_job(runs[2:])])
-                queue.lock.release()
-
-        class Watched(ActiveRun):
-            def __getattribute__(self, name: str) -> object:
-                if name == "run" and queue.runs:
-                    adding = threading.Thread(target=add)
-                    adding.start()
-                    adding.join()
-                return super().__getattribute__(name)
-
-        job = build_job(runs[:2])
-        job.runs = [Watched(run, job, position) for position, run in enumerate(runs[:2])]
-        queue.add([job])
-        assert queue.jobs() == [job]
-        assert queue.active_runs() == job.runs
-        assert list(queue.runs) == ["0", "1"]
 
     def test_a_full_disk_takes_one_line_of_the_log_for_each_snapshot(self, store, library, caplog):
         def refuse(*_: object) -> None:
