@@ -37,16 +37,18 @@ class Record:
     def choose_for(self, mutant: Mutant) -> list[str]:
         """Choose the tests that execute the changed statement, the package's own first, the fastest first of each.
 
-        If none executes it, or any that is the first to import it: all of the package's own.
+        All of the package's own if none of them does, and for what runs at import: the test that imports it first need
+        not be the one that looks at it.
         """
-        lines = {} if mutant.at_import else self.lines.get(mutant.file, {})
+        lines = self.lines.get(mutant.file, {})
         first, last = mutant.statement
-        near = {test for line in range(first, last + 1) for test in lines.get(str(line), [])}
+        spans = lines.values() if mutant.at_import else (lines.get(str(line), []) for line in range(first, last + 1))
+        near = {test for tests in spans for test in tests}
         own = {test for test in self.seconds if test.startswith(f"tests/unit/{mutant.package}/")}
         others = self.sort(near - own)
         spent = accumulate(self.seconds[test] for test in others)
         cheap = [test for test, time in zip(others, spent, strict=True) if time < OTHERS]
-        return self.sort(near & own if near else own) + cheap
+        return self.sort(own if mutant.at_import or not near else near & own) + cheap
 
 
 def find_test_folders(root: Path) -> list[str]:
