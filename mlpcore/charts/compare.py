@@ -168,9 +168,9 @@ def _lay_out(losses: NDArray[Any], accuracies: NDArray[Any], translate: Translat
     low_acc, high_acc = snug_range(accuracies, least=0.1, default=(0.0, 0.5), most=1.0)
     low_acc = min(low_acc, high_acc - 0.1)  # all at 100 %
     return {
-        "margin": {"l": 54, "r": 14, "t": 10, "b": 40},
+        "margin": {"l": 54, "r": 14, "t": 6, "b": 40},
         "hovermode": "x unified",
-        "legend": legend(y=-0.16, yanchor="top", itemwidth=46),  # a long dash has its gap there too
+        "legend": legend(itemwidth=46, tracegroupgap=0),  # a long dash has its gap there too; lines stand close
         "yaxis": axis(translate("mini-batch loss"), domain=[0, 1], anchor="x") | loss_axis(losses, log=log_loss),
         "yaxis2": axis(translate("test accuracy"), domain=[0, 1], anchor="x2", tickformat=".0%")
         | {"range": five_steps(accuracies, default=0.5, may_rise=True)},
@@ -188,7 +188,7 @@ def _stack(entries: int) -> Json:
     panel, gap, below = 190, 48, 40 + 20 * entries  # pixels
     inner = len(STACKED) * panel + (len(STACKED) - 1) * gap
     patch: Json = {"height": inner + below, "margin": {"l": 50, "r": 10, "t": 8, "b": below - 8}}
-    patch["legend"] = {"y": -40 / inner, "orientation": "v"}
+    patch["legend"] = {"y": -40 / inner, "yanchor": "top", "orientation": "v"}
     for place, number in enumerate(STACKED):
         top = 1 - place * (panel + gap) / inner
         patch[f"xaxis{number}"] = {"domain": [0, 1]}

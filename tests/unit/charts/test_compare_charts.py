@@ -134,6 +134,13 @@ def test_panels_side_by_side_leave_room_for_the_titles_between_them() -> None:
         assert start - end >= 0.06  # of 1,100 pixels: a title and ticks such as 0.005
 
 
+def test_legend_grows_away_from_the_titles_below_the_panels() -> None:
+    layout = compare_chart([ONE, OTHER])["layout"]
+    wide, phone = layout["legend"], layout["legend"] | layout["meta"]["narrow"]["legend"]
+    assert (wide["yanchor"], wide["y"]) == ("bottom", 1)
+    assert (phone["yanchor"], phone["y"]) == ("top", pytest.approx(-0.044, abs=0.001))  # 40 px below the last panel
+
+
 def test_picked_curves_stand_out() -> None:
     figure = compare_chart([ONE, OTHER], picked=frozenset({"lr=0.1"}))
     assert {trace(figure, f"{panel}-0")["opacity"] for panel in PANELS} == {1.0}
