@@ -83,6 +83,8 @@ def _help(field: FlatField) -> str:
     for line, owners in field.list_helps().items():
         more = field.options or (owners if len(owners) < len(everyone) else [])
         lines.append(f"{line} ({', '.join(more)})" if more else line)
+    if field.may_be_empty:
+        lines.append('"" leaves it empty.')
     return " ".join(lines).replace("%", "%%")
 
 
@@ -92,4 +94,9 @@ def _reading(field: FlatField) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction}
     if field.type is str:
         return {"metavar": "NAME"}
-    return {"type": read_number, "metavar": "N"} | ({"nargs": "+"} if field.type is tuple else {})
+    read = _read_optional_number if field.may_be_empty else read_number
+    return {"type": read, "metavar": "N"} | ({"nargs": "+"} if field.type is tuple else {})
+
+
+def _read_optional_number(text: str) -> int | float | str | None:
+    return read_number(text) if text else None

@@ -96,6 +96,11 @@ class FlatField:
         return next((kind for kind in (bool, int, float) if kind in kinds), tuple if tuple in kinds else str)
 
     @property
+    def may_be_empty(self) -> bool:
+        """Whether None is a value."""
+        return type(None) in get_args(self.info.annotation)
+
+    @property
     def options(self) -> list[str]:
         """The names to choose from; none where it is no choice."""
         return list(PARTS.get(self.name, ())) or [name for name in get_args(self.info.annotation) if type(name) is str]
