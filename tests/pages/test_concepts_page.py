@@ -163,6 +163,20 @@ class TestSchedules:
         shown(page.button(key="schedules.open.ReduceLROnPlateau").click().run())
         assert page.number_input(key="knob.ReduceLROnPlateau.patience").value == 3
 
+    def test_the_rule_of_a_plateau_counts_the_losses_before_its_first_drop(self, open_page: Open) -> None:
+        page = open_concept(open_page, "schedules")
+        shown(page.selectbox(key="schedules.another").select("ReduceLROnPlateau").run())
+        for patience, said in (
+            (5, "At step 27, the last 6 losses are not below b: the rate drops from η to η′."),
+            (0, "At step 14, the last 1 loss is not below b: the rate drops from η to η′."),
+            (30, "At step 52, the last 31 losses are not below b: the rate drops from η to η′."),
+        ):
+            shown(page.slider(key="schedules.ReduceLROnPlateau.patience").set_value(patience).run())
+            assert says(page, said)
+            assert r"\text{best} \cdot (1 - \text{threshold})" in page.latex[0].value
+        shown(page.slider(key="schedules.train_iter").set_value(20).run())
+        assert says(page, "The rate does not drop here: the loss still falls, or too few iterations are left.")
+
     def test_equal_milestones_are_one(self, open_page: Open) -> None:
         page = open_concept(open_page, "schedules")
         shown(page.slider(key="schedules.milestones").set_value((50, 50)).run())

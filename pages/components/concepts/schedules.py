@@ -37,7 +37,7 @@ from pages.components.shared.choices import persistent
 from pages.components.shared.flash import show_warning
 from pages.components.shared.live_plot import live_plot
 from pages.components.shared.state import preview
-from pages.components.shared.words import _, say
+from pages.components.shared.words import _, _n, say
 
 LR_OPTIONS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 MAX_ITERATIONS = 200  # few enough to draw every one
@@ -58,8 +58,8 @@ ANOTHER: dict[str, AnyScheduler] = {
         ReduceLROnPlateau(factor=0.3, patience=5, threshold=0.01),
     )
 }
-MOST = {"T_mult": 5, "patience": 30, "cooldown": 30}
-FROM_0 = ("warmup_iters", "patience", "cooldown")
+MOST = {"T_mult": 5, "patience": 30, "cooldown": 30}  # of sliders that do not go up to MAX_ITERATIONS
+FROM_0 = ("warmup_iters", "patience", "cooldown")  # other sliders begin at 1
 EVALUATIONS = 10  # of a run that is opened from here
 
 
@@ -128,7 +128,11 @@ def _show_example(recipe: Recipe) -> None:
     if not example.step:
         st.caption(_("The rate does not drop here: the loss still falls, or too few iterations are left."))
         return
-    text = _("At step {step:,}, the last {count:,} losses are not below b: the rate drops from η to η′.")
+    text = _n(
+        "At step {step:,}, the last {count:,} loss is not below b: the rate drops from η to η′.",
+        "At step {step:,}, the last {count:,} losses are not below b: the rate drops from η to η′.",
+        example.waited,
+    )
     st.caption(text.format(step=example.step, count=example.waited))
     st.latex(write_lines(example.lines))
 
