@@ -74,7 +74,7 @@ def visitors() -> Iterator[list[Visitor]]:
 
 @pytest.fixture(scope="module")
 def contexts(browser: Browser) -> Callable[[str], BrowserContext]:
-    """Return the contexts of the browser by their names, one after the other a visitor's."""
+    """Return what opens a context of the browser by its name, once: one visitor after the other uses it."""
 
     @cache
     def open_context(name: str) -> BrowserContext:

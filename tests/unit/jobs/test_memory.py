@@ -263,17 +263,13 @@ def test_a_process_stays_within_its_budget(tmp_path: Path) -> None:
     """Forty runs that would take 1.9 GB together, in 500 MB."""
     make_tiny(tmp_path / "data")
     script = """
-import sys, time
+import time
 from pathlib import Path
 from mlpcore.data.catalog import data_home
-from mlpcore.data.batches import DeviceImages
-from mlpcore.data.catalog import ImageCounts
-from mlpcore.data.loader import LOADING_FACTOR, DatasetLoader
+from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.manager import RunManager
-from mlpcore.jobs.memory import MAX_OVERTAKEN
 from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.store import RunStore
-from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 
 def read(name):
     return next(int(l.split()[1]) * 1024 for l in Path("/proc/self/status").read_text().splitlines() if name in l)

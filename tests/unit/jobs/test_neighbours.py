@@ -99,5 +99,5 @@ def test_its_thread_ends_when_it_is_closed(open_store: Callable[[], RunStore]) -
     store, before = open_store(), set(threading.enumerate())
     neighbours = Neighbours(store)
     (thread,) = set(threading.enumerate()) - before
-    neighbours.close(3.0)
+    neighbours.close(60.0)
     assert not thread.is_alive()

@@ -47,7 +47,7 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
     optimizer = kind(model.parameters(), **settings, **fused)
     settings = recipe.scheduler.model_dump(exclude={"name", "warmup_iters", "start_factor"})
     scheduler = getattr(torch.optim.lr_scheduler, recipe.scheduler.name)(optimizer, **settings)
-    waits = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+    follows_losses = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     sampler = RandomSampler(len(train), recipe.batch_size, generator=build_generator(recipe.seed, "batches"))
 
     history, losses = [], []
@@ -61,12 +61,12 @@ def train_plainly(recipe: Recipe, train: ImageSplit, test: ImageSplit) -> Histor
         gradients = tuple(present(layer.weight.grad).norm().item() for layer in layers)
         before = [layer.weight.detach().clone() for layer in layers]
         optimizer.step()
-        if not waits:
+        if not follows_losses:
             scheduler.step()
         losses.append(loss.item())
         if step % recipe.eval_every == 0:
             on_train, on_test = measure(model, inputs, train.targets), measure(model, test_inputs, test.targets)
-            if waits:
+            if follows_losses:
                 scheduler.step(on_train[0])
             norms = tuple(torch.linalg.matrix_norm(layer.weight.double()).item() for layer in layers)
             updates = [
