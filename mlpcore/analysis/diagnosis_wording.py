@@ -61,12 +61,12 @@ FINDINGS: Mapping[Symptom, str] = {
         "of these changes go up. The updates step over the minimum instead of into it. Try a lower rate."
     ),
     Symptom.STEPS_STUCK: N_(
-        "The train loss is {loss:.2f}, and guessing costs {chance:.2f}. The step sizes adapt themselves, but not to "
-        "this: try other limits for them (step_sizes), or another first one (lr)."
+        "The train loss is {loss:.2f}, and guessing costs {chance:.2f}. The step sizes adapt by themselves, but that "
+        "was not enough: try other limits for them (step_sizes), or another first step size (lr)."
     ),
     Symptom.STEPS_JUMP: N_(
         "Between two evaluations the train loss changes by {size:.0%}, and {rises:.0%} of these changes go up: some of "
-        "the step sizes have grown too large. Try a smaller largest one: the second number of step_sizes."
+        "the step sizes have grown too large. Lower their upper limit, the second number of step_sizes."
     ),
     Symptom.BARELY_LEARNING: N_(
         "The learning rate is too low: the train loss falls steadily, but only to {last:.2f}, and guessing costs "
@@ -285,8 +285,8 @@ ENDS_ON_LINE = N_(
 )
 SET_TOTAL_ITERS = N_("Set total_iters to {value:,}")
 NEVER_OUT_OF_PATIENCE = N_(
-    "With patience {patience:,}, the rate drops after {needed:,} evaluations at the earliest, but only {count:,} come "
-    "before the end: it never drops."
+    "With patience {patience:,}, the rate drops after {needed:,} evaluations at the earliest, but the run has only "
+    "{count:,} before its end: the rate never drops."
 )
 SET_PATIENCE = N_("Set patience to {value:,}")
 SET_EVALUATIONS = N_("Set eval_every to {every:,}, patience to {value:,}")

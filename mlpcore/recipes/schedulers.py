@@ -180,7 +180,7 @@ class ReduceLROnPlateau(Scheduler):
     factor: float = Field(default=0.1, ge=1e-4, le=0.999, description="The factor of each drop of the learning rate.")
     patience: Evaluations = Field(
         default=10,
-        description="Evaluations in a row without a better loss that are let pass; the rate drops at the next.",
+        description="How many evaluations in a row may pass without a better loss; the rate drops at the next one.",
     )
     threshold: float = Field(
         default=1e-4,
@@ -189,10 +189,10 @@ class ReduceLROnPlateau(Scheduler):
         description="A loss counts as better if it is lower than the best by more than this.",
     )
     threshold_mode: Literal["rel", "abs"] = Field(
-        default="rel", description="The threshold as a share of the best loss (rel), or as a difference to it (abs)."
+        default="rel", description="Whether threshold is a share of the best loss (rel) or a difference from it (abs)."
     )
     cooldown: Evaluations = Field(
-        default=0, description="Evaluations after a drop that do not count as without a better loss."
+        default=0, description="Evaluations after a drop that are not counted against patience."
     )
     min_lr: float = Field(default=0.0, ge=0.0, le=1.0, description="The rate does not drop below this.")
     eps: float = Field(default=1e-8, ge=0.0, le=0.1, description="A drop by no more than this is left out.")

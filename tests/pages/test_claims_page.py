@@ -285,7 +285,7 @@ class TestUpdateRules:
         assert says(page, "Muon takes matrices: here θ is one of A × B = 1 × 1.")
         paths = [trace["name"] for trace in figure(page, "updates.race")["data"] if "path" in trace["uid"]]
         assert paths == ["SGD", "Momentum", "Nesterov", "Adam", "Muon"]
-        assert says(page, "Muon needs a matrix, and takes (x, y) as one of a single row.")
+        assert says(page, "Muon needs a matrix, so it takes (x, y) as one with a single row.")
 
     @pytest.mark.parametrize("rule", ["Muon", "RMSprop"])
     def test_rule_that_is_added_shares_the_momentum(self, open_page: Open, rule: str) -> None:

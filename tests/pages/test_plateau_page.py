@@ -54,7 +54,7 @@ def test_a_schedule_that_has_no_time_to_drop_is_told_so_and_known_to_its_end(ope
     known = trace(page, "preview", "schedule")
     assert known is not None
     assert known["x"][-1] == 40
-    assert says(page, "With patience 9, the rate drops after 11 evaluations at the earliest, but only 3 come before")
+    assert says(page, "With patience 9, the rate drops after 11 evaluations at the earliest, but the run has only 3")
     assert not says(page, "This schedule follows")
     shown(page.button(key="apply_fix").click().run())
     assert page.number_input(key="knob.ReduceLROnPlateau.patience").value == 0

@@ -130,9 +130,9 @@ def _show_rule(rules: dict[str, AnyOptimizer]) -> None:
     if optimizer.name == "Muon":
         st.caption(
             _(
-                "Muon takes matrices: here θ is one of A × B = 1 × 1. NS₅ makes it orthogonal by five Newton–Schulz "
-                "iterations, x ← 3.4445 x − 4.775 x³ + 2.0315 x⁵, in bfloat16. Of one number that leaves the sign, "
-                "with a size that is only near 1: 0.6875."
+                "Muon takes matrices: here θ is one of A × B = 1 × 1. NS₅ makes the update orthogonal by five "
+                "Newton–Schulz iterations, x ← 3.4445 x − 4.775 x³ + 2.0315 x⁵, in bfloat16. Of a single number, "
+                "only the sign is left, with a size that is roughly 1: 0.6875."
             )
         )
     from mlpcore.concepts.surfaces import apply_gradients  # torch: not before it is needed
@@ -179,8 +179,8 @@ def _show_trajectories(rules: dict[str, AnyOptimizer]) -> None:
         if "Muon" in rules:
             st.caption(
                 _(
-                    "Muon needs a matrix, and takes (x, y) as one of a single row. To make a row orthogonal is to "
-                    "scale it to one length: each of its steps is about 0.7 lr long, however steep the surface is."
+                    "Muon needs a matrix, so it takes (x, y) as one with a single row. Making a row orthogonal only "
+                    "scales it to a fixed length: every step is about 0.7 lr long, however steep the surface is."
                 )
             )
         _show_ends(paths, surface, steps)

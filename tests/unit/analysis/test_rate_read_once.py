@@ -26,10 +26,10 @@ def test_no_later_drop_is_suggested_at_its_plateau() -> None:
 @pytest.mark.parametrize(
     ("curve", "advice"),
     [
-        (lambda step: 1.2 if step % 200 else 0.8, "Try a smaller largest one: the second number of step_sizes."),
+        (lambda step: 1.2 if step % 200 else 0.8, "Lower their upper limit, the second number of step_sizes."),
         (
             lambda step: 2.36 + 0.04 * math.sin(step),
-            "try other limits for them (step_sizes), or another first one (lr).",
+            "try other limits for them (step_sizes), or another first step size (lr).",
         ),
     ],
 )

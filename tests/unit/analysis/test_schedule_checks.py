@@ -206,8 +206,8 @@ class TestWarnings:
         recipe = plan(ReduceLROnPlateau(patience=patience), 100).replace(eval_every=eval_every)
         (warning,) = find_warnings(recipe)
         assert str(warning.sentence) == (
-            f"With patience {patience}, the rate drops after {patience + 2} evaluations at the earliest, but only "
-            f"{count} come before the end: it never drops."
+            f"With patience {patience}, the rate drops after {patience + 2} evaluations at the earliest, but the "
+            f"run has only {count} before its end: the rate never drops."
         )
         assert str(warning.fix_label) == fix_label
         scheduler = ReduceLROnPlateau(patience=fixed[0])
