@@ -70,7 +70,7 @@ def test_a_run_nothing_of_which_can_be_changed_is_not_forked(open_page: Open) ->
     recipe = TINY.replace(optimizer=Rprop(), train_size=TINY.batch_size)
     (run_id,) = manager.shared_manager().submit([recipe], owner="somebody", names=["a run"])
     fork = wait_for(open_page(run=run_id), is_over(run_id)).button(key="fork")
-    assert (fork.disabled, fork.help) == (True, "Nothing of Rprop can be changed while the run goes on.")
+    assert (fork.disabled, fork.help) == (True, "No hyperparameter of Rprop can be changed while the run goes on.")
 
 
 @pytest.mark.parametrize("picked", ["nan", "inf", "nothing"])

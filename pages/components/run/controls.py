@@ -11,6 +11,7 @@ from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.lessons.banner import offer_lesson
 from pages.components.recipe_form.form_state import find_lesson, put_recipe
+from pages.components.run.fork import explain_no_changes
 from pages.components.run.reference import note_start
 from pages.components.run.run_bar import tend_run_bar
 from pages.components.shared.flash import flash_errors, toast_errors
@@ -87,7 +88,7 @@ def _say_what_start_trains(run: Run | None, recipe: Recipe) -> str:
         template = _("Start then trains {recipe}") if is_mine else _("Start trains {recipe}")
         return template.format(recipe=as_markdown(describe_next(run.recipe, recipe)))
     if is_mine and not recipe.optimizer.list_changeable():
-        return _("Nothing of {optimizer} can be changed while the run goes on.").format(optimizer=recipe.optimizer.name)
+        return explain_no_changes(recipe)
     if is_mine:
         return _("Learning rate, momentum and weight decay can be changed while the run goes on.")
     return _("The knobs are those of this run. Turn one, and press Start.")

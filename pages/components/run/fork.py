@@ -1,7 +1,5 @@
 """Forks: a new run that repeats the shown one up to a step, and then goes on with another hyperparameter."""
 
-from contextlib import suppress
-
 import streamlit as st
 
 from mlpcore.messages import Sentence, SentenceError
@@ -32,20 +30,28 @@ def offer_fork(run: Run | None) -> None:
         "Trains this run once more up to a step, and from there on with another rate. Or click a point of a curve."
     )
     if run is not None and not run.recipe.optimizer.list_changeable():
-        template = _("Nothing of {optimizer} can be changed while the run goes on.")
-        help_ = template.format(optimizer=run.recipe.optimizer.name)
+        help_ = explain_no_changes(run.recipe)
     if st.button(_("Fork"), key="fork", disabled=is_off, help=help_) and run is not None:
         _open(run.id, last // 2)
         st.rerun()  # the page draws the dialog
+
+
+def explain_no_changes(recipe: Recipe) -> str:
+    """Say that a recipe has nothing that can be changed during its run."""
+    template = _("No hyperparameter of {optimizer} can be changed while the run goes on.")
+    return template.format(optimizer=recipe.optimizer.name)
 
 
 def take_pick(run: Run | None, picked: str | None) -> None:
     """Open the dialog at the step of a curve that was clicked."""
     if run is None or picked is None or not _list_knobs(run) or not _list_steps(run):
         return
-    with suppress(ValueError, OverflowError):  # what no curve of ours sends
-        _open(run.id, round(float(picked)))
-        st.rerun()  # the page draws the dialog
+    try:
+        step = round(float(picked))
+    except (ValueError, OverflowError):  # what no curve of ours sends
+        return
+    _open(run.id, step)
+    st.rerun()  # the page draws the dialog
 
 
 def show_fork(run: Run) -> None:
