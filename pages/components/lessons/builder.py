@@ -64,6 +64,7 @@ def _choices(place: Place, recipe: Recipe) -> None:
     with st.grid(3, min_column_width=240, gap=("xsmall", "small")):
         for name, value in values.items():
             st.session_state[f"{place.key}.choice.{name}"] = _choice(lesson, name)
+            (line,) = FIELDS[name].list_helps([FIELDS[name].chosen_in(recipe)])  # one owner, one line
             st.segmented_control(
                 f"`{name} = {_('all') if value is None else write_text(value)}`",
                 [OPEN, LOCKED, HIDDEN],
@@ -72,19 +73,20 @@ def _choices(place: Place, recipe: Recipe) -> None:
                 key=f"{place.key}.choice.{name}",
                 on_change=_take_choice,
                 args=(place, recipe, name),
-                help=_(next(iter(FIELDS[name].list_helps([FIELDS[name].chosen_in(recipe)])))),
+                help=_(line),
             )
 
 
 def _values(place: Place, recipe: Recipe) -> dict[str, object]:
-    """Return what can be locked or hidden, in the order of the forms; no start_factor where there is no warm-up."""
+    """Return what can be locked or hidden, in the order of the forms; no start_factor where the warm-up is off."""
     own = flatten(recipe)
     if place.names is not None:
         return {name: own[name] for name in place.names if name in own}  # images have no points
     parts = {part: [name for name in own if name in CHOICES and FIELDS[name].part == part] for part in PARTS}
     names = ["optimizer", "batch_size", *parts["optimizer"], "scheduler", *parts["scheduler"]]
     names += [name for group in ("images", "points", "network", "run") for name in GROUPS[group] if name in own]
-    return {name: own[name] for name in names if name != "start_factor" or own.get("warmup_iters", 1)}
+    unused = ["start_factor"] if own.get("warmup_iters") == 0 else []  # a LinearLR, which has no warm-up, needs its own
+    return {name: own[name] for name in names if name not in unused}
 
 
 def _choice(lesson: Lesson, name: str) -> str:

@@ -38,7 +38,7 @@ def _get_replays() -> "Replays":
 
 
 def is_computing() -> bool:
-    """Return whether something that this page asked for is still being computed."""
+    """Return whether something that this visitor asked for is still being computed, on whatever page."""
     return any(replay and not replay.result.done() for _view, replay in _list_asked().values())
 
 
