@@ -39,7 +39,7 @@ class Visitor:
         self.context = context
         self._server = server
         context.set_default_timeout(1000 * SECONDS)
-        if not context.pages:  # the first is none of the app's: while it is there, scripts stay compiled
+        if not context.pages:  # this one is not the app's and stays: while a page is there, scripts stay compiled
             context.new_page().goto(f"{server.url}/_stcore/health")
         context.on("request", self._note_request)
         context.on("console", self._note_error)
