@@ -28,6 +28,11 @@ def list_foreign_runs() -> Sequence[ForeignRun]:
     return state.get(KEPT, ())
 
 
+def forget_foreign_runs() -> None:
+    """Note that they have changed in the database: they are read again when they are next drawn."""
+    st.session_state.pop(KEPT, None)
+
+
 def show_foreign_runs() -> None:
     """Offer to bring runs of other programs, and to take them away again."""
     opened = st.expander(_("Curves from other programs"), key="compare.foreign.open", on_change="rerun")
@@ -78,13 +83,12 @@ def _take_files() -> None:
         except (SentenceError, StoreError) as error:
             refused.append(Sentence("{name}: {problem}", {"name": file.name, "problem": error.sentence}))
     state["compare.foreign.files"] += 1
-    state.pop(KEPT, None)
+    forget_foreign_runs()
     state[REFUSED] = refused
 
 
 def _remove(name: str) -> None:
-    state = st.session_state
-    state.pop(REFUSED, None)
+    st.session_state.pop(REFUSED, None)
     with toast_errors():
         get_store().foreign.delete(name, owner=read_owner())
-        state.pop(KEPT, None)
+        forget_foreign_runs()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from mlpcore.runs.records import Run
-from pages.components.compare.foreign import KEPT
+from pages.components.compare.foreign import forget_foreign_runs
 from pages.components.shared.flash import flash_errors, toast_errors
 from pages.components.shared.people import is_admin
 from pages.components.shared.refresh import rerun_page, show_fragment
@@ -121,4 +121,4 @@ def _delete_all() -> None:
     with toast_errors():
         get_stored_runs().delete_all(owner=read_owner())
         st.session_state["history.chosen"] = []
-        st.session_state.pop(KEPT, None)  # foreign runs on Compare are deleted too
+        forget_foreign_runs()  # they are deleted too
