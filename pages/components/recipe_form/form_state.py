@@ -78,9 +78,15 @@ def get_knob(path: str) -> Any:
     return read_numbers(value) if field.type is tuple and value is not None else value
 
 
+def get_chosen(part: str) -> str:
+    """Get the name of the chosen optimizer or scheduler; the default's for what only a forged message can hold."""
+    name = get_knob(part)
+    return name if name in list(PARTS[part]) else Recipe.model_fields[part].default.name
+
+
 def get_optimizer() -> type[Optimizer]:
-    """Return the kind of the chosen optimizer; the default's for what only a forged message can hold."""
-    return OPTIMIZERS.get(str(get_knob("optimizer")), type(Recipe().optimizer))
+    """Return the class of the chosen optimizer."""
+    return OPTIMIZERS[get_chosen("optimizer")]
 
 
 def first_recipe(datasets: Sequence[str]) -> Recipe:

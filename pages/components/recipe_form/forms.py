@@ -8,11 +8,12 @@ import streamlit as st
 
 from mlpcore.messages import N_
 from mlpcore.recipes.points import POINT_SETS
-from mlpcore.recipes.recipe import PARTS, Recipe
+from mlpcore.recipes.recipe import PARTS
 from pages.components.recipe_form import widgets
 from pages.components.recipe_form.form_state import (
     PATHS,
     find_lesson,
+    get_chosen,
     get_knob,
     get_optimizer,
     put_knob,
@@ -121,7 +122,7 @@ def optimizer_form(edited: widgets.Edited, *, beside_lr: Callable[[], None]) -> 
     `edited` is called with the name of each slider that a person moves.
     """
     _draw_row("optimizer", "batch_size", narrow="batch_size")
-    name = _get_kind("optimizer")
+    name = get_chosen("optimizer")
     _draw(f"{name}.lr", edited, beside=beside_lr)
     for row in _list_rows("optimizer"):
         _draw_row(*row, edited=edited, vertical_alignment="bottom")
@@ -147,7 +148,7 @@ def _put_full_batch(size: int) -> None:
 
 def scheduler_form() -> None:
     """Draw the scheduler's hyperparameters, only those that matter."""
-    name = _get_kind("scheduler")
+    name = get_chosen("scheduler")
     warmup_iters = _keep_known(f"{name}.warmup_iters")  # a LinearLR has none
     _draw_row("scheduler", *warmup_iters, narrow=f"{name}.warmup_iters")
     warm_up = [f"{name}.start_factor"] if any(map(get_knob, warmup_iters)) else []
@@ -155,7 +156,7 @@ def scheduler_form() -> None:
     for row in (*rows, [*last, *warm_up]):
         _draw_row(*row)
     if name == "CyclicLR" and get_knob("CyclicLR.cycle_momentum"):
-        _explain_cycles(_get_kind("optimizer"))
+        _explain_cycles(get_chosen("optimizer"))
 
 
 def _explain_cycles(optimizer: str) -> None:
@@ -223,7 +224,7 @@ def run_form() -> None:
 
 def list_rare() -> list[str]:
     """List the paths of the chosen parts' rare hyperparameters, without those that a lesson hides."""
-    paths = _keep_known(*(f"{_get_kind(part)}.{key}" for part in PARTS for key in RARE))
+    paths = _keep_known(*(f"{get_chosen(part)}.{key}" for part in PARTS for key in RARE))
     return [path for path in paths if widgets.is_shown(PATHS[path][0].name)]
 
 
@@ -236,15 +237,9 @@ def _explain_device() -> None:
             st.caption(say(explain_device(get_knob("device"))))
 
 
-def _get_kind(part: str) -> str:
-    """Get the name of the chosen optimizer or scheduler; the default's for what only a forged message can hold."""
-    name = get_knob(part)
-    return name if name in list(PARTS[part]) else Recipe.model_fields[part].default.name
-
-
 def _list_rows(part: str) -> list[list[str]]:
     """List the paths of what the chosen optimizer or scheduler has beside what all of them have, row by row."""
-    name = _get_kind(part)
+    name = get_chosen(part)
     paths = {f"{name}.{key}": key for key in PARTS[part][name].model_fields}
     own = [path for path, key in paths.items() if path in KNOBS or key not in ELSEWHERE]
     rows: list[list[str]] = []
