@@ -184,8 +184,8 @@ RULES: Mapping[Symptom, str] = {
         "the steepest on at least {mostly:.0%} of the (at most 2,000) training examples that an evaluation looks at."
     ),
     Symptom.ZERO_START: N_(
-        "init is zeros, and most units of a layer are dead, or the train loss is above {little:.0%} of ln(classes) = "
-        "{chance:.2f}."
+        "init is zeros, and either most units of a layer are dead or the train loss is above {little:.0%} of "
+        "ln(classes) = {chance:.2f}."
     ),
     Symptom.JUMPS: _JUMPS,
     Symptom.STEPS_STUCK: _STUCK,

@@ -86,7 +86,7 @@ def _name(kind: DiagnosisKind) -> str:
         DiagnosisKind.VANISHING: _("vanishing gradients"),
         DiagnosisKind.DEAD: _("dead units"),
         DiagnosisKind.SATURATED: _("saturated units"),
-        DiagnosisKind.ALIKE: _("units alike"),
+        DiagnosisKind.ALIKE: _("identical units"),
         DiagnosisKind.OVERFITTING: _("overfitting"),
         DiagnosisKind.PLATEAU: _("plateau"),
         DiagnosisKind.DROP: _("drop of the rate"),

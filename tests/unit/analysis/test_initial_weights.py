@@ -47,7 +47,7 @@ def test_zeros_are_named_as_the_cause_and_a_random_start_is_a_click_away(
     diagnosis = diagnose_zeros(tiny_images, activation)[0]
     assert diagnosis.kind is KINDS.ALIKE
     assert "all weights began at 0, so nothing tells the units of a layer apart" in str(describe_finding(diagnosis))
-    assert str(describe_rule(diagnosis)).startswith("init is zeros, and most units of a layer are dead, or the train")
+    assert str(describe_rule(diagnosis)).startswith("init is zeros, and either most units of a layer are dead or")
     suggestion = present(diagnosis.suggestion)
     assert (suggestion.init, str(describe_suggestion(diagnosis))) == (init, f"Set init to {init}")
 
