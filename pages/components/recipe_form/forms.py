@@ -7,6 +7,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from mlpcore.messages import N_
+from mlpcore.recipes.optimizer_base import MAX_BATCH
 from mlpcore.recipes.points import POINT_SETS
 from mlpcore.recipes.recipe import PARTS
 from pages.components.recipe_form import widgets
@@ -27,6 +28,7 @@ NARROW = 110  # pixels
 FEW_IMAGES = 1_000  # with all 50,000 of CIFAR-10 in a batch, an iteration took 2 s on two busy cores
 
 # The widget of each hyperparameter, its label and its settings; a path with an owner is for that scheduler alone.
+# What has no label here gets it where it is drawn.
 KNOBS: dict[str, tuple[Callable[..., None], str, dict[str, Any]]] = {
     "optimizer": (widgets.draw_choice, N_("Optimizer"), {}),
     "batch_size": (widgets.draw_number, N_("Batch size"), {}),
@@ -136,7 +138,7 @@ def full_batch_form() -> None:
     if not get_optimizer().needs_full_batch or size == get_knob("batch_size") or is_held:
         return
     everything = max(count_images(read_source()) - (get_knob("validation_size") or 0), 1)
-    proposed = min(size or FEW_IMAGES, everything)
+    proposed = min(size or FEW_IMAGES, everything, MAX_BATCH)
     label = _("Train on {n:,} examples, all in each batch").format(n=proposed)
     st.button(label, on_click=_put_full_batch, args=(proposed,), key="full_batch")
 
