@@ -1,9 +1,11 @@
 """Whatever happens to one run, the manager goes on and the next run works."""
 
 import errno
+import gc
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -239,6 +241,33 @@ class TestSurvival:
             assert (run.status, run.message, store.failures) == (RunStatus.FINISHED, None, 0)
             assert timeless(run.evaluations) == train_alone(SHORT, images)
             manager.shutdown()
+
+    def test_evaluations_are_stored_many_at_a_time(self, library, tmp_path):
+        counts = []
+
+        class CountingStore(RunStore):
+            def update(self, *arguments: Any, **values: Any) -> None:
+                counts.append(len(values["evaluations"]))
+                super().update(*arguments, **values)
+
+        with closing(CountingStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
+            manager = RunManager(store, library)
+            (run_id,) = submit(manager, LONG)
+            wait_for_evaluations(manager, run_id, 40)
+            manager.shutdown()
+        assert sum(counts) >= 40
+        assert len(counts) < 20
+
+    def test_a_manager_that_was_shut_down_can_be_freed(self, library, tmp_path):
+        with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
+            manager = RunManager(store, library)
+            wait_for_end(manager, *submit(manager, SHORT))
+            manager.shutdown()
+            manager.join(10.0)
+            kept = weakref.ref(manager)
+            del manager
+            gc.collect()
+            assert kept() is None
 
     def test_a_run_whose_end_the_store_refuses_at_first_is_stored_when_it_takes_it(self, library, images, tmp_path):
         class RefusingStore(RunStore):

@@ -64,6 +64,7 @@ def test_environment_is_everything_that_the_last_digits_depend_on() -> None:
     names = ["torch", "python", "numpy", "processor", "instructions", "threads", "products", "MKL_CBWR", "kernels"]
     assert list(HERE) == names
     assert all(0 < len(value) < 200 for value in HERE.values())
+    assert "Math Kernel Library Version" in HERE["products"] or not torch.backends.mkl.is_available()
 
 
 @pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="torch multiplies with another library here")
