@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from mlpcore.training.kernels.matmul import choose_rule
 from mlpcore.training.lockstep import train_cohort
 from mlpcore.training.models import MLPnet, build_model
 from mlpcore.training.replay.network import NetworkView, TrainedNetwork
-from mlpcore.training.replay.replay import PastRun, Replayed, replay, replay_cohort, replay_run
+from mlpcore.training.replay.replay import PastRun, Replayed, find_obstacle, replay, replay_cohort, replay_run
 from mlpcore.training.reproducibility import describe_environment
 from tests.support.cohorts import CPU, MIXTURE, recipe
 from tests.support.generators import exhaust
@@ -131,6 +132,23 @@ def test_runs_of_one_recipe_are_one_past(images: DeviceImages) -> None:
     assert PastRun.of(run) == PastRun.of(twin)
     assert hash(PastRun.of(run)) == hash(PastRun.of(twin))
     assert PastRun.of(run) != PastRun.of(other)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, None),
+        ({"status": RunStatus.RUNNING}, "This appears when the run is over"),
+        ({"status": RunStatus.STOPPED, "evaluations": ()}, "This run was never evaluated"),
+        ({"versions": describe_environment() | {"torch": "1.0"}}, "This run cannot be repeated here"),
+    ],
+)
+def test_a_run_that_cannot_be_replayed_says_why(
+    changed: dict[str, Any], said: str | None, images: DeviceImages
+) -> None:
+    obstacle = find_obstacle(replace(train(RECIPE, images), **changed))
+    assert str(obstacle or "").startswith(said or "")
+    assert (obstacle is None) == (said is None)
 
 
 class TestNetworkView:
