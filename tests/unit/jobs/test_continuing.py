@@ -214,6 +214,7 @@ class TestShutdown:
 
     def test_with_the_database_locked_the_next_start_marks_them(self, library, tmp_path):
         url, file = f"sqlite:///{tmp_path / 'runs.sqlite3'}", tmp_path / "runs.sqlite3"
+        others = {thread.ident for thread in threading.enumerate()}
         with closing(RunStore(url)) as store:
             manager = RunManager(store, library)
             (run_id,) = submit(manager, LONG)
@@ -223,6 +224,7 @@ class TestShutdown:
                 other.execute("BEGIN IMMEDIATE")
                 manager.shutdown()
                 assert manager.trouble is not None
+                wait_until(lambda: others >= {thread.ident for thread in threading.enumerate()})
                 assert not store.get(run_id).status.is_over
         with closing(RunStore(url)) as store:
             store.mark_interrupted()

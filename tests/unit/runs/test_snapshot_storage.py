@@ -63,9 +63,10 @@ class TestStorage:
         assert storage.mark("a") not in (first, None)
         assert storage.measure(["a", "b"]) == len(pack_snapshot(evaluate_often(5)))
 
-    def test_of_a_run_without_a_snapshot_nothing_is_kept(self, storage):
+    def test_of_a_run_without_a_snapshot_nothing_is_kept_and_nothing_is_wrong(self, storage, caplog):
         assert (storage.read("a"), storage.mark("a"), storage.measure(["a"]), storage.measure([])) == (None, None, 0, 0)
         storage.delete("a")
+        assert caplog.records == []
 
     def test_a_deleted_snapshot_is_gone(self, storage):
         storage.write("a", snapshot())
