@@ -132,12 +132,13 @@ class Copy:
 
     def try_mutant(self, mutant: Mutant, record: Record) -> str:
         """Test one mutant; return what killed it, or nothing for a survivor."""
+        if not (tests := record.choose_for(mutant)):
+            return ""
         file = self.root / mutant.file
         source = file.read_bytes()
         compiled = Path(importlib.util.cache_from_source(str(file)))
         compiled.unlink(missing_ok=True)  # Python would take it for the same if the second and the size are the same
         file.write_bytes(source[: mutant.start] + mutant.replacement.encode() + source[mutant.end :])
-        tests = record.choose_for(mutant)
         seconds = [record.seconds[test] for test in tests]
         limits = {"limit": SLOWDOWN * sum(seconds) + 60, "test_limit": SLOWDOWN * max(seconds) + 30}
         try:

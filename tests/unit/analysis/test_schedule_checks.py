@@ -191,6 +191,10 @@ class TestWarnings:
         assert warning.fixed_recipe == Recipe.model_validate(expected)
         assert find_warnings(warning.fixed_recipe) == []
 
+    def test_a_run_of_two_iterations_is_stable_for_one_and_decays_for_one(self):
+        (warning,) = find_warnings(plan(WarmupStableDecay(warmup_iters=0), 2))
+        assert warning.fixed_recipe.scheduler == WarmupStableDecay(warmup_iters=0, stable_iters=1, decay_iters=1)
+
     @pytest.mark.parametrize(
         ("patience", "eval_every", "count", "fix_label", "fixed"),
         [

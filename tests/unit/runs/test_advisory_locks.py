@@ -25,14 +25,20 @@ def stores(own_postgresql: Cluster, clock: Clock) -> Iterator[tuple[RunStore, Ru
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_living_process_takes_its_lock_again_after_a_restart_and_keeps_its_runs(
-    mode: str, stores: tuple[RunStore, RunStore], own_postgresql: Cluster, clock: Clock
+    mode: str,
+    stores: tuple[RunStore, RunStore],
+    own_postgresql: Cluster,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     _first, second = stores
     assert watch(second.mark_interrupted, clock) == []
     own_postgresql.stop(mode)  # type: ignore[arg-type]
     own_postgresql.start()
     assert second.mark_interrupted() == []  # whether it has the lock again or not
     wait_until(lambda: own_postgresql.count_advisory_locks() == 1)
+    wait_until(lambda: "The database is back" in caplog.text)
     assert watch(second.mark_interrupted, clock) == []
     assert second.get("a").status is RunStatus.RUNNING
 
