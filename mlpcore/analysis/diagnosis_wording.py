@@ -76,6 +76,10 @@ FINDINGS: Mapping[Symptom, str] = {
         "The learning rate is low for so short a run: in the last quarter the train loss still fell from {before:.2f} "
         "to {last:.2f}, which is {share:.0%} of its whole fall. Try a higher rate, or more iterations."
     ),
+    Symptom.ENDED_EARLY: N_(
+        "The schedule lowered the learning rate too early: after step {step:,} it was below {share:.0%} of its highest "
+        "value, too low to learn much. Try a schedule that lowers it over the whole run, such as a cosine."
+    ),
     Symptom.TEST_ACC_FELL: N_(
         "From step {step:,} on, the test loss rose from {low} to {high} while the train loss fell "
         "from {train} to {train_end}. The network memorises the training examples. Stopping at the best step, "
@@ -197,6 +201,10 @@ RULES: Mapping[Symptom, str] = {
         "ln(classes) = {chance:.2f} (a straight line would bring 25%), and at most {steady:.0%} of the changes of the "
         "loss between evaluations go up."
     ),
+    Symptom.ENDED_EARLY: N_(
+        "A sign of too low a rate, and a rate below {share:.0%} of its highest for the last {late:.0%} of the steps or "
+        "longer."
+    ),
     Symptom.TEST_ACC_FELL: _OVERFITTING,
     Symptom.TEST_LOSS_ROSE: _OVERFITTING,
     Symptom.FLAT_LOSS: N_(
@@ -237,6 +245,8 @@ def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
         return None
     if diagnosis.kind is DiagnosisKind.VANISHING:
         return Sentence("Use relu")
+    if diagnosis.symptom is Symptom.ENDED_EARLY:
+        return Sentence("Use {setting}", {"setting": diagnosis.suggestion.scheduler.name})
     if diagnosis.kind is DiagnosisKind.ALIKE:
         return Sentence("Set init to {init}", {"init": diagnosis.suggestion.init})
     if diagnosis.kind is DiagnosisKind.PLATEAU:
@@ -250,13 +260,11 @@ def describe_suggestion(diagnosis: Diagnosis) -> Sentence | None:
 
 def _fill(template: str, numbers: Mapping[str, float | str]) -> Sentence:
     """Put the numbers into a template; a fraction that has no format there is rounded to three significant digits."""
-    return Sentence(
-        template,
-        {
-            name: short_number(value) if isinstance(value, float) and f"{{{name}}}" in template else value
-            for name, value in numbers.items()
-        },
-    )
+    values = {
+        name: short_number(value) if isinstance(value, float) and f"{{{name}}}" in template else value
+        for name, value in numbers.items()
+    }
+    return Sentence(template, values)
 
 
 # Schedules that are probably not meant, each with the label of the button that applies its fix.

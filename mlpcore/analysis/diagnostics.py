@@ -13,6 +13,8 @@ from mlpcore.analysis.suggestions import (
     with_milestone,
     with_random_start,
     with_rate,
+    with_relu,
+    with_slow_fall,
     with_tested_rate,
     without_changes,
 )
@@ -71,6 +73,7 @@ class Symptom(StrEnum):
     STUCK = "loss stuck near that of guessing"
     STUCK_SIGMOID = "loss stuck near that of guessing, with sigmoids"
     LOST = "loss back near that of guessing"
+    ENDED_EARLY = "schedule soon left next to nothing of the rate"
     SLOW_SIGMOID = "loss falls steadily, but hardly, with sigmoids"
     DEAD_UNITS = "units of relu answer 0 to everything"
     SATURATED_UNITS = "units of sigmoid or tanh answer with an extreme to nearly everything"
@@ -144,15 +147,18 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
         rate = Diagnosis(DiagnosisKind.ALIKE, Symptom.ZERO_START, numbers, suggestion=with_random_start(run.recipe))
     if rate and run.recipe.optimizer.reads_lr_once and rate.kind in ON_RATE:
         rate = replace(rate, symptom=STEPS[rate.symptom], suggestion=None) if rate.symptom in STEPS else None
+    early = trends.find_early_end(losses)
+    if rate and rate.kind is DiagnosisKind.TOO_LOW and early and (slower := with_slow_fall(run.recipe)):
+        numbers = {"step": early, "share": trends.NEGLIGIBLE, "late": trends.FAR_FROM_END}
+        rate = Diagnosis(DiagnosisKind.TOO_LOW, Symptom.ENDED_EARLY, numbers, early, slower)
     plateau = None if rate else _find_plateau(run, losses)
     found = [diagnosis for diagnosis in (rate, overfitting, plateau) if diagnosis]
     changes = _find_changes(run, test_images)
     harmful = [one for one in changes if one.suggestion is not None]
-    harmless = [one for one in changes if one.suggestion is None]
     if harmful:  # what it did is no sign of a rate that was too high from the beginning
         found = [diagnosis for diagnosis in found if diagnosis.kind is not DiagnosisKind.TOO_HIGH]
     found = harmful + (found or ([] if harmful else [_find_no_problem(run, losses, late)]))
-    return (*found, *harmless, *_find_drops(run, losses))
+    return (*found, *(one for one in changes if one not in harmful), *_find_drops(run, losses))
 
 
 def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None) -> Diagnosis | None:
@@ -170,8 +176,7 @@ def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None)
         numbers |= {"least": least}
         return Diagnosis(DiagnosisKind.TOO_HIGH, Symptom.LOST, numbers, suggestion=with_rate(run.recipe, 0.1))
     if run.recipe.activation == "sigmoid":
-        with_relu = run.recipe.model_copy(update={"activation": "relu"})
-        return Diagnosis(DiagnosisKind.VANISHING, Symptom.STUCK_SIGMOID, numbers, suggestion=with_relu)
+        return Diagnosis(DiagnosisKind.VANISHING, Symptom.STUCK_SIGMOID, numbers, suggestion=with_relu(run.recipe))
     if growth is not None and growth < UNMOVED:
         numbers |= {"growth": growth, "most": UNMOVED}
         return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.UNMOVED, numbers, suggestion=with_far_higher_rate(run.recipe))
@@ -209,16 +214,13 @@ def _find_slow(run: Run, losses: Losses, late: LateFall, guessing: float, growth
         return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.SMALL_STEPS, numbers, end, with_rate(run.recipe, 3.0))
     if not trends.falls_steadily(losses):
         return None
-    numbers = {"before": late.before, "last": late.last, "share": late.share, "chance": guessing}
+    numbers = {"before": late.before, "last": late.last, "loss": late.last, "share": late.share, "chance": guessing}
     numbers |= {"steep": STEEP, "little": LITTLE, "steady": trends.STEADY}
     if is_unlearned and run.recipe.activation == "sigmoid":  # relu helped 18 of 26 runs, a higher rate 4
-        with_relu = run.recipe.model_copy(update={"activation": "relu"})
-        numbers |= {"loss": late.last}
-        return Diagnosis(DiagnosisKind.VANISHING, Symptom.SLOW_SIGMOID, numbers, end, with_relu)
+        return Diagnosis(DiagnosisKind.VANISHING, Symptom.SLOW_SIGMOID, numbers, end, with_relu(run.recipe))
     if is_unlearned:
-        is_unchanged = late.last > UNCHANGED * guessing
-        suggestion = with_far_higher_rate(run.recipe) if is_unchanged else with_rate(run.recipe, 10.0)
-        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.BARELY_LEARNING, numbers, end, suggestion)
+        higher = with_far_higher_rate(run.recipe) if late.last > UNCHANGED * guessing else with_rate(run.recipe, 10.0)
+        return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.BARELY_LEARNING, numbers, end, higher)
     if late.share < STEEP or not late.has_same_rate or not late.test_falls:
         return None
     return Diagnosis(DiagnosisKind.TOO_LOW, Symptom.STILL_FALLING, numbers, end, with_rate(run.recipe, 3.0))
@@ -257,17 +259,15 @@ def _find_drops(run: Run, losses: Losses) -> list[Diagnosis]:
     if run.recipe.optimizer.reads_lr_once:
         return []
     found = []
-    changed = {change.step for change in run.recipe.changes}
     for drop in trends.find_rate_drops(losses)[:MAX_DROPS]:
-        if any(drop.step <= step < drop.until for step in changed):  # reported as a change
+        if any(drop.step <= change.step < drop.until for change in run.recipe.changes):  # reported as a change
             continue
         planned = find_planned_drops(run.recipe, drop.step, drop.until)
-        is_known = len(planned) == 1
-        step = planned[0] if is_known else drop.step
+        step = planned[0] if len(planned) == 1 else drop.step
         numbers = {"step": step, "until": drop.until, "lr": drop.rate, "around": drop.around}
         numbers |= {"before": drop.loss_before, "after": drop.loss_after}
         numbers |= {"gain": 100 * (drop.accuracy_after - drop.accuracy_before)}
-        symptom = Symptom.DROP_AT if is_known else Symptom.DROP_BETWEEN
+        symptom = Symptom.DROP_AT if len(planned) == 1 else Symptom.DROP_BETWEEN
         found.append(Diagnosis(DiagnosisKind.DROP, symptom, numbers, step))
     return found
 

@@ -38,9 +38,9 @@ LONG = 0.2  # of the steps so far; a shorter plateau may be a pause
 AT_ZERO = 0.1  # nats; below it the images are memorised: a plateau is the minimum, and jumps mean nothing
 SAME_RATE = 0.9  # of a rate, and above: it was not lowered
 HALF_STUCK = 0.5  # of a layer's units: with more, 9 of 10 short runs had learned next to nothing
-AROUND = (
-    3  # evaluations on each side of a change or of a drop of the rate, if there are so many; more in long histories
-)
+NEGLIGIBLE = 0.05  # of the highest rate: below it the loss stays about where it is
+FAR_FROM_END = 0.5  # of the steps so far: a cosine, and a rate that drops tenfold at every third, come below it later
+AROUND = 3  # evaluations on each side of a change or a drop of the rate, if there are so many; more in long histories
 
 
 @dataclass(frozen=True)
@@ -247,6 +247,12 @@ def find_rate_drops(losses: Losses) -> list[RateDrop]:
             )
         )
     return drops
+
+
+def find_early_end(losses: Losses) -> int | None:
+    """Find the step of the last evaluation at more than a negligible rate, if most of the steps came after it."""
+    step = losses.steps[np.flatnonzero(losses.rates >= NEGLIGIBLE * losses.rates.max())[-1]]
+    return int(step) if step < FAR_FROM_END * losses.steps[-1] else None
 
 
 @dataclass(frozen=True)
