@@ -84,9 +84,10 @@ class Scale:
         return 10 ** self.place(value) if self.is_log and not self.options else self.place(value)
 
 
-def empty_note(translate: Translate) -> Json:
-    """Build the note that stands where trials will be, and where none has come to anything."""
-    text = translate("No trial has an accuracy.")
+def empty_note(translate: Translate, *, waits: bool = False) -> Json:
+    """Build the note that stands where no trial has come to anything; waits: or where curves will be."""
+    will_be = translate("The curves appear here as the sweep goes on.")
+    text = will_be if waits else translate("No trial has an accuracy.")
     return paper_note(text, 0.5, 0.5, "center", "middle") | {"font": {"color": NOTE, "size": 13}}
 
 

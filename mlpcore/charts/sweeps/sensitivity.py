@@ -73,7 +73,7 @@ def sensitivity_chart(
         "hovermode": "closest",
         "legend": legend(),
         "showlegend": not by_steps,  # its colours are those of the chart beside it
-        "annotations": [] if len(known) else [empty_note(translate)],
+        "annotations": [] if len(known) or (by_steps and values) else [empty_note(translate, waits=not values)],
         "xaxis": axis(translate("learning rate"), type="log", range=[ends[0] - 0.15, ends[1] + 0.15], dtick=1)
         | {"tickformat": ".0~e"},
         "yaxis": axis(translate("steps") if by_steps else translate("validation accuracy"), nticks=6)

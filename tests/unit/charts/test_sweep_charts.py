@@ -8,9 +8,11 @@ import pytest
 from scipy.interpolate import griddata
 
 from mlpcore.analysis.sweeps.contour import CELLS, interpolate
+from mlpcore.analysis.sweeps.sensitivity import RateResult
 from mlpcore.charts.sweeps.maps import heat_chart, map_chart
 from mlpcore.charts.sweeps.parallel import LACKING, parallel_chart
 from mlpcore.charts.sweeps.points import Scale, TrialPoint
+from mlpcore.charts.sweeps.sensitivity import RateCurve, sensitivity_chart
 from mlpcore.charts.sweeps.trials import best_chart, slice_chart
 
 LR = Scale("lr", low=1e-4, high=1.0, is_log=True)
@@ -166,3 +168,20 @@ def test_ticks_are_decades_of_a_log_range_and_the_options_of_a_list() -> None:
     assert Scale("lr", low=0.02, high=0.05, is_log=True).list_ticks(6) == [0.02, 0.05]
     assert DROPOUT.list_ticks(6) == [0.0, 0.25, 0.5]
     assert SIZES.list_ticks(2) == [16, 64]
+
+
+@pytest.mark.parametrize(
+    ("results", "of_accuracies", "of_steps"),
+    [
+        ([], ["The curves appear here as the sweep goes on."], ["The curves appear here as the sweep goes on."]),
+        ([RateResult(0.1, (None,))], ["No trial has an accuracy."], []),  # crosses say that it was never reached
+        ([RateResult(0.1, (0.3,))], [], []),
+        ([RateResult(0.1, (0.3,), steps=80)], [], []),
+    ],
+)
+def test_without_a_curve_over_the_rate_it_says_why(
+    results: list[RateResult], of_accuracies: list[str], of_steps: list[str]
+) -> None:
+    for by_steps, expected in ((False, of_accuracies), (True, of_steps)):
+        layout = sensitivity_chart([RateCurve("SGD", results, None)], [1e-3, 1.0], by_steps=by_steps)["layout"]
+        assert [note["text"] for note in layout["annotations"]] == expected
