@@ -1,7 +1,9 @@
 """What a server that ends leaves behind, and runs that go on from where they stopped."""
 
+import gc
 import sqlite3
 import threading
+import weakref
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -230,6 +232,17 @@ class TestShutdown:
             store.mark_interrupted()
             assert store.get(run_id).status is RunStatus.INTERRUPTED
             assert store.get(run_id).evaluations[:1] == measured.evaluations[:1]
+
+    def test_a_manager_that_was_shut_down_can_be_freed(self, library, tmp_path):
+        with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
+            manager = RunManager(store, library)
+            wait_for_end(manager, *submit(manager, SHORT))
+            manager.shutdown()
+            manager.join(10.0)
+            kept = weakref.ref(manager)
+            del manager
+            gc.collect()
+            assert kept() is None
 
     def test_the_shared_manager_is_one_and_a_new_one_after_its_shutdown(self, tmp_path, monkeypatch):
         monkeypatch.setenv("MLPCORE_HOME", str(tmp_path))

@@ -1,11 +1,9 @@
 """Whatever happens to one run, the manager goes on and the next run works."""
 
 import errno
-import gc
 import shutil
 import threading
 import time
-import weakref
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -257,17 +255,6 @@ class TestSurvival:
             manager.shutdown()
         assert sum(counts) >= 40
         assert len(counts) < 20
-
-    def test_a_manager_that_was_shut_down_can_be_freed(self, library, tmp_path):
-        with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
-            manager = RunManager(store, library)
-            wait_for_end(manager, *submit(manager, SHORT))
-            manager.shutdown()
-            manager.join(10.0)
-            kept = weakref.ref(manager)
-            del manager
-            gc.collect()
-            assert kept() is None
 
     def test_a_run_whose_end_the_store_refuses_at_first_is_stored_when_it_takes_it(self, library, images, tmp_path):
         class RefusingStore(RunStore):
