@@ -16,7 +16,17 @@ from mlpcore.recipes.recipe import Adam, Recipe
 from mlpcore.runs.records import Run, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
-from tests.support.managers import LONG, ME, SHORT, submit, timeless, train_alone, wait_for_end, wait_for_evaluations
+from tests.support.managers import (
+    LONG,
+    ME,
+    SHORT,
+    submit,
+    timeless,
+    train_alone,
+    wait_for_end,
+    wait_for_evaluations,
+    wait_until,
+)
 
 LASTING = SHORT.replace(train_iter=600, eval_every=20)
 
@@ -87,6 +97,22 @@ def test_what_was_measured_stays_in_sight_while_it_is_repeated(start):
     for run in shown:
         assert run.step >= 200
         assert [one.step for one in run.evaluations][:4] == [50, 100, 150, 200]
+
+
+def test_a_paused_run_whose_training_is_lost_stays_paused(start, images):
+    def spoil(start: int, step: int) -> Report | None:
+        if start == 1 and step >= 150:
+            manager.pause(run_id, owner=ME)
+            return Lost("the node died")
+        return None
+
+    manager = start(LosingExecutor(spoil))
+    (run_id,) = submit(manager, LASTING)
+    wait_until(lambda: manager.get(run_id).status is not RunStatus.RUNNING and manager.get(run_id).step)
+    assert manager.get(run_id).status is RunStatus.PAUSED
+    manager.resume(run_id, owner=ME)
+    (run,) = wait_for_end(manager, run_id)
+    assert timeless(run.evaluations) == train_alone(LASTING, images)
 
 
 def test_a_change_made_while_lost_steps_are_repeated_takes_effect_after_them(start, images):

@@ -124,6 +124,14 @@ class TestSqliteFile:
     def store_url(self, sqlite_url: str) -> str:
         return sqlite_url
 
+    def test_readers_and_a_writer_do_not_wait_for_each_other(self, store: RunStore, tmp_path: Path) -> None:
+        store.create_many([run("a")])
+        with closing(sqlite3.connect(tmp_path / "runs.sqlite3")) as reader:
+            reader.execute("BEGIN")
+            (before,) = reader.execute("SELECT step FROM runs").fetchone()
+            store.update("a", step=7)
+            assert reader.execute("SELECT step FROM runs").fetchone() == (before,)  # of the same moment
+
     def test_runs_of_a_dead_process_are_marked_at_once(self, open_store: Callable[[], RunStore]) -> None:
         first, second = open_store(), open_store()
         first.create_many([run("a")])

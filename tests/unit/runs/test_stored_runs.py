@@ -11,7 +11,7 @@ import pytest
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.foreign import ForeignRun
-from mlpcore.runs.quota import SNAPSHOT_BYTES, Usage, estimate_recipe, estimate_sweep, read_quota
+from mlpcore.runs.quota import SNAPSHOT_BYTES, Usage, estimate_recipe, estimate_run, estimate_sweep, read_quota
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, MAX_UNITS, TOP_K, FirstLayer, Snapshot
 from mlpcore.runs.store import RunStore, StoreError
@@ -172,6 +172,11 @@ class TestQuota:
         store.close()  # which writes everything into the file
         assert usage.runs == 200
         assert usage.bytes / (file.stat().st_size - before) == pytest.approx(1.0, abs=0.15)
+
+    def test_a_run_is_estimated_as_it_is_counted_from_a_file_and_its_snapshot(self) -> None:
+        recipe = run("a").recipe
+        evaluations = tuple(evaluation(step) for step in range(1, recipe.evaluation_count + 1))
+        assert estimate_recipe(recipe) == estimate_run(over("a", note="", evaluations=evaluations)) + SNAPSHOT_BYTES
 
     def test_snapshot_is_counted_and_at_most_as_large_as_estimated(self, store: RunStore) -> None:
         store.create_many([over("a")])

@@ -66,6 +66,14 @@ def test_it_is_tested_once_and_only_when_auto_is_asked_for(monkeypatch: pytest.M
     assert tested == ["cuda"]
 
 
+@pytest.mark.parametrize(("found", "names"), [(None, ["cpu"]), (torch.device("xpu"), ["xpu", "cpu"])])
+def test_an_accelerator_comes_before_the_cpu(
+    found: torch.device | None, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_options: found)
+    assert list_devices() == names
+
+
 @pytest.mark.skipif(list_devices() != ["cpu"], reason="this machine has an accelerator")
 def test_without_an_accelerator_auto_is_the_cpu() -> None:
     assert pick_device() == CPU
