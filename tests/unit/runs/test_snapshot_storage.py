@@ -117,6 +117,7 @@ class TestFiles:
         files.write("a", snapshot())
         files.write("a", evaluate_often(5))
         assert [file.name for file in (tmp_path / "sights").iterdir()] == ["a.npz"]
+        assert (tmp_path / "sights").stat().st_mode & 0o777 == 0o700  # nobody else may look into it
 
     @pytest.mark.parametrize("run_id", ["", "..", "../a", "a/b", "a\\b", "a.b", "a\n", "a\0", "é", "x" * 65])
     def test_an_id_that_is_no_file_name_is_refused(self, run_id, files, tmp_path):
