@@ -120,6 +120,7 @@ def test_sigmoids_at_ln_10_are_blamed_rather_than_the_rate() -> None:
     diagnosis = only(run(history(lambda step: math.log(10) + 0.005 * math.sin(step)), sigmoid))
     assert diagnosis.kind is KINDS.VANISHING
     assert diagnosis.suggestion == FLAT.model_copy(update={"activation": "relu"})
+    assert str(describe_suggestion(diagnosis)) == "Use relu"
 
 
 @pytest.mark.parametrize(("test_acc", "expected"), [(0.5, "did not fall measurably"), (0.4, "kept 10.0 percentage")])
