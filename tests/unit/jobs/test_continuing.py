@@ -236,9 +236,9 @@ class TestShutdown:
     def test_a_manager_that_was_shut_down_can_be_freed(self, library, tmp_path):
         with closing(RunStore(f"sqlite:///{tmp_path / 'runs.sqlite3'}")) as store:
             manager = RunManager(store, library)
-            wait_for_end(manager, *submit(manager, SHORT))
+            (run_id,) = submit(manager, LONG)
+            wait_for_evaluations(manager, run_id, 1)
             manager.shutdown()
-            manager.join(10.0)
             kept = weakref.ref(manager)
             del manager
             gc.collect()
