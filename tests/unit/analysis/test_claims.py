@@ -57,6 +57,11 @@ class TestEvery:
             assert sentence.endswith(".")
 
 
+def test_only_runs_at_many_rates_may_diverge_and_are_drawn_over_them() -> None:
+    assert [(claim.key, claim.by_rate) for claim in CLAIMS if claim.may_diverge or claim.by_rate] == [("rates", True)]
+    assert CLAIM["rates"].may_diverge
+
+
 FALLING, OVERSHOOTING = [3.0, 2.0, 1.0, 0.5], [3.0, 9.0, 2.0, 12.0]
 
 

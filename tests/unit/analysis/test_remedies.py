@@ -202,6 +202,7 @@ class TestRemedies:
         assert f"{0.1044:.1%} {0.1036:.1%}" == "10.4% 10.4%"
         assert (percentage_points(0.1036), percentage_points(0.1036, 0.1044)) == (10.4, 0.0)
         assert (percentage_points(0.1034, 0.1036), percentage_points(0.9, 0.3)) == (-0.1, 60.0)
+        assert percentage_points(0.34552, 0.333) == 1.3
         results = judge_remedies(
             run(evaluations([0.1044])), {"dropout": run(evaluations([0.1036]))}, test_images=10_000
         )

@@ -1,6 +1,7 @@
 """Snapshots of a run hold the predictions and the first layers of a plain loop's network."""
 
 import copy
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from mlpcore.data.datasets import ImageSplit, channel_statistics, normalise
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.runs.snapshots import MAX_FIRST_LAYERS, Snapshot, count_confusion, rank_class, rank_mistakes
 from mlpcore.seeds import build_generator
-from mlpcore.training.evaluation import find_top_classes, weights_to_pixels
+from mlpcore.training.evaluation import LossAndAccuracy, Metrics, find_top_classes, weights_to_pixels
 from mlpcore.training.lockstep import Progress, train_cohort
 from mlpcore.training.models import MLPnet, build_model
 from tests.support.networks import linear_layers
@@ -152,3 +153,18 @@ class TestThinning:
             [128] * 4,
             [192, 1, 128, 255],
         ]
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_network_is_finite_if_its_losses_on_all_images_and_its_weights_are(place: int) -> None:
+    values = [1.0, 1.0, 1.0, 1.0]
+    kept = np.empty((0, 3), np.float16)
+
+    def measure() -> Metrics:
+        *losses, norm = values
+        seen, unseen, held_out = (LossAndAccuracy(loss, 0.5) for loss in losses)
+        return Metrics(seen, unseen, held_out, (norm,), (), kept, kept)
+
+    assert measure().is_finite
+    values[place] = math.nan
+    assert not measure().is_finite
