@@ -1,7 +1,7 @@
 """Settings and fixtures that every test shares.
 
-`pytest` alone runs the tests that need neither minutes nor many servers, `pytest tests` all. Both run in one process
-more than there are processors, at most four, all tests of a file in the same one. Other files and folders that are
+`pytest` alone runs the tests that need neither a browser nor a server, `pytest tests` all. Both run in as many
+processes as there are processors, at most four, all tests of a file in the same one. Other files and folders that are
 named run in a single process, unless -n says otherwise. --long runs the long forms of tests/stress.
 
 Hypothesis generates new inputs in each run, and prints how to repeat a failure. HYPOTHESIS_PROFILE=thorough tries every
@@ -44,13 +44,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long forms of tests/stress: more, and for longer")
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run in one process the files and folders that are named; the whole suite in one more than there are processors.
-
-    Some tests wait for a clock, a browser or a database.
-    """
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run in one process the files and folders that are named; the whole suite in as many as there are processors."""
     names_parts = config.args_source is not pytest.Config.ArgsSource.TESTPATHS and config.args != ["tests"]
-    return 0 if names_parts else (os.cpu_count() or 1) + 1
+    return 0 if names_parts else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
