@@ -91,7 +91,8 @@ def _asgd(optimizer: ASGD, state: OptimizerState, gradient: float) -> Step:
 
 def _adafactor(optimizer: Adafactor, state: OptimizerState, gradient: float) -> Step:
     t, old, power = state.step, state.parameter, optimizer.beta2_decay
-    square = state.square + (gradient**2 - state.square) * t**power
+    # the sum that is shown would lose a small square beside a large one before it
+    square = (1 - t**power) * state.square + t**power * gradient**2
     scaled = gradient / max(math.sqrt(square), EPSILON)
     rate = max(SMALLEST_WEIGHT, abs(state.undecayed)) * min(optimizer.lr, t**-0.5)
     new = old - rate * scaled / max(1.0, abs(scaled) / optimizer.d)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from mlpcore.concepts.formulas import FormulaLine, write_lines
 from mlpcore.concepts.optimizer_state import OptimizerState
 from mlpcore.concepts.surfaces import apply_gradients
 from mlpcore.concepts.update_rules import apply_update_rule
-from mlpcore.recipes.optimizers import Muon
+from mlpcore.recipes.optimizers import Adafactor, Muon
 from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer
 from tests.support.recipes import EACH_OPTIMIZER, optimizers
 
@@ -28,6 +28,7 @@ def follow(optimizer: AnyOptimizer, parameter: float, gradients: list[float]) ->
 
 
 @settings(deadline=None)  # torch is loaded in the first example
+@example(Adafactor(lr=1.0, beta2_decay=0.0), 0.0, [2.0, 1e-6])  # a square that is small beside the one before
 @given(
     optimizers(),
     NUMBERS,
