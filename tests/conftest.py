@@ -1,6 +1,6 @@
 """Settings and fixtures that every test shares.
 
-`pytest` alone runs the tests that need neither a browser nor a server, `pytest tests` all. Both run in as many
+`pytest` alone runs the tests that need neither a browser nor a running app, `pytest tests` all. Both run in as many
 processes as there are processors, at most four, all tests of a file in the same one. Other files and folders that are
 named run in a single process, unless -n says otherwise. --long runs the long forms of tests/stress.
 

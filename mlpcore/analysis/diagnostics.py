@@ -147,8 +147,8 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
         rate = Diagnosis(DiagnosisKind.ALIKE, Symptom.ZERO_START, numbers, suggestion=with_random_start(run.recipe))
     if rate and run.recipe.optimizer.reads_lr_once and rate.kind in ON_RATE:
         rate = replace(rate, symptom=STEPS[rate.symptom], suggestion=None) if rate.symptom in STEPS else None
-    early = trends.find_early_end(losses)
-    if rate and rate.kind is DiagnosisKind.TOO_LOW and early and (slower := with_slow_fall(run.recipe)):
+    early = trends.find_early_end(losses) if rate and rate.kind is DiagnosisKind.TOO_LOW else None
+    if early and (slower := with_slow_fall(run.recipe)):
         numbers = {"step": early, "share": trends.NEGLIGIBLE, "late": trends.FAR_FROM_END}
         rate = Diagnosis(DiagnosisKind.TOO_LOW, Symptom.ENDED_EARLY, numbers, early, slower)
     plateau = None if rate else _find_plateau(run, losses)
@@ -158,7 +158,7 @@ def diagnose(run: Run, *, classes: int = BUILT_IN_CLASSES, test_images: int) -> 
     if harmful:  # what it did is no sign of a rate that was too high from the beginning
         found = [diagnosis for diagnosis in found if diagnosis.kind is not DiagnosisKind.TOO_HIGH]
     found = harmful + (found or ([] if harmful else [_find_no_problem(run, losses, late)]))
-    return (*found, *(one for one in changes if one not in harmful), *_find_drops(run, losses))
+    return (*found, *(one for one in changes if one.suggestion is None), *_find_drops(run, losses))
 
 
 def _find_stuck(run: Run, losses: Losses, guessing: float, growth: float | None) -> Diagnosis | None:

@@ -123,7 +123,7 @@ class TestNextStart:
         shared = manager.shared_manager()
         shared.pause(run_id, owner=page.session_state["owner"])
         shown(page.run())
-        assert "Learning rate, momentum and weight decay can be changed while the run goes on." in sentences(page)
+        assert "`lr`, `momentum`, `weight_decay` can be changed while the run goes on." in sentences(page)
         shown(page.slider(key="knob.dropout").set_value(0.2).run())
         assert any(text.startswith("Start then trains SGD") for text in sentences(page))
 

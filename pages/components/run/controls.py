@@ -87,11 +87,12 @@ def _say_what_start_trains(run: Run | None, recipe: Recipe) -> str:
     if recipe != run.recipe:
         template = _("Start then trains {recipe}") if is_mine else _("Start trains {recipe}")
         return template.format(recipe=as_markdown(describe_next(run.recipe, recipe)))
-    if is_mine and not recipe.optimizer.list_changeable():
-        return explain_no_changes(recipe)
-    if is_mine:
-        return _("Learning rate, momentum and weight decay can be changed while the run goes on.")
-    return _("The knobs are those of this run. Turn one, and press Start.")
+    if not is_mine:
+        return _("The knobs are those of this run. Turn one, and press Start.")
+    names = ", ".join(f"`{name}`" for name in recipe.optimizer.list_changeable())
+    return (
+        _("{names} can be changed while the run goes on.").format(names=names) if names else explain_no_changes(recipe)
+    )
 
 
 def _start_run(recipe: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""Mutation testing: `python -m tests.benchmarks.mutation --mutants 300 --seed 0`, about an hour on two cores.
+"""Mutation testing: `python -m tests.benchmarks.mutation --mutants 300 --seed 0`, about two hours on two cores.
 
 Draws small changes of the code (a comparison turned round, a statement left out …) and runs tests against each, in
 copies of the project: those that execute the changed statement, first the package's own, then the fastest others. A
