@@ -1,19 +1,26 @@
 """The load of a process: what waits and trains, how fast, in how much memory, and how long storing takes."""
 
+import inspect
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlpcore.data.batches import DeviceImages
 from mlpcore.data.catalog import ImageCounts
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.estimate import estimate_job
+from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.load import Load
 from mlpcore.jobs.manager import RunManager
+from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
-from tests.support.managers import LONG, ME, submit, wait_for_evaluations, wait_until
+from mlpcore.training.lockstep import ProgressGenerator, train_cohort
+from tests.support.managers import LONG, ME, SHORT, submit, wait_for_end, wait_for_evaluations, wait_until
 
 COUNTS = ImageCounts(train=40, test=12, classes=4)
 IMAGES = 52 * 3072  # bytes
@@ -40,6 +47,22 @@ def test_runs_count_by_status_and_those_of_a_cohort_by_the_run(lone_manager: Run
     assert (
         load.memory["cpu"].used == estimate_job([LONG.replace(seed=seed) for seed in range(3)], COUNTS).total + IMAGES
     )
+
+
+def test_runs_that_are_over_free_the_memory_of_their_training(store: RunStore, library: DatasetLoader) -> None:
+    trainings: list[ProgressGenerator[None]] = []
+
+    def train(recipes: Sequence[Recipe], images: DeviceImages, **place: Any) -> ProgressGenerator[None]:
+        trainings.append(train_cohort(recipes, images, **place))
+        return trainings[-1]
+
+    manager = RunManager(store, library, executor=LocalExecutor(train))
+    (finished,), (stopped,) = submit(manager, SHORT), submit(manager, LONG)
+    wait_for_evaluations(manager, stopped, 1)
+    manager.stop(stopped, owner=ME)
+    wait_for_end(manager, finished, stopped)
+    wait_until(lambda: [inspect.getgeneratorstate(one) for one in trainings] == 2 * [inspect.GEN_CLOSED])
+    manager.shutdown()
 
 
 def test_a_run_that_waits_for_its_turn_has_the_speed_of_all_its_training(lone_manager: RunManager) -> None:

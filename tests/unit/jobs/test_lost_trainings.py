@@ -34,18 +34,32 @@ LASTING = SHORT.replace(train_iter=600, eval_every=20)
 class LosingExecutor(LocalExecutor):
     """Trains in this process, and replaces a report by what `spoil` returns for the number of starts and the step."""
 
-    def __init__(self, spoil: Callable[[int, int], Report | None], train: Any = train_cohort) -> None:
+    def __init__(self, spoil: Callable[[int, int], Report | None] = lambda *_: None, train: Any = train_cohort) -> None:
         super().__init__(train)
         self.starts = 0
         self._spoil = spoil
 
+    def open(self, notify: Callable[[], None]) -> None:
+        """Keep what wakes the manager."""
+        self._notify = notify
+        super().open(notify)
+
     def start(self, *given: Any) -> LocalTraining:
-        """Count the starts."""
+        """Count the starts, and keep the last."""
         self.starts += 1
-        return super().start(*given)
+        self._last = super().start(*given)
+        return self._last
+
+    def lose_now(self) -> None:
+        """Lose the training that started last, although it has been asked for nothing."""
+        self.has_reports = True
+        self._notify()
 
     def collect(self) -> Sequence[tuple[LocalTraining, Report]]:
         """Spoil a report."""
+        if self.has_reports:
+            self.has_reports = False
+            return [(self._last, Lost("the node died"))]
         reports = super().collect()
         for training, report in reports:
             if isinstance(report, Progressed) and (spoilt := self._spoil(self.starts, report.progress[-1].step)):
@@ -113,6 +127,23 @@ def test_a_paused_run_whose_training_is_lost_stays_paused(start, images):
     manager.resume(run_id, owner=ME)
     (run,) = wait_for_end(manager, run_id)
     assert timeless(run.evaluations) == train_alone(LASTING, images)
+
+
+def test_a_run_stopped_in_a_paused_cohort_that_is_then_lost_takes_no_other_with_it(start, images):
+    executor = LosingExecutor()
+    manager = start(executor)
+    stopped, kept = submit(manager, LONG, LONG.replace(seed=0, train_iter=600))
+    wait_for_evaluations(manager, kept, 1)
+    manager.pause(kept, owner=ME)
+    manager.stop(stopped, owner=ME)
+    wait_for_end(manager, stopped)
+    executor.lose_now()
+    wait_until(lambda: not executor.has_reports)
+    manager.resume(kept, owner=ME)
+    (run,) = wait_for_end(manager, kept)
+    assert executor.starts == 2
+    assert (run.status, run.step) == (RunStatus.FINISHED, 600)
+    assert timeless(run.evaluations) == train_alone(run.recipe, images)
 
 
 def test_a_change_made_while_lost_steps_are_repeated_takes_effect_after_them(start, images):
