@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpcore.analysis.comparison import MeanCurve, average_curves
-from mlpcore.analysis.schedule_checks import find_reductions
+from mlpcore.analysis.diagnoses.schedule_checks import find_reductions
 from mlpcore.charts.annotations import legend, waiting_note
 from mlpcore.charts.axes import axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import finite, peaks, rounded

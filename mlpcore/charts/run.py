@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlpcore.analysis.schedule_checks import Reduction
+from mlpcore.analysis.diagnoses.schedule_checks import Reduction
 from mlpcore.charts.annotations import legend, note, paper_note, vertical_line, waiting_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps, loss_axis, rate_axis, snug_range
 from mlpcore.charts.downsampling import corners, evenly, finite, peaks, rounded, smoothed

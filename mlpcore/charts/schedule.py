@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlpcore.analysis.schedule_checks import Reduction, find_reductions
+from mlpcore.analysis.diagnoses.schedule_checks import Reduction, find_reductions
 from mlpcore.charts.annotations import paper_note
 from mlpcore.charts.axes import INTERVALS, axis, five_steps, rate_axis
 from mlpcore.charts.downsampling import corners, evenly, rounded

@@ -23,9 +23,9 @@ from typing import Literal
 
 import torch
 
-from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, diagnose
+from mlpcore.analysis.diagnoses.rules import Diagnosis, DiagnosisKind, diagnose
+from mlpcore.analysis.diagnoses.suggestions import with_rate
 from mlpcore.analysis.statistics import standard_error
-from mlpcore.analysis.suggestions import with_rate
 from mlpcore.data.batches import DeviceImages, place_images
 from mlpcore.data.catalog import data_home
 from mlpcore.data.datasets import load_data

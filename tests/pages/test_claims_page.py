@@ -9,8 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from mlpcore.analysis.claim_wording import describe_claim
-from mlpcore.analysis.claims import CLAIMS
+from mlpcore.analysis.claims.experiments import CLAIMS
+from mlpcore.analysis.claims.wording import describe_claim
 from mlpcore.data.download.sources import ARCHIVES
 from mlpcore.jobs import manager, submission
 from mlpcore.recipes.points import DataSource

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from mlpcore.analysis.claim_rules import ClaimResult
-from mlpcore.analysis.claim_wording import ResultTable, describe_results
-from mlpcore.analysis.claims import CLAIMS, decide
+from mlpcore.analysis.claims.experiments import CLAIMS, decide
+from mlpcore.analysis.claims.rules import ClaimResult
+from mlpcore.analysis.claims.wording import ResultTable, describe_results
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 

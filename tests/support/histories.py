@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, diagnose
+from mlpcore.analysis.diagnoses.rules import Diagnosis, DiagnosisKind, diagnose
 from mlpcore.recipes.recipe import NoScheduler, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 

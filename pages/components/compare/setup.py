@@ -7,8 +7,8 @@ import streamlit as st
 
 from mlpcore.analysis.comparison import MIN_VALIDATION
 from mlpcore.analysis.comparison_wording import describe_differences
+from mlpcore.analysis.diagnoses.schedule_checks import find_warnings
 from mlpcore.analysis.differences import classify_differences
-from mlpcore.analysis.schedule_checks import find_warnings
 from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import N_
 from mlpcore.recipes.presets import COMPARISONS, SHARED, build_comparison, find_comparison

@@ -8,9 +8,9 @@ from contextlib import suppress
 import streamlit as st
 from pydantic import ValidationError
 
-from mlpcore.analysis.claim_rules import Verdict
-from mlpcore.analysis.claim_wording import ResultTable, describe_claim, describe_results
-from mlpcore.analysis.claims import CLAIMS, Claim, decide
+from mlpcore.analysis.claims.experiments import CLAIMS, Claim, decide
+from mlpcore.analysis.claims.rules import Verdict
+from mlpcore.analysis.claims.wording import ResultTable, describe_claim, describe_results
 from mlpcore.analysis.differences import name_differences
 from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.data.catalog import SHAPES, data_home, fingerprint, known_datasets, last_modified

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import streamlit as st
 from pydantic import ValidationError
 
-from mlpcore.analysis.schedule_checks import find_warnings
+from mlpcore.analysis.diagnoses.schedule_checks import find_warnings
 from mlpcore.charts.schedule import small_schedule_chart
 from mlpcore.charts.traces import Figure
 from mlpcore.concepts.formulas import write_lines

@@ -7,8 +7,8 @@ import streamlit as st
 from mlpcore.analysis.comparison import is_validated
 from mlpcore.analysis.comparison_wording import describe_curve
 from mlpcore.analysis.curve_shapes import Shape, classify_curve
+from mlpcore.analysis.diagnoses.trends import measure_gap
 from mlpcore.analysis.remedies import find_lowest_loss, percentage_points, stop_early
-from mlpcore.analysis.trends import measure_gap
 from mlpcore.charts.overfitting import accuracy_gap_chart, loss_gap_chart, norms_chart
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from mlpcore.analysis.diagnosis_wording import describe_finding, describe_rule, describe_suggestion
-from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind
+from mlpcore.analysis.diagnoses.own_runs import OwnRun, diagnose_among
+from mlpcore.analysis.diagnoses.rules import Diagnosis, DiagnosisKind
+from mlpcore.analysis.diagnoses.wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.analysis.differences import find_differences
-from mlpcore.analysis.own_runs import OwnRun, diagnose_among
 from mlpcore.data.catalog import count_classes, data_home
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run, RunStatus

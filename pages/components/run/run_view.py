@@ -4,7 +4,7 @@ from typing import Literal
 
 import streamlit as st
 
-from mlpcore.analysis.schedule_checks import find_reductions
+from mlpcore.analysis.diagnoses.schedule_checks import find_reductions
 from mlpcore.charts.measures import AVERAGED, MEASURES, USUAL
 from mlpcore.charts.run import Ghost, run_chart
 from mlpcore.data.catalog import CIFAR10, SHAPES, data_home, known_datasets

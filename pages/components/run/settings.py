@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from mlpcore.analysis.diagnoses.schedule_checks import find_drops, find_warnings
 from mlpcore.analysis.differences import find_differences
-from mlpcore.analysis.schedule_checks import find_drops, find_warnings
 from mlpcore.charts.schedule import schedule_chart
 from mlpcore.recipes.lessons import GROUPS
 from mlpcore.recipes.points import POINT_SETS

@@ -4,7 +4,7 @@ from typing import Literal, TypedDict
 
 import streamlit as st
 
-from mlpcore.analysis.own_runs import find_common_step
+from mlpcore.analysis.diagnoses.own_runs import find_common_step
 from mlpcore.analysis.remedies import percentage_points
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.runs.records import Evaluation, Run

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlpcore.analysis.claims import LEARNING_RATES
+from mlpcore.analysis.claims.experiments import LEARNING_RATES
 from mlpcore.charts.claims import accuracy_by_lr_chart, steps_chart
 from mlpcore.charts.compare import Series
 from mlpcore.runs.records import RunStatus

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlpcore.analysis.schedule_checks import find_reductions
+from mlpcore.analysis.diagnoses.schedule_checks import find_reductions
 from mlpcore.charts.compare import Series, compare_chart
 from mlpcore.charts.run import run_chart
 from mlpcore.charts.schedule import schedule_chart, trace_rates

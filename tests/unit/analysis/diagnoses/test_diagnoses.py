@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mlpcore.analysis.diagnosis_wording import (
+from mlpcore.analysis.diagnoses.rules import Symptom, diagnose
+from mlpcore.analysis.diagnoses.wording import (
     FINDINGS,
     RULES,
     describe_finding,
     describe_rule,
     describe_suggestion,
 )
-from mlpcore.analysis.diagnostics import Symptom, diagnose
 from mlpcore.recipes.recipe import SGD, Adam, Change, NoScheduler, Recipe
 from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.runs.records import Evaluation, Run, RunStatus

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import NamedTuple
 
-from mlpcore.analysis.claim_rules import ClaimResult, Finding, Margins
-from mlpcore.analysis.claims import Claim
+from mlpcore.analysis.claims.experiments import Claim
+from mlpcore.analysis.claims.rules import ClaimResult, Finding, Margins
 from mlpcore.data.download.sources import dataset_title
 from mlpcore.messages import N_, Sentence
 from mlpcore.numbers import exact_number

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from mlpcore.analysis.diagnosis_wording import describe_finding, describe_suggestion
-from mlpcore.analysis.diagnostics import diagnose
-from mlpcore.analysis.schedule_checks import find_drops
-from mlpcore.analysis.suggestions import find_planned_drops
-from mlpcore.analysis.trends import Gap, Losses, falls_steadily, measure_gap, measure_late_fall
+from mlpcore.analysis.diagnoses.rules import diagnose
+from mlpcore.analysis.diagnoses.schedule_checks import find_drops
+from mlpcore.analysis.diagnoses.suggestions import find_planned_drops
+from mlpcore.analysis.diagnoses.trends import Gap, Losses, falls_steadily, measure_gap, measure_late_fall
+from mlpcore.analysis.diagnoses.wording import describe_finding, describe_suggestion
 from mlpcore.recipes.recipe import Change, CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 from mlpcore.recipes.schedulers import ReduceLROnPlateau
 from mlpcore.training.schedules import preview_rates

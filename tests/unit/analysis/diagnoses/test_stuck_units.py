@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlpcore.analysis.diagnosis_wording import describe_finding, describe_rule, describe_suggestion
+from mlpcore.analysis.diagnoses.wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.runs.records import Run
 from tests.support.histories import FLAT, KINDS, healthy, history, only, run, told
 from tests.support.present import present

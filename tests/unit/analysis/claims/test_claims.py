@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlpcore.analysis.claim_rules import Verdict
-from mlpcore.analysis.claim_wording import describe_claim
-from mlpcore.analysis.claims import CLAIMS, Claim, decide
+from mlpcore.analysis.claims.experiments import CLAIMS, Claim, decide
+from mlpcore.analysis.claims.rules import Verdict
+from mlpcore.analysis.claims.wording import describe_claim
 from mlpcore.data.batches import DeviceImages
 from mlpcore.recipes.recipe import SGD
 from mlpcore.runs.records import RunStatus

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlpcore.analysis.diagnosis_wording import describe_finding, describe_rule, describe_suggestion
-from mlpcore.analysis.diagnostics import Diagnosis, diagnose
-from mlpcore.analysis.trends import measure_weight_growth
+from mlpcore.analysis.diagnoses.rules import Diagnosis, diagnose
+from mlpcore.analysis.diagnoses.trends import measure_weight_growth
+from mlpcore.analysis.diagnoses.wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.data.batches import place_images
 from mlpcore.data.datasets import ImageSplit
 from mlpcore.recipes.recipe import Recipe

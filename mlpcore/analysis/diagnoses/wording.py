@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlpcore.analysis.diagnostics import Diagnosis, DiagnosisKind, Symptom
+from mlpcore.analysis.diagnoses.rules import Diagnosis, DiagnosisKind, Symptom
 from mlpcore.messages import N_, Sentence
 from mlpcore.numbers import short_number
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mlpcore.analysis import trends
-from mlpcore.analysis.statistics import detectable_difference
-from mlpcore.analysis.suggestions import (
+from mlpcore.analysis.diagnoses import trends
+from mlpcore.analysis.diagnoses.suggestions import (
     find_planned_drops,
     with_far_higher_rate,
     with_milestone,
@@ -18,7 +17,8 @@ from mlpcore.analysis.suggestions import (
     with_tested_rate,
     without_changes,
 )
-from mlpcore.analysis.trends import LateFall, Losses, measure_gap
+from mlpcore.analysis.diagnoses.trends import LateFall, Losses, measure_gap
+from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.data.catalog import BUILT_IN_CLASSES
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import FLAT_SLOPE, MOSTLY, Run, RunStatus

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlpcore.analysis.claim_rules import (
+from mlpcore.analysis.claims.rules import (
     ClaimResult,
     Finding,
     Margins,

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from mlpcore.analysis.schedule_checks import Reduction, find_drops, find_reductions, find_warnings
+from mlpcore.analysis.diagnoses.schedule_checks import Reduction, find_drops, find_reductions, find_warnings
 from mlpcore.recipes.optimizers import Rprop
 from mlpcore.recipes.recipe import (
     SGD,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mlpcore.analysis.diagnosis_wording import describe_finding
+from mlpcore.analysis.diagnoses.wording import describe_finding
 from tests.support.histories import healthy, history, only, run
 
 

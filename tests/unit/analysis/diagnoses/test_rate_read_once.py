@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mlpcore.analysis.diagnosis_wording import describe_finding
+from mlpcore.analysis.diagnoses.wording import describe_finding
 from mlpcore.recipes.optimizers import Rprop
 from tests.support.histories import FLAT, KINDS, Curve, flat_from, history, only, run, told
 
