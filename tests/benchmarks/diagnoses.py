@@ -23,7 +23,8 @@ from typing import Literal
 
 import torch
 
-from mlpcore.analysis.diagnoses.rules import Diagnosis, DiagnosisKind, diagnose
+from mlpcore.analysis.diagnoses.diagnosis import Diagnosis, DiagnosisKind
+from mlpcore.analysis.diagnoses.rules import diagnose
 from mlpcore.analysis.diagnoses.suggestions import with_rate
 from mlpcore.analysis.statistics import standard_error
 from mlpcore.data.batches import DeviceImages, place_images

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpcore.analysis.diagnoses.rules import Diagnosis, DiagnosisKind, diagnose
+from mlpcore.analysis.diagnoses.diagnosis import Diagnosis, DiagnosisKind
+from mlpcore.analysis.diagnoses.rules import diagnose
 from mlpcore.recipes.recipe import NoScheduler, Recipe
 from mlpcore.runs.records import Evaluation, Run, RunStatus
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mlpcore.analysis.diagnoses.rules import ON_RATE, Diagnosis, DiagnosisKind, Symptom, diagnose
+from mlpcore.analysis.diagnoses.diagnosis import ON_RATE, Diagnosis, DiagnosisKind, Symptom
+from mlpcore.analysis.diagnoses.rules import diagnose
 from mlpcore.analysis.differences import DifferenceKind, classify_differences, name_differences
 from mlpcore.analysis.statistics import detectable_difference
 from mlpcore.recipes.recipe import Recipe

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mlpcore.analysis.diagnoses import wording
+from mlpcore.analysis.diagnoses import schedule_wording as wording
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import CosineAnnealingLR, MultiStepLR, NoScheduler, Recipe, StepLR
 from mlpcore.recipes.schedulers import LinearLR, PolynomialLR, ReduceLROnPlateau, WarmupStableDecay

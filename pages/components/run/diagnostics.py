@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from mlpcore.analysis.diagnoses.diagnosis import Diagnosis, DiagnosisKind
 from mlpcore.analysis.diagnoses.own_runs import OwnRun, diagnose_among
-from mlpcore.analysis.diagnoses.rules import Diagnosis, DiagnosisKind
 from mlpcore.analysis.diagnoses.wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.analysis.differences import find_differences
 from mlpcore.data.catalog import count_classes, data_home

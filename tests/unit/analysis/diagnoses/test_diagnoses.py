@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mlpcore.analysis.diagnoses.rules import Symptom, diagnose
+from mlpcore.analysis.diagnoses.diagnosis import Symptom
+from mlpcore.analysis.diagnoses.rules import diagnose
 from mlpcore.analysis.diagnoses.wording import (
     FINDINGS,
     RULES,

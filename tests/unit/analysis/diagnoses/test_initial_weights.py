@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from mlpcore.analysis.diagnoses.rules import Diagnosis, diagnose
+from mlpcore.analysis.diagnoses.diagnosis import Diagnosis
+from mlpcore.analysis.diagnoses.rules import diagnose
 from mlpcore.analysis.diagnoses.trends import measure_weight_growth
 from mlpcore.analysis.diagnoses.wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.data.batches import place_images

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mlpcore.analysis.diagnoses.rules import Diagnosis, Symptom, diagnose
+from mlpcore.analysis.diagnoses.diagnosis import Diagnosis, Symptom
+from mlpcore.analysis.diagnoses.rules import diagnose
 from mlpcore.analysis.diagnoses.wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.recipes.optimizers import Rprop
 from mlpcore.recipes.recipe import (

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from mlpcore.analysis.diagnoses.diagnosis import Diagnosis, Symptom
 from mlpcore.analysis.diagnoses.own_runs import OwnRun, diagnose_among, find_common_step, find_rivals
-from mlpcore.analysis.diagnoses.rules import Diagnosis, Symptom, diagnose
+from mlpcore.analysis.diagnoses.rules import diagnose
 from mlpcore.analysis.diagnoses.wording import describe_finding, describe_rule, describe_suggestion
 from mlpcore.recipes.recipe import SGD, Adam, Change, Recipe
 from mlpcore.runs.records import Run, RunStatus
