@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 from mlpcore.concepts.formulas import FormulaLine, write_lines
 from mlpcore.concepts.optimizer_state import OptimizerState
@@ -16,6 +16,7 @@ from mlpcore.recipes.recipe import SGD, Adam, AnyOptimizer
 from tests.support.recipes import EACH_OPTIMIZER, optimizers
 
 NUMBERS = st.floats(-10, 10)
+NUDGE = 1 + 1e-14
 
 
 def follow(optimizer: AnyOptimizer, parameter: float, gradients: list[float]) -> list[float]:
@@ -35,8 +36,10 @@ def follow(optimizer: AnyOptimizer, parameter: float, gradients: list[float]) ->
     st.lists(NUMBERS, min_size=1, max_size=5),
 )
 def test_every_step_is_the_one_torch_takes(optimizer: AnyOptimizer, parameter: float, gradients: list[float]) -> None:
-    expected = apply_gradients(optimizer, parameter, gradients)
-    assert follow(optimizer, parameter, gradients) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    expected = pytest.approx(apply_gradients(optimizer, parameter, gradients), rel=1e-9, abs=1e-9)
+    # a step back to nearly 0 leaves only rounding errors, and the next may divide by them: torch differs from itself
+    assume(apply_gradients(optimizer, parameter * NUDGE, [gradient / NUDGE for gradient in gradients]) == expected)
+    assert follow(optimizer, parameter, gradients) == expected
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,9 @@ class TestSweeps:
             result = present(trial.result)
             assert result.steps[-1] == find_hopeless_step(result, list_earlier(trial, first.trials))
 
-    def test_a_hopeless_trial_is_stopped_long_before_its_end(self, sweeps: SweepManager, store: RunStore) -> None:
+    def test_a_hopeless_trial_is_stopped_long_before_its_end(
+        self, sweeps: SweepManager, manager: RunManager, store: RunStore
+    ) -> None:
         definition = define(ENDLESS, space=SPACE, sampler="sobol", trials=20, prune=True)
         steps = tuple(range(ENDLESS.eval_every, 50 * ENDLESS.eval_every, ENDLESS.eval_every))
         best = TrialResult(("finished",), steps, ((1.0,) * len(steps),), (1.0,), (1.0,), steps[-1:])
@@ -102,4 +104,4 @@ class TestSweeps:
         last = wait_for_sweep(sweeps, "s").trials[20]
         assert present(last.result).status == "pruned"
         assert present(last.result).steps[-1] in steps
-        assert store.get(last.run_ids[0]).status is RunStatus.STOPPED
+        assert manager.get(last.run_ids[0]).status is RunStatus.STOPPED

@@ -49,13 +49,13 @@ def look(sweeps: SweepManager, sweep_id: str) -> Sweep:
 
 
 class TestTraining:
-    def test_every_trial_has_the_history_that_its_recipe_has_alone(self, sweeps, store, images):
+    def test_every_trial_has_the_history_that_its_recipe_has_alone(self, sweeps, manager, images):
         definition = define(seeds=2)
         sweep = run_to_end(sweeps, definition)
         assert sweep.status is SweepStatus.FINISHED
         assert [trial.point for trial in sweep.trials] == [{"lr": rate} for rate in RATES]
         for trial in sweep.trials:
-            runs = [store.get(run_id) for run_id in trial.run_ids]
+            runs = [manager.get(run_id) for run_id in trial.run_ids]
             assert [run.recipe for run in runs] == [definition.build_recipe(trial.point, seed) for seed in (0, 1)]
             assert [timeless(run.evaluations) for run in runs] == [train_alone(run.recipe, images) for run in runs]
             assert present(trial.result).val_accs == tuple(present(run.latest).val_acc for run in runs)
@@ -118,16 +118,16 @@ class TestRequests:
         sweeps.resume(sweep_id, owner=ME)
         assert len(wait_for_sweep(sweeps, sweep_id).trials) == 20
 
-    def test_a_stopped_sweep_stops_its_runs_and_keeps_what_they_measured(self, sweeps, store):
+    def test_a_stopped_sweep_stops_its_runs_and_keeps_what_they_measured(self, sweeps, manager):
         sweep_id = start(sweeps, define(ENDLESS, space={"lr": [0.001, 0.01]}))
         run_ids = [run_id for trial in look(sweeps, sweep_id).trials for run_id in trial.run_ids]
-        wait_until(lambda: all(sweeps._runs.get(run_id).evaluations for run_id in run_ids))
+        wait_until(lambda: all(manager.get(run_id).evaluations for run_id in run_ids))
         sweeps.stop(sweep_id, owner=ME)
         sweep = wait_for_sweep(sweeps, sweep_id)
         assert sweep.status is SweepStatus.STOPPED
         assert [present(trial.result).status for trial in sweep.trials] == ["stopped"] * 2
         assert all(present(trial.result).val_acc is not None for trial in sweep.trials)
-        assert {store.get(run_id).status for run_id in run_ids} == {RunStatus.STOPPED}
+        assert {manager.get(run_id).status for run_id in run_ids} == {RunStatus.STOPPED}
         with pytest.raises(SentenceError, match="This sweep is over"):
             sweeps.stop(sweep_id, owner=ME)
 
