@@ -1,8 +1,11 @@
 """One slider moves what is shown of a run through its evaluations; what was not stored is replayed."""
 
 import shutil
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -128,6 +131,16 @@ def test_one_slider_moves_both_networks_of_a_comparison(open_page: Open) -> None
     for place in range(2):
         await_replay(page, f"moments.{place}")
     assert figure(page, "confusion.0")["data"] == figure(page, "confusion.1")["data"]
+
+
+def test_a_slider_that_plays_waits_only_for_what_is_computed_of_its_own_runs(open_page: Open) -> None:
+    page, key = open_two(open_page), "moment.step.compare"
+    shown(page.button(key="moment.play.compare").click().run())
+    going_on: Any = SimpleNamespace(result=Future())
+    for recipe, place in ((TINY.replace(optimizer=Adam()), 0), (TINY.replace(seed=7), 5)):
+        page.session_state["replays"] = {"surface": (SimpleNamespace(recipes=[recipe]), going_on)}
+        shown(page.run())
+        assert page.select_slider(key=key).value == place
 
 
 def test_values_that_the_browser_sent_before_it_heard_of_the_last_moves_stop_nothing(

@@ -43,7 +43,8 @@ def _draw(rows: Sequence[Series], runs: Sequence[Run], steps: Sequence[int]) -> 
     }
     titles = {name: title for name, (title, _show) in views.items()}
     view = choose(_("What is shown of both networks"), titles, key="compare.moments.view", default="weights")
-    step = show_time_slider(SLIDER, steps, describe=lambda _step: _("Both networks move together."))
+    told, recipes = _("Both networks move together."), [run.recipe for run in runs]
+    step = show_time_slider(SLIDER, steps, describe=lambda _step: told, replays=recipes)
     for one, run, column in zip(rows, runs, st.columns(2, gap="medium"), strict=True):
         with column:
             st.text(f"{draw_mark(one.place)[0]} {one.label} · {_describe(run, step)}")

@@ -1,10 +1,11 @@
 """A slider over moments of training, with play and pause."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 
 import streamlit as st
 
+from mlpcore.recipes.recipe import Recipe
 from pages.components.replay.waiting import is_computing
 from pages.components.shared.words import _
 
@@ -19,15 +20,18 @@ def is_playing(name: str) -> bool:
     return state.get(PLAYING) == name and f"moment.step.{name}" in state  # which goes when the slider is not drawn
 
 
-def show_time_slider(name: str, steps: Sequence[int], *, describe: Callable[[int], str]) -> int:
+def show_time_slider(
+    name: str, steps: Sequence[int], *, describe: Callable[[int], str], replays: Collection[Recipe] = ()
+) -> int:
     """Draw the slider; return the step at which it stands.
 
     While the newest is chosen, it follows what goes on. While it plays, it moves on at each rerun, but waits for what
-    is being computed.
+    is being computed of the recipes that it replays.
 
     Args:
         name: What it is about, such as the id of a run: each has its own place.
         steps: The moments, ascending.
+        replays: Recipes of the runs that it shows at moments which may not be stored.
         describe: Says beside the slider what is known of a step.
     """
     state, key, newest_key = st.session_state, f"moment.step.{name}", f"moment.newest.{name}"
@@ -35,7 +39,7 @@ def show_time_slider(name: str, steps: Sequence[int], *, describe: Callable[[int
     if chosen is None or chosen == state.get(newest_key):
         chosen = steps[-1]
     place = min(range(len(steps)), key=lambda place: abs(steps[place] - chosen))  # the nearest, if it was thinned out
-    if is_playing(name) and not state.pop(FRESH, False) and not is_computing():
+    if is_playing(name) and not state.pop(FRESH, False) and not is_computing(replays):
         place = min(place + 1, len(steps) - 1)
         if place == len(steps) - 1:
             _stop()

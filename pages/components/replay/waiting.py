@@ -1,11 +1,12 @@
 """What is computed of replayed runs, on a page: asked for by a button, shown with its progress, and cancelled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
 from mlpcore.messages import SentenceError
+from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import Run
 from pages.components.shared.flash import show_warning, toast_errors
 from pages.components.shared.refresh import describe_loading, rerun_page, show_fragment
@@ -37,9 +38,10 @@ def _get_replays() -> "Replays":
     return Replays(get_manager(), get_cache())
 
 
-def is_computing() -> bool:
-    """Return whether something that this visitor asked for is still being computed, on whatever page."""
-    return any(replay and not replay.result.done() for _view, replay in _list_asked().values())
+def is_computing(recipes: Collection[Recipe]) -> bool:
+    """Return whether something that this visitor asked for of runs with these recipes is still being computed."""
+    replayed = [view.recipes for view, replay in _list_asked().values() if replay and not replay.result.done()]
+    return any(recipe in recipes for own in replayed for recipe in own)
 
 
 def find_replayed(view: "View[Result]") -> Result | None:

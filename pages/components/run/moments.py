@@ -43,7 +43,7 @@ def find_evaluation(run: Run, step: int) -> Evaluation | None:
 
 def show_slider(run: Run) -> int:
     """Draw the time slider of a run with the figures of the moment it stands at; return that step."""
-    return show_time_slider(run.id, list_moments(run), describe=partial(_describe, run))
+    return show_time_slider(run.id, list_moments(run), describe=partial(_describe, run), replays=[run.recipe])
 
 
 def find_moment(run: Run, step: int, part: Part) -> Snapshot | None:
