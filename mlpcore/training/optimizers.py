@@ -39,7 +39,7 @@ class MuonWithAdamW(torch.optim.Muon):
         others = [parameter for parameter in parameters if parameter.ndim != 2]
         self.adamw = torch.optim.AdamW(others, fused=True)
         self.adamw_scale = adamw_scale
-        self.register_step_post_hook(self._step_others)
+        self.register_step_post_hook(MuonWithAdamW._step_others)  # of the class: a method of its own would be a cycle
 
     def _step_others(self, *_hook_arguments: Any) -> None:
         group = self.param_groups[0]

@@ -126,6 +126,7 @@ def test_paused_run_waits_and_goes_on(page: Page) -> None:
 def test_rate_changed_during_a_run_is_marked_and_becomes_part_of_the_recipe(page: Page) -> None:
     start(page)
     wait_for_points(page, 1)
+    settle(page)
     slider(page, "SGD.lr.slider").press("ArrowRight")
     wait_for_plot(page, "curves", "plot.layout.shapes?.length == 1")
     (shape,) = page.locator(".st-key-curves .js-plotly-plot").evaluate("plot => plot.layout.shapes")

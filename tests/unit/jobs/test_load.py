@@ -1,6 +1,8 @@
 """The load of a process: what waits and trains, how fast, in how much memory, and how long storing takes."""
 
 import inspect
+import os
+import platform
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,12 +17,14 @@ from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.estimate import estimate_job
 from mlpcore.jobs.executors.local import LocalExecutor
 from mlpcore.jobs.load import Load
+from mlpcore.jobs.machine import return_freed_memory
 from mlpcore.jobs.manager import RunManager
 from mlpcore.recipes.recipe import Recipe
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.training.lockstep import ProgressGenerator, train_cohort
 from tests.support.managers import LONG, ME, SHORT, submit, wait_for_end, wait_for_evaluations, wait_until
+from tests.support.process_usage import read_usage
 
 COUNTS = ImageCounts(train=40, test=12, classes=4)
 IMAGES = 52 * 3072  # bytes
@@ -47,6 +51,17 @@ def test_runs_count_by_status_and_those_of_a_cohort_by_the_run(lone_manager: Run
     assert (
         load.memory["cpu"].used == estimate_job([LONG.replace(seed=seed) for seed in range(3)], COUNTS).total + IMAGES
     )
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep less of what is freed")
+def test_what_a_large_run_freed_goes_back_to_the_system() -> None:
+    blocks = [b"x" * 100_000 for _ in range(2_000)]
+    pieces = blocks[::100]  # which are kept, and hold up what was freed between them
+    blocks.clear()
+    held = read_usage(os.getpid()).memory
+    return_freed_memory()
+    assert read_usage(os.getpid()).memory < held - 100
+    assert len(pieces) == 20
 
 
 def test_runs_that_are_over_free_the_memory_of_their_training(store: RunStore, library: DatasetLoader) -> None:
