@@ -32,7 +32,7 @@ def find_free(root: Path = Path("/")) -> int:
 
 
 def return_freed_memory() -> None:
-    """Give back to the system what was freed, where its C library can: glibc keeps much of it, in pieces."""
+    """Give memory that was freed back to the system, where the C library can: glibc keeps much of it, in pieces."""
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -8,7 +8,6 @@ from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.executors.contract import CutOff, Executor, Failed, Lost, Order, Progressed, Report, Training
 from mlpcore.jobs.executors.local import explain_error
 from mlpcore.jobs.fair_share import FairShare, choose_active
-from mlpcore.jobs.machine import return_freed_memory
 from mlpcore.jobs.memory import MemoryBudget
 from mlpcore.jobs.messages import explain_absence, explain_losses
 from mlpcore.jobs.queue import ActiveRun, Job, JobQueue
@@ -22,7 +21,6 @@ GRACE_SECONDS = 600.0  # for which the owner of a run that is set to stop withou
 POLL_SECONDS = 1.0  # between two checks for an owner's absence while nothing trains
 FIRST_RETRY_SECONDS = 0.05  # after a defect of the thread; twice as long each time it repeats
 LAST_RETRY_SECONDS = 30.0
-LARGE_BYTES = 100_000_000  # of a job, after which freed memory goes back to the system: that takes 10 to 70 ms
 MAX_LOSSES = 5  # of a training that measures nothing new; then its runs fail
 
 log = logging.getLogger(__name__)
@@ -263,8 +261,6 @@ class Worker:
         if job.training is not None:
             self._jobs.pop(job.training, None)
             job.training.close()
-            if job.demand.bytes >= LARGE_BYTES:
-                return_freed_memory()
         job.training = None
 
     def _end(

@@ -60,7 +60,7 @@ class Verdict(StrEnum):
 
 
 class Finding(StrEnum):
-    """What was measured: the key of its sentence in wording."""
+    """What was measured: the key of its sentence or table in `wording`."""
 
     INCOMPLETE = "runs did not finish"
     BATCH_NOISE = "deviation of a batch's loss from that of all images"

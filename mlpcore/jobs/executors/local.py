@@ -8,6 +8,7 @@ import torch
 
 from mlpcore.data.batches import DeviceImages
 from mlpcore.jobs.executors.contract import Failed, Order, Progressed, Report
+from mlpcore.jobs.machine import return_freed_memory
 from mlpcore.jobs.messages import explain_failure
 from mlpcore.messages import Sentence
 from mlpcore.recipes.recipe import Recipe
@@ -16,6 +17,7 @@ from mlpcore.training.kernels.matmul import usable_rule
 from mlpcore.training.lockstep import Command, ProgressGenerator, train_cohort
 from mlpcore.training.reproducibility import count_threads
 
+LARGE_BYTES = 100_000_000  # of a cohort, after which freed memory goes back to the system: that takes 10 to 70 ms
 MAX_ACTIVE = 4  # cohorts that train at a time, besides everybody's oldest; later ones are queued
 
 Train = Callable[..., ProgressGenerator[None]]  # as train_cohort
@@ -60,7 +62,7 @@ class LocalExecutor:
     def start(self, order: Order, images: DeviceImages) -> "LocalTraining":
         """Start a cohort; its first slice is not computed yet."""
         device, rule = torch.device(order.device), usable_rule(order.versions)
-        return LocalTraining(self._note, self._train(order.recipes, images, device=device, rule=rule), order.device)
+        return LocalTraining(self._note, self._train(order.recipes, images, device=device, rule=rule), order)
 
     def collect(self) -> Sequence[tuple["LocalTraining", Report]]:
         """Compute the slice that was asked for."""
@@ -77,9 +79,9 @@ class LocalTraining:
     node = ""
 
     def __init__(
-        self, note: Callable[["LocalTraining"], None], generator: ProgressGenerator[None], device: str
+        self, note: Callable[["LocalTraining"], None], generator: ProgressGenerator[None], order: Order
     ) -> None:
-        self.device = device
+        self.device, self._bytes = order.device, order.bytes
         self.versions: Mapping[str, str] = {}
         self._note, self._generator = note, generator
         self._commands: Sequence[Command] = ()
@@ -90,8 +92,10 @@ class LocalTraining:
         self._note(self)
 
     def close(self) -> None:
-        """Close the generator."""
+        """Close the generator, and return the memory of a large cohort to the system."""
         self._generator.close()
+        if self._bytes >= LARGE_BYTES:
+            return_freed_memory()
 
     def advance(self) -> Report:
         """Compute the slice."""

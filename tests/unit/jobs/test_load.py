@@ -15,7 +15,9 @@ from mlpcore.data.batches import DeviceImages
 from mlpcore.data.catalog import ImageCounts
 from mlpcore.data.loader import DatasetLoader
 from mlpcore.jobs.estimate import estimate_job
-from mlpcore.jobs.executors.local import LocalExecutor
+from mlpcore.jobs.executors import local
+from mlpcore.jobs.executors.contract import Order
+from mlpcore.jobs.executors.local import LARGE_BYTES, LocalExecutor
 from mlpcore.jobs.load import Load
 from mlpcore.jobs.machine import return_freed_memory
 from mlpcore.jobs.manager import RunManager
@@ -62,6 +64,17 @@ def test_what_a_large_run_freed_goes_back_to_the_system() -> None:
     return_freed_memory()
     assert read_usage(os.getpid()).memory < held - 100
     assert len(pieces) == 20
+
+
+@pytest.mark.parametrize(("needed", "returned"), [(LARGE_BYTES, 1), (LARGE_BYTES - 1, 0)])
+def test_only_a_large_cohort_returns_its_memory(
+    needed: int, returned: int, images: DeviceImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(local, "return_freed_memory", lambda: calls.append(None))
+    order = Order(recipes=[SHORT], versions={}, device="cpu", bytes=needed, keeps_snapshots=True)
+    LocalExecutor().start(order, images).close()
+    assert len(calls) == returned
 
 
 def test_runs_that_are_over_free_the_memory_of_their_training(store: RunStore, library: DatasetLoader) -> None:
