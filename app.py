@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import distribution, version
 from pathlib import Path
 from time import monotonic
@@ -22,6 +23,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequests, ScriptRequestType
 
 OWNER_COOKIE = "mlp_owner"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 random bytes in base 64
@@ -206,6 +209,26 @@ def _shut_down(warm_up: threading.Thread) -> None:
     warm_up.join()  # a thread that is cut off while it imports torch would abort the process
 
 
+def keep_values_from_timers() -> None:
+    """Let timers, which rerun fragments, bring no values of widgets: what a person changes comes in its own message.
+
+    Streamlit lets a timer bring all values, as the browser has them. Where it fires between a click and the message of
+    that, both bring it, and a button acts twice. Where it fires before the browser has heard what a callback set in
+    other widgets, it brings what they were, and undoes that.
+    """
+    take_in = ScriptRequests._request_rerun_locked
+
+    def take_in_without_values(requests: ScriptRequests, asked: RerunData) -> bool:
+        if asked.is_auto_rerun:
+            # to none at all, Streamlit joins the values that a waiting request brings; none of them begins a rerun well
+            is_first = requests._state is not ScriptRequestType.RERUN
+            asked = replace(asked, widget_states=WidgetStates() if is_first else None)
+        return take_in(requests, asked)
+
+    ScriptRequests._request_rerun_locked = take_in_without_values  # type: ignore[assignment, method-assign]
+
+
+keep_values_from_timers()
 plotly = PlotlyScript()
 base = (st.get_option("server.baseUrlPath") or "").strip("/")
 prefix = f"/{base}" if base else ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from time import monotonic
 from types import TracebackType
@@ -17,6 +18,7 @@ from websockets.typing import Origin, Subprotocol
 
 SECONDS = 60  # within which a page is drawn, on a busy machine
 PRESENCE_SECONDS = 30  # a timer this slow reports that the page is open, and ticks for as long as it is
+NOTHING: Mapping[str, str] = {}
 OVER = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
@@ -35,7 +37,7 @@ class Guest:
         self.ticks: list[float] = []  # seconds that each rerun of a fragment took
         self.sizes: list[int] = []  # bytes that each of them received
         self.timers: dict[str, float] = {}  # fragment: seconds between two ticks
-        self._buttons: dict[str, str] = {}  # key: id
+        self._widgets: dict[str, str] = {}  # key: id
         self._page = ""
         self._kept: dict[str, tuple[ForwardMsg, int]] = {}  # hash: message, runs since it was last wanted
         self._runs_kept = 2
@@ -70,8 +72,13 @@ class Guest:
         """Whether a part of the page is redrawn by a timer."""
         return any(interval < PRESENCE_SECONDS for interval in self.timers.values())
 
-    async def run(self, *, fragment: str = "", click: str = "") -> float:
-        """Rerun the page, or one fragment, after a click on the button of that key; return the seconds it took."""
+    async def run(self, *, fragment: str = "", click: str = "", values: Mapping[str, str] = NOTHING) -> float:
+        """Rerun the page, or one fragment as its timer does; return the seconds it took.
+
+        Args:
+            click: The key of a button that is clicked.
+            values: What the browser has in text fields and sliders, by their keys.
+        """
         asked = BackMsg()
         state = asked.rerun_script
         state.query_string, state.page_script_hash = self.query, self._page
@@ -82,7 +89,13 @@ class Guest:
         state.context_info.url, state.context_info.locale = self._url.geturl(), "en-US"
         state.context_info.timezone, state.context_info.timezone_offset = "UTC", 0
         if click:
-            state.widget_states.widgets.add(id=self._buttons[click], trigger_value=True)
+            state.widget_states.widgets.add(id=self._widgets[click], trigger_value=True)
+        for key, value in values.items():
+            widget = state.widget_states.widgets.add(id=self._widgets[key])
+            if key.endswith(".slider"):
+                widget.string_array_value.data.append(value)
+            else:
+                widget.string_value = value
         began = monotonic()
         async with asyncio.timeout(SECONDS):
             await self._socket.send(asked.SerializeToString())
@@ -159,8 +172,9 @@ class Guest:
                 self.errors.append(f"{element.exception.type}: {element.exception.message}")
             case "alert" if element.alert.format == Alert.ERROR:
                 self.errors.append(element.alert.body)
-            case "button":
-                self._buttons[element.button.id.split("-", 2)[2]] = element.button.id
+            case "button" | "slider" | "text_input" as kind:
+                name: str = getattr(element, kind).id
+                self._widgets[name.split("-", 2)[2]] = name
 
     def _forget(self, fragments: set[str]) -> None:
         """Let go of what the last runs of the page, or of its own fragment, did not want again."""
