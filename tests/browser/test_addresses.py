@@ -18,7 +18,7 @@ def wait_for_address(page: Page, part: str) -> None:
 def test_back_and_forward_go_through_what_was_set_and_back_from_another_page(visitor: Visitor) -> None:
     page = visitor.open(dataset="Tiny", lr=0.05)
     for rate in ("0.07", "0.1"):
-        slider(page, "SGD.lr.slider").press("ArrowRight")
+        slider(page, "SGD.lr").press("ArrowRight")
         wait_for_address(page, f"lr={rate}")
     fresh(page.get_by_text("Log lr")).click()  # with it the browser says that it has the newest address
     wait_for_plot(page, "preview", "plot.layout.yaxis.type === 'log'")

@@ -22,6 +22,8 @@ from tests.support.playground_clicks import (
 )
 from tests.support.visitors import Visitor, button, fresh, revisit
 
+LR = "[class*='st-key-knob-SGD-lr-slider']"
+
 # opening it
 
 
@@ -55,10 +57,10 @@ def page(regular: Visitor) -> Page:
 def test_moving_a_knob_redraws_the_preview_and_the_address(page: Page) -> None:
     revisit(page, **SHORT)
     wait_for_rate(page, 0.01)
-    slider(page, "SGD.lr.slider").press("ArrowRight")
+    slider(page, "SGD.lr").press("ArrowRight")
     wait_for_rate(page, 0.02)
     page.wait_for_function("location.search.includes('lr=0.02')")
-    slider(page, "SGD.lr.slider").press("ArrowLeft")
+    slider(page, "SGD.lr").press("ArrowLeft")
     wait_for_rate(page, 0.01)
     slider(page, "StepLR.gamma").press("ArrowLeft")
     wait_for_plot(page, "preview", "Math.abs(plot.data[1]?.y[0] / 0.0045 - 1) < 1e-6")
@@ -93,7 +95,7 @@ def find_box(page: Page, part: str) -> FloatRect:
 def test_wide_window_shows_knobs_preview_start_and_curves_without_scrolling(page: Page) -> None:
     revisit(page, dataset="Tiny")
     planned_rate(page)
-    for part in (".st-key-knob-SGD-lr-slider", ".st-key-preview", ".st-key-start", ".st-key-curves"):
+    for part in (LR, ".st-key-preview", ".st-key-start", ".st-key-curves"):
         box = find_box(page, part)
         assert box["y"] >= 0, part
         assert box["y"] + box["height"] <= 800, part
@@ -104,7 +106,7 @@ def test_phone_shows_one_column_with_the_buttons_in_reach_and_start_scrolls_to_t
     page = phone.open(**SHORT)
     planned_rate(page)
     trace(page, "curves", "loss")
-    boxes = [find_box(page, part) for part in (".st-key-knob-SGD-lr-slider", ".st-key-preview", ".st-key-curves")]
+    boxes = [find_box(page, part) for part in (LR, ".st-key-preview", ".st-key-curves")]
     for above, below in pairwise(boxes):
         assert above["y"] + above["height"] <= below["y"]
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)

@@ -126,8 +126,7 @@ def test_paused_run_waits_and_goes_on(page: Page) -> None:
 def test_rate_changed_during_a_run_is_marked_and_becomes_part_of_the_recipe(page: Page) -> None:
     start(page)
     wait_for_points(page, 1)
-    settle(page)
-    slider(page, "SGD.lr.slider").press("ArrowRight")
+    slider(page, "SGD.lr").press("ArrowRight")
     wait_for_plot(page, "curves", "plot.layout.shapes?.length == 1")
     (shape,) = page.locator(".st-key-curves .js-plotly-plot").evaluate("plot => plot.layout.shapes")
     assert 0 < shape["x0"] < 100_000
@@ -159,7 +158,7 @@ def test_every_message_is_sent_whole(regular: Visitor, server: Server) -> None:
     wait_for_status(page, "finished")
     expect(button(page, "start")).to_be_enabled()
     for rate in (0.02, 0.03, 0.05):  # by the third rerun, charts that stay as they are would be referred to
-        slider(page, "SGD.lr.slider").press("ArrowRight")
+        slider(page, "SGD.lr").press("ArrowRight")
         wait_for_rate(page, rate)
         settle(page)
     assert received.count("script_finished") > 3

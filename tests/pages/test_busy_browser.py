@@ -41,6 +41,23 @@ def test_timer_that_fires_between_a_click_and_its_message_neither_repeats_nor_un
         assert store.count() == 1
 
 
+@pytest.mark.parametrize(("slider", "text", "lr"), [("0.02", "0.01", 0.02), ("0.01", "0.05", 0.05)])
+def test_click_before_the_browser_has_heard_of_a_new_rate_starts_with_that_rate(
+    server: Server, slider: str, text: str, lr: float
+) -> None:
+    async def visit() -> None:
+        async with Guest(f"{server.url}/?{TINY}&train_iter=1") as guest:
+            await guest.run(values={SLIDER: slider, TEXT: text})
+            await guest.run(values={SLIDER: slider, TEXT: text}, click="start")
+            assert guest.errors == []
+            assert f"lr={lr}" in guest.query
+
+    asyncio.run(visit())
+    with closing(RunStore(f"sqlite:///{server.home / 'runs.sqlite3'}")) as store:
+        (started,), _total = store.search()
+    assert started.run.recipe.optimizer.lr == lr
+
+
 def test_timer_takes_nothing_from_a_request_that_waits() -> None:
     assert callable(app.keep_values_from_timers)  # importing the server is what does it
     moved, stale = WidgetStates(), WidgetStates()

@@ -13,13 +13,14 @@ NAMED = "key => document.querySelector(`.st-key-${key} .js-plotly-plot`)"
 
 
 def knob(page: Page, path: str) -> Locator:
-    """Return the widget of a knob, for example "SGD.lr.slider" or "train_iter"."""
+    """Return the widget of a knob, for example "SGD.momentum" or "train_iter"."""
     return fresh(page.locator(f".st-key-knob-{path.replace('.', '-')}"))
 
 
 def slider(page: Page, path: str) -> Locator:
-    """Return what takes the arrow keys of a knob's slider."""
-    return knob(page, path).locator("input[type=range]")
+    """Return what takes the arrow keys of a knob's slider; a logarithmic one counts the page's own moves in its key."""
+    key = f"st-key-knob-{path.replace('.', '-')}"
+    return fresh(page.locator(f":is(.{key}, [class*='{key}-slider']) input[type=range]"))
 
 
 def exact_rate(page: Page) -> Locator:

@@ -62,7 +62,20 @@ def put_knob(path: str, value: Any) -> None:
         return
     state[f"knob.{path}"] = write_numbers(value) if field.type is tuple else value
     if field.name in LOG_SLIDERS:
-        state[f"knob.{path}.text"], state[f"knob.{path}.slider"] = exact_number(value), value
+        for twin, shown in (("text", exact_number(value)), ("slider", value)):
+            if state.get(find_twin(path, twin), shown) != shown:
+                state[f"knob.{path}.{twin}.moves"] = state.get(f"knob.{path}.{twin}.moves", 0) + 1
+            state[find_twin(path, twin)] = shown
+
+
+def find_twin(path: str, twin: str) -> str:
+    """Return the key of a log slider's "slider", or of its "text" for exact values.
+
+    Where the page moves one of them, a new one takes its place: what a browser still sends of the old one, before it
+    has heard of the move, changes nothing.
+    """
+    moves = st.session_state.get(f"knob.{path}.{twin}.moves", 0)
+    return f"knob.{path}.{twin}.{moves}" if moves else f"knob.{path}.{twin}"
 
 
 def get_knob(path: str) -> Any:

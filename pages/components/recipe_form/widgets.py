@@ -16,7 +16,7 @@ from mlpcore.recipes.flat import read_number
 from mlpcore.recipes.optimizer_base import Group
 from mlpcore.recipes.parts import OPTIMIZERS
 from mlpcore.recipes.validation import check_value, find_limits
-from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob
+from pages.components.recipe_form.form_state import PATHS, find_lesson, find_twin, get_knob, put_knob
 from pages.components.shared.flash import show_warning
 from pages.components.shared.words import _, say
 
@@ -109,7 +109,7 @@ def draw_log_slider(path: str, label: str, edited: Edited, beside: Callable[[], 
         return
     value = st.session_state[f"knob.{path}"]
     options = sorted({*build_ladder(*_limits(path)), value})
-    st.session_state[f"knob.{path}.slider"] = value
+    st.session_state[find_twin(path, "slider")] = value
     with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="bottom"):
         st.select_slider(
             label,
@@ -117,7 +117,7 @@ def draw_log_slider(path: str, label: str, edited: Edited, beside: Callable[[], 
             format_func=exact_number,
             on_change=_take_slider,
             args=(path, edited),
-            **(common | {"key": f"knob.{path}.slider"}),
+            **(common | {"key": find_twin(path, "slider")}),
         )
         st.text_input(
             _("{label}, exact").format(label=label),
@@ -126,7 +126,7 @@ def draw_log_slider(path: str, label: str, edited: Edited, beside: Callable[[], 
             max_chars=24,
             label_visibility="collapsed",
             width=84,
-            **(common | {"key": f"knob.{path}.text", "help": None}),
+            **(common | {"key": find_twin(path, "text"), "help": None}),
         )
         if beside is not None:
             beside()
@@ -177,16 +177,18 @@ def _take_share(path: str, everything: int) -> None:
 
 
 def _take_slider(path: str, edited: Edited) -> None:
-    put_knob(path, st.session_state[f"knob.{path}.slider"])
+    put_knob(path, st.session_state[find_twin(path, "slider")])
     edited(PATHS[path][0].name)
 
 
 def _take_text(path: str, edited: Edited) -> None:
     """Take an exact value; a wrong one is named in a sentence, and the hyperparameter keeps its value."""
     field, kind = PATHS[path]
-    text = st.session_state[f"knob.{path}.text"].strip()
+    text = st.session_state[key := find_twin(path, "text")].strip()
     try:
-        put_knob(path, check_value(kind, field.path[-1], read_number(text or "—")))
+        value = check_value(kind, field.path[-1], read_number(text or "—"))
+        st.session_state[key] = exact_number(value)  # in place: the visitor may go on typing
+        put_knob(path, value)
         edited(field.name)
     except SentenceError as error:
         said = Sentence(error.sentence.template, {**error.sentence.values, "value": text or "—"})
