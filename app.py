@@ -220,7 +220,8 @@ def keep_values_from_timers() -> None:
 
     def take_in_without_values(requests: ScriptRequests, asked: RerunData) -> bool:
         if asked.is_auto_rerun:
-            # to none at all, Streamlit joins the values that a waiting request brings; none of them begins a rerun well
+            # beside a request that waits, an empty list would replace that one's values; alone, None would leave out
+            # what begins a rerun
             is_first = requests._state is not ScriptRequestType.RERUN
             asked = replace(asked, widget_states=WidgetStates() if is_first else None)
         return take_in(requests, asked)
