@@ -201,6 +201,11 @@ class RunManager:
         """List the runs of this process that are not over, oldest first."""
         return [active.run for active in self._queue.active_runs()]
 
+    def list_unstored(self) -> list[str]:
+        """List the ids of the runs of this process that are not over, or whose end is not stored yet."""
+        with self._queue.lock:
+            return list(self._queue.runs)
+
     def list_everywhere(self, *, owner: str | None = None) -> list[Run]:
         """List the runs that are not over, oldest first: those of this process, and the newest of others.
 

@@ -105,11 +105,14 @@ class ActiveSweep:
         return runs <= BATCH * at_once
 
     def _collect(self) -> None:
-        """Store the results of the trials whose runs are over; train again the runs that are interrupted or gone."""
+        """Store the results of the trials whose runs are over and stored; train again those interrupted or gone.
+
+        A server that is killed leaves no result behind of which a run lacks evaluations.
+        """
         lost: dict[int, list[Trial]] = {}  # by the place of the seed
-        active = {run.id for run in self._runs.list_active()}  # one look, so that nothing is read before it is over
+        unstored = set(self._runs.list_unstored())  # one look, so that nothing is read before it is over
         for trial in self.sweep.waiting:
-            if not active.isdisjoint(trial.run_ids):
+            if not unstored.isdisjoint(trial.run_ids):
                 if self.sweep.definition.prune and not trial.is_fresh:
                     self._stop_hopeless(trial)
                 continue

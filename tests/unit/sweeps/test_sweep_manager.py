@@ -1,5 +1,6 @@
 """Sweeps that train for real, on a few small images: what is stored, what people may do, and what is the same."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -8,11 +9,13 @@ import pytest
 
 from mlpcore.jobs import submission
 from mlpcore.jobs.manager import RunManager
+from mlpcore.jobs.writer import Writer
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import SGD, Adam
 from mlpcore.runs.records import RECORD_BYTES, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.runs.sweeps import SweepStatus
+from mlpcore.sweeps.active import ActiveSweep
 from mlpcore.sweeps.definition import Definition
 from mlpcore.sweeps.extension import add_trials
 from mlpcore.sweeps.manager import SweepManager
@@ -66,6 +69,25 @@ class TestTraining:
         assert (len(listed), count) == (40, 1)
         assert {one.run.submission for one in listed} == {sweep.id}
         assert [one.run.id for one in listed if store.snapshots.read(one.run.id) is not None] == []
+
+    def test_a_result_is_stored_only_after_the_runs_that_it_is_of(self, sweeps, manager, monkeypatch):
+        may_write, write, look_at = threading.Event(), Writer._write_all, ActiveSweep._collect
+        looks: list[ActiveSweep] = []
+        monkeypatch.setattr(Writer, "_write_all", lambda writer: may_write.wait() and write(writer))
+
+        def look_again(active: ActiveSweep) -> None:
+            looks.append(active)
+            look_at(active)
+
+        monkeypatch.setattr(ActiveSweep, "_collect", look_again)
+        sweep_id = start(sweeps, define())
+        run_ids = [run_id for trial in look(sweeps, sweep_id).trials for run_id in trial.run_ids]
+        wait_until(lambda: all(manager.get(run_id).status.is_over for run_id in run_ids))
+        seen = len(looks)
+        wait_until(lambda: len(looks) > seen + 1)
+        assert [trial.result for trial in look(sweeps, sweep_id).trials] == [None] * len(RATES)
+        may_write.set()
+        assert wait_for_sweep(sweeps, sweep_id).status is SweepStatus.FINISHED
 
     def test_a_sweep_is_stored_and_read_as_it_was(self, sweeps, store, manager):
         sweep = run_to_end(sweeps, define(names=["mine"]))
