@@ -81,10 +81,9 @@ class TestTraining:
 
         monkeypatch.setattr(ActiveSweep, "_collect", look_again)
         sweep_id = start(sweeps, define())
-        run_ids = [run_id for trial in look(sweeps, sweep_id).trials for run_id in trial.run_ids]
-        wait_until(lambda: all(manager.get(run_id).status.is_over for run_id in run_ids))
-        seen = len(looks)
-        wait_until(lambda: len(looks) > seen + 1)
+        wait_until(lambda: manager.list_active() == [])
+        looks.clear()
+        wait_until(lambda: len(looks) > 1)
         assert [trial.result for trial in look(sweeps, sweep_id).trials] == [None] * len(RATES)
         may_write.set()
         assert wait_for_sweep(sweeps, sweep_id).status is SweepStatus.FINISHED
