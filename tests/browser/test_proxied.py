@@ -11,13 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from mlpcore.runs.records import RunStatus
 from mlpcore.runs.store import RunStore
-from tests.support.image_folders import TINY
 from tests.support.managers import timeless, wait_until
 from tests.support.proxies import Proxy, proxied, require_nginx
 from tests.support.servers import Server
 from tests.support.visitors import WIDE, button, fresh, settle, stop_run
 
-ENDLESS = f"dataset={TINY}&scheduler=none&hidden_sizes=16&train_iter=200000&eval_every=200"
+ENDLESS = "dataset=Tiny&scheduler=none&hidden_sizes=512&train_iter=200000&eval_every=200"
 SECONDS = 60  # within which something happens, on a busy machine
 DEATH_SECONDS = 240  # within which a server counts as dead: its lock must have been free for two minutes
 
