@@ -114,9 +114,11 @@ def read_plan() -> Plan:
     return Plan(tuple(recipes), state["compare.seeds"], state["compare.hold_out"], read_names(rows))
 
 
-def start(plan: Plan) -> None:
-    """Train every recipe with every seed in lockstep, and fold the set-up away."""
-    every, names = [], []
+def start() -> None:
+    """Train every recipe of the set-up, as it is at the click, with every seed in lockstep, and fold it away."""
+    plan, every, names = read_plan(), list[Recipe](), list[str]()
+    if len(plan.recipes) < len(st.session_state["compare.rows"]):  # the page says which row makes no recipe
+        return
     given = plan.names or ("",) * len(plan.recipes)
     for recipe, label in zip(plan.recipes, label_recipes(plan.recipes, given), strict=True):
         held = recipe.validation_size or (count_held_out(recipe.data) if plan.hold_out else 0)
@@ -164,7 +166,6 @@ def show_header(plan: Plan, runs: list[Run], *, ready: bool) -> None:
                 _("Start"),
                 type="primary",
                 on_click=start,
-                args=(plan,),
                 disabled=bool(going_on) or not ready,
                 key="compare.start",
                 shortcut="Ctrl+Enter",

@@ -79,9 +79,10 @@ def submit(recipes: list[Recipe], names: list[str]) -> list[str]:
     return []
 
 
-def start(recipe: Recipe) -> None:
-    """Train the recipe of the knobs."""
-    if submitted := submit([recipe], [name_lab_run(recipe)]):
+def start() -> None:
+    """Train the recipe of the knobs, as they are at the click."""
+    recipe, _problems = lab_form.read_lab_form()
+    if recipe is not None and (submitted := submit([recipe], [name_lab_run(recipe)])):
         show_submitted(submitted[0])
         state["lab.remedies"] = []
 
@@ -147,7 +148,6 @@ def show_header(run: Run | None, recipe: Recipe | None, everyone: list[Run], *, 
             shortcut="Ctrl+Enter",
             disabled=bool(mine) or not ready,
             on_click=start,
-            args=(recipe,),
         )
 
 

@@ -2,7 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
-from tests.support.app_tests import Open, shown, wait_for
+from tests.support.app_tests import Open, key_of, shown, wait_for
 
 
 def texts(page: AppTest) -> list[str]:
@@ -38,10 +38,10 @@ def test_all_images_are_a_number_that_counts_down_and_back_up_to_all(open_page: 
     count = page.number_input(key="knob.train_size.count")
     assert count.value == 80
     shown(count.set_value(79).run())
-    assert page.session_state["knob.train_size"] == 79
+    assert page.session_state[key_of(page, "knob.train_size")] == 79
     shown(page.number_input(key="knob.validation_size").set_value(10).run())
     count = page.number_input(key="knob.train_size.count")
     shown(count.set_value(70).run())
-    assert page.session_state["knob.train_size"] is None
+    assert page.session_state[key_of(page, "knob.train_size")] is None
     shown(page.number_input(key="knob.validation_size").set_value(20).run())
     assert page.number_input(key="knob.train_size.count").value == 60

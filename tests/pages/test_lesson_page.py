@@ -6,7 +6,6 @@ from streamlit.testing.v1 import AppTest
 from mlpcore.jobs import manager
 from mlpcore.recipes.recipe import SGD, Change, Recipe
 from tests.support.app_tests import Open, is_over, says, shown, wait_for
-from tests.support.playground_page import rate_slider
 
 SHORT = {"train_iter": "20", "eval_every": "10", "batch_size": "8", "hidden_sizes": "8", "scheduler": "none"}
 LONG = SHORT | {"train_iter": "200000", "eval_every": "200"}
@@ -87,7 +86,7 @@ def test_locked_rate_is_not_changed_in_a_run_that_goes_on(open_page: Open) -> No
     wait_for(page, lambda: bool(manager.shared_manager().get(run_id).evaluations))
     page.session_state["knob.SGD.lr"] = page.session_state["knob.SGD.lr.slider"] = 0.3
     shown(page.run())
-    assert rate_slider(page).value == 0.01
+    assert page.select_slider(key="knob.SGD.lr.slider").value == 0.01
     shown(page.slider(key="knob.SGD.momentum").set_value(0.3).run())
     wait_for(page, lambda: manager.shared_manager().get(run_id).recipe.changes != ())
     (change,) = manager.shared_manager().get(run_id).recipe.changes

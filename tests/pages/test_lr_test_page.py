@@ -6,7 +6,6 @@ from streamlit.testing.v1 import AppTest
 from mlpcore.numbers import exact_number
 from mlpcore.runs.records import RunStatus
 from tests.support.app_tests import Open, figure, get_runs, is_over, shown, texts, wait_for
-from tests.support.playground_page import rate_slider
 
 LEARNABLE = {"dataset": "Tiny", "hidden_sizes": "16", "batch_size": "32", "dropout": "0", "validation_size": "20"}
 
@@ -48,7 +47,7 @@ def test_use_sets_the_rate_and_closes_the_dialog(open_page: Open) -> None:
     rate = float(use.label.removeprefix("Use "))
     assert rate != 0.01
     shown(use.click().run())
-    assert rate_slider(page).value == rate
+    assert page.select_slider(key="knob.SGD.lr.slider").value == rate
     assert float(page.query_params["lr"]) == rate
     assert not has_button(page, "lr_test.use.valley")
 

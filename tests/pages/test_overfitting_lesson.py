@@ -1,10 +1,12 @@
 """Lessons of the overfitting lab: a link sets it up before anything is trained, and keeps what it locks or hides."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.recipes.lessons import title_of_label
-from tests.support.app_tests import Open, shown
+from tests.support.app_tests import Open, key_of, shown
 from tests.support.overfitting_page import finish, open_lab, runs, texts, train
 
 LINK = {"dataset": "Tiny", "train_size": "40", "hidden_sizes": "8", "train_iter": "30", "validation_size": "0"}
@@ -15,9 +17,9 @@ def open_link(open_page: Open, **query: str) -> AppTest:
     return open_page("overfitting.py", **LINK | query)
 
 
-def keys(page: AppTest) -> set[str | None]:
+def keys(page: AppTest) -> set[str]:
     kinds = (page.selectbox, page.slider, page.select_slider, page.number_input, page.toggle)
-    return {widget.key for kind in kinds for widget in kind}
+    return {re.sub(r"\.\d+$", "", widget.key or "") for kind in kinds for widget in kind}
 
 
 def test_link_sets_up_the_lab_before_anything_is_trained(open_page: Open) -> None:
@@ -51,8 +53,8 @@ def test_knobs_keep_the_lessons_values_whatever_the_browser_made_of_them(open_pa
         assert page.slider(key="lab.label_noise").disabled
         assert page.select_slider(key="lab.width").disabled
     assert not page.slider(key="lab.dropout").disabled
-    page.session_state["lab.label_noise"], page.session_state["lab.width"] = 0.9, 512
-    page.session_state["lab.seed"], page.session_state["lab.hold_out"] = 7, True
+    for name, value in {"label_noise": 0.9, "width": 512, "seed": 7, "hold_out": True}.items():
+        page.session_state[key_of(page, f"lab.{name}")] = value
     train(page)
     (run,) = runs(page)
     recipe = run.recipe

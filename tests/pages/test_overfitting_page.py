@@ -14,7 +14,7 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
 from pages.components.shared import layout
 from pages.components.shared.i18n import read_catalogue
-from tests.support.app_tests import ROOT, SECONDS, Open, figure, says, shown, wait_for
+from tests.support.app_tests import ROOT, SECONDS, Open, figure, key_of, says, shown, wait_for
 from tests.support.overfitting_page import finish, open_lab, read_test_curves, runs, texts, tiles, train
 
 LONG = build_lab_recipe(dataset="Tiny", images=80, train_iter=200_000)
@@ -73,7 +73,7 @@ def test_presets_set_the_knobs_and_leave_the_images(open_page: Open) -> None:
     shown(page.button(key="lab.preset.random_labels").click().run())
     assert "there is nothing to learn" in texts(page)  # at once, whatever run is shown
     assert "The curves are of Tiny, 40 images · 30 iterations of 40, until Start" in texts(page).replace("\\", "")
-    assert (page.session_state["lab.label_noise"], page.session_state["lab.dataset"]) == (1.0, "Tiny")
+    assert [page.session_state[key_of(page, name)] for name in ("lab.label_noise", "lab.dataset")] == [1.0, "Tiny"]
     shown(page.button(key="lab.preset.all_images").click().run())
     assert "Tiny, all images, 8 held out · 3,000 iterations" in texts(page)
 
@@ -161,7 +161,7 @@ def test_a_reload_keeps_the_run_and_its_remedies(open_page: Open) -> None:
     again = open_page("overfitting.py", lab=base.id, remedies=remedy.id)
     assert runs(again) == [base, remedy]
     assert tiles(again)["Test accuracy"] == f"{base.evaluations[-1].test_acc:.1%}"
-    assert (again.session_state["lab.width"], again.session_state["lab.train_iter"]) == (8, 30)
+    assert [again.session_state[key_of(again, name)] for name in ("lab.width", "lab.train_iter")] == [8, 30]
 
 
 @pytest.mark.parametrize("named", ["nothing", "../../etc"])
@@ -203,7 +203,7 @@ def test_a_run_is_opened_in_the_playground_with_its_knobs(open_page: Open) -> No
     page.button(key="lab.open").click().run(timeout=SECONDS)
     shown(page)
     assert page.session_state["run"] == page.session_state["lab.run"]
-    assert (page.session_state["knob.train_size"], page.session_state["knob.hidden_sizes"]) == (40, "8")
+    assert [page.session_state[key_of(page, f"knob.{name}")] for name in ("train_size", "hidden_sizes")] == [40, "8"]
 
 
 def test_remedy_that_was_stopped_can_be_tried_again_in_its_own_place(open_page: Open) -> None:

@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mlpcore.recipes.lessons import title_of_label
-from tests.support.app_tests import Open, get_runs, says, shown, texts, wait_for
+from tests.support.app_tests import Open, get_runs, key_of, says, shown, texts, wait_for
 
 LESSON = {"title": "Which one?", "task": "Say which curve falls first, then press Start."}
 SHORT = {"dataset": "Tiny", "train_iter": "20", "eval_every": "10", "batch_size": "8"}
@@ -126,9 +126,8 @@ def test_images_link_leaves_the_playgrounds_other_knobs_alone(open_page: Open) -
     for name, value in {"dataset": "Tiny", "batch_size": "8"}.items():
         page.query_params[name] = value
     shown(page.run())
-    state = page.session_state
-    assert (state["knob.SGD.lr"], state["knob.dropout"]) == (0.05, 0.25)
-    assert (state["knob.batch_size"], state["knob.label_noise"]) == (8, 0.0)
+    names = ("SGD.lr", "dropout", "batch_size", "label_noise")
+    assert [page.session_state[key_of(page, f"knob.{name}")] for name in names] == [0.05, 0.25, 8, 0.0]
 
 
 class TestSweep:

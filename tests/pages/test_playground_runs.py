@@ -11,7 +11,7 @@ from mlpcore.runs.records import Evaluation, Run, RunStatus
 from mlpcore.runs.store import RunStore
 from mlpcore.training.device import explain_device
 from tests.support.app_tests import Open, figure, is_over, shown, wait_for
-from tests.support.playground_page import planned_rate, press_start, rate_slider, says
+from tests.support.playground_page import planned_rate, press_start, says
 
 
 def test_run_is_started_shown_and_kept(open_page: Open, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_diverged_run_says_so_and_offers_a_rate_that_learns(open_page: Open) -> 
     assert run.status is RunStatus.DIVERGED
     assert str(run.message) in [element.value for element in page.text]
     shown(page.button(key="diagnosis.0").click().run())
-    assert rate_slider(page).value == 0.01  # at a tenth of 10 nothing is learned
+    assert page.select_slider(key="knob.SGD.lr.slider").value == 0.01  # at a tenth of 10 nothing is learned
 
 
 def test_failed_run_shows_a_sentence_and_no_traceback(open_page: Open) -> None:

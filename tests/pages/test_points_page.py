@@ -4,7 +4,7 @@ from streamlit.testing.v1 import AppTest
 
 from mlpcore.recipes.points import Moons, Spiral
 from mlpcore.recipes.recipe import Recipe
-from tests.support.app_tests import Open, figure, get_runs, says, shown, texts, wait_for
+from tests.support.app_tests import Open, figure, get_runs, key_of, says, shown, texts, wait_for
 
 QUICK = {"data_seed": "0", "hidden_sizes": "16", "train_iter": "40", "eval_every": "20", "scheduler": "none"}
 
@@ -53,11 +53,11 @@ class TestOverfitting:
     def test_link_of_the_lab_says_how_its_points_are_drawn(self, open_page: Open) -> None:
         query = {"dataset": "Spiral", "count": "300", "noise": "0.1", "classes": "3", "data_seed": "5"}
         page = open_page("overfitting.py", **query, train_size="50")
-        assert page.session_state["lab.classes"] == 3
+        assert page.session_state[key_of(page, "lab.classes")] == 3
         assert [page.number_input(key=f"lab.{name}").value for name in ("count", "data_seed")] == [300, 5]
         assert says(page, "Spiral, 50 points")
         values = Spiral(count=300, noise=0.1, classes=3, data_seed=5)
-        assert {name: page.session_state[f"lab.{name}"] for name in query if name != "dataset"} == {
+        assert {name: page.session_state[key_of(page, f"lab.{name}")] for name in query if name != "dataset"} == {
             name: value for name, value in values if name != "name"
         }
 

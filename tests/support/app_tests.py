@@ -1,8 +1,9 @@
 """Pages run by Streamlit's AppTest: open them, read them, and wait for their runs."""
 
 import json
+import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -57,6 +58,7 @@ def open_page(
     import streamlit as st
     from streamlit.components.v2 import manifest_scanner
     from streamlit.testing.v1 import AppTest
+    from streamlit.testing.v1.element_tree import ElementList
 
     from mlpcore.jobs import manager
     from mlpcore.sweeps import manager as sweeps
@@ -66,6 +68,7 @@ def open_page(
     monkeypatch.setenv("MLPCORE_DATA", str(data))
     monkeypatch.setenv("MLPCORE_HOME", str(page_home))
     monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
+    monkeypatch.setattr(ElementList, "__call__", find_by_key)
     monkeypatch.setattr(type(st.context), "cookies", {})  # AppTest puts a mock in the place of the browser
     sweeps.shutdown()
     manager.shutdown()
@@ -92,6 +95,21 @@ def page_store(page_home: Path) -> Iterator[RunStore]:
     """Return the store of the pages that `open_page` opens."""
     with closing(RunStore(f"sqlite:///{page_home / 'runs.sqlite3'}")) as store:
         yield store
+
+
+def find_by_key(elements: Iterable[Any], key: str) -> Any:
+    """Return the element with this key, or with this key and the count of what the page has set in it."""
+    counted = re.compile(rf"{re.escape(key)}(\.\d+)?")
+    found = sorted(one.key for one in elements if one.key is not None and counted.fullmatch(one.key))
+    if not found:
+        raise KeyError(key)
+    return next(one for one in elements if one.key == found[0])
+
+
+def key_of(page: "AppTest", key: str) -> str:
+    """Return the key under which the session has the value of a widget that the page may have set."""
+    counter = f"{key}.sets"
+    return f"{key}.{page.session_state[counter]}" if counter in page.session_state else key
 
 
 def shown(page: "AppTest") -> "AppTest":

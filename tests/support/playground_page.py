@@ -1,23 +1,12 @@
 """What the tests of the playground's page share: what it says, and its Start."""
 
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import SelectSlider, TextInput
 
 from tests.support.app_tests import figure, sentences, shown
 
 
 def says(page: AppTest, text: str) -> bool:
     return any(text in sentence for sentence in [*sentences(page), *(element.value for element in page.text)])
-
-
-def rate_slider(page: AppTest) -> SelectSlider:
-    """Return the slider of the learning rate, whose key counts the page's own moves."""
-    return next(slider for slider in page.select_slider if slider.label == "Learning rate")
-
-
-def rate_text(page: AppTest) -> TextInput:
-    """Return the field for the exact learning rate, whose key counts the page's own moves."""
-    return next(text for text in page.text_input if text.label == "Learning rate, exact")
 
 
 def planned_rate(page: AppTest, step: int) -> float:

@@ -18,7 +18,7 @@ from websockets.typing import Origin, Subprotocol
 
 SECONDS = 60  # within which a page is drawn, on a busy machine
 PRESENCE_SECONDS = 30  # a timer this slow reports that the page is open, and ticks for as long as it is
-NOTHING: Mapping[str, str] = {}
+NOTHING: Mapping[str, str | float] = {}
 OVER = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
@@ -37,7 +37,7 @@ class Guest:
         self.ticks: list[float] = []  # seconds that each rerun of a fragment took
         self.sizes: list[int] = []  # bytes that each of them received
         self.timers: dict[str, float] = {}  # fragment: seconds between two ticks
-        self._widgets: dict[str, str] = {}  # key: id
+        self._widgets: dict[str, tuple[str, str]] = {}  # key: kind and id
         self._page = ""
         self._kept: dict[str, tuple[ForwardMsg, int]] = {}  # hash: message, runs since it was last wanted
         self._runs_kept = 2
@@ -72,12 +72,12 @@ class Guest:
         """Whether a part of the page is redrawn by a timer."""
         return any(interval < PRESENCE_SECONDS for interval in self.timers.values())
 
-    async def run(self, *, fragment: str = "", click: str = "", values: Mapping[str, str] = NOTHING) -> float:
+    async def run(self, *, fragment: str = "", click: str = "", values: Mapping[str, str | float] = NOTHING) -> float:
         """Rerun the page, or one fragment as its timer does; return the seconds it took.
 
         Args:
             click: The key of a button that is clicked.
-            values: What the browser has in text fields and sliders, by their keys.
+            values: What the browser has in fields, lists and sliders over a list, by their keys.
         """
         asked = BackMsg()
         state = asked.rerun_script
@@ -88,14 +88,17 @@ class Guest:
         state.cached_message_hashes.extend(self._kept)
         state.context_info.url, state.context_info.locale = self._url.geturl(), "en-US"
         state.context_info.timezone, state.context_info.timezone_offset = "UTC", 0
-        if click:
-            state.widget_states.widgets.add(id=self._widgets[click], trigger_value=True)
         for key, value in values.items():
-            widget = state.widget_states.widgets.add(id=self._widgets[key])
-            if key.endswith(".slider"):
+            kind, name = self._widgets[key]
+            widget = state.widget_states.widgets.add(id=name)
+            if isinstance(value, float):
+                widget.double_value = value
+            elif kind == "slider":
                 widget.string_array_value.data.append(value)
             else:
                 widget.string_value = value
+        if click:
+            state.widget_states.widgets.add(id=self._widgets[click][1], trigger_value=True)
         began = monotonic()
         async with asyncio.timeout(SECONDS):
             await self._socket.send(asked.SerializeToString())
@@ -172,9 +175,9 @@ class Guest:
                 self.errors.append(f"{element.exception.type}: {element.exception.message}")
             case "alert" if element.alert.format == Alert.ERROR:
                 self.errors.append(element.alert.body)
-            case "button" | "slider" | "text_input" as kind:
+            case "button" | "slider" | "text_input" | "number_input" | "selectbox" as kind:
                 name: str = getattr(element, kind).id
-                self._widgets[name.split("-", 2)[2]] = name
+                self._widgets[name.split("-", 2)[2]] = kind, name
 
     def _forget(self, fragments: set[str]) -> None:
         """Let go of what the last runs of the page, or of its own fragment, did not want again."""

@@ -16,7 +16,7 @@ from mlpcore.recipes.recipe import Recipe
 from mlpcore.recipes.validation import find_limits
 from pages.components.compare.rows import FIELDS, Rows, edit_rows, put_rows, read_names, set_rows
 from pages.components.recipe_form.widgets import describe_field
-from pages.components.shared.choices import persistent
+from pages.components.shared.choices import persistent, set_widget, widget_key
 from pages.components.shared.recipe_summary import describe_data
 from pages.components.shared.state import count_held_out
 from pages.components.shared.words import _, _n, as_markdown, say
@@ -71,12 +71,11 @@ def show_setup(
 
 def _choose_comparison(recipes: Sequence[Recipe], like: Recipe) -> None:
     """Offer the comparisons; none of them is chosen if the rows are the visitor's own."""
-    st.session_state["compare.preset"] = find_comparison(recipes)
     st.segmented_control(
         _("Comparisons to choose from"),
         list(COMPARISONS),
         format_func=_,
-        key="compare.preset",
+        key=set_widget("compare.preset", find_comparison(recipes)),
         on_change=_take_comparison,
         args=(like,),
         label_visibility="collapsed",
@@ -85,7 +84,7 @@ def _choose_comparison(recipes: Sequence[Recipe], like: Recipe) -> None:
 
 
 def _take_comparison(like: Recipe) -> None:
-    if title := st.session_state["compare.preset"]:
+    if title := st.session_state[widget_key("compare.preset")]:
         put_rows(build_comparison(title, like))
 
 
@@ -112,7 +111,6 @@ def _shared_field(name: str, rows: Rows, datasets: Sequence[str], *, is_locked: 
     values = [row.get(name) for row in rows]
     value = values[0] if values and all(one == values[0] for one in values) else None
     common: dict[str, Any] = {
-        "key": key,
         "disabled": is_locked,
         "placeholder": _("per row"),
         "help": describe_field(kind, name),
@@ -120,12 +118,12 @@ def _shared_field(name: str, rows: Rows, datasets: Sequence[str], *, is_locked: 
         "args": (name, rows),
     }
     if name == "dataset":
-        st.session_state[key] = value if value in datasets else None
-        index = None if st.session_state[key] is None else 0
+        value = value if value in datasets else None
         st.selectbox(
             _(LABELS[name]),
             list(datasets),
-            index=index,
+            index=None if value is None else 0,
+            key=set_widget(key, value),
             format_func=dataset_title,
             filter_mode=None,
             width=170,
@@ -133,14 +131,15 @@ def _shared_field(name: str, rows: Rows, datasets: Sequence[str], *, is_locked: 
         )
         return
     low, high = find_limits(kind, name)
-    st.session_state[key] = value if type(value) is type(low) and low <= value <= high else None
+    value = value if type(value) is type(low) and low <= value <= high else None
     step = {"train_iter": 500, "eval_every": 10, "count": 50, "noise": 0.01}.get(name, 1)
-    first: Literal["min"] | None = None if st.session_state[key] is None else "min"
-    st.number_input(_(LABELS[name]), low, high, first, step=step, width=FIELD_WIDTH, **common)
+    first: Literal["min"] | None = None if value is None else "min"
+    key = set_widget(key, value)
+    st.number_input(_(LABELS[name]), low, high, first, step=step, width=FIELD_WIDTH, key=key, **common)
 
 
 def _take_shared(name: str, rows: Rows) -> None:
-    value = st.session_state[f"compare.shared.{name}"]
+    value = st.session_state[widget_key(f"compare.shared.{name}")]
     if value is not None:
         set_rows([row | {name: value} for row in rows])
 

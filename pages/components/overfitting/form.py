@@ -16,7 +16,7 @@ from mlpcore.recipes.points import POINT_NAMES, POINT_SETS, DataSource
 from mlpcore.recipes.recipe import SGD, Recipe
 from mlpcore.recipes.validation import find_limits, find_problems
 from pages.components.recipe_form.form_state import find_lesson
-from pages.components.shared.choices import persistent
+from pages.components.shared.choices import persistent, set_widget, widget_key
 from pages.components.shared.state import count_images
 from pages.components.shared.words import _
 
@@ -49,19 +49,25 @@ HELD_OUT = 0.1  # of the training images
 def begin(dataset: str) -> None:
     """Set every knob at the beginning of a session; later they keep what the visitor chose."""
     st.session_state["lab.first"] = dataset
-    if "lab.train_size" not in st.session_state:
+    if _get("dataset") is None:
         put_knobs(START | {"dataset": dataset})
 
 
 def put_knobs(values: Mapping[str, object]) -> None:
     """Set knobs. Call this before they are drawn."""
-    st.session_state.update({f"lab.{name}": value for name, value in values.items()})
+    for name, value in values.items():
+        set_widget(f"lab.{name}", value)
+
+
+def _get(name: str) -> Any:
+    """Return the value of a knob; of one that was never shown, the first one."""
+    return st.session_state.get(widget_key(f"lab.{name}"), START.get(name))
 
 
 def put_preset(name: str) -> None:
     """Set the knobs to a preset, on the chosen data set."""
     knobs = START | dict(OVERFITTING_PRESETS[name])
-    if "dataset" not in knobs and st.session_state["lab.dataset"] in POINT_SETS:
+    if "dataset" not in knobs and _get("dataset") in POINT_SETS:
         knobs["dataset"] = st.session_state["lab.first"]
     put_knobs(knobs | {"train_size": knobs["train_size"] or ALL})
 
@@ -73,14 +79,13 @@ def put_recipe(recipe: Recipe) -> None:
 
 def build_first(dataset: str) -> Recipe:
     """Build the recipe with which the lab begins."""
-    return _build(dataset, START)
+    return _build(dataset=dataset, **START)
 
 
 def read_lab_form() -> tuple[Recipe | None, list[Sentence]]:
     """Build a recipe from the knobs, or return None and sentences that say why it is not valid."""
     try:
-        knobs = {name: st.session_state.get(f"lab.{name}", first) for name, first in START.items()}
-        return _build(st.session_state["lab.dataset"], knobs), []
+        return _build(**{name: _get(name) for name in ("dataset", *START)} | _held()), []
     except ValidationError as error:
         return None, [sentence for _field, sentence in find_problems(error)]
 
@@ -97,21 +102,21 @@ def show_form(datasets: Sequence[str]) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for name in OVERFITTING_PRESETS:
             st.button(titles[name], on_click=put_preset, args=(name,), key=f"lab.preset.{name}")
-    current = st.session_state["lab.dataset"]  # it stays chosen if it has been removed meanwhile, and the page says so
+    current = _get("dataset")  # it stays chosen if it has been removed meanwhile, and the page says so
     st.selectbox(
         _("Data set"),
         datasets if current in datasets else [*datasets, current],
         help=_(list_fields()["dataset"].help),
         filter_mode=None,
         format_func=dataset_title,
-        **persistent("lab.dataset"),
+        **persistent(widget_key("lab.dataset")),
     )
-    is_plane = st.session_state["lab.dataset"] in POINT_SETS
-    images = count_images(_find_source(st.session_state["lab.dataset"], st.session_state))
+    is_plane = _get("dataset") in POINT_SETS
+    images = count_images(_find_source(_get("dataset"), {name: _get(name) for name in POINT_NAMES}))
     if is_plane:
         _points_form()
-    if st.session_state["lab.train_size"] >= images:
-        st.session_state["lab.train_size"] = ALL
+    if _get("train_size") >= images:
+        put_knobs({"train_size": ALL})
     label = _("Training points") if is_plane else _("Training images")
     _stops("train_size", label, [size for size in SIZES if size < images], _show_size, last=(ALL,))
     _share("label_noise", _("Label noise"))
@@ -129,13 +134,13 @@ def show_form(datasets: Sequence[str]) -> None:
             _("Hold out a tenth to choose the best step"),
             help=_(list_fields()["validation_size"].help),
             disabled=_is_held("hold_out"),
-            **persistent("lab.hold_out"),
+            **persistent(widget_key("lab.hold_out")),
         )
 
 
-def _build(dataset: str, knobs: Mapping[str, Any]) -> Recipe:
+def _build(*, dataset: str, **knobs: Any) -> Recipe:
     """Build the recipe of knobs. Raises ValidationError if one is out of range."""
-    source = _find_source(dataset, {f"lab.{name}": value for name, value in knobs.items()})
+    source = _find_source(dataset, knobs)
     images = count_images(source)
     held = round(HELD_OUT * images) if knobs["hold_out"] else 0
     rest = {name: value for name, value in knobs.items() if name not in ("hold_out", *POINT_NAMES)}
@@ -143,12 +148,12 @@ def _build(dataset: str, knobs: Mapping[str, Any]) -> Recipe:
     return build_lab_recipe(dataset=dataset, points=source.points, images=images, validation_size=held, **rest)
 
 
-def _find_source(dataset: str, knobs: Mapping[Any, Any]) -> DataSource:
+def _find_source(dataset: str, knobs: Mapping[str, Any]) -> DataSource:
     """Return the data that knobs ask for; with the default points where a value is out of range."""
     if dataset not in POINT_SETS:
         return DataSource(dataset)
     kind = POINT_SETS[dataset]
-    values = {name: knobs.get(f"lab.{name}", START[name]) for name in POINT_NAMES if name in kind.model_fields}
+    values = {name: knobs[name] for name in POINT_NAMES if name in kind.model_fields}
     try:
         return DataSource(dataset, kind(**values))
     except ValidationError:
@@ -157,7 +162,7 @@ def _find_source(dataset: str, knobs: Mapping[Any, Any]) -> DataSource:
 
 def _points_form() -> None:
     """Draw how the points are drawn."""
-    kind = POINT_SETS[st.session_state["lab.dataset"]]
+    kind = POINT_SETS[_get("dataset")]
     with _row("count", "data_seed"):
         _number("count", _("Points"), kind, step=50)
         _number("data_seed", _("Data seed"), kind)
@@ -165,7 +170,7 @@ def _points_form() -> None:
         if _is_shown("noise"):
             low, high = find_limits(kind, "noise")
             rest: Any = {"help": _(list_fields()["noise"].help), "disabled": _is_held("noise")}
-            st.slider(_("Noise"), low, high, step=0.01, **rest, **persistent("lab.noise", START["noise"]))
+            st.slider(_("Noise"), low, high, step=0.01, **rest, **persistent(widget_key("lab.noise"), START["noise"]))
         if "classes" in kind.model_fields:
             _number("classes", _("Classes"), kind)
 
@@ -175,7 +180,7 @@ def _number(name: str, label: str, kind: type[BaseModel], *, step: int = 1) -> N
     if _is_shown(name):
         low, high = find_limits(kind, name)
         rest: Any = {"help": _(list_fields()[name].help), "disabled": _is_held(name), "width": 110}
-        st.number_input(label, low, high, step=step, **rest, **persistent(f"lab.{name}", START[name]))
+        st.number_input(label, low, high, step=step, **rest, **persistent(widget_key(f"lab.{name}"), START[name]))
 
 
 def _as_knobs(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,7 +234,7 @@ def _stops(
     low, high = find_limits(kind, field) if field else (min(stops), max(stops))
     # A value that was once set from elsewhere stays on offer: a slider returns an index, not a value.
     more = st.session_state.setdefault(f"lab.{name}.more", set())
-    more.add(st.session_state[f"lab.{name}"])
+    more.add(_get(name))
     offered = sorted({stop for stop in (*stops, *more) if low <= stop <= high and stop not in last})
     options: list[float] = [*offered, *last]
     st.select_slider(
@@ -238,7 +243,7 @@ def _stops(
         format_func=show,
         help=help_text or _(list_fields()[field].help),
         disabled=_is_held(name),
-        **persistent(f"lab.{name}"),
+        **persistent(widget_key(f"lab.{name}")),
     )
 
 
@@ -247,7 +252,7 @@ def _share(name: str, label: str) -> None:
         return
     low, high = find_limits(Recipe, name)
     help_ = _(list_fields()[name].help)
-    st.slider(label, low, high, step=0.05, help=help_, disabled=_is_held(name), **persistent(f"lab.{name}"))
+    st.slider(label, low, high, step=0.05, help=help_, disabled=_is_held(name), **persistent(widget_key(f"lab.{name}")))
 
 
 def _show_size(size: int) -> str:

@@ -21,6 +21,7 @@ from mlpcore.recipes.optimizer_base import Optimizer
 from mlpcore.recipes.points import POINT_SETS, DataSource
 from mlpcore.recipes.recipe import OPTIMIZERS, PARTS, Recipe
 from mlpcore.recipes.validation import find_problems
+from pages.components.shared.choices import set_widget, widget_key
 
 LOG_SLIDERS = ("lr", "weight_decay", "lr_decay")
 FIELDS = list_fields()
@@ -58,24 +59,15 @@ def put_knob(path: str, value: Any) -> None:
     if find_lesson().holds(field.name):
         value = find_lesson().value_of(field.name, kind)
     if field.name == "betas":
-        state[f"knob.{path}.0"], state[f"knob.{path}.1"] = value
+        set_widget(f"knob.{path}.0", value[0])
+        set_widget(f"knob.{path}.1", value[1])
         return
-    state[f"knob.{path}"] = write_numbers(value) if field.type is tuple else value
-    if field.name in LOG_SLIDERS:
-        for twin, shown in (("text", exact_number(value)), ("slider", value)):
-            if state.get(find_twin(path, twin), shown) != shown:
-                state[f"knob.{path}.{twin}.moves"] = state.get(f"knob.{path}.{twin}.moves", 0) + 1
-            state[find_twin(path, twin)] = shown
-
-
-def find_twin(path: str, twin: str) -> str:
-    """Return the key of a log slider's "slider", or of its "text" for exact values.
-
-    Where the page moves one of them, a new one takes its place: what a browser still sends of the old one, before it
-    has heard of the move, changes nothing.
-    """
-    moves = st.session_state.get(f"knob.{path}.{twin}.moves", 0)
-    return f"knob.{path}.{twin}.{moves}" if moves else f"knob.{path}.{twin}"
+    if field.name in LOG_SLIDERS:  # with two widgets
+        state[f"knob.{path}"] = value
+        set_widget(f"knob.{path}.text", exact_number(value))
+        set_widget(f"knob.{path}.slider", value)
+        return
+    set_widget(f"knob.{path}", write_numbers(value) if field.type is tuple else value)
 
 
 def get_knob(path: str) -> Any:
@@ -85,9 +77,9 @@ def get_knob(path: str) -> Any:
     if find_lesson().holds(field.name):
         return find_lesson().value_of(field.name, kind)
     if field.name == "betas":
-        betas = state.get(f"knob.{path}.0"), state.get(f"knob.{path}.1")
+        betas = state.get(widget_key(f"knob.{path}.0")), state.get(widget_key(f"knob.{path}.1"))
         return None if None in betas else betas
-    value = state.get(f"knob.{path}")
+    value = state.get(widget_key(f"knob.{path}"))
     return read_numbers(value) if field.type is tuple and value is not None else value
 
 
@@ -120,7 +112,7 @@ def read_source() -> DataSource:
 
 def begin(recipe: Recipe) -> None:
     """Set every widget at the session's beginning; later they keep what the visitor chose."""
-    if "knob.optimizer" not in st.session_state:
+    if get_knob("optimizer") is None:
         put_recipe(recipe)
 
 

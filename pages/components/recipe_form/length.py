@@ -4,10 +4,12 @@ import streamlit as st
 
 from mlpcore.recipes.validation import find_limits
 from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob, read_source
+from pages.components.shared.choices import set_widget, widget_key
 from pages.components.shared.state import count_images
 from pages.components.shared.words import _
 
 KEY = "knob.train_iter.epochs"
+LONGEST = find_limits(PATHS["train_iter"][1], "train_iter")[1]  # iterations
 
 
 def draw_epochs() -> None:
@@ -15,18 +17,17 @@ def draw_epochs() -> None:
     lesson = find_lesson()
     if "train_iter" in lesson.hidden:
         return
-    per_epoch, longest = _count_steps_per_epoch(), find_limits(PATHS["train_iter"][1], "train_iter")[1]
-    st.session_state[KEY] = round((get_knob("train_iter") or 0) / per_epoch, 2)
+    per_epoch = _count_steps_per_epoch()
+    epochs = _count_epochs(per_epoch)
     st.number_input(
         _("Epochs"),
         0.0,
-        max(longest / per_epoch, st.session_state[KEY]),
+        max(LONGEST / per_epoch, epochs),
         step=1.0,
         format="%g",
-        key=KEY,
+        key=set_widget(KEY, epochs),
         disabled=lesson.holds("train_iter"),
         on_change=_take_epochs,
-        args=(per_epoch, longest),
         help=_("One epoch is as many iterations as all training images need: {n:,.5g} here.").format(n=per_epoch),
     )
 
@@ -36,5 +37,12 @@ def _count_steps_per_epoch() -> float:
     return max(images, 1) / max(get_knob("batch_size") or 1, 1)
 
 
-def _take_epochs(per_epoch: float, longest: float) -> None:
-    put_knob("train_iter", int(min(max(round(st.session_state[KEY] * per_epoch), 1), longest)))
+def _count_epochs(per_epoch: float) -> float:
+    return round((get_knob("train_iter") or 0) / per_epoch, 2)
+
+
+def _take_epochs() -> None:
+    entered, per_epoch = st.session_state[key := widget_key(KEY)], _count_steps_per_epoch()
+    if entered != _count_epochs(per_epoch):
+        put_knob("train_iter", int(min(max(round(entered * per_epoch), 1), LONGEST)))
+        st.session_state[key] = _count_epochs(per_epoch)  # in place: the visitor may go on typing

@@ -16,7 +16,8 @@ from mlpcore.recipes.flat import read_number
 from mlpcore.recipes.optimizer_base import Group
 from mlpcore.recipes.parts import OPTIMIZERS
 from mlpcore.recipes.validation import check_value, find_limits
-from pages.components.recipe_form.form_state import PATHS, find_lesson, find_twin, get_knob, put_knob
+from pages.components.recipe_form.form_state import PATHS, find_lesson, get_knob, put_knob
+from pages.components.shared.choices import set_widget, widget_key
 from pages.components.shared.flash import show_warning
 from pages.components.shared.words import _, say
 
@@ -53,8 +54,7 @@ def draw_share(path: str, label: str, *, everything: int) -> None:
     """Draw a field for a number of images, which counts down from all of them; the recipe's word for all is None."""
     if common := _prepare(path):
         chosen = get_knob(path)
-        key = f"knob.{path}.count"
-        st.session_state[key] = everything if chosen is None else chosen
+        key = set_widget(f"knob.{path}.count", everything if chosen is None else chosen)
         most = max(everything, chosen or 1)  # a link may ask for more than there are, which the page says
         args = (path, everything)
         st.number_input(label, 1, most, step=1000, on_change=_take_share, args=args, **(common | {"key": key}))
@@ -85,7 +85,7 @@ def draw_slider(
     if not (common := _prepare(path)):
         return
     low, high = _limits(path)
-    value = st.session_state[f"knob.{path}"]
+    value = get_knob(path)
     bottom = low if bottom is None or value < bottom else bottom
     top = high if top is None or value > top else top
     args = (PATHS[path][0].name,)
@@ -98,7 +98,7 @@ def draw_betas(path: str, _label: str) -> None:
         return
     with st.container(horizontal=True, wrap=False, gap="small"):
         for index, (label, step) in enumerate(((_("Beta 1"), 0.01), (_("Beta 2"), 0.001))):
-            key = f"knob.{path}.{index}"
+            key = widget_key(f"knob.{path}.{index}")
             top = 0.999 if st.session_state[key] <= 0.999 else 0.9999
             st.slider(label, 0.0, top, step=step, format="%g", **(common | {"key": key}))
 
@@ -107,9 +107,9 @@ def draw_log_slider(path: str, label: str, edited: Edited, beside: Callable[[], 
     """Draw a slider over 1-2-3-5-7 × 10^k, beside it a field for exact values, and then what `beside` draws."""
     if not (common := _prepare(path)):
         return
-    value = st.session_state[f"knob.{path}"]
+    value = get_knob(path)
     options = sorted({*build_ladder(*_limits(path)), value})
-    st.session_state[find_twin(path, "slider")] = value
+    slider, text = set_widget(f"knob.{path}.slider", value), widget_key(f"knob.{path}.text")
     with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="bottom"):
         st.select_slider(
             label,
@@ -117,7 +117,7 @@ def draw_log_slider(path: str, label: str, edited: Edited, beside: Callable[[], 
             format_func=exact_number,
             on_change=_take_slider,
             args=(path, edited),
-            **(common | {"key": find_twin(path, "slider")}),
+            **(common | {"key": slider}),
         )
         st.text_input(
             _("{label}, exact").format(label=label),
@@ -126,7 +126,7 @@ def draw_log_slider(path: str, label: str, edited: Edited, beside: Callable[[], 
             max_chars=24,
             label_visibility="collapsed",
             width=84,
-            **(common | {"key": find_twin(path, "text"), "help": None}),
+            **(common | {"key": text, "help": None}),
         )
         if beside is not None:
             beside()
@@ -159,7 +159,7 @@ def _prepare(path: str) -> dict[str, Any]:
     if lesson.holds(field.name) or (get_knob(path) is None and default is not None):
         put_knob(path, default)
     return {
-        "key": f"knob.{path}",
+        "key": widget_key(f"knob.{path}"),
         "help": describe_field(kind, key),
         "disabled": lesson.holds(field.name),
         "persist_state": "session",
@@ -172,24 +172,30 @@ def _limits(path: str) -> tuple[float, float]:
 
 
 def _take_share(path: str, everything: int) -> None:
-    count = st.session_state[f"knob.{path}.count"]
+    count = st.session_state[widget_key(f"knob.{path}.count")]
     put_knob(path, None if count is None or count == everything else count)
 
 
 def _take_slider(path: str, edited: Edited) -> None:
-    put_knob(path, st.session_state[find_twin(path, "slider")])
-    edited(PATHS[path][0].name)
+    _put_edited(path, st.session_state[widget_key(f"knob.{path}.slider")], edited)
 
 
 def _take_text(path: str, edited: Edited) -> None:
     """Take an exact value; a wrong one is named in a sentence, and the hyperparameter keeps its value."""
     field, kind = PATHS[path]
-    text = st.session_state[key := find_twin(path, "text")].strip()
+    text = st.session_state[key := widget_key(f"knob.{path}.text")].strip()
     try:
         value = check_value(kind, field.path[-1], read_number(text or "—"))
         st.session_state[key] = exact_number(value)  # in place: the visitor may go on typing
-        put_knob(path, value)
-        edited(field.name)
+        _put_edited(path, value, edited)
     except SentenceError as error:
         said = Sentence(error.sentence.template, {**error.sentence.values, "value": text or "—"})
         st.session_state["knob.refused"][path] = said
+
+
+def _put_edited(path: str, value: float, edited: Edited) -> None:
+    """Set what one of two widgets says; a browser that has not heard of a new one may send the old one once more."""
+    is_new = value != get_knob(path)
+    put_knob(path, value)
+    if is_new:
+        edited(PATHS[path][0].name)

@@ -10,7 +10,7 @@ from mlpcore.recipes.recipe import Recipe, current_hyperparameters
 from mlpcore.runs.messages import StoreError
 from mlpcore.runs.records import Run, RunStatus
 from pages.components.lessons.banner import offer_lesson
-from pages.components.recipe_form.form_state import find_lesson, put_recipe
+from pages.components.recipe_form.form_state import find_lesson, put_recipe, read_form
 from pages.components.run.fork import explain_no_changes
 from pages.components.run.reference import note_start
 from pages.components.run.run_bar import tend_run_bar
@@ -37,7 +37,7 @@ def show_header(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> N
         with st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small", key="run_bar", wrap=False
         ):
-            _show_buttons(run, recipe, can_start=can_start)
+            _show_buttons(run, can_start=can_start)
 
 
 def _show_other_runs(run: Run | None) -> None:
@@ -54,7 +54,7 @@ def _show_other_runs(run: Run | None) -> None:
                 st.button(_("Watch"), key=f"watch.{other.id}", on_click=_switch_to_run, args=(other.id,))
 
 
-def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) -> None:
+def _show_buttons(run: Run | None, *, can_start: bool) -> None:
     """Draw Start, and the actions on an active run for the visitor who started it."""
     is_mine = run is not None and not run.status.is_over and run.belongs_to(read_owner())
     run_id, status = (run.id, run.status) if run else (None, None)
@@ -75,7 +75,6 @@ def _show_buttons(run: Run | None, recipe: Recipe | None, *, can_start: bool) ->
         shortcut="Ctrl+Enter",
         disabled=is_mine or not can_start,
         on_click=_start_run,
-        args=(recipe,),
     )
 
 
@@ -95,8 +94,11 @@ def _say_what_start_trains(run: Run | None, recipe: Recipe) -> str:
     )
 
 
-def _start_run(recipe: Recipe) -> None:
-    """Submit the recipe and show its run."""
+def _start_run() -> None:
+    """Submit the recipe of the form as it is at the click, perhaps not drawn yet, and show its run."""
+    recipe, _problems = read_form()
+    if recipe is None:
+        return
     name = f"{recipe.optimizer.name} {exact_number(recipe.optimizer.lr)}"
     stop = st.session_state.get("stop_when_disconnected", False)
     shown = st.session_state.get("run")

@@ -70,8 +70,8 @@ def show_search_setup(base: Recipe | None, problems: Sequence[Sentence], owner: 
         st.button(
             _("Start"),
             type="primary",
-            on_click=start_sweep,
-            args=(definition, definition and name_sweep(definition), owner),
+            on_click=_start_search,
+            args=(base, owner),
             disabled=definition is None,
             key="sweep.start_search",
             shortcut="Ctrl+Enter",
@@ -163,6 +163,13 @@ def _define(base: Recipe, rows: Sequence[Row], sampler: str) -> tuple[Definition
         return read_definition(given), None
     except SentenceError as error:
         return None, error.sentence
+
+
+def _start_search(base: Recipe, owner: str) -> None:
+    """Start the search of the set-up as it is at the click."""
+    definition, _problem = _define(base, st.session_state[SPACE], st.session_state["sweep.sampler"])
+    if definition is not None:
+        start_sweep(definition, name_sweep(definition), owner)
 
 
 def _describe_cohorts(definition: Definition) -> str:

@@ -80,8 +80,8 @@ def show_setup(datasets: Sequence[str], owner: str) -> None:
         st.button(
             _("Start"),
             type="primary",
-            on_click=start_sweep,
-            args=(definition, f"Sweep of {len(rows)} rows", owner),
+            on_click=_start_rows,
+            args=(owner,),
             disabled=definition is None,
             key="sweep.start",
             shortcut="Ctrl+Enter",
@@ -101,6 +101,14 @@ def _define(rows: Sequence[Recipe], names: Sequence[str]) -> tuple[Definition | 
         return define_sensitivity(own, names, seeds=state["sweep.seeds"], low=low, high=high), None
     except SentenceError as error:
         return None, error.sentence
+
+
+def _start_rows(owner: str) -> None:
+    """Start the sweep of the set-up as it is at the click."""
+    rows, names = read_rows()
+    definition, _problem = _define(rows, names)
+    if definition is not None:
+        start_sweep(definition, f"Sweep of {len(rows)} rows", owner)
 
 
 def start_sweep(definition: Definition, name: str, owner: str) -> None:
@@ -145,17 +153,18 @@ def show_budget_setup(datasets: Sequence[str], owner: str) -> None:
             _("Start"),
             type="primary",
             on_click=_start_budget,
-            args=(rows, names, chosen, owner),
+            args=(owner,),
             disabled=not chosen,
             key="sweep.start_budget",
             shortcut="Ctrl+Enter",
         )
 
 
-def _start_budget(rows: Sequence[Recipe], names: Sequence[str], datasets: Sequence[str], owner: str) -> None:
+def _start_budget(owner: str) -> None:
+    rows, names = read_rows()
     with flash_errors("sweep.said"):
         started = []
-        for dataset in datasets:
+        for dataset in st.session_state["sweep.budget.datasets"]:
             own = [_prepare(_move(row, dataset)) for row in rows]
             name = f"Budget {dataset}"[:LONGEST_NAME]
             started.append(get_sweeps().start(define_budget(own, names), owner=owner, name=name))
