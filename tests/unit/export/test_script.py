@@ -14,7 +14,7 @@ from mlpcore.jobs import manager
 from mlpcore.messages import SentenceError
 from mlpcore.recipes.recipe import Adam, NoScheduler, Recipe, RMSprop, StepLR
 from mlpcore.runs.kernel_rule import recorded_rule
-from tests.support.app_tests import is_over, shown, wait_for
+from tests.support.app_tests import is_over, key_of, shown, wait_for
 from tests.support.present import present
 from tests.support.scripts import BASE, RECIPES, code_cells, recipe
 
@@ -160,7 +160,7 @@ class TestPage:
         wanted = run.recipe.model_copy(update={"optimizer": Adam(lr=0.002), "batch_size": 16})
         page.file_uploader(key="script.file").upload("bad.json", b'{"batch_size": 0}').run()
         assert "⚠ batch_size is 0: it must be a whole number from 1 to 100,000." in [text.value for text in page.text]
-        assert page.session_state["knob.batch_size"] == 8
+        assert page.session_state[key_of(page, "knob.batch_size")] == 8
         page.file_uploader(key="script.file").upload("recipe.json", wanted.model_dump_json().encode()).run()
-        assert (page.session_state["knob.batch_size"], page.session_state["knob.Adam.lr"]) == (16, 0.002)
+        assert (page.session_state[key_of(page, "knob.batch_size")], page.session_state["knob.Adam.lr"]) == (16, 0.002)
         assert page.query_params["optimizer"] == "Adam"
