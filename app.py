@@ -220,8 +220,8 @@ def keep_values_from_timers() -> None:
 
     def take_in_without_values(requests: ScriptRequests, asked: RerunData) -> bool:
         if asked.is_auto_rerun:
-            # beside a request that waits, an empty list would replace that one's values; alone, None would leave out
-            # what begins a rerun
+            # where another request waits, an empty list would replace its values; where none does, None would make
+            # Streamlit skip what it does before each rerun
             is_first = requests._state is not ScriptRequestType.RERUN
             asked = replace(asked, widget_states=WidgetStates() if is_first else None)
         return take_in(requests, asked)

@@ -169,7 +169,7 @@ def _start_budget(owner: str) -> None:
             name = f"Budget {dataset}"[:LONGEST_NAME]
             started.append(get_sweeps().start(define_budget(own, names), owner=owner, name=name))
             st.session_state["sweep.shown"] = ",".join(started)
-        st.session_state["sweep.setup"] = False
+        st.session_state["sweep.setup"] = not started
 
 
 def _move(row: Recipe, dataset: str) -> Recipe:
